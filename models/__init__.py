@@ -1,0 +1,1 @@
+"""Decoders as torch modules, their weights, cards and exported files."""

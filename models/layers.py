@@ -1,0 +1,64 @@
+"""Upsampling heads: the last layer of a decoder, from `channels` feature maps to an image `scale` times as large.
+
+The three heads see the same two-by-two neighbourhood (three-by-three for `SubpixelHead`) of the low-resolution features
+for each output pixel, so decoders that differ in the head alone can be compared.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class UpsampleHead(nn.Sequential):
+    """Nearest-neighbour `nn.Upsample` followed by a 3x3 convolution: (N, C, H, W) to (N, out, scale*H, scale*W)."""
+
+    def __init__(self, channels: int, out_channels: int, scale: int) -> None:
+        super().__init__(
+            nn.Upsample(scale_factor=scale, mode="nearest"),
+            nn.Conv2d(channels, out_channels, 3, padding=1),
+        )
+
+
+class DeconvHead(nn.ConvTranspose2d):
+    """One `nn.ConvTranspose2d`: (N, C, H, W) to (N, out, scale*H, scale*W).
+
+    The kernel is a multiple of the stride, so every output pixel is reached by equally many taps, and every filter
+    starts as a bilinear one: no phase is favoured before training, which is where checkerboards come from
+    (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+    """
+
+    def __init__(self, channels: int, out_channels: int, scale: int) -> None:
+        kernel = 2 * scale if scale % 2 == 0 else 3 * scale
+        super().__init__(channels, out_channels, kernel, stride=scale, padding=(kernel - scale) // 2)
+        with torch.no_grad():
+            gain = torch.randn(channels, out_channels, 1, 1) / channels**0.5
+            self.weight.copy_(gain * bilinear_kernel(kernel, scale))
+
+
+class SubpixelHead(nn.Sequential):
+    """A 3x3 convolution to scale² phases, then `nn.PixelShuffle`: (N, C, H, W) to (N, out, scale*H, scale*W)."""
+
+    def __init__(self, channels: int, out_channels: int, scale: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, out_channels * scale**2, 3, padding=1),
+            nn.PixelShuffle(scale),
+        )
+
+
+HEADS: dict[str, type[UpsampleHead] | type[DeconvHead] | type[SubpixelHead]] = {
+    "upsample": UpsampleHead,
+    "deconv": DeconvHead,
+    "subpixel": SubpixelHead,
+}
+
+
+def bilinear_kernel(size: int, scale: int) -> Tensor:
+    """The (size, size) filter with which a transposed convolution of stride `scale` interpolates linearly.
+
+    A triangle of half-width `scale` around the kernel's centre (Long et al., "Fully Convolutional Networks for
+    Semantic Segmentation", CVPR 2015, section 3.3), zero beyond it.
+    """
+    distance = (torch.arange(size, dtype=torch.float32) - (size - 1) / 2).abs()
+    triangle = (1 - distance / scale).clamp(min=0)
+    return triangle[:, None] * triangle[None, :]

@@ -1,0 +1,51 @@
+"""`python -m upconv.models.training CONFIG --data DIR --validation DIR --out DIR`: train an upscaler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from upconv.models.training import loop
+from upconv.models.training.config import TrainingConfig
+from upconv.models.training.data import Patches
+from upconv.models.training.evaluation import held_out
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def main(
+    config: Annotated[str, typer.Argument(help="A TOML file, or the name of one of the project's own configurations.")],
+    data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
+    validation: Annotated[Path, typer.Option(help="Folder of photographs to measure with, none of them in --data.")],
+    out: Annotated[Path, typer.Option(help="Where checkpoint, log and best weights go; an interrupted run goes on.")],
+    threads: Annotated[int | None, typer.Option(help="Processor threads for torch.")] = None,
+) -> None:
+    """Train one upscaler on a folder of images."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    path = Path(config) if config.endswith(".toml") else CONFIGS / f"{config}.toml"
+    try:
+        settings = TrainingConfig.load(path)
+        patches = Patches.from_folder(data, settings.model.scale, settings.patch_px, settings.keep)
+        pairs = held_out(validation, settings.model.scale, crop_px=384)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    print(f"{len(patches.places)} patches of {len(patches.pairs)} photographs, {len(pairs)} held out", flush=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=settings.steps)
+
+        def report(now: loop.Progress) -> None:
+            measured = "" if now.score is None else f"  {now.score.psnr_y:.2f} dB ({now.score.gain:+.2f} on bicubic)"
+            bar.update(task, completed=now.step, description=f"loss {now.loss:.5f}{measured}")
+
+        best = loop.train(settings, patches, pairs, out, report=report)
+    print(f"best: {best.psnr_y:.3f} dB, {best.gain:+.3f} dB on bicubic; weights in {out / 'best.safetensors'}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,59 @@
+"""What one training run is, read from a small TOML file such as `configs/upsample-s-x2.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The arguments of `CompactUpscaler`."""
+
+    head: str = "upsample"
+    scale: int = 2
+    channels: int = 32
+    depth: int = 5
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained; the defaults are the budget of the `s` models."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    steps: int = 40_000
+    """Optimiser steps; the learning rate falls to zero over them by a cosine."""
+    batch: int = 16
+    """Patches a step."""
+    patch_px: int = 48
+    """Side of a low-resolution patch."""
+    learning_rate: float = 2e-3
+    """Adam's peak learning rate, reached after `warmup_steps`."""
+    warmup_steps: int = 500
+    luma_weight: float = 0.75
+    """Share of BT.601 luma in the L1 loss; the rest is the mean over R, G and B."""
+    ema_decay: float = 0.999
+    """Per step, for the averaged weights that are validated and shipped."""
+    keep: float = 0.5
+    """Share of candidate patches that is used: the ones with the strongest gradients."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """Arithmetic of the convolutions; weights, loss and optimiser stay in fp32."""
+    seed: int = 0
+    validate_every: int = 2_500
+    """Steps between validations, each of which writes a checkpoint too."""
+
+    @classmethod
+    def load(cls, path: Path) -> TrainingConfig:
+        """The configuration in a TOML file; raises `ValueError` for a name it does not know."""
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+        model = _checked(ModelConfig, values.pop("model", {}), path)
+        return cls(model=ModelConfig(**model), **_checked(cls, values, path))
+
+
+def _checked(kind: type[Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
+    unknown = sorted(set(values) - {f.name for f in fields(kind)})
+    if unknown:
+        raise ValueError(f"{path}: unknown setting {unknown[0]!r}; expected one of {[f.name for f in fields(kind)]}")
+    return values

@@ -1,0 +1,113 @@
+"""Training pairs from any folder of images: sharp patches and what an antialiased bicubic makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+Pixels = NDArray[np.uint8]
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """Every image file below `folder`, in a stable order; raises `FileNotFoundError` where there is none."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(f"no images ({', '.join(sorted(SUFFIXES))}) below {folder}")
+    return paths
+
+
+def load_image(path: Path, *, sharpen: bool) -> Image.Image:
+    """An image file as RGB.
+
+    With `sharpen` it is reduced, as many photographs are soft at full size: by 0.5 where the longer side has
+    1600 pixels or more, by 0.67 from 900 on.
+    """
+    with Image.open(path) as file:
+        image = file.convert("RGB")
+    longer = max(image.size)
+    factor = 0.5 if longer >= 1600 else 0.67 if longer >= 900 else 1.0
+    if not sharpen or factor == 1.0:
+        return image
+    return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+
+
+def low_high(image: Image.Image, scale: int) -> tuple[Pixels, Pixels]:
+    """The pair (low, high) as (h, w, 3) and (scale*h, scale*w, 3): cropped to a multiple of `scale`, then reduced."""
+    width, height = image.width // scale, image.height // scale
+    high = image.crop((0, 0, width * scale, height * scale))
+    low = high.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(low), np.asarray(high)
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Patches of photographs, drawn at random but by step number, so that a resumed run sees what it would have."""
+
+    pairs: list[tuple[Pixels, Pixels]]
+    """Low and high resolution of each photograph."""
+    places: NDArray[np.int64]
+    """(P, 3): photograph, row and column (low-resolution pixels) of each usable patch."""
+    scale: int
+    patch_px: int
+
+    @classmethod
+    def from_folder(cls, folder: Path, scale: int, patch_px: int, keep: float) -> Patches:
+        """Patches of the images below `folder`, the share `keep` of them with the strongest gradients."""
+        pairs = [low_high(load_image(path, sharpen=True), scale) for path in image_paths(folder)]
+        found = list(_candidates(pairs, patch_px))
+        if not found:
+            raise ValueError(f"no image below {folder} has {patch_px * scale} pixels on both sides")
+        places = np.array([place for place, _ in found], dtype=np.int64)
+        strength = np.array([gradient for _, gradient in found])
+        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px)
+
+    def batch(self, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
+        """The batch of one step: (size, 3, p, p) and (size, 3, scale*p, scale*p), float32 in [0, 1]."""
+        random = np.random.default_rng([seed, step])
+        drawn = [self._patch(place, random) for place in random.choice(self.places, size)]
+        return _as_tensor(low for low, _ in drawn), _as_tensor(high for _, high in drawn)
+
+    def _patch(self, place: NDArray[np.int64], random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        index, row, column = (int(v) for v in place)
+        low, high = self.pairs[index]
+        row = _jitter(row, low.shape[0], self.patch_px, random)
+        column = _jitter(column, low.shape[1], self.patch_px, random)
+        side, scale = self.patch_px, self.scale
+        turn, mirror = int(random.integers(4)), bool(random.integers(2))
+        a = low[row : row + side, column : column + side]
+        b = high[row * scale : (row + side) * scale, column * scale : (column + side) * scale]
+        return _turned(a, turn, mirror), _turned(b, turn, mirror)
+
+
+def _candidates(pairs: Iterable[tuple[Pixels, Pixels]], patch_px: int) -> Iterator[tuple[tuple[int, int, int], float]]:
+    for index, (low, _) in enumerate(pairs):
+        luma = low.astype(np.float32).mean(axis=2)
+        slope = np.zeros_like(luma)
+        slope[:, 1:] += np.abs(np.diff(luma, axis=1))
+        slope[1:] += np.abs(np.diff(luma, axis=0))
+        for row in range(0, luma.shape[0] - patch_px + 1, patch_px // 2):
+            for column in range(0, luma.shape[1] - patch_px + 1, patch_px // 2):
+                yield (index, row, column), float(slope[row : row + patch_px, column : column + patch_px].mean())
+
+
+def _jitter(start: int, length: int, patch_px: int, random: np.random.Generator) -> int:
+    quarter = patch_px // 4
+    return int(np.clip(start + random.integers(-quarter, quarter + 1), 0, length - patch_px))
+
+
+def _turned(pixels: Pixels, turn: int, mirror: bool) -> Pixels:
+    turned = np.rot90(pixels, turn)
+    return turned[:, ::-1] if mirror else turned
+
+
+def _as_tensor(patches: Iterable[Pixels]) -> Tensor:
+    stacked = np.stack([np.ascontiguousarray(p) for p in patches])
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div_(255)

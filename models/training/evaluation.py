@@ -1,0 +1,78 @@
+"""How good an upscaler is, by the protocol of the super-resolution literature.
+
+Luma of BT.601 in studio range, a border of `scale` pixels left out, low resolution by antialiased bicubic
+(Timofte et al., "A+", ACCV 2014, and everyone since).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from upconv.models.training.data import Pixels, image_paths, load_image, low_high
+
+Enlarge = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean over the images of a folder, in dB."""
+
+    psnr_y: float
+    bicubic_psnr_y: float
+    images: int
+
+    @property
+    def gain(self) -> float:
+        """dB above bicubic."""
+        return self.psnr_y - self.bicubic_psnr_y
+
+
+def luma(pixels: Pixels) -> NDArray[np.float64]:
+    """BT.601 luma, (H, W) in [16, 235], of RGB pixels (H, W, 3) in [0, 255] (ITU-R BT.601-7, section 2.5)."""
+    return 16 + pixels.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255
+
+
+def psnr_y(result: Pixels, truth: Pixels, border: int) -> float:
+    """Peak signal-to-noise ratio of luma in dB, `border` pixels left out on every side; infinite where equal."""
+    if result.shape != truth.shape:
+        raise ValueError(f"cannot compare pictures of different size: {result.shape} and {truth.shape}")
+    difference = luma(result) - luma(truth)
+    inner = difference[border : -border or None, border : -border or None]
+    error = float(np.mean(inner**2))
+    return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
+
+
+def bicubic(low: Pixels, scale: int) -> Pixels:
+    """The yardstick: `low` (h, w, 3) enlarged to (scale*h, scale*w, 3)."""
+    height, width = low.shape[:2]
+    enlarged = Image.fromarray(low).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
+    return np.asarray(enlarged)
+
+
+def held_out(folder: Path, scale: int, *, crop_px: int | None = None, sharpen: bool = True) -> list[tuple[Pixels, Pixels]]:
+    """Pairs (low, high) of every image below `folder`, of its middle `crop_px` pixels at most."""
+    pairs = []
+    for path in image_paths(folder):
+        image = load_image(path, sharpen=sharpen)
+        if crop_px is not None:
+            width, height = min(image.width, crop_px), min(image.height, crop_px)
+            left, top = (image.width - width) // 2, (image.height - height) // 2
+            image = image.crop((left, top, left + width, top + height))
+        pairs.append(low_high(image, scale))
+    return pairs
+
+
+def score(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> Score:
+    """How `enlarge`, from (h, w, 3) to (scale*h, scale*w, 3) in 8 bits, does on pairs of low and high resolution."""
+    return Score(
+        psnr_y=mean(psnr_y(enlarge(low), high, scale) for low, high in pairs),
+        bicubic_psnr_y=mean(psnr_y(bicubic(low, scale), high, scale) for low, high in pairs),
+        images=len(pairs),
+    )

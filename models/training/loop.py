@@ -1,0 +1,177 @@
+"""The training loop: resumable without loss, deterministic by seed, the best weights by validation kept."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from upconv.models.training.config import TrainingConfig
+from upconv.models.training.data import Patches, Pixels
+from upconv.models.training.evaluation import Score, score
+from upconv.models.upscalers import CompactUpscaler
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in BT.601 luma."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known after a step."""
+
+    step: int
+    loss: float
+    score: Score | None
+    """Of the latest validation, none before the first."""
+
+
+def train(
+    config: TrainingConfig,
+    patches: Patches,
+    pairs: list[tuple[Pixels, Pixels]],
+    out: Path,
+    *,
+    report: Callable[[Progress], None] = lambda _: None,
+    stop_after: int | None = None,
+) -> Score:
+    """Train until `config.steps` (or `stop_after`), going on from `out`'s checkpoint where there is one.
+
+    Writes `checkpoint.pt`, `log.csv` and, whenever validation improves, `best.safetensors` into `out`.
+    Two runs of one configuration on one machine give equal bits, interrupted or not.
+    Returns the best validation score.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(config, out)
+    while run.step < min(config.steps, stop_after or config.steps):
+        run.advance(*patches.batch(config.seed, run.step, config.batch))
+        if run.step % config.validate_every == 0 or run.step == config.steps:
+            run.validate(pairs)
+        report(Progress(run.step, run.smooth_loss, run.latest))
+    run.save()
+    return run.best or run.validate(pairs)
+
+
+class _Run:
+    """Model, optimiser and averaged weights of one run, and how they are stored."""
+
+    def __init__(self, config: TrainingConfig, out: Path) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.out = config, out
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = _new_model(config).to(self.device)
+        self.average = _new_model(config).to(self.device).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
+        self.step, self.smooth_loss, self.seconds = 0, 0.0, 0.0
+        self.best: Score | None = None
+        self.latest: Score | None = None
+        if (out / "checkpoint.pt").exists():
+            self._load(torch.load(out / "checkpoint.pt", weights_only=True, map_location=self.device))
+
+    def advance(self, low: Tensor, high: Tensor) -> None:
+        """One optimiser step."""
+        started = time.perf_counter()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.step)
+        low, high = (t.to(self.device, memory_format=torch.channels_last) for t in (low, high))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            result = self.model(low)
+        loss = _loss(result.float() - high, self.config.luma_weight)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        self.smooth_loss += (loss.item() - self.smooth_loss) * max(0.01, 1 / self.step)
+        self.seconds += time.perf_counter() - started
+
+    def validate(self, pairs: list[tuple[Pixels, Pixels]]) -> Score:
+        """Score the averaged weights, log it, keep them if they are the best so far, and write a checkpoint."""
+        self.latest = score(self._enlarge, pairs, self.config.model.scale)
+        if self.best is None or self.latest.psnr_y > self.best.psnr_y:
+            self.best = self.latest
+            weights = {name: t.detach().contiguous().cpu() for name, t in self.average.state_dict().items()}
+            _replace(self.out / "best.safetensors", lambda path: save_file(weights, path))
+        self._log(self.latest)
+        self.save()
+        return self.latest
+
+    def save(self) -> None:
+        """Write everything that a later run needs to go on as if nothing had happened."""
+        state = {
+            "step": self.step,
+            "smooth_loss": self.smooth_loss,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": None if self.best is None else vars(self.best),
+            "latest": None if self.latest is None else vars(self.latest),
+        }
+        _replace(self.out / "checkpoint.pt", lambda path: torch.save(state, path))
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.step, self.smooth_loss, self.seconds = state["step"], state["smooth_loss"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = None if state["best"] is None else Score(**state["best"])
+        self.latest = None if state["latest"] is None else Score(**state["latest"])
+
+    def _update_average(self) -> None:
+        # Early on a long average would mostly hold the random start.
+        decay = min(self.config.ema_decay, self.step / (self.step + 10))
+        with torch.no_grad():
+            for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+
+    def _enlarge(self, low: Pixels) -> Pixels:
+        image = torch.from_numpy(np.array(low)).to(self.device).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            result = self.average(image.contiguous(memory_format=torch.channels_last))
+        pixels: Pixels = (result[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy()
+        return pixels
+
+    def _log(self, now: Score) -> None:
+        path = self.out / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", "seconds", "loss", "psnr_y", "bicubic_psnr_y"])
+            writer.writerow(
+                [self.step, round(self.seconds), f"{self.smooth_loss:.6f}", f"{now.psnr_y:.4f}", f"{now.bicubic_psnr_y:.4f}"]
+            )
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Linear warm-up, then a cosine that ends at zero with the last step."""
+    warmup = min(1.0, (step + 1) / config.warmup_steps)
+    return config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+
+
+def _new_model(config: TrainingConfig) -> nn.Module:
+    arguments = vars(config.model)
+    return CompactUpscaler(**arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _loss(difference: Tensor, luma_weight: float) -> Tensor:
+    weights = torch.tensor(LUMA, device=difference.device).view(1, 3, 1, 1)
+    luma = (difference * weights).sum(dim=1)
+    return luma_weight * luma.abs().mean() + (1 - luma_weight) * difference.abs().mean()
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    write(partial)
+    os.replace(partial, path)

@@ -1,0 +1,35 @@
+"""The trained super-resolution decoders: one body, and a head that is the only thing in which they differ."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from upconv.models.layers import HEADS
+
+
+class CompactUpscaler(nn.Module):
+    """RGB in [0, 1], (N, 3, H, W), to RGB `scale` times as large, (N, 3, scale*H, scale*W); for sizes from 1x1 up.
+
+    A 3x3 convolution lifts the image to `channels` features, `depth` 3x3 convolutions with ReLU refine them around
+    one skip connection, and the head adds the missing detail to the bilinearly enlarged input.
+    The output is not clamped: that is done once, where pixels are made.
+    """
+
+    def __init__(self, head: str = "upsample", scale: int = 2, channels: int = 32, depth: int = 5) -> None:
+        super().__init__()
+        if head not in HEADS:
+            raise ValueError(f"head must be one of {', '.join(HEADS)}, not {head!r}")
+        self.scale = scale
+        self.lift = nn.Conv2d(3, channels, 3, padding=1)
+        self.body = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(depth))
+        self.head = HEADS[head](channels, 3, scale)
+
+    def forward(self, image: Tensor) -> Tensor:
+        lifted = self.lift(image)
+        features = lifted
+        for layer in self.body[:-1]:
+            features = F.relu(layer(features))
+        features = F.relu(self.body[-1](features) + lifted)
+        base = F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        return base + self.head(features)

@@ -1,0 +1,148 @@
+"""What an exported `.onnx` file says about itself: everything that serving it needs, as JSON in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from upconv.runtime.errors import ContractError
+
+KEY = "upconv.contract"
+"""The name in `metadata_props` under which the contract lies."""
+
+VERSION = 1
+
+Color = Literal["rgb", "y", "gray"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Pixels(_Part):
+    """How 8- or 16-bit pixels become the tensor's numbers: `value = low + (high - low) * pixel / largest`."""
+
+    color: Color = "rgb"
+    """The planes of the tensor's channel axis."""
+    low: float = 0.0
+    """What black becomes."""
+    high: float = 1.0
+    """What white becomes."""
+
+    @property
+    def channels(self) -> int:
+        """Length of the channel axis."""
+        return 3 if self.color == "rgb" else 1
+
+
+class SizeLaw(_Part):
+    """Along one axis: `output = scale * input + offset`, for inputs that are a multiple of `multiple`, from `minimum` up."""
+
+    scale: float = Field(gt=0)
+    offset: int = 0
+    multiple: int = Field(default=1, ge=1)
+    minimum: int = Field(default=1, ge=1)
+
+
+class Halo(_Part):
+    """How many input pixels beyond a tile's edge the tile's output depends on, per side."""
+
+    top: int = Field(ge=0)
+    bottom: int = Field(ge=0)
+    left: int = Field(ge=0)
+    right: int = Field(ge=0)
+
+
+class NoHalo(_Part):
+    """Why no tile can be computed on its own."""
+
+    node: str
+    """The operator that looks at the whole image."""
+    reason: str
+
+
+class Parity(_Part):
+    """How equal one backend's output is to the torch module's in float64, over several sizes."""
+
+    backend: str
+    version: str
+    level: str
+    """The runtime's graph optimisation level."""
+    sizes: tuple[tuple[int, int], ...]
+    """Heights and widths that were tried."""
+    max_abs: float
+    """Largest absolute error, in units of the output's range."""
+    noise_floor: float
+    """The same for the torch module in float32: the error nobody can avoid in this precision."""
+    factor: float
+    """How many noise floors are allowed."""
+
+
+class Evidence(_Part):
+    """What was measured before the file was written."""
+
+    parity: tuple[Parity, ...] = ()
+    tiling_max_abs: float | None = None
+    """Largest difference between tiled and whole-image output; none where no finite halo exists."""
+
+
+class Provenance(_Part):
+    """Where the weights come from."""
+
+    source: str
+    weights_sha256: str | None = None
+    """Of every parameter and buffer; none where the model has none."""
+    licence: str | None = None
+    tools: dict[str, str] = {}
+    """Versions of what made the file."""
+
+
+class Contract(_Part):
+    """The whole of it; see DESIGN in the README's map for who writes and who reads it."""
+
+    version: Literal[1] = VERSION
+    name: str
+    task: Literal["upscale", "decode"]
+    """`upscale`: image in, larger image out. `decode`: tensors in, tensors out."""
+    height: SizeLaw | None = None
+    width: SizeLaw | None = None
+    """The size laws; none where the output's size does not follow the input's."""
+    halo: Halo | NoHalo | None = None
+    input: Pixels | None = None
+    output: Pixels | None = None
+    """How pixels are put in and read out; none for `decode`."""
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    opset: int
+    rewrites: tuple[str, ...] = ()
+    evidence: Evidence = Evidence()
+    provenance: Provenance
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], path: object) -> Self:
+        """The contract among a model's metadata; raises `ContractError` where there is none that can be read."""
+        text = metadata.get(KEY)
+        if text is None:
+            raise ContractError(f"{path} carries no contract; add one with: upconv export {path} -o described.onnx")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "its JSON"
+            raise ContractError(
+                f"the contract in {path} cannot be read by this version of upconv ({where}: {first['msg']}); export the model again"
+            ) from error
+
+    def to_json(self) -> str:
+        """The contract as compact JSON, the same bytes for the same contract."""
+        return self.model_dump_json()
+
+    @property
+    def scale(self) -> int:
+        """Output pixels per input pixel along both axes; raises `ContractError` where that is no single integer."""
+        if self.height is None or self.width is None:
+            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
+        if self.height.scale != self.width.scale or not self.height.scale.is_integer():
+            raise ContractError(f"{self.name} scales by {self.height.scale} and {self.width.scale}; expected one integer")
+        return int(self.height.scale)

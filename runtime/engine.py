@@ -1,0 +1,154 @@
+"""Runs tiles: all requests feed one engine, and take turns tile by tile, so that a small picture never waits long."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from upconv.runtime.contract import Halo
+from upconv.runtime.errors import Cancelled, ModelError, Overloaded
+from upconv.runtime.session import Model, Tensor
+from upconv.runtime.tiling import Plan, Tile, plan
+
+TILE_PX = 256
+"""Side of a tile in input pixels, halo included."""
+
+
+class Engine:
+    """Worker threads that compute tiles of any number of pictures with one model.
+
+    A worker takes one tile of the request whose turn it is, and the request goes to the end of the line.
+    """
+
+    def __init__(self, model: Model, *, workers: int | None = None, tile_px: int = TILE_PX, max_waiting: int = 1024) -> None:
+        self.model = model
+        self.tile_px = tile_px
+        self._max_waiting = max_waiting
+        self._line: deque[_Request] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True)
+            for n in range(workers or available_cores())
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def plan(self, height: int, width: int) -> Plan:
+        """The tiles that a picture of this size becomes."""
+        return plan(height, width, self.model.contract, self.tile_px)
+
+    def submit(self, tensor: Tensor, on_tile: Callable[[int, int], None] | None = None) -> Future[Tensor]:
+        """Start on a picture, (C, H, W) float32 in the contract's range; the future holds (C, scale*H, scale*W).
+
+        `on_tile(done, total)` is called from a worker after each tile. Cancelling the future frees the workers at
+        the next tile. Raises `Overloaded` where more requests wait than allowed; the future raises `ModelError`
+        where the model puts out anything that is no number.
+        """
+        tiles = self.plan(*tensor.shape[1:])
+        channels = self.model.contract.output.channels if self.model.contract.output else tensor.shape[0]
+        request = _Request(tiles, tiles.pad(tensor), tiles.new_result(channels), on_tile, deque(tiles.tiles))
+        with self._changed:
+            if self._closed:
+                raise Cancelled("the engine has been closed")
+            if len(self._line) >= self._max_waiting:
+                raise Overloaded(f"{len(self._line)} pictures are waiting already; try again later")
+            self._line.append(request)
+            self._changed.notify_all()
+        return request.future
+
+    def close(self) -> None:
+        """Stop after the tiles in work; what waits is cancelled."""
+        with self._changed:
+            self._closed = True
+            waiting, self._line = list(self._line), deque()
+            self._changed.notify_all()
+        for request in waiting:
+            request.future.cancel()
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            request, tile = job
+            try:
+                output = self.model.run(request.tiles.cut(request.picture, tile))
+                if not np.isfinite(output).all():
+                    raise ModelError(f"{self.model.contract.name} put out values that are no numbers; export it again and check parity")
+                request.finish(tile, output)
+            except Exception as error:
+                request.fail(error)
+
+    def _next(self) -> tuple[_Request, Tile] | None:
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._line or self._closed)
+                if self._closed:
+                    return None
+                request = self._line.popleft()
+                if request.over:
+                    continue
+                tile = request.waiting.popleft()
+                if request.waiting:
+                    self._line.append(request)
+                return request, tile
+
+
+@dataclass
+class _Request:
+    """One picture on its way."""
+
+    tiles: Plan
+    picture: Tensor
+    result: Tensor
+    on_tile: Callable[[int, int], None] | None
+    waiting: deque[Tile]
+    future: Future[Tensor] = field(default_factory=Future)
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody needs further tiles."""
+        return self.future.done()
+
+    def finish(self, tile: Tile, output: Tensor) -> None:
+        self.tiles.paste(self.result, tile, output)
+        with self.lock:
+            self.done += 1
+            done, total = self.done, len(self.tiles.tiles)
+            if self.over:
+                return
+            if done == total:
+                self.future.set_result(self.result)
+        if self.on_tile is not None:
+            self.on_tile(done, total)
+
+    def fail(self, error: Exception) -> None:
+        with self.lock:
+            if not self.over:
+                self.future.set_exception(error)
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use, by affinity and by the container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = open("/sys/fs/cgroup/cpu.max").read().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))

@@ -1,0 +1,84 @@
+"""One model file, opened: its contract, its hash, and a way to run it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from upconv.runtime import providers
+from upconv.runtime.contract import Contract
+from upconv.runtime.errors import ModelError, UpconvError
+
+Tensor = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened `.onnx` file. Holds no state of any request, so threads can share it."""
+
+    path: Path
+    contract: Contract
+    sha256: str
+    """Of the file's bytes."""
+    provider: str
+    """The execution provider that really runs, by onnxruntime's name."""
+    session: ort.InferenceSession
+
+    def run(self, tensor: Tensor) -> Tensor:
+        """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output."""
+        result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor})[0]
+        return result
+
+
+def open_model(path: str | Path, provider: str = "cpu", threads: int = 1) -> Model:
+    """Open a model file on one execution provider.
+
+    `threads` is the number of processor threads within one run; callers that run tiles in parallel want 1.
+    Raises `ModelError` where the file is missing or damaged, `ContractError` where it does not describe itself and
+    `ProviderError` where the provider is not available.
+    """
+    path = Path(path)
+    session = open_session(path, provider, threads)
+    contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, path)
+    return Model(path, contract, hashlib.sha256(path.read_bytes()).hexdigest(), session.get_providers()[0], session)
+
+
+def open_session(
+    path: str | Path,
+    provider: str = "cpu",
+    threads: int = 1,
+    level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+) -> ort.InferenceSession:
+    """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for."""
+    wanted = providers.request(provider)
+    if not Path(path).is_file():
+        raise ModelError(f"no model file at {path}")
+    try:
+        session = ort.InferenceSession(str(path), _options(threads, level), providers=wanted)
+    except UpconvError:
+        raise
+    except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
+        raise ModelError(f"{path} is not a model that onnxruntime can open: {_first_line(error)}") from error
+    providers.verify(session, provider)
+    return session
+
+
+def _options(threads: int, level: ort.GraphOptimizationLevel) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = level
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the processor from other sessions and from encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _first_line(error: Any) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,1 @@
+"""ONNX export and deployment for decoders that upsample."""

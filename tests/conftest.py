@@ -1,0 +1,65 @@
+"""Tiny models built in code, with contracts, for tests that need a file to open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, SizeLaw
+
+
+@pytest.fixture(scope="session")
+def nearest_x2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that doubles every pixel: what it puts out is known without running it."""
+    resize = helper.make_node(
+        "Resize", ["image", "", "scales"], ["output"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    )
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
+    contract = Contract(
+        name="nearest-x2-test",
+        task="upscale",
+        height=SizeLaw(scale=2),
+        width=SizeLaw(scale=2),
+        halo=Halo(top=0, bottom=0, left=0, right=0),
+        input=Pixels(),
+        output=Pixels(),
+        opset=18,
+        provenance=Provenance(source="built in a test"),
+    )
+    return _save(tmp_path_factory.mktemp("nearest") / "nearest.onnx", [resize], [scales], contract.to_json())
+
+
+@pytest.fixture(scope="session")
+def without_contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that onnxruntime runs and that says nothing about itself."""
+    return _save(tmp_path_factory.mktemp("bare") / "bare.onnx", [helper.make_node("Identity", ["image"], ["output"])], [], None)
+
+
+@pytest.fixture
+def photograph() -> Callable[[int, int], np.ndarray]:
+    """Pixels (height, width, 3), uint8, smooth with some noise, the same each time."""
+
+    def make(height: int, width: int) -> np.ndarray:
+        y, x = np.mgrid[0:height, 0:width]
+        waves = np.stack([np.sin(x / 9), np.cos(y / 7), np.sin((x + y) / 11)], axis=-1) * 90 + 128
+        noise = np.random.default_rng(0).normal(0, 6, (height, width, 3))
+        pixels: np.ndarray = np.clip(waves + noise, 0, 255).astype(np.uint8)
+        return pixels
+
+    return make
+
+
+def _save(path: Path, nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], contract: str | None) -> Path:
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    output = helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 3, None, None])
+    graph = helper.make_graph(nodes, "test", [image], [output], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    if contract is not None:
+        helper.set_model_props(model, {KEY: contract})
+    onnx.save(model, path)
+    return path
