@@ -26,10 +26,11 @@ class CompactUpscaler(nn.Module):
         self.head = HEADS[head](channels, 3, scale)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Enlarge a batch of images."""
         lifted = self.lift(image)
         features = lifted
         for layer in self.body[:-1]:
             features = F.relu(layer(features))
         features = F.relu(self.body[-1](features) + lifted)
-        base = F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
-        return base + self.head(features)
+        detail: Tensor = self.head(features)
+        return detail + F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)

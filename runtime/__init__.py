@@ -1,10 +1,32 @@
 """ONNX to pixels: contracts, sessions, tiles, pictures."""
 
-from upconv.runtime.contract import Contract
-from upconv.runtime.engine import Engine
-from upconv.runtime.errors import UpconvError
-from upconv.runtime.picture import Picture
-from upconv.runtime.session import Model, open_model
-from upconv.runtime.upscaler import Target, Upscaler
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from upconv.runtime.contract import Contract
+    from upconv.runtime.engine import Engine
+    from upconv.runtime.errors import UpconvError
+    from upconv.runtime.picture import Picture
+    from upconv.runtime.session import Model, open_model
+    from upconv.runtime.upscaler import Target, Upscaler
 
 __all__ = ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]
+
+_HOMES = {
+    "Contract": "contract",
+    "Engine": "engine",
+    "Model": "session",
+    "Picture": "picture",
+    "Target": "upscaler",
+    "UpconvError": "errors",
+    "Upscaler": "upscaler",
+    "open_model": "session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The errors are needed everywhere, also where loading onnxruntime would be a second lost.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

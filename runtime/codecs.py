@@ -23,7 +23,16 @@ MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded where nothing else is said."""
 
-_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".avif": "avif", ".tif": "tiff", ".tiff": "tiff", ".gif": "gif"}
+_SUFFIXES = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".png": "png",
+    ".webp": "webp",
+    ".avif": "avif",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".gif": "gif",
+}
 _KEPT_FIELDS = ("exif-", "xmp-data", "iptc-data")
 
 
@@ -185,7 +194,8 @@ def _samples(image: Any, width: int | None = None, height: int | None = None) ->
     if width is not None and (image.width, image.height) != (width, height):
         image = image.embed(0, 0, width, height, extend="copy")  # resize() rounds its own way
     kind = np.uint16 if image.format == "ushort" else np.uint8
-    samples: Samples = np.frombuffer(image.write_to_memory(), kind).reshape(image.height, image.width, image.bands)
+    data: Any = np.frombuffer(image.write_to_memory(), kind)
+    samples: Samples = data.reshape(image.height, image.width, image.bands)
     return samples
 
 

@@ -12,7 +12,7 @@ from upconv.runtime.errors import ContractError
 KEY = "upconv.contract"
 """The name in `metadata_props` under which the contract lies."""
 
-VERSION = 1
+VERSION: Literal[1] = 1
 
 Color = Literal["rgb", "y", "gray"]
 
@@ -64,14 +64,14 @@ class NoHalo(_Part):
 
 
 class Parity(_Part):
-    """How equal one backend's output is to the torch module's in float64, over several sizes."""
+    """How equal one backend's output is to the torch module's in float64, over inputs of several sizes."""
 
     backend: str
     version: str
     level: str
     """The runtime's graph optimisation level."""
-    sizes: tuple[tuple[int, int], ...]
-    """Heights and widths that were tried."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Inputs that were tried."""
     max_abs: float
     """Largest absolute error, in units of the output's range."""
     noise_floor: float

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from upconv.runtime.contract import Halo
 from upconv.runtime.errors import Cancelled, ModelError, Overloaded
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.tiling import Plan, Tile, plan
@@ -88,7 +88,9 @@ class Engine:
             try:
                 output = self.model.run(request.tiles.cut(request.picture, tile))
                 if not np.isfinite(output).all():
-                    raise ModelError(f"{self.model.contract.name} put out values that are no numbers; export it again and check parity")
+                    raise ModelError(
+                        f"{self.model.contract.name} put out values that are no numbers; export it again and check parity"
+                    )
                 request.finish(tile, output)
             except Exception as error:
                 request.fail(error)
@@ -148,7 +150,7 @@ def available_cores() -> int:
     """Processor cores that this process may use, by affinity and by the container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = open("/sys/fs/cgroup/cpu.max").read().split()
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))

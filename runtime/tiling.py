@@ -77,9 +77,7 @@ class Plan:
         """Put what is to be kept of a tile's output, (1, C, scale*h, scale*w), into its place in `result`."""
         top, bottom, above = self._place(tile.rows, self.height)
         left, right, before = self._place(tile.columns, self.width)
-        result[:, top:bottom, left:right] = output[
-            0, :, top - above : bottom - above, left - before : right - before
-        ]
+        result[:, top:bottom, left:right] = output[0, :, top - above : bottom - above, left - before : right - before]
 
     def _place(self, span: Span, length: int) -> tuple[int, int, int]:
         stop = min(span.keep_stop, length)
@@ -94,7 +92,9 @@ def plan(height: int, width: int, contract: Contract, tile_px: int) -> Plan:
     rows, columns, scale = contract.height, contract.width, contract.scale
     assert rows is not None and columns is not None  # or contract.scale would have raised
     if rows.offset or columns.offset:
-        raise ModelError(f"{contract.name} adds {rows.offset} and {columns.offset} pixels to its output; pictures need an offset of 0")
+        raise ModelError(
+            f"{contract.name} adds {rows.offset} and {columns.offset} pixels to its output; pictures need an offset of 0"
+        )
     tall, wide = _padded(height, rows), _padded(width, columns)
     if isinstance(contract.halo, Halo):
         halo = contract.halo

@@ -17,7 +17,12 @@ from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, Siz
 def nearest_x2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that doubles every pixel: what it puts out is known without running it."""
     resize = helper.make_node(
-        "Resize", ["image", "", "scales"], ["output"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        "Resize",
+        ["image", "", "scales"],
+        ["output"],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
     )
     scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
     contract = Contract(

@@ -30,13 +30,14 @@ class Score:
 
     @property
     def gain(self) -> float:
-        """dB above bicubic."""
+        """DB above bicubic."""
         return self.psnr_y - self.bicubic_psnr_y
 
 
 def luma(pixels: Pixels) -> NDArray[np.float64]:
     """BT.601 luma, (H, W) in [16, 235], of RGB pixels (H, W, 3) in [0, 255] (ITU-R BT.601-7, section 2.5)."""
-    return 16 + pixels.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255
+    weighted: NDArray[np.float64] = pixels.astype(np.float64) @ np.array([65.481, 128.553, 24.966])
+    return 16 + weighted / 255
 
 
 def psnr_y(result: Pixels, truth: Pixels, border: int) -> float:

@@ -1,0 +1,61 @@
+"""onnxsim, in a process of its own: where it crashes, hangs or gives up, the model stays as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import onnx
+
+from upconv.export.capture import anonymous
+from upconv.export.stage import StageResult, census
+
+TIMEOUT_S = 300
+
+
+class Simplify:
+    """Folds constants and removes what computes nothing."""
+
+    name = "simplify"
+
+    def __call__(self, model: onnx.ModelProto) -> StageResult:
+        """The simplified model, or the same one and the reason."""
+        with tempfile.TemporaryDirectory() as folder:
+            before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+            onnx.save(model, before)
+            problem = _run(before, after)
+            if problem is not None:
+                return StageResult(model, False, f"declined: {problem}")
+            simplified = anonymous(onnx.load(after))
+        problem = _pinned(model, simplified)
+        if problem is not None:
+            return StageResult(model, False, f"declined: {problem}")
+        old, new = census(model), census(simplified)
+        if old == new:
+            return StageResult(model, False, f"nothing to simplify in {sum(old.values())} nodes")
+        return StageResult(simplified, True, f"{sum(old.values())} to {sum(new.values())} nodes")
+
+
+def _run(before: Path, after: Path) -> str | None:
+    command = [sys.executable, "-m", "onnxsim", str(before), str(after)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return f"onnxsim took longer than {TIMEOUT_S} s"
+    if done.returncode != 0 or not after.exists():
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return f"onnxsim ended with code {done.returncode}: {lines[-1] if lines else 'no message'}"
+    return None
+
+
+def _pinned(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
+    """What the simplifier fixed or renamed that was free before (onnxsim#213)."""
+    for old, new in zip(before.graph.input, after.graph.input, strict=True):
+        if old.name != new.name:
+            return f"input {old.name!r} was renamed to {new.name!r}"
+        shapes = [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in (old, new)]
+        if shapes[0] != shapes[1]:
+            return f"the input's shape {shapes[0]} became {shapes[1]}"
+    return None

@@ -1,0 +1,5 @@
+"""`python -m upconv`."""
+
+from upconv.cli import main
+
+main()

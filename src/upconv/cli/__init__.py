@@ -1,0 +1,45 @@
+"""The command line. Each command imports what it needs when it runs, so that `upconv --help` is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from upconv.cli import export, inspect, models, serve, upscale
+
+app = typer.Typer(
+    name="upconv",
+    help="Export decoders that upsample to ONNX, check them, and serve them as an image upscaler.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (export.export, inspect.inspect, upscale.upscale, serve.serve, models.models):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run a command; what a user can do something about ends in one sentence and exit code 1."""
+    from upconv.runtime.errors import UpconvError
+
+    try:
+        app()
+    except UpconvError as error:
+        sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        sys.exit(f"error: this needs {error.name}, which is not installed; pip install 'upconv[{extra}]'")
+
+
+_EXTRAS = {
+    "onnxruntime": "cpu",
+    "torch": "export",
+    "onnx": "export",
+    "safetensors": "export",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "pydantic_settings": "serve",
+}

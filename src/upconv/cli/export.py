@@ -1,0 +1,71 @@
+"""`upconv export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from upconv.runtime.errors import ParameterError
+
+if TYPE_CHECKING:
+    from upconv.export import Source, StageReport
+
+
+def export(
+    source: Annotated[str, typer.Argument(help="A catalogue name, file.py:factory or package.module:factory.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
+    weights: Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")] = None,
+    kwargs: Annotated[str, typer.Option(help="Arguments of the factory, a JSON object.")] = "{}",
+    shape: Annotated[str | None, typer.Option(help="An example input, such as 1x3x64x64.")] = None,
+    opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
+) -> None:
+    """Export a decoder to one verified .onnx file that describes itself."""
+    from upconv.export import export as run
+
+    if not output.parent.is_dir():
+        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
+    artifact = run(_source(source, weights, kwargs, shape), output, opset=opset, on_stage=_quiet if as_json else _show)
+    print(json.dumps(artifact.as_dict(), indent=2) if as_json else artifact.summary)
+
+
+def _source(spec: str, weights: Path | None, kwargs: str, shape: str | None) -> Source:
+    from upconv.export import from_factory
+    from upconv.models import catalogue
+
+    if ":" not in spec:
+        return catalogue.source(spec, weights)
+    return from_factory(spec, arguments=_arguments(kwargs), weights=weights, shape=_shape(shape))
+
+
+def _arguments(text: str) -> dict[str, object]:
+    try:
+        arguments = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ParameterError(f"--kwargs is no JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise ParameterError(f"--kwargs must be a JSON object of arguments by name, not {text}")
+    return arguments
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    lengths = text.lower().split("x")
+    if not all(n.isdigit() and int(n) > 0 for n in lengths) or len(lengths) < 2:
+        raise ParameterError(f"--shape must be lengths above 0 such as 1x3x64x64, not {text!r}")
+    return tuple(int(n) for n in lengths)
+
+
+def _show(stage: StageReport) -> None:
+    mark = "changed" if stage.changed else "       "
+    print(f"{stage.name:<9}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
+    if stage.equality:
+        print(f"{'':26}{stage.equality}", flush=True)
+
+
+def _quiet(_: StageReport) -> None:
+    pass
