@@ -1,0 +1,24 @@
+.PHONY: install demo test serve clean
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+demo: install ## export, serve, upscale a photograph, measure it
+	$(BIN)/python scripts/demo.py
+
+test: install ## all checks and tests
+	scripts/check
+	scripts/test
+
+serve: install ## keep serving the bundled models
+	$(BIN)/upconv serve
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv demo

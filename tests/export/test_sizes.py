@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from upconv.export.sizes import Shape, Try, find_axis, trial_shapes
+from upconv.runtime.contract import SizeLaw
+
+
+def attempt(out: object, accepts: object = lambda n: True) -> Try:
+    def run(shape: Shape) -> Shape | None:
+        n = shape[2]
+        return (1, 3, out(n), 8) if accepts(n) else None  # type: ignore[operator]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("run", "law"),
+    [
+        (attempt(lambda n: 2 * n), SizeLaw(scale=2)),
+        (attempt(lambda n: 2 * n + 1), SizeLaw(scale=2, offset=1)),
+        (attempt(lambda n: 4 * n - 36, lambda n: n > 9), SizeLaw(scale=4, offset=-36, minimum=10)),
+        (attempt(lambda n: -(-n // 8) * 8), SizeLaw(scale=1, multiple=8, minimum=8)),
+        (attempt(lambda n: 3 * n, lambda n: n % 7 == 0), SizeLaw(scale=3, multiple=7, minimum=7)),
+        (attempt(lambda n: n // 2), SizeLaw(scale=0.5, multiple=2, minimum=2)),
+    ],
+)
+def test_the_law_is_found(run: Try, law: SizeLaw) -> None:
+    axis = find_axis(run, (1, 3, 32, 32), 2)
+    assert axis.free
+    assert axis.law == law
+
+
+def test_one_size_only_is_no_law() -> None:
+    axis = find_axis(attempt(lambda n: 2, lambda n: n == 32), (1, 3, 32, 32), 2)
+    assert (axis.law, axis.free) == (None, False)
+
+
+def test_an_output_that_does_not_grow_is_no_law_but_any_size_works() -> None:
+    axis = find_axis(attempt(lambda n: 10), (1, 3, 32, 32), 2)
+    assert (axis.law, axis.free) == (None, True)
+
+
+def test_trials_hold_the_minimum_odd_and_non_square_sizes_and_a_batch() -> None:
+    axes = [find_axis(lambda s: (*s[:2], 2 * s[2], 2 * s[3]), (1, 3, 32, 32), index) for index in (2, 3)]
+    shapes = trial_shapes((1, 3, 32, 32), axes)
+    assert len(shapes) >= 4
+    assert (1, 3, 1, 1) in shapes
+    assert any(h % 2 and h != w for _, _, h, w in shapes)
+    assert any(n > 1 for n, *_ in shapes)

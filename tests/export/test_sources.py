@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from upconv.export.sources import example_shape, from_factory, from_module
+from upconv.runtime.errors import SourceError
+
+FACTORY = """
+from torch import nn
+
+def doubler(channels=3):
+    return nn.ConvTranspose2d(channels, channels, 2, stride=2)
+
+def broken():
+    raise RuntimeError("no luck today\\nmore lines")
+
+def number():
+    return 3
+
+constant = 7
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "decoders.py"
+    path.write_text(FACTORY)
+    return path
+
+
+def test_a_factory_in_a_file(file: Path) -> None:
+    source = from_factory(f"{file}:doubler", arguments={"channels": 5})
+    assert source.shape == (1, 5, 32, 32)
+    assert source.name == "doubler"
+    assert source.origin == 'decoders.py:doubler {"channels": 5}'
+    assert not source.module.training
+
+
+def test_a_factory_in_a_package() -> None:
+    source = from_factory("upconv.models.interpolation:interpolation", arguments={"mode": "nearest"})
+    assert isinstance(source.module, nn.Upsample)
+    assert source.weights_sha256() is None
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_are_loaded(file: Path, tmp_path: Path, suffix: str) -> None:
+    state = {"weight": torch.full((3, 3, 2, 2), 0.5), "bias": torch.zeros(3)}
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    source = from_factory(f"{file}:doubler", weights=path)
+    assert float(source.module.state_dict()["weight"].mean()) == 0.5
+
+
+class Exploit:
+    """A pickle that would run code."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('the pickle ran')",)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("{file}", "expected file.py:factory"),
+        ("{file}:", "expected file.py:factory"),
+        ("{file}:missing", "has no factory called 'missing'"),
+        ("{file}:constant", "has no factory called 'constant'"),
+        ("{file}:broken", "raised RuntimeError: no luck today"),
+        ("{file}:number", "returned int; expected a torch.nn.Module"),
+        ("{folder}/none.py:doubler", "no file"),
+        ("no_such_package.module:doubler", "cannot be imported"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(file: Path, spec: str, sentence: str) -> None:
+    with pytest.raises(SourceError, match=sentence) as raised:
+        from_factory(spec.format(file=file, folder=file.parent))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.safetensors", None, "no weights at"),
+        ("empty.safetensors", b"", "cannot be loaded"),
+        ("code.pth", pickle.dumps(Exploit()), "cannot be loaded"),
+        ("text.pth", b"weights", "cannot be loaded"),
+    ],
+)
+def test_weights_that_do_not_load_are_named(file: Path, tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=sentence):
+        from_factory(f"{file}:doubler", weights=path)
+
+
+def test_weights_that_do_not_fit_are_named(file: Path, tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(SourceError, match="ConvTranspose2d"):
+        from_factory(f"{file}:doubler", weights=tmp_path / "other.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    layer = nn.Conv2d(3, 3, 1)
+    layer.weight.data.fill_(float("nan"))
+    with pytest.raises(SourceError, match="no finite numbers"):
+        from_module(layer, name="broken")
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Conv2d(5, 3, 1), (1, 5, 32, 32)),
+        (nn.ConvTranspose1d(4, 3, 1), (1, 4, 32)),
+        (nn.Conv3d(2, 3, 1), (1, 2, 32, 32, 32)),
+        (nn.Sequential(nn.Linear(7, 3)), (1, 7)),
+        (nn.Upsample(scale_factor=2), (1, 3, 32, 32)),
+    ],
+)
+def test_an_example_input_is_guessed_from_the_first_layer(module: nn.Module, shape: tuple[int, ...]) -> None:
+    assert example_shape(module) == shape

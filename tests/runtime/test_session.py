@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upconv.runtime.errors import ContractError, ModelError, ProviderError
+from upconv.runtime.session import open_model
+
+
+def test_opens_a_file_that_describes_itself(nearest_x2: Path) -> None:
+    model = open_model(nearest_x2)
+    assert model.contract.name == "nearest-x2-test"
+    assert model.provider == "CPUExecutionProvider"
+    assert model.sha256 == hashlib.sha256(nearest_x2.read_bytes()).hexdigest()
+    image = np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2)
+    np.testing.assert_array_equal(model.run(image), image.repeat(2, axis=2).repeat(2, axis=3))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model file at"):
+        open_model(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x0a" * 50])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"damaged\.onnx"):
+        open_model(path)
+
+
+def test_a_file_without_a_contract_is_refused_with_the_command_that_adds_one(without_contract: Path) -> None:
+    with pytest.raises(ContractError, match=r"upconv export .*bare\.onnx"):
+        open_model(without_contract)
+
+
+@pytest.mark.parametrize(("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda")])
+def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x2: Path, provider: str, sentence: str) -> None:
+    with pytest.raises(ProviderError, match=sentence):
+        open_model(nearest_x2, provider)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upconv.runtime.contract import Contract, Halo, NoHalo, Provenance, SizeLaw
+from upconv.runtime.errors import ModelError
+from upconv.runtime.tiling import plan
+
+
+def contract(halo: Halo | NoHalo, scale: float = 2, multiple: int = 1, minimum: int = 1, offset: int = 0) -> Contract:
+    law = SizeLaw(scale=scale, multiple=multiple, minimum=minimum, offset=offset)
+    return Contract(name="t", task="upscale", height=law, width=law, halo=halo, opset=18, provenance=Provenance(source="t"))
+
+
+sizes = st.integers(1, 90)
+halos = st.builds(Halo, top=st.integers(0, 7), bottom=st.integers(0, 7), left=st.integers(0, 7), right=st.integers(0, 7))
+
+
+@given(height=sizes, width=sizes, halo=halos, multiple=st.sampled_from([1, 2, 4]), minimum=st.integers(1, 9), tile=st.integers(1, 40))
+def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
+    height: int, width: int, halo: Halo, multiple: int, minimum: int, tile: int
+) -> None:
+    tiles = plan(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
+    seen = np.zeros((tiles.padded_height, tiles.padded_width), int)
+    for part in tiles.tiles:
+        seen[part.rows.keep_start : part.rows.keep_stop, part.columns.keep_start : part.columns.keep_stop] += 1
+        for span, length, before, after in (
+            (part.rows, tiles.padded_height, halo.top, halo.bottom),
+            (part.columns, tiles.padded_width, halo.left, halo.right),
+        ):
+            assert 0 <= span.start <= span.keep_start < span.keep_stop <= span.stop <= length
+            assert span.start % multiple == 0
+            assert span.keep_start - span.start >= before or span.start == 0
+            assert span.stop - span.keep_stop >= after or span.stop == length
+    assert (seen == 1).all()
+    assert len({(t.rows.stop - t.rows.start, t.columns.stop - t.columns.start) for t in tiles.tiles}) == 1
+
+
+@given(height=sizes, width=sizes, halo=halos, tile=st.integers(1, 40))
+def test_tiles_put_together_are_the_whole(height: int, width: int, halo: Halo, tile: int) -> None:
+    picture = np.random.default_rng(0).random((3, height, width), np.float32)
+    tiles = plan(height, width, contract(halo, multiple=4), tile)
+    padded, result = tiles.pad(picture), tiles.new_result(3)
+    for part in tiles.tiles:
+        tiles.paste(result, part, tiles.cut(padded, part).repeat(2, axis=2).repeat(2, axis=3))
+    np.testing.assert_array_equal(result, picture.repeat(2, axis=1).repeat(2, axis=2))
+
+
+def test_a_model_without_a_finite_halo_gets_the_whole_picture() -> None:
+    tiles = plan(500, 400, contract(NoHalo(node="pool", reason="it looks at everything")), 64)
+    assert len(tiles.tiles) == 1
+    assert tiles.waste == 1
+
+
+def test_an_offset_is_refused() -> None:
+    with pytest.raises(ModelError, match="offset of 0"):
+        plan(8, 8, contract(Halo(top=0, bottom=0, left=0, right=0), offset=1), 64)
