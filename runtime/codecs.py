@@ -140,6 +140,9 @@ def _picture(image: Any, name: str) -> Picture:
         fields=fields,
     )
     image, metadata, conversions = _rgb_or_grey(image, metadata)
+    frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    if frames > 1:
+        conversions = (*conversions, f"the first of {frames} frames taken")
     return Picture(_samples(image), name, metadata, conversions)
 
 

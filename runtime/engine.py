@@ -72,7 +72,7 @@ class Engine:
             waiting, self._line = list(self._line), deque()
             self._changed.notify_all()
         for request in waiting:
-            request.future.cancel()
+            request.fail(Cancelled("the engine has been closed"))
         for thread in self._threads:
             thread.join()
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upconv.runtime import codecs
 from upconv.runtime.engine import TILE_PX, Engine
@@ -72,6 +73,8 @@ class Upscaler:
         if contract.task != "upscale" or contract.input is None or contract.output is None:
             raise ModelError(f"{contract.name} is made to {contract.task}, not to upscale pictures")
         self.scale = contract.scale
+        if self.scale < 2:
+            raise ModelError(f"{contract.name} scales by {self.scale}; expected 2 or more")
         self._input, self._output = contract.input, contract.output
         self.engine = Engine(self.model, workers=workers, tile_px=tile_px)
 
@@ -80,7 +83,9 @@ class Upscaler:
     @overload
     def upscale(self, source: bytes, scale: float | None = None) -> bytes: ...
     @overload
-    def upscale(self, source: Samples, scale: float | None = None) -> Samples: ...
+    def upscale(self, source: NDArray[np.uint8], scale: float | None = None) -> NDArray[np.uint8]: ...
+    @overload
+    def upscale(self, source: NDArray[np.uint16], scale: float | None = None) -> NDArray[np.uint16]: ...
 
     def upscale(self, source: Any, scale: float | None = None) -> Any:
         """Enlarge `source`, by the model's own scale where no other is given.

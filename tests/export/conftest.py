@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import onnx
 import pytest
@@ -13,12 +14,18 @@ from torch import Tensor, nn
 
 from upconv.export import Artifact, export, from_module
 
-Exported = Callable[..., tuple[Artifact, onnx.ModelProto]]
+
+class Exported(Protocol):
+    """Exports a module and reads the file back."""
+
+    def __call__(
+        self, module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model"
+    ) -> tuple[Artifact, onnx.ModelProto]: ...
 
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Exported:
-    """Exports a module and reads the file back."""
+    """An export into the test's own folder."""
 
     def run(module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model") -> tuple[Artifact, onnx.ModelProto]:
         artifact = export(from_module(module, name=name, shape=shape), tmp_path / f"{name}.onnx")
@@ -35,7 +42,7 @@ class Generator(nn.Module):
         self.form = form
         channels = [in_channels, 32, 64, 128]
         encoder: list[nn.Module] = []
-        for index, (a, b) in enumerate(zip(channels, channels[1:], strict=False)):
+        for index, (a, b) in enumerate(pairwise(channels)):
             encoder += [nn.ReflectionPad2d(1), nn.Conv2d(a, b, 3, stride=2)]
             if index < 2:
                 encoder += [nn.BatchNorm2d(b), nn.ReLU()]

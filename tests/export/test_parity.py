@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -11,6 +11,9 @@ from torch import nn
 
 from upconv.export.parity import OnnxruntimeBackend, TorchBackend, Verdict, judge
 from upconv.runtime.errors import ExportError
+
+if TYPE_CHECKING:
+    from tests.export.conftest import Exported
 
 
 @pytest.fixture
@@ -27,13 +30,13 @@ def compared(module: nn.Module, model: onnx.ModelProto, level: str = "all") -> V
 
 
 @pytest.mark.parametrize("level", ["disabled", "basic", "extended", "all"])
-def test_the_same_function_passes_at_every_optimisation_level(level: str, layers: nn.Module, exported: Callable[..., tuple]) -> None:
+def test_the_same_function_passes_at_every_optimisation_level(level: str, layers: nn.Module, exported: Exported) -> None:
     verdict = compared(layers, exported(layers)[1], level)
     assert verdict.equal
     assert 0 < verdict.noise_floor < 1e-6
 
 
-def test_a_weight_that_is_slightly_off_fails(layers: nn.Module, exported: Callable[..., tuple]) -> None:
+def test_a_weight_that_is_slightly_off_fails(layers: nn.Module, exported: Exported) -> None:
     model = exported(layers)[1]
     weight = model.graph.initializer[0]
     changed = numpy_helper.to_array(weight).copy()
@@ -44,20 +47,20 @@ def test_a_weight_that_is_slightly_off_fails(layers: nn.Module, exported: Callab
     assert "> 4 x noise floor" in str(verdict)
 
 
-def test_an_output_of_another_shape_fails_and_says_so(layers: nn.Module, exported: Callable[..., tuple]) -> None:
+def test_an_output_of_another_shape_fails_and_says_so(layers: nn.Module, exported: Exported) -> None:
     verdict = compared(nn.Sequential(layers, nn.Upsample(scale_factor=2)), exported(layers)[1])
     assert not verdict.equal
     assert "shape (1, 3, 18, 14), expected (1, 3, 36, 28)" in str(verdict)
 
 
-def test_output_that_is_no_number_fails(layers: nn.Module, exported: Callable[..., tuple]) -> None:
+def test_output_that_is_no_number_fails(layers: nn.Module, exported: Exported) -> None:
     model = exported(layers)[1]
     bias = next(t for t in model.graph.initializer if len(t.dims) == 1)
     bias.CopyFrom(numpy_helper.from_array(np.full(tuple(bias.dims), np.nan, np.float32), bias.name))
     assert "no numbers" in str(compared(layers, model))
 
 
-def test_copying_has_a_noise_floor_of_one_unit_in_the_last_place(exported: Callable[..., tuple]) -> None:
+def test_copying_has_a_noise_floor_of_one_unit_in_the_last_place(exported: Exported) -> None:
     module = nn.Upsample(scale_factor=2)
     verdict = compared(module, exported(module)[1])
     assert verdict.max_abs == 0

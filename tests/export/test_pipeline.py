@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from upconv.export import export, from_module, pipeline
 from upconv.export.simplify import Simplify
-from upconv.export.stage import StageResult
+from upconv.export.stage import Stage, StageResult
 from upconv.runtime.errors import ExportError
 from upconv.runtime.session import open_model
 
@@ -87,7 +87,7 @@ def test_the_bytes_are_the_same_each_time_and_name_no_machine(doubler: nn.Module
 
 @pytest.mark.parametrize("stage", [Spoil(), Freeze()])
 def test_a_stage_that_breaks_the_model_is_rolled_back(
-    stage: pipeline.Stage, doubler: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, doubler: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "STAGES", (stage,))
     artifact = export(from_module(doubler, name="doubler"), tmp_path / "d.onnx")
@@ -114,7 +114,9 @@ def test_a_simplifier_that_fails_leaves_the_model_as_it_was(doubler: nn.Module, 
         (nn.Conv2d(3, 3, 1), (1, 4, 8, 8), "refuses an input of shape"),
     ],
 )
-def test_what_cannot_be_exported_writes_nothing(module: nn.Module, shape: tuple[int, ...], sentence: str, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_writes_nothing(
+    module: nn.Module, shape: tuple[int, ...], sentence: str, tmp_path: Path
+) -> None:
     with pytest.raises(ExportError, match=sentence):
         export(from_module(module, name="m", shape=shape), tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -92,7 +92,9 @@ def test_what_cannot_be_made_is_one_sentence(file: Path, spec: str, sentence: st
         ("text.pth", b"weights", "cannot be loaded"),
     ],
 )
-def test_weights_that_do_not_load_are_named(file: Path, tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+def test_weights_that_do_not_load_are_named(
+    file: Path, tmp_path: Path, name: str, content: bytes | None, sentence: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_every_format_comes_back_close(name: str, photograph: Photograph) -> Non
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_depth_and_channels_are_kept(name: str, channels: int, depth: type[np.uint8] | type[np.uint16]) -> None:
-    samples = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (9, 7, channels), dtype=depth)
+    samples: Any = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (9, 7, channels), dtype=depth).astype(depth)
     back = codecs.decode(codecs.encode(Picture(samples), name)[0])
     np.testing.assert_array_equal(back.samples, samples)
     assert back.samples.dtype == depth
@@ -70,6 +71,14 @@ def test_cmyk_becomes_rgb_and_says_so(photograph: Photograph) -> None:
 def _cmyk(image: pyvips.Image) -> bytes:
     data: bytes = image.icc_transform("cmyk", input_profile="srgb").jpegsave_buffer(Q=95)
     return data
+
+
+def test_the_first_frame_of_an_animation_is_taken_and_the_others_are_spoken_of(photograph: Photograph) -> None:
+    frames = pyvips.Image.new_from_array(photograph(40, 12)).copy(interpretation="srgb").copy()
+    frames.set_type(pyvips.GValue.gint_type, "page-height", 20)
+    picture = codecs.decode(frames.gifsave_buffer())
+    assert (picture.width, picture.height) == (12, 20)
+    assert picture.conversions == ("the first of 2 frames taken",)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def test_a_file_without_a_contract_is_refused_with_the_command_that_adds_one(wit
         open_model(without_contract)
 
 
-@pytest.mark.parametrize(("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda")])
+@pytest.mark.parametrize(
+    ("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda")]
+)
 def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x2: Path, provider: str, sentence: str) -> None:
     with pytest.raises(ProviderError, match=sentence):
         open_model(nearest_x2, provider)

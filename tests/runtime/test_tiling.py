@@ -19,7 +19,14 @@ sizes = st.integers(1, 90)
 halos = st.builds(Halo, top=st.integers(0, 7), bottom=st.integers(0, 7), left=st.integers(0, 7), right=st.integers(0, 7))
 
 
-@given(height=sizes, width=sizes, halo=halos, multiple=st.sampled_from([1, 2, 4]), minimum=st.integers(1, 9), tile=st.integers(1, 40))
+@given(
+    height=sizes,
+    width=sizes,
+    halo=halos,
+    multiple=st.sampled_from([1, 2, 4]),
+    minimum=st.integers(1, 9),
+    tile=st.integers(1, 40),
+)
 def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
     height: int, width: int, halo: Halo, multiple: int, minimum: int, tile: int
 ) -> None:

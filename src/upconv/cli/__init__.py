@@ -11,7 +11,6 @@ from upconv.cli import export, inspect, models, serve, upscale
 app = typer.Typer(
     name="upconv",
     help="Export decoders that upsample to ONNX, check them, and serve them as an image upscaler.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -21,12 +20,19 @@ for command in (export.export, inspect.inspect, upscale.upscale, serve.serve, mo
 
 def main() -> None:
     """Run a command; what a user can do something about ends in one sentence and exit code 1."""
+    from typer.exceptions import Abort, TyperException
+
     from upconv.runtime.errors import UpconvError
 
     try:
-        app()
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UpconvError as error:
         sys.exit(f"error: {error}")
+    except TyperException as error:
+        print(f"error: {error.format_message().rstrip('.')}; --help says what is expected", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except Abort:
+        sys.exit(130)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:

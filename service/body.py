@@ -1,0 +1,110 @@
+"""Request bodies: read under limits, and the picture found in them."""
+
+from __future__ import annotations
+
+import math
+
+import anyio
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File, create_form_parser
+
+from upconv.runtime import codecs
+from upconv.runtime.errors import ImageError, ParameterError
+from upconv.service.admission import Place
+from upconv.service.errors import BodyTooLargeError, MediaTypeError, NotAnImageError, SlowBodyError
+
+FORM = "multipart/form-data"
+FILE_FIELD = "file"
+
+_STEP = 1 << 16
+
+
+def media_type(request: Request) -> str:
+    """The body's media type in lower case, without parameters, or nothing; raises `MediaTypeError` where it holds no picture."""
+    name = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if name in ("", "application/octet-stream", FORM) or name.startswith("image/"):
+        return name
+    raise MediaTypeError(
+        f"expected a body of image/*, application/octet-stream or {FORM}, got {name[:60]}; with curl add -H 'Content-Type: image/jpeg'"
+    )
+
+
+async def read(request: Request, limit: int, timeout_s: float, place: Place) -> bytes:
+    """The whole body, counted in `place`.
+
+    Raises `BodyTooLargeError` as soon as it is known to have over `limit` bytes, `SlowBodyError` where it takes longer
+    than `timeout_s`, and `FullError` where there is no room for it.
+    """
+    announced = request.headers.get("content-length", "")
+    size = int(announced) if announced.isascii() and announced.isdigit() else 0
+    _check(size, limit)
+    place.hold(size)
+    try:
+        with anyio.fail_after(timeout_s):
+            return await _collect(request, limit, place)
+    except TimeoutError as error:
+        raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from error
+
+
+def picture_in(body: bytes, content_type: str) -> bytes:
+    """The image file in a body, the field `file` of a form.
+
+    Raises `ImageError` for an empty one, `NotAnImageError` for one of no known format and `ParameterError` for a form
+    without such a field or with others.
+    """
+    data = _file_field(body, content_type) if content_type.strip().lower().startswith(FORM) else body
+    if not data:
+        raise ImageError(f"the picture is empty; send the bytes of an image as the body or as the form field {FILE_FIELD!r}")
+    if codecs.sniff(data[:64]) is None:
+        raise NotAnImageError(f"the data is no image that can be read; expected {', '.join(codecs.FORMATS)}")
+    return data
+
+
+async def _collect(request: Request, limit: int, place: Place) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        _check(size, limit)
+        place.hold(size)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _file_field(body: bytes, content_type: str) -> bytes:
+    files: list[File] = []
+    fields: list[Field] = []
+    try:
+        config = {"MAX_MEMORY_FILE_SIZE": math.inf, "UPLOAD_ERROR_ON_BAD_CTE": True}
+        parser = create_form_parser({"Content-Type": content_type.encode("latin-1")}, fields.append, files.append, config)
+        for start in range(0, len(body), _STEP):
+            parser.write(body[start : start + _STEP])
+            _expect_one(fields, files)
+        parser.finalize()
+    except FormParserError as error:
+        raise ParameterError(f"the form cannot be read: {error}") from error
+    if not files:
+        raise ParameterError(
+            f"the form has no complete field {FILE_FIELD!r} with a file; with curl: -F {FILE_FIELD}=@picture.jpg"
+        )
+    buffer = files[0].file_object
+    buffer.seek(0)
+    return buffer.read()
+
+
+def _expect_one(fields: list[Field], files: list[File]) -> None:
+    names = [_text(field.field_name) for field in fields] + [_text(file.field_name) for file in files]
+    if fields or names not in ([], [FILE_FIELD]):
+        raise ParameterError(
+            f"the form has the fields {', '.join(names[:5])}; expected one file named {FILE_FIELD}, and parameters in the query"
+        )
+
+
+def _text(name: bytes | None) -> str:
+    return (name or b"").decode("utf-8", "replace")[:60]
+
+
+def _check(size: int, limit: int) -> None:
+    if size > limit:
+        raise BodyTooLargeError(f"the body has more than the {limit} bytes that are allowed; send a smaller file")

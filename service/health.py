@@ -1,0 +1,49 @@
+"""Whether the service lives, and whether it is ready."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from upconv.service.state import Shared
+
+router = APIRouter(tags=["operation"])
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class ReadyModel(BaseModel):
+    """A warm model."""
+
+    name: str
+    provider: str
+    """The execution provider that really runs."""
+
+
+class Readiness(BaseModel):
+    """Whether pictures can be sent."""
+
+    status: Literal["ready", "loading", "draining"]
+    models: list[ReadyModel] = []
+
+
+@router.get("/healthz", summary="Whether the process lives")
+async def live() -> Live:
+    """Always 200."""
+    return Live()
+
+
+@router.get("/readyz", summary="Whether pictures can be sent", responses={503: {"model": Readiness, "description": "Not now"}})
+async def ready(state: Shared, response: Response) -> Readiness:
+    """200 when all models are warm and the service is not about to stop, otherwise 503."""
+    if state.registry is None or state.draining:
+        response.status_code = 503
+        return Readiness(status="draining" if state.draining else "loading")
+    entries = state.registry.entries.values()
+    return Readiness(status="ready", models=[ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries])

@@ -1,0 +1,101 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from upconv.runtime.errors import Cancelled
+from upconv.service.errors import KINDS, UNEXPECTED, FullError, Kind, kind_of
+
+MEDIA_TYPE = "application/problem+json"
+BUSY_S = 1
+"""What `Retry-After` says where nothing better is known."""
+
+_LONGEST_VALUE = 60
+
+
+class Problem(BaseModel):
+    """Why a request failed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"x-problems": {kind.slug: f"{kind.status}: {kind.title}" for kind in (*KINDS.values(), UNEXPECTED)}}
+    )
+
+    type: str = Field(description="the kind of problem, the same for all of its kind", examples=["/docs#unknown-model"])
+    title: str = Field(description="the kind of problem in words", examples=["There is no such model"])
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="one sentence: what was expected, what came, what to do")
+
+
+def answer(kind: Kind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer that tells of a problem."""
+    problem = Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
+    return JSONResponse(problem.model_dump(), kind.status, headers, MEDIA_TYPE)
+
+
+def unexpected() -> JSONResponse:
+    """The answer to an error that nobody thought of: it tells nothing about the inside."""
+    return answer(UNEXPECTED, "the service failed at this request; its log says why, by the X-Request-Id of this answer")
+
+
+def stopping() -> JSONResponse:
+    """The answer to a request that could not be finished in the time left."""
+    return answer(KINDS[Cancelled], "the service is stopping; try again in a moment", {"Retry-After": str(BUSY_S)})
+
+
+def install(app: FastAPI) -> None:
+    """Answer all errors of `app` that are known this way."""
+    for error in KINDS:
+        app.add_exception_handler(error, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _plain)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    kind = kind_of(error)
+    request.state.error = error
+    if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answer(kind, "the model failed at this picture; the service's log says why, by the X-Request-Id of this answer")
+    headers = {"Retry-After": str(_retry_after_s(error))} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return answer(kind, str(error) or kind.title, headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return answer(kind_of(error), _sentence(error.errors()[0]))
+
+
+async def _plain(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    path, method = _short(request.url.path), request.method
+    details = {
+        404: f"there is nothing at {path}; /docs lists what there is",
+        405: f"{path} does not understand {_short(method)}; it expects {(error.headers or {}).get('Allow', 'another method')}",
+    }
+    title = HTTPStatus(error.status_code).phrase
+    kind = Kind(error.status_code, title.lower().replace(" ", "-"), title)
+    return answer(kind, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+
+
+def _retry_after_s(error: Exception) -> int:
+    return error.retry_after_s if isinstance(error, FullError) else BUSY_S
+
+
+def _sentence(error: Any) -> str:
+    """One of pydantic's errors as: which parameter, what was expected, what came."""
+    name = str(error["loc"][-1])
+    if error["type"] == "extra_forbidden":
+        return f"there is no parameter {_short(name)!r}; /docs lists those there are"
+    expected = str(error["msg"]).replace("Input should be", "should be", 1).split(", unable to parse")[0]
+    return f"the parameter {name!r} {expected[:1].lower()}{expected[1:]}, but {_short(str(error['input']))!r} came"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

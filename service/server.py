@@ -1,0 +1,94 @@
+"""uvicorn with limits, a ready line, and an end that is calm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from upconv.runtime.errors import ParameterError
+from upconv.service.app import create_app
+from upconv.service.journal import Handler, new_journal
+from upconv.service.settings import Settings
+from upconv.service.state import State
+
+_CONNECTIONS = 1024
+_HEADER_BYTES = 32 * 1024
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT, then finish what is in work within `settings.drain_s`.
+
+    Prints `upconv is ready on http://HOST:PORT` once requests are answered. Raises what opening the models raises, and
+    `ParameterError` where the address cannot be listened on.
+    """
+    app = create_app(settings)
+    logger = logging.getLogger("uvicorn")
+    handler = Handler(new_journal())
+    logger.addHandler(handler)
+    try:
+        with _listen(settings) as listener:
+            asyncio.run(_run(_Server(_config(app, settings), app.state.upconv), app, listener))
+    finally:
+        logger.removeHandler(handler)
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        backlog=128,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=settings.drain_s,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ParameterError(
+            f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another address or port 0 for a free one"
+        ) from error
+    # asyncio does this only for sockets that name their protocol; without it each answer waits 40 ms for a delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+async def _run(server: _Server, app: FastAPI, listener: socket.socket) -> None:
+    # The lifespan runs here, not in uvicorn, which would print a traceback instead of raising the error.
+    with server.capture_signals():
+        async with app.router.lifespan_context(app):
+            await server.serve([listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, state: State) -> None:
+        super().__init__(config)
+        self._state = state
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if sockets and not self.should_exit:
+            host, port = sockets[0].getsockname()[:2]
+            print(f"upconv is ready on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+    def handle_exit(self, sig: int, _: FrameType | None) -> None:
+        # uvicorn would raise the signal again at the end, and the exit code would not be 0.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+        self._state.draining = True

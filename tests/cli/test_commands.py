@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upconv.runtime import codecs
+from upconv.runtime.picture import Picture
+
+Photograph = Callable[[int, int], np.ndarray]
+
+
+def upconv(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "upconv", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def picture(tmp_path: Path, photograph: Photograph) -> Path:
+    path = tmp_path / "in.jpg"
+    path.write_bytes(codecs.encode(Picture(photograph(31, 40)), "jpeg")[0])
+    return path
+
+
+@pytest.mark.parametrize("command", [["-c", "import upconv"], ["-m", "upconv", "--help"], ["-m", "upconv", "models"]])
+def test_what_should_be_quick_loads_nothing_slow(command: list[str]) -> None:
+    run = subprocess.run([sys.executable, "-X", "importtime", *command], capture_output=True, text=True, check=True)
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in run.stderr.splitlines() if "|" in line}
+    assert not loaded & {"torch", "onnx", "onnxruntime", "fastapi", "numpy", "pyvips"}
+
+
+def test_export_and_inspect_say_what_they_found(tmp_path: Path) -> None:
+    done = upconv("export", "deconv-s-x2", "-o", tmp_path / "d.onnx")
+    assert done.returncode == 0, done.stderr
+    assert "noise floor" in done.stdout.splitlines()[-1]
+    facts = json.loads(upconv("inspect", tmp_path / "d.onnx", "--json").stdout)
+    assert facts["height"]["scale"] == facts["width"]["scale"] == 2
+    assert facts["height"] == {"scale": 2, "offset": 0, "multiple": 1, "minimum": 1}
+    assert set(facts["halo"]) == {"top", "bottom", "left", "right"}
+    assert facts["evidence"]["parity"][-1]["max_abs"] <= 4 * facts["evidence"]["parity"][-1]["noise_floor"]
+    assert facts["opset"] == 18
+    assert facts["operators"]["ConvTranspose"] == 1
+    assert "opset" in upconv("inspect", tmp_path / "d.onnx").stdout
+
+
+def test_export_of_a_users_own_factory_with_a_json_report(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n\ndef head(k):\n    return nn.ConvTranspose2d(8, 4, k, stride=2)\n"
+    )
+    done = upconv("export", f"{tmp_path}/mine.py:head", "--kwargs", '{"k": 3}', "-o", tmp_path / "m.onnx", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["contract"]["task"] == "decode"
+    assert report["contract"]["height"]["offset"] == 1
+    assert [stage["name"] for stage in report["stages"]][:2] == ["sizes", "capture"]
+
+
+def test_upscale_writes_a_larger_picture(picture: Path, tmp_path: Path) -> None:
+    done = upconv("upscale", picture, "-o", tmp_path / "out.png", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["to"] == [80, 62]
+    result = codecs.read(tmp_path / "out.png")
+    assert (result.format, result.width, result.height) == ("png", 80, 62)
+
+
+def test_upscale_takes_several_pictures_and_goes_on_after_a_bad_one(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("text")
+    done = upconv("upscale", tmp_path / "bad.jpg", picture, "-o", tmp_path / "out", "--model", "nearest-x2")
+    assert done.returncode == 1
+    assert "bad.jpg" in done.stderr
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["in.jpg"]
+
+
+def test_upscale_takes_a_folder(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "album" / "day").mkdir(parents=True)
+    picture.rename(tmp_path / "album" / "day" / "in.jpg")
+    done = upconv("upscale", tmp_path / "album", "-o", tmp_path / "out", "--model", "nearest-x2")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "day" / "in.jpg").is_file()
+
+
+BAD: dict[str, tuple[list[str], str]] = {
+    "no command": (["paint"], "No such command"),
+    "missing file": (["upscale", "{folder}/none.jpg", "-o", "{out}"], "no such file"),
+    "empty file": (["upscale", "{folder}/empty.jpg", "-o", "{out}"], "it is empty"),
+    "text called .jpg": (["upscale", "{folder}/text.jpg", "-o", "{out}"], "expected jpeg"),
+    "truncated": (["upscale", "{folder}/cut.png", "-o", "{out}"], "damaged or incomplete"),
+    "scale 0": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--scale", "0"], "scale must be a number"),
+    "scale -1": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--scale", "-1"], "scale must be a number"),
+    "scale abc": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--scale", "abc"], "Invalid value for '--scale'"),
+    "unknown suffix": (["upscale", "{folder}/in.jpg", "-o", "{folder}/out.bmp"], "cannot write out.bmp"),
+    "unknown model": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--model", "nope"], "no model called 'nope'"),
+    "not a model": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--model", "{folder}/text.jpg"], "not a model"),
+    "no cuda": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--provider", "cuda"], "pip install"),
+    "onto itself": (["upscale", "{folder}/in.jpg", "-o", "{folder}/in.jpg"], "would be overwritten"),
+    "no such folder": (["upscale", "{folder}/in.jpg", "-o", "{folder}/none/out.png"], "there is no folder"),
+    "export of nothing": (["export", "nope", "-o", "{folder}/x.onnx"], "no model called 'nope' in the catalogue"),
+    "export into nowhere": (["export", "nearest-x2", "-o", "{folder}/none/x.onnx"], "there is no folder"),
+    "kwargs": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--kwargs", "{{"], "--kwargs is no JSON"),
+    "shape": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--shape", "1xax3"], "--shape must be"),
+    "inspect of a bare model": (["inspect", "{bare}"], "carries no contract"),
+    "serve of nothing": (["serve", "--model", "nope"], "no model called 'nope'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_in_one_sentence_and_writes_nothing(
+    case: str, picture: Path, tmp_path: Path, without_contract: Path, photograph: Photograph
+) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not an image")
+    (tmp_path / "cut.png").write_bytes(codecs.encode(Picture(photograph(64, 64)), "png")[0][:2000])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    arguments, sentence = BAD[case]
+    done = upconv(*(a.format(folder=tmp_path, out=tmp_path / "out.png", bare=without_contract) for a in arguments))
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,0 +1,27 @@
+"""What each folder offers, so that nothing joins or leaves unnoticed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("upconv", ["Upscaler", "bundled"]),
+        ("upconv.runtime", ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]),
+        ("upconv.models", ["CATALOGUE", "DEFAULT", "Entry", "bundled"]),
+        ("upconv.export", ["Artifact", "Source", "StageReport", "export", "from_factory", "from_module"]),
+        ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
+        ("upconv.service", ["Settings", "create_app", "serve"]),
+    ],
+)
+def test_the_public_names(module: str, names: list[str]) -> None:
+    loaded = import_module(module)
+    assert loaded.__all__ == names
+    for name in names:
+        assert getattr(loaded, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = loaded.no_such_name

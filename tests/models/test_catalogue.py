@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from upconv.models import CATALOGUE, DEFAULT, bundled, catalogue
+from upconv.models.training.data import load_image, low_high
+from upconv.models.training.evaluation import bicubic, psnr_y
+from upconv.runtime import Upscaler, open_model
+from upconv.runtime.errors import SourceError
+
+PHOTOGRAPHS = Path(__file__).parent.parent / "data"
+TRAINED = [name for name, entry in CATALOGUE.items() if entry.licence]
+
+
+def test_the_default_is_in_the_catalogue_and_bundled() -> None:
+    assert bundled(DEFAULT).is_file()
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_bundled_file_belongs_to_its_entry(name: str) -> None:
+    contract = open_model(bundled(name)).contract
+    assert contract.name == name
+    assert contract.task == "upscale"
+    assert contract.provenance.weights_sha256 == catalogue.source(name).weights_sha256()
+    assert contract.provenance.licence == CATALOGUE[name].licence
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_bundled_file_computes_what_the_module_does(name: str) -> None:
+    image = np.random.default_rng(0).random((2, 3, 17, 23), np.float32)
+    session = ort.InferenceSession(str(bundled(name)), providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = catalogue.source(name).module(torch.from_numpy(image)).numpy()
+    np.testing.assert_allclose(session.run(None, {"image": image})[0], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_trained_model_has_a_card(name: str) -> None:
+    card = CATALOGUE[name].card
+    assert card is not None
+    text = card.read_text()
+    for word in ("PSNR", "python -m upconv.models.training", "Licence", "photographs"):
+        assert word in text
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("photograph", ["flower.jpg", "rocket.jpg"])
+def test_a_trained_model_beats_bicubic_on_photographs_it_has_not_seen(name: str, photograph: str) -> None:
+    low, high = low_high(load_image(PHOTOGRAPHS / photograph, sharpen=False), 2)
+    with Upscaler(bundled(name)) as upscaler:
+        learned = upscaler.upscale(low)
+    assert psnr_y(learned, high, 2) > psnr_y(bicubic(low, 2), high, 2) + 1.9
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (97, 64), (130, 75), (64, 64)])
+def test_tiles_equal_the_whole_picture(name: str, size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).random((3, *size), np.float32)
+    with Upscaler(bundled(name), tile_px=40, workers=2) as tiled, Upscaler(bundled(name), tile_px=4096, workers=1) as whole:
+        assert len(whole.engine.plan(*size).tiles) == 1
+        difference = tiled.engine.submit(picture).result() - whole.engine.submit(picture).result()
+    assert np.abs(difference).max() <= 1e-6
+
+
+def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+    with pytest.raises(SourceError, match="nearest-x2"):
+        bundled("super-x9")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from upconv.models.training.__main__ import CONFIGS
+from upconv.models.training.config import ModelConfig, TrainingConfig
+from upconv.models.training.data import Patches, image_paths, load_image, low_high
+from upconv.models.training.evaluation import bicubic, held_out, luma, psnr_y
+from upconv.models.training.loop import Progress, learning_rate, train
+
+TINY = TrainingConfig(
+    model=ModelConfig(channels=4, depth=2), steps=12, batch=2, patch_px=12, warmup_steps=3, validate_every=4, precision="fp32"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photograph: Callable[[int, int], np.ndarray]) -> Path:
+    path = tmp_path / "photographs"
+    path.mkdir()
+    for n in range(3):
+        Image.fromarray(photograph(61 + n, 75)).save(path / f"{n}.png")
+    return path
+
+
+def run(folder: Path, out: Path, stop_after: int | None = None, config: TrainingConfig = TINY) -> dict[str, torch.Tensor]:
+    patches = Patches.from_folder(folder, 2, config.patch_px, config.keep)
+    train(config, patches, held_out(folder, 2), out, stop_after=stop_after)
+    checkpoint = torch.load(out / "checkpoint.pt", weights_only=True)
+    weights: dict[str, torch.Tensor] = checkpoint["average"]
+    return weights
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 4, 7])
+def test_a_resumed_run_ends_with_the_same_bits(folder: Path, tmp_path: Path, interrupted_at: int) -> None:
+    straight = run(folder, tmp_path / "straight")
+    run(folder, tmp_path / "resumed", stop_after=interrupted_at)
+    resumed = run(folder, tmp_path / "resumed")
+    for name, tensor in straight.items():
+        assert torch.equal(tensor, resumed[name]), name
+    assert load_file(tmp_path / "straight" / "best.safetensors").keys() == straight.keys()
+
+
+def test_another_seed_gives_other_weights(folder: Path, tmp_path: Path) -> None:
+    first, second = (run(folder, tmp_path / str(seed), config=replace(TINY, seed=seed)) for seed in (0, 1))
+    assert not torch.equal(first["lift.weight"], second["lift.weight"])
+
+
+def test_progress_and_log_are_kept(folder: Path, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    patches = Patches.from_folder(folder, 2, 12, 0.5)
+    best = train(TINY, patches, held_out(folder, 2), tmp_path / "out", report=seen.append)
+    assert [p.step for p in seen] == list(range(1, 13))
+    assert len((tmp_path / "out" / "log.csv").read_text().splitlines()) == 4
+    assert best.images == 3
+
+
+def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
+    config = TrainingConfig(steps=1000, warmup_steps=100)
+    rates = [learning_rate(config, step) for step in range(1001)]
+    assert rates[0] < rates[50] < max(rates) <= config.learning_rate
+    assert rates[1000] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
+def test_the_projects_own_configurations_load(path: Path) -> None:
+    assert TrainingConfig.load(path).steps > 1000
+
+
+def test_a_setting_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("step = 3")
+    with pytest.raises(ValueError, match="unknown setting 'step'"):
+        TrainingConfig.load(tmp_path / "c.toml")
+
+
+def test_patches_of_both_resolutions_show_the_same_place(folder: Path) -> None:
+    patches = Patches.from_folder(folder, 2, 12, 0.5)
+    low, high = patches.batch(0, 3, 4)
+    assert low.shape == (4, 3, 12, 12)
+    assert high.shape == (4, 3, 24, 24)
+    reduced = torch.nn.functional.avg_pool2d(high, 2)
+    assert float((reduced - low).abs().mean()) < 0.03
+    assert torch.equal(low, patches.batch(0, 3, 4)[0])
+    assert not torch.equal(low, patches.batch(0, 4, 4)[0])
+
+
+def test_soft_large_photographs_are_reduced(tmp_path: Path) -> None:
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "large.png")
+    assert load_image(tmp_path / "large.png", sharpen=True).size == (1000, 500)
+    assert load_image(tmp_path / "large.png", sharpen=False).size == (2000, 1000)
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no images"):
+        image_paths(tmp_path)
+
+
+def test_odd_sizes_are_cropped_to_the_scale() -> None:
+    low, high = low_high(Image.new("RGB", (11, 8)), 3)
+    assert low.shape == (2, 3, 3)
+    assert high.shape == (6, 9, 3)
+
+
+def test_luma_is_studio_range() -> None:
+    np.testing.assert_allclose(luma(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)), [[16, 235]])
+
+
+def test_psnr_of_one_step_everywhere() -> None:
+    truth = np.full((20, 20, 3), 100, np.uint8)
+    step = np.full((20, 20, 3), 101, np.uint8)
+    assert psnr_y(truth, truth, 2) == float("inf")
+    assert psnr_y(step, truth, 2) == pytest.approx(20 * np.log10(255 / (219 / 255)), abs=1e-9)
+
+
+def test_the_border_does_not_count() -> None:
+    truth = np.full((20, 20, 3), 100, np.uint8)
+    spoiled = truth.copy()
+    spoiled[:2] = 0
+    assert psnr_y(spoiled, truth, 2) == float("inf")
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ValueError, match="different size"):
+        psnr_y(np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8), 1)
+
+
+def test_bicubic_enlarges() -> None:
+    assert bicubic(np.zeros((4, 5, 3), np.uint8), 3).shape == (12, 15, 3)

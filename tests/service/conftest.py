@@ -1,0 +1,164 @@
+"""The service around a tiny model, in the process and on a real socket."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import numpy as np
+import onnx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from onnx import helper
+
+from upconv.runtime import Contract, Model, Picture, codecs
+from upconv.runtime.contract import KEY
+from upconv.runtime.session import Tensor
+from upconv.service import Settings, create_app
+from upconv.service.state import State
+
+Encoded = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def decoder(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of task `decode`."""
+    model = onnx.load(nearest_x2)
+    contract = Contract.model_validate_json(model.metadata_props[0].value)
+    described = contract.model_copy(update={"name": "decoder-test", "task": "decode", "input": None, "output": None})
+    helper.set_model_props(model, {KEY: described.to_json()})
+    path = tmp_path_factory.mktemp("decoder") / "decoder.onnx"
+    onnx.save(model, path)
+    return path
+
+
+class Service(httpx.Client):
+    """A client of one running app."""
+
+    def __init__(self, app: FastAPI, address: tuple[str, int]) -> None:
+        super().__init__(base_url=f"http://{address[0]}:{address[1]}", timeout=30)
+        self.app = app
+        self.address = address
+        self.state: State = app.state.upconv
+
+
+@contextmanager
+def running(**settings: Any) -> Iterator[Service]:
+    app = create_app(Settings(**settings))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http="h11", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=5)
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_until(lambda: server.started)
+            with Service(app, address) as service:
+                yield service
+        finally:
+            server.should_exit = True
+            thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def client(nearest_x2: Path) -> Iterator[Service]:
+    """A service for tests that leave no trace in it."""
+    with running(models=(nearest_x2,), workers=1) as service:
+        yield service
+
+
+@pytest.fixture
+def service(nearest_x2: Path) -> Iterator[Service]:
+    """A service of the test's own."""
+    with running(models=(nearest_x2,), workers=1) as service:
+        yield service
+
+
+@pytest.fixture
+def client_with(nearest_x2: Path) -> Callable[..., AbstractContextManager[Service]]:
+    """A service that is set up otherwise."""
+    return lambda **settings: running(**{"models": (nearest_x2,), "workers": 1, **settings})
+
+
+@pytest.fixture
+def app(nearest_x2: Path) -> FastAPI:
+    """The app before its lifespan has begun."""
+    return create_app(Settings(models=(nearest_x2,), workers=1))
+
+
+@pytest.fixture
+def ask() -> Callable[..., httpx.Response]:
+    """Send one request to an ASGI app, without its lifespan."""
+
+    def send(app: Any, method: str, path: str, **options: Any) -> httpx.Response:
+        async def once() -> httpx.Response:
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return await client.request(method, path, **options)
+
+        return anyio.run(once)
+
+    return send
+
+
+@pytest.fixture
+def encoded(photograph: Callable[[int, int], np.ndarray]) -> Encoded:
+    """The bytes of an image file."""
+
+    def make(format: str = "png", height: int = 12, width: int = 20) -> bytes:
+        if format == "gif":
+            import pyvips
+
+            gif: bytes = pyvips.Image.new_from_memory(
+                photograph(height, width).data, width, height, 3, "uchar"
+            ).gifsave_buffer()
+            return gif
+        return codecs.encode(Picture(photograph(height, width)), format)[0]
+
+    return make
+
+
+class Gate:
+    """Holds every tile until it is opened."""
+
+    def __init__(self) -> None:
+        self.tiles = 0
+        """How many were begun."""
+        self.opened = threading.Event()
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """From `gate.tiles = 0` on, models wait at the gate; to be used after the models are warm."""
+    gate = Gate()
+    run = Model.run
+
+    def wait(model: Model, tensor: Tensor) -> Tensor:
+        gate.tiles += 1
+        assert gate.opened.wait(30)
+        return run(model, tensor)
+
+    monkeypatch.setattr(Model, "run", wait)
+    return gate
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[[Callable[[], bool]], None]:
+    return wait_until

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+Wait = Callable[[Callable[[], bool]], None]
+
+
+def post(address: tuple[str, int], body: bytes, query: str = "") -> socket.socket:
+    connection = socket.create_connection(address, timeout=20)
+    head = f"POST /v1/upscale{query} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_work_ends_when_the_client_goes(service: Any, gate: Any, encoded: Callable[..., bytes], wait_until: Wait) -> None:
+    admission = service.state.admission
+    with post(service.address, encoded("png", 700, 700)):
+        wait_until(lambda: gate.tiles == 1)
+        assert admission.pictures == 1
+    gate.opened.set()
+    wait_until(lambda: admission.pictures == 0)
+    assert gate.tiles <= 2, "of nine tiles, those in work are finished and no more begun"
+    assert admission.bytes == 0
+
+
+def test_waiting_work_is_dropped_when_the_client_goes(
+    service: Any, gate: Any, encoded: Callable[..., bytes], wait_until: Wait
+) -> None:
+    state = service.state
+    state.threads.total_tokens = 1
+    with post(service.address, encoded()) as first:
+        wait_until(lambda: gate.tiles == 1)
+        with post(service.address, encoded()):
+            wait_until(lambda: state.admission.pictures == 2)
+        wait_until(lambda: state.admission.pictures == 1)
+        gate.opened.set()
+        assert first.recv(64).startswith(b"HTTP/1.1 200 ")
+    assert gate.tiles == 1
+
+
+def test_client_goes_while_sending(service: Any, wait_until: Wait) -> None:
+    state = service.state
+    with socket.create_connection(service.address, timeout=20) as connection:
+        connection.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\nabc")
+        wait_until(lambda: state.admission.bytes == 100)
+    wait_until(lambda: state.admission.pictures == 0)
+    assert state.admission.bytes == 0
+    metrics = service.get("/metrics").text
+    assert 'upconv_requests_total{method="POST",route="/v1/upscale",status="499"} 1.0' in metrics
+
+
+def test_loop_is_free_while_all_threads_are_busy(
+    service: Any, gate: Any, encoded: Callable[..., bytes], wait_until: Wait
+) -> None:
+    service.state.threads.total_tokens = 1
+    with post(service.address, encoded()) as busy, post(service.address, encoded()) as waiting:
+        wait_until(lambda: service.state.admission.pictures == 2 and gate.tiles == 1)
+        for path in ("/healthz", "/readyz", "/metrics", "/v1/models", "/"):
+            assert service.get(path, timeout=10).status_code == 200
+        gate.opened.set()
+        for connection in (busy, waiting):
+            assert connection.recv(64).startswith(b"HTTP/1.1 200 ")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def description(client: httpx.Client) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get("/openapi.json").json()
+    return answer
+
+
+def test_routes(description: dict[str, Any]) -> None:
+    assert set(description["paths"]) == {"/v1/upscale", "/v1/models", "/healthz", "/readyz", "/metrics"}
+
+
+def test_upscale(description: dict[str, Any]) -> None:
+    upscale = description["paths"]["/v1/upscale"]["post"]
+    body = upscale["requestBody"]["content"]
+    assert body["image/*"]["schema"] == {"type": "string", "format": "binary"}
+    assert body["multipart/form-data"]["schema"]["required"] == ["file"]
+    assert [each["name"] for each in upscale["parameters"]] == ["model", "scale", "width", "height", "format", "quality"]
+    answers = upscale["responses"]
+    assert set(answers) == {"200", "404", "408", "413", "415", "422", "500", "503"}
+    assert set(answers["200"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/avif", "image/tiff"}
+    assert all(set(answer["content"]) == {"application/problem+json"} for status, answer in answers.items() if status != "200")
+    assert "Retry-After" in answers["503"]["headers"]
+
+
+def test_references_lead_somewhere(description: dict[str, Any]) -> None:
+    text = json.dumps(description)
+    names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
+    assert "Problem" in names
+    assert names <= set(description["components"]["schemas"])
+    assert "HTTPValidationError" not in text

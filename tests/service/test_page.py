@@ -1,0 +1,121 @@
+"""The page in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upconv.runtime import codecs
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}; apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, client: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page, opened; fails at anything its scripts or its policy complain about."""
+    width, scheme = getattr(request, "param", (1280, "light"))
+    context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+    page.goto(str(client.base_url))
+    page.wait_for_selector("#model option", state="attached")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def choose(page: Any, data: bytes, name: str = "holiday.png", kind: str = "image/png") -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
+
+
+@pytest.mark.parametrize("page", [(1280, "light"), (1280, "dark"), (360, "light")], indirect=True)
+def test_before_and_after(page: Any, encoded: Callable[..., bytes], tmp_path: Path) -> None:
+    page.screenshot(path=tmp_path / "empty.png")
+    page.check("input[name=scale][value='3']", force=True)
+    choose(page, encoded("png", 60, 90))
+    page.wait_for_selector("#outcome:not([hidden])")
+    assert "90 × 60 → 270 × 180" in page.inner_text("#facts")
+    assert page.get_attribute("#download", "download") == "holiday-270x180.png"
+    assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"], "nothing to scroll sideways"
+    page.screenshot(path=tmp_path / "result.png", full_page=True)
+
+    with page.expect_download() as download:
+        page.click("#download")
+    saved = codecs.decode(Path(download.value.path()).read_bytes())
+    assert (saved.width, saved.height) == (270, 180)
+
+
+def test_slider_by_keyboard_and_pointer(page: Any, encoded: Callable[..., bytes]) -> None:
+    choose(page, encoded("png", 60, 90))
+    page.wait_for_selector("#outcome:not([hidden])")
+    page.focus("#slider")
+    page.keyboard.press("End")
+    assert page.evaluate("document.getElementById('compare').style.getPropertyValue('--at')") == "100%"
+    box = page.locator("#compare").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2)
+    assert float(page.input_value("#slider")) == pytest.approx(25, abs=1)
+
+
+def test_errors_are_sentences(page: Any, encoded: Callable[..., bytes], tmp_path: Path) -> None:
+    choose(page, b"this is text", "holiday.jpg", "image/jpeg")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error").startswith("The data is no image that can be read; expected jpeg, png")
+    page.screenshot(path=tmp_path / "error.png")
+    choose(page, encoded())
+    page.wait_for_selector("#outcome:not([hidden])")
+    assert page.is_hidden("#error")
+
+
+def test_what_browsers_cannot_show_comes_back_as_png(page: Any, encoded: Callable[..., bytes]) -> None:
+    choose(page, encoded("tiff"), "scan.tif", "image/tiff")
+    page.wait_for_selector("#outcome:not([hidden])")
+    assert page.get_attribute("#download", "download") == "scan-40x24.png"
+    assert page.is_hidden("#slider")
+
+
+def test_dropped_and_pasted(page: Any) -> None:
+    for event, key in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        page.evaluate(
+            """async ([name, key]) => {
+                const canvas = new OffscreenCanvas(8, 6);
+                canvas.getContext("2d").fillRect(0, 0, 4, 4);
+                const data = new DataTransfer();
+                data.items.add(new File([await canvas.convertToBlob()], `${name}.png`, { type: "image/png" }));
+                const event = new Event(name, { bubbles: true, cancelable: true });
+                document.body.dispatchEvent(Object.assign(event, { [key]: data }));
+            }""",
+            [event, key],
+        )
+        page.wait_for_selector(f"#download[download='{event}-16x12.png']")
+
+
+def test_reference(page: Any, client: Any) -> None:
+    page.goto(str(client.base_url.join("/docs#unknown-model")))
+    page.wait_for_selector(".route")
+    assert "/v1/upscale" in page.inner_text("#routes")
+    assert "404: There is no such model" in page.inner_text("#problems")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from upconv.runtime import errors as runtime
+from upconv.service import errors
+from upconv.service.errors import KINDS, UNEXPECTED, kind_of
+
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry_after"),
+    [
+        (runtime.ImageError("x"), 422, None),
+        (runtime.ImageTooLargeError("x"), 413, None),
+        (errors.BodyTooLargeError("x"), 413, None),
+        (errors.NotAnImageError("x"), 415, None),
+        (errors.MediaTypeError("x"), 415, None),
+        (runtime.ParameterError("x"), 422, None),
+        (errors.UnknownModelError("x"), 404, None),
+        (errors.SlowBodyError("x"), 408, None),
+        (errors.ClientGoneError("x"), 499, None),
+        (runtime.Cancelled("x"), 503, "1"),
+        (CancelledError(), 503, "1"),
+        (runtime.Overloaded("x"), 503, "1"),
+        (errors.FullError("x", 7), 503, "7"),
+        (runtime.ModelError("x"), 500, None),
+        (runtime.ContractError("x"), 500, None),
+        (ZeroDivisionError(), 500, None),
+    ],
+)
+def test_table(app: FastAPI, ask: Ask, error: Exception, status: int, retry_after: str | None) -> None:
+    @app.get("/fails", include_in_schema=False)
+    async def fail() -> None:
+        raise error
+
+    answer = ask(app, "GET", "/fails")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["type"] == f"/docs#{kind_of(error).slug}"
+    assert answer.json()["status"] == status
+    assert answer.headers.get("retry-after") == retry_after
+
+
+def test_slugs_name_one_kind_each() -> None:
+    kinds = {*KINDS.values(), UNEXPECTED}
+    assert len({kind.slug for kind in kinds}) == len(kinds)
+
+
+def test_nothing_leaks(app: FastAPI, ask: Ask) -> None:
+    @app.get("/fails", include_in_schema=False)
+    async def fail() -> None:
+        raise RuntimeError("a secret")
+
+    answer = ask(app, "GET", "/fails")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/v1/nothing", 404, "there is nothing at /v1/nothing"),
+        ("GET", "/nothing", 404, "there is nothing at /nothing"),
+        ("GET", "/web/nothing.js", 404, "there is nothing at /web/nothing.js"),
+        ("GET", "/web/../app.py", 404, "there is nothing"),
+        ("GET", "/web/%2e%2e/app.py", 404, "there is nothing"),
+        ("GET", "/" + "a" * 500, 404, "…"),
+        ("GET", "/v1/upscale", 405, "does not understand GET; it expects POST"),
+        ("DELETE", "/v1/models", 405, "it expects GET"),
+    ],
+)
+def test_routes_that_are_not_there(client: httpx.Client, method: str, path: str, status: int, words: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert words in answer.json()["detail"]
+    assert ("allow" in answer.headers) == (status == 405)
