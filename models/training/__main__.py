@@ -30,8 +30,9 @@ def main(
     path = Path(config) if config.endswith(".toml") else CONFIGS / f"{config}.toml"
     try:
         settings = TrainingConfig.load(path)
-        patches = Patches.from_folder(data, settings.model.scale, settings.patch_px, settings.keep)
-        pairs = held_out(validation, settings.model.scale, crop_px=384)
+        spoil = settings.degradation.apply if settings.degradation else None
+        patches = Patches.from_folder(data, settings.model.scale, settings.patch_px, settings.keep, spoil)
+        pairs = held_out(validation, settings.model.scale, crop_px=384, jpeg_quality=settings.validation_jpeg)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     print(f"{len(patches.places)} patches of {len(patches.pairs)} photographs, {len(pairs)} held out", flush=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from upconv.models.training.degradation import Degradation
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -41,6 +43,12 @@ class TrainingConfig:
     precision: Literal["fp32", "bf16"] = "bf16"
     """Arithmetic of the convolutions; weights, loss and optimiser stay in fp32."""
     seed: int = 0
+    start: str | None = None
+    """Catalogue model whose weights training starts from; random ones where there is none."""
+    degradation: Degradation | None = None
+    """What low-resolution patches go through before the model sees them; nothing where there is none."""
+    validation_jpeg: int | None = None
+    """JPEG quality that low-resolution pictures are validated at; unspoiled where there is none."""
     validate_every: int = 2_500
     """Steps between validations, each of which writes a checkpoint too."""
 
@@ -48,8 +56,10 @@ class TrainingConfig:
     def load(cls, path: Path) -> TrainingConfig:
         """The configuration in a TOML file; raises `ValueError` for a name it does not know."""
         values: dict[str, Any] = tomllib.loads(path.read_text())
-        model = _checked(ModelConfig, values.pop("model", {}), path)
-        return cls(model=ModelConfig(**model), **_checked(cls, values, path))
+        model = ModelConfig(**_checked(ModelConfig, values.pop("model", {}), path))
+        spoiled = values.pop("degradation", None)
+        degradation = None if spoiled is None else Degradation(**_checked(Degradation, spoiled, path))
+        return cls(model=model, degradation=degradation, **_checked(cls, values, path))
 
 
 def _checked(kind: type[Any], values: dict[str, Any], path: Path) -> dict[str, Any]:

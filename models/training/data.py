@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 Pixels = NDArray[np.uint8]
+Spoil = Callable[[Pixels, np.random.Generator], Pixels]
 
 
 def image_paths(folder: Path) -> list[Path]:
@@ -57,9 +58,11 @@ class Patches:
     """(P, 3): photograph, row and column (low-resolution pixels) of each usable patch."""
     scale: int
     patch_px: int
+    spoil: Spoil | None = None
+    """What is done to each low-resolution patch, if anything."""
 
     @classmethod
-    def from_folder(cls, folder: Path, scale: int, patch_px: int, keep: float) -> Patches:
+    def from_folder(cls, folder: Path, scale: int, patch_px: int, keep: float, spoil: Spoil | None = None) -> Patches:
         """Patches of the images below `folder`, the share `keep` of them with the strongest gradients."""
         pairs = [low_high(load_image(path, sharpen=True), scale) for path in image_paths(folder)]
         found = list(_candidates(pairs, patch_px))
@@ -67,7 +70,7 @@ class Patches:
             raise ValueError(f"no image below {folder} has {patch_px * scale} pixels on both sides")
         places = np.array([place for place, _ in found], dtype=np.int64)
         strength = np.array([gradient for _, gradient in found])
-        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px)
+        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px, spoil)
 
     def batch(self, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
         """The batch of one step: (size, 3, p, p) and (size, 3, scale*p, scale*p), float32 in [0, 1]."""
@@ -84,7 +87,8 @@ class Patches:
         turn, mirror = int(random.integers(4)), bool(random.integers(2))
         a = low[row : row + side, column : column + side]
         b = high[row * scale : (row + side) * scale, column * scale : (column + side) * scale]
-        return _turned(a, turn, mirror), _turned(b, turn, mirror)
+        a, b = _turned(a, turn, mirror), _turned(b, turn, mirror)
+        return (a if self.spoil is None else self.spoil(np.ascontiguousarray(a), random)), b
 
 
 def _candidates(pairs: Iterable[tuple[Pixels, Pixels]], patch_px: int) -> Iterator[tuple[tuple[int, int, int], float]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from upconv.models.training.data import Pixels, image_paths, load_image, low_high
+from upconv.models.training.degradation import jpeg
 
 Enlarge = Callable[[Pixels], Pixels]
 
@@ -57,8 +58,13 @@ def bicubic(low: Pixels, scale: int) -> Pixels:
     return np.asarray(enlarged)
 
 
-def held_out(folder: Path, scale: int, *, crop_px: int | None = None, sharpen: bool = True) -> list[tuple[Pixels, Pixels]]:
-    """Pairs (low, high) of every image below `folder`, of its middle `crop_px` pixels at most."""
+def held_out(
+    folder: Path, scale: int, *, crop_px: int | None = None, sharpen: bool = True, jpeg_quality: int | None = None
+) -> list[tuple[Pixels, Pixels]]:
+    """Pairs (low, high) of every image below `folder`, of its middle `crop_px` pixels at most.
+
+    With `jpeg_quality`, low resolution goes through JPEG first, as pictures on the web have.
+    """
     pairs = []
     for path in image_paths(folder):
         image = load_image(path, sharpen=sharpen)
@@ -66,7 +72,8 @@ def held_out(folder: Path, scale: int, *, crop_px: int | None = None, sharpen: b
             width, height = min(image.width, crop_px), min(image.height, crop_px)
             left, top = (image.width - width) // 2, (image.height - height) // 2
             image = image.crop((left, top, left + width, top + height))
-        pairs.append(low_high(image, scale))
+        low, high = low_high(image, scale)
+        pairs.append((low if jpeg_quality is None else jpeg(low, jpeg_quality), high))
     return pairs
 
 

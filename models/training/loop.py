@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from upconv.models.catalogue import entry
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
@@ -161,8 +162,15 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 
 
 def _new_model(config: TrainingConfig) -> nn.Module:
-    arguments = vars(config.model)
-    return CompactUpscaler(**arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    model = CompactUpscaler(**vars(config.model))
+    path = entry(config.start).weights if config.start else None
+    if path is not None:
+        # A head of another scale starts anew; everything that fits is taken over.
+        fitting = {
+            k: t for k, t in load_file(path).items() if k in model.state_dict() and t.shape == model.state_dict()[k].shape
+        }
+        model.load_state_dict(fitting, strict=False)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _loss(difference: Tensor, luma_weight: float) -> Tensor:

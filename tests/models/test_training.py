@@ -10,9 +10,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from upconv.models.catalogue import CATALOGUE
 from upconv.models.training.__main__ import CONFIGS
 from upconv.models.training.config import ModelConfig, TrainingConfig
 from upconv.models.training.data import Patches, image_paths, load_image, low_high
+from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, held_out, luma, psnr_y
 from upconv.models.training.loop import Progress, learning_rate, train
 
@@ -133,3 +135,26 @@ def test_sizes_must_agree() -> None:
 
 def test_bicubic_enlarges() -> None:
     assert bicubic(np.zeros((4, 5, 3), np.uint8), 3).shape == (12, 15, 3)
+
+
+def test_degradation_is_the_same_for_the_same_seed_and_leaves_some_patches_alone() -> None:
+    clean = np.random.default_rng(0).integers(0, 255, (48, 48, 3)).astype(np.uint8)
+    spoiled = [Degradation().apply(clean, np.random.default_rng(seed)) for seed in range(40)]
+    for seed, patch in enumerate(spoiled):
+        assert patch.shape == clean.shape
+        np.testing.assert_array_equal(patch, Degradation().apply(clean, np.random.default_rng(seed)))
+    untouched = sum(np.array_equal(patch, clean) for patch in spoiled)
+    assert 0 < untouched < 20
+
+
+def test_jpeg_at_high_quality_is_close() -> None:
+    smooth = np.mgrid[0:40, 0:40][0][..., None].repeat(3, axis=2).astype(np.uint8)
+    assert np.abs(jpeg(smooth, 95).astype(int) - smooth).max() <= 3
+
+
+def test_a_run_can_start_from_a_catalogue_model(folder: Path, tmp_path: Path) -> None:
+    config = replace(TINY, model=ModelConfig(head="deconv"), start="upsample-s-x2", steps=1, learning_rate=0.0)
+    weights = run(folder, tmp_path / "out", config=config)
+    start = load_file(CATALOGUE["upsample-s-x2"].weights or "")
+    torch.testing.assert_close(weights["body.0.weight"], start["body.0.weight"])
+    assert weights["head.weight"].shape == (32, 3, 4, 4)
