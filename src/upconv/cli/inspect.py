@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from upconv.runtime.contract import Contract, SizeLaw
 
 
 def inspect(
@@ -17,27 +21,66 @@ def inspect(
     from upconv.runtime import open_model
 
     opened = open_model(model)
-    facts = {"path": str(model), "sha256": opened.sha256, **opened.contract.model_dump(mode="json"), **_operators(model)}
+    operators = _operators(model)
     if as_json:
+        facts = {"path": str(model), "sha256": opened.sha256, **opened.contract.model_dump(mode="json"), "operators": operators}
         print(json.dumps(facts, indent=2))
         return
-    for name, value in facts.items():
-        print(f"{name:<12}{_line(value)}")
+    print(f"{model}\nsha256 {opened.sha256}\n")
+    for name, value in _lines(opened.contract):
+        print(f"{name:<11}{value}")
+    if operators is not None:
+        print(f"{'operators':<11}{', '.join(f'{name} {count}' for name, count in operators.items())}")
 
 
-def _operators(model: Path) -> dict[str, Any]:
+def _operators(model: Path) -> dict[str, int] | None:
     try:
         import onnx
     except ImportError:  # a serving environment has none, and the contract needs none
-        return {}
+        return None
     from upconv.export.stage import census
 
-    return {"operators": census(onnx.load(model, load_external_data=False))}
+    return census(onnx.load(model, load_external_data=False))
 
 
-def _line(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_line(inner)}" for key, inner in value.items() if inner not in (None, [], {})) or "-"
-    if isinstance(value, list):
-        return "; ".join(_line(inner) for inner in value) or "-"
-    return "-" if value is None else str(value)
+def _lines(contract: Contract) -> Iterator[tuple[str, str]]:
+    from upconv.runtime.contract import Halo
+
+    yield "name", contract.name
+    yield "task", contract.task
+    yield "height", _law(contract.height)
+    yield "width", _law(contract.width)
+    if isinstance(contract.halo, Halo):
+        halo = contract.halo
+        yield "halo", f"{halo.top} above, {halo.bottom} below, {halo.left} left, {halo.right} right, in input pixels"
+    elif contract.halo is not None:
+        yield "halo", f"none finite, because of {contract.halo.node}: {contract.halo.reason}"
+    for side, pixels in (("input", contract.input), ("output", contract.output)):
+        if pixels is not None:
+            yield side, f"{pixels.color}, {pixels.low:g} to {pixels.high:g}"
+    yield "precision", contract.precision
+    yield "opset", str(contract.opset)
+    if contract.rewrites:
+        yield "rewrites", ", ".join(contract.rewrites)
+    yield from _evidence(contract)
+
+
+def _evidence(contract: Contract) -> Iterator[tuple[str, str]]:
+    for parity in contract.evidence.parity:
+        shapes = ", ".join("x".join(map(str, shape)) for shape in parity.shapes)
+        yield "parity", f"{parity.backend} {parity.version}, optimisation {parity.level}, on {shapes}:"
+        yield "", f"error {parity.max_abs:.2g}, noise floor {parity.noise_floor:.2g}, {parity.factor:g} noise floors allowed"
+    if contract.evidence.tiling_max_abs is not None:
+        yield "tiling", f"differs from the whole picture by {contract.evidence.tiling_max_abs:.2g} at most"
+    source = contract.provenance
+    yield "source", f"{source.source}{f', licence {source.licence}' if source.licence else ''}"
+    if source.weights_sha256 is not None:
+        yield "weights", f"sha256 {source.weights_sha256}"
+    yield "made with", ", ".join(f"{name} {version}" for name, version in source.tools.items())
+
+
+def _law(law: SizeLaw | None) -> str:
+    if law is None:
+        return "no size law: the output does not follow the input"
+    offset = f" {law.offset:+d}" if law.offset else ""
+    return f"output = {law.scale:g} x input{offset}, multiple {law.multiple}, minimum {law.minimum}"
