@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from skimage.metrics import structural_similarity
 
 from upconv.models.training.data import Pixels, image_paths, load_image, low_high
 from upconv.models.training.degradation import jpeg
 
 Enlarge = Callable[[Pixels], Pixels]
+
+INTERPOLATIONS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+"""What a model is compared with, as Pillow does it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,16 @@ class Score:
     def gain(self) -> float:
         """DB above bicubic."""
         return self.psnr_y - self.bicubic_psnr_y
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How close results are to the truth, as means over images."""
+
+    psnr_y: float
+    """In dB."""
+    ssim_y: float
+    """1 where equal."""
 
 
 def luma(pixels: Pixels) -> NDArray[np.float64]:
@@ -51,11 +71,32 @@ def psnr_y(result: Pixels, truth: Pixels, border: int) -> float:
     return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
+def ssim_y(result: Pixels, truth: Pixels, border: int) -> float:
+    """Structural similarity of luma, `border` pixels left out: 11x11 Gaussian window of 1.5 pixels.
+
+    Wang et al., "Image Quality Assessment", IEEE Transactions on Image Processing 2004.
+    """
+    inner = slice(border, -border or None)
+    value: float = structural_similarity(  # type: ignore[no-untyped-call]
+        luma(result)[inner, inner],
+        luma(truth)[inner, inner],
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    return value
+
+
+def interpolated(low: Pixels, scale: int, kernel: Image.Resampling) -> Pixels:
+    """`low` (h, w, 3) enlarged to (scale*h, scale*w, 3) by one of Pillow's kernels."""
+    height, width = low.shape[:2]
+    return np.asarray(Image.fromarray(low).resize((width * scale, height * scale), kernel))
+
+
 def bicubic(low: Pixels, scale: int) -> Pixels:
     """The yardstick: `low` (h, w, 3) enlarged to (scale*h, scale*w, 3)."""
-    height, width = low.shape[:2]
-    enlarged = Image.fromarray(low).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
-    return np.asarray(enlarged)
+    return interpolated(low, scale, Image.Resampling.BICUBIC)
 
 
 def held_out(
@@ -84,3 +125,17 @@ def score(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> S
         bicubic_psnr_y=mean(psnr_y(bicubic(low, scale), high, scale) for low, high in pairs),
         images=len(pairs),
     )
+
+
+def compare(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> dict[str, Quality]:
+    """Mean quality of `enlarge`, as `model`, and of every interpolation in `INTERPOLATIONS`, by name."""
+    methods: dict[str, Enlarge] = {name: partial(interpolated, scale=scale, kernel=k) for name, k in INTERPOLATIONS.items()}
+    methods["model"] = enlarge
+    qualities: dict[str, Quality] = {}
+    for name, method in methods.items():
+        results = [(method(low), high) for low, high in pairs]
+        qualities[name] = Quality(
+            psnr_y=mean(psnr_y(result, high, scale) for result, high in results),
+            ssim_y=mean(ssim_y(result, high, scale) for result, high in results),
+        )
+    return qualities

@@ -122,3 +122,18 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_evaluate_compares_a_model_with_interpolation() -> None:
+    done = upconv("models", "evaluate", "deconv-s-x2", "--data", Path(__file__).parent.parent / "data", "--json")
+    assert done.returncode == 0, done.stderr
+    table = json.loads(done.stdout)
+    assert table["images"] == 2
+    assert table["model"]["psnr_y"] > table["bicubic"]["psnr_y"] + 2
+    assert table["model"]["ssim_y"] > table["lanczos"]["ssim_y"]
+
+
+def test_evaluate_without_photographs_is_one_sentence(tmp_path: Path) -> None:
+    done = upconv("models", "evaluate", "nearest-x2", "--data", tmp_path)
+    assert done.returncode == 1
+    assert "no images" in done.stderr

@@ -15,7 +15,7 @@ from upconv.models.training.__main__ import CONFIGS
 from upconv.models.training.config import ModelConfig, TrainingConfig
 from upconv.models.training.data import Patches, image_paths, load_image, low_high
 from upconv.models.training.degradation import Degradation, jpeg
-from upconv.models.training.evaluation import bicubic, held_out, luma, psnr_y
+from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, ssim_y
 from upconv.models.training.loop import Progress, learning_rate, train
 
 TINY = TrainingConfig(
@@ -158,3 +158,18 @@ def test_a_run_can_start_from_a_catalogue_model(folder: Path, tmp_path: Path) ->
     start = load_file(CATALOGUE["upsample-s-x2"].weights or "")
     torch.testing.assert_close(weights["body.0.weight"], start["body.0.weight"])
     assert weights["head.weight"].shape == (32, 3, 4, 4)
+
+
+def test_ssim_falls_with_noise(photograph: Callable[[int, int], np.ndarray]) -> None:
+    truth = photograph(60, 60).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 12, truth.shape)
+    noisy = np.clip(truth + noise, 0, 255).astype(np.uint8)
+    assert ssim_y(truth, truth, 2) == pytest.approx(1)
+    assert ssim_y(noisy, truth, 2) < 0.95
+
+
+def test_a_model_is_compared_with_every_interpolation(folder: Path) -> None:
+    qualities = compare(lambda low: bicubic(low, 2), held_out(folder, 2), 2)
+    assert set(qualities) == {"nearest", "bilinear", "bicubic", "lanczos", "model"}
+    assert qualities["model"] == qualities["bicubic"]
+    assert qualities["nearest"].psnr_y < qualities["bicubic"].psnr_y

@@ -14,8 +14,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (export.export, inspect.inspect, upscale.upscale, serve.serve, models.models):
+for command in (export.export, inspect.inspect, upscale.upscale, serve.serve):
     app.command()(command)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:
