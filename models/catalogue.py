@@ -29,7 +29,9 @@ class Entry:
     """`module:function` that makes the torch module."""
     arguments: dict[str, Any] = field(default_factory=dict)
     licence: str | None = None
-    """Of the weights; none where there are none."""
+    """Of the trained weights; none where there are none."""
+    shape: tuple[int, ...] = (1, 3, 32, 32)
+    """Of an example input."""
 
     @property
     def weights(self) -> Path | None:
@@ -38,7 +40,7 @@ class Entry:
 
     @property
     def artifact(self) -> Path:
-        """The exported file that comes with the project."""
+        """Where the exported file lies, if the project brings one."""
         return HERE / "artifacts" / f"{self.name}.onnx"
 
     @property
@@ -49,6 +51,7 @@ class Entry:
 
 _UPSCALER = "upconv.models.upscalers:CompactUpscaler"
 _INTERPOLATION = "upconv.models.interpolation:interpolation"
+_DECODER = "upconv.models.decoders:seeded"
 
 CATALOGUE: dict[str, Entry] = {
     entry.name: entry
@@ -70,6 +73,26 @@ CATALOGUE: dict[str, Entry] = {
         Entry("nearest-x2", "interpolation alone: every pixel doubled", _INTERPOLATION, {"mode": "nearest"}),
         Entry("bilinear-x2", "interpolation alone: linear between pixels", _INTERPOLATION, {"mode": "bilinear"}),
         Entry("bicubic-x2", "interpolation alone: cubic between pixels", _INTERPOLATION, {"mode": "bicubic"}),
+        Entry(
+            "generator", "random weights; encoder and bilinear decoder with one nn.Upsample", _DECODER, {"kind": "generator"}
+        ),
+        Entry(
+            "generator-interpolate",
+            "the same weights and function with F.interpolate",
+            _DECODER,
+            {"kind": "generator", "form": "function"},
+        ),
+        Entry(
+            "transposed-conv",
+            "random weights; one nn.ConvTranspose2d",
+            _DECODER,
+            {"kind": "transposed-conv"},
+            shape=(1, 32, 16, 16),
+        ),
+        Entry("net", "random weights; a classifier with an upsampled score", _DECODER, {"kind": "net"}),
+        Entry("dcgan", "random weights; DCGAN's generator of 64x64 images", _DECODER, {"kind": "dcgan"}, shape=(1, 100, 1, 1)),
+        Entry("cgan", "random weights; conditional generator of 28x28 images", _DECODER, {"kind": "cgan"}, shape=(1, 110)),
+        Entry("fcn", "random weights; segmentation into 21 classes", _DECODER, {"kind": "fcn"}),
     )
 }
 
@@ -82,8 +105,11 @@ def entry(name: str) -> Entry:
 
 
 def bundled(name: str = DEFAULT) -> Path:
-    """The exported file of a catalogue model, ready for `upconv.Upscaler`; raises `SourceError` for other names."""
-    return entry(name).artifact
+    """The exported file of a catalogue model, ready for `upconv.Upscaler`; raises `SourceError` where there is none."""
+    path = entry(name).artifact
+    if not path.exists():
+        raise SourceError(f"{name} does not come exported; run: upconv export {name} -o {name}.onnx")
+    return path
 
 
 def source(name: str, weights: Path | None = None) -> Source:
@@ -96,4 +122,4 @@ def source(name: str, weights: Path | None = None) -> Source:
     path = weights or found.weights
     if path is not None:
         load_weights(module, path)
-    return from_module(module, name=name, shape=(1, 3, 32, 32), origin=f"catalogue:{name}", licence=found.licence)
+    return from_module(module, name=name, shape=found.shape, origin=f"catalogue:{name}", licence=found.licence)

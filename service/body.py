@@ -18,16 +18,16 @@ FORM = "multipart/form-data"
 FILE_FIELD = "file"
 
 _STEP = 1 << 16
+_CURL_DEFAULT = "application/x-www-form-urlencoded"
+"""What `curl --data-binary @photo.jpg` says unless told otherwise; the bytes themselves say what they are."""
 
 
 def media_type(request: Request) -> str:
     """The body's media type in lower case, without parameters, or nothing; raises `MediaTypeError` where it holds no picture."""
     name = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if name in ("", "application/octet-stream", FORM) or name.startswith("image/"):
+    if name in ("", "application/octet-stream", _CURL_DEFAULT, FORM) or name.startswith("image/"):
         return name
-    raise MediaTypeError(
-        f"expected a body of image/*, application/octet-stream or {FORM}, got {name[:60]}; with curl add -H 'Content-Type: image/jpeg'"
-    )
+    raise MediaTypeError(f"expected a body of image/*, application/octet-stream or {FORM}, got {name[:60]}")
 
 
 async def read(request: Request, limit: int, timeout_s: float, place: Place) -> bytes:

@@ -60,7 +60,7 @@ class UpscaleQuery(BaseModel):
     openapi_extra=PICTURE_BODY,
 )
 async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], state: Shared) -> Response:
-    """The body is the bytes of an image (curl: `--data-binary @in.jpg -H 'Content-Type: image/jpeg'`) or a form (`-F file=@in.jpg`)."""
+    """The body is the bytes of an image (curl: `--data-binary @in.jpg`) or a form (`-F file=@in.jpg`)."""
     upscaler = state.models.upscaler(query.model)
     body.media_type(request)
     with state.admission.place() as place:

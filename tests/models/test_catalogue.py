@@ -14,14 +14,16 @@ from upconv.runtime import Upscaler, open_model
 from upconv.runtime.errors import SourceError
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "data"
+BUNDLED = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
 TRAINED = [name for name, entry in CATALOGUE.items() if entry.licence]
 
 
 def test_the_default_is_in_the_catalogue_and_bundled() -> None:
     assert bundled(DEFAULT).is_file()
+    assert len(BUNDLED) >= 5
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_file_belongs_to_its_entry(name: str) -> None:
     contract = open_model(bundled(name)).contract
     assert contract.name == name
@@ -30,7 +32,7 @@ def test_a_bundled_file_belongs_to_its_entry(name: str) -> None:
     assert contract.provenance.licence == CATALOGUE[name].licence
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_file_computes_what_the_module_does(name: str) -> None:
     image = np.random.default_rng(0).random((2, 3, 17, 23), np.float32)
     session = ort.InferenceSession(str(bundled(name)), providers=["CPUExecutionProvider"])
@@ -57,7 +59,7 @@ def test_a_trained_model_beats_bicubic_on_photographs_it_has_not_seen(name: str,
     assert psnr_y(learned, high, 2) > psnr_y(bicubic(low, 2), high, 2) + 1.9
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUNDLED)
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (97, 64), (130, 75), (64, 64)])
 def test_tiles_equal_the_whole_picture(name: str, size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).random((3, *size), np.float32)
@@ -65,6 +67,19 @@ def test_tiles_equal_the_whole_picture(name: str, size: tuple[int, int]) -> None
         assert len(whole.engine.plan(*size).tiles) == 1
         difference = tiled.engine.submit(picture).result() - whole.engine.submit(picture).result()
     assert np.abs(difference).max() <= 1e-6
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_entry_makes_a_source_with_the_same_weights_each_time(name: str) -> None:
+    first, second = catalogue.source(name), catalogue.source(name)
+    assert first.weights_sha256() == second.weights_sha256()
+    with torch.inference_mode():
+        assert torch.isfinite(first.module(torch.zeros(first.shape))).all()
+
+
+def test_what_does_not_come_exported_says_how_to_export_it() -> None:
+    with pytest.raises(SourceError, match="upconv export dcgan"):
+        bundled("dcgan")
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
