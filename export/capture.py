@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import onnx
 import torch
@@ -27,10 +28,9 @@ def capture(source: Source, axes: list[Axis], opset: int = OPSET) -> onnx.ModelP
 
     Raises `ExportError` where torch cannot trace the module, with torch's own reason.
     """
-    free = [axis.index for axis in axes if axis.free]
     # torch.export takes a length of 0 or 1 for a constant, and equal lengths for one symbol.
     example = torch.zeros(tuple(max(2, n) if axis == 0 else n for axis, n in enumerate(_unequal(source.shape, axes))))
-    dynamic = dict.fromkeys((0, *free), Dim.AUTO)
+    dynamic = {0: Dim.AUTO, **{axis.index: _dimension(axis) for axis in axes if axis.free}}
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -79,6 +79,13 @@ def _name_axes(graph: onnx.GraphProto) -> None:
             if dim.dim_param:
                 # What an axis of the output comes to is said by the contract; the exporter's formula differs by run.
                 dim.dim_param = names.get(dim.dim_param, "")
+
+
+def _dimension(axis: Axis) -> Any:
+    """Told that a length is a multiple, torch need not prove that halves and quarters come out even."""
+    if axis.law is None or axis.law.multiple == 1:
+        return Dim.AUTO
+    return axis.law.multiple * Dim(f"axis{axis.index}")
 
 
 def _unequal(shape: Shape, axes: list[Axis]) -> Shape:

@@ -26,18 +26,21 @@ from upconv.export.stage import Stage, census
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.contract import KEY, Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.engine import Engine
-from upconv.runtime.errors import ExportError
+from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.session import open_model
 
 STAGES: tuple[Stage, ...] = (Simplify(),)
 """What is done to a captured graph, in order."""
 
-TILING_TOLERANCE = 1e-6
-"""Largest difference between tiled and whole-image output, per unit of the output's range.
+TILING_TOLERANCE = 1e-3
+"""Largest difference between tiled and whole-image output, per unit of the output's range: a quarter of an 8-bit step.
 
-Where the function's own noise floor is higher (a Resize by 3 rounds its coordinates, more so far from the corner), as
-many noise floors as parity allows.
+Tiles differ by 0 to 1e-6 as a rule. A Resize by 3 rounds its coordinates, the more so the farther from the corner, and
+comes to some 1e-5. More than that is no rounding: the halo is too small for what the graph does.
 """
+
+STRIP_PX = 1500
+"""Width of the picture that tiling is tried on."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,19 @@ class Reference:
         span = source.pixels.high - source.pixels.low
         shapes = [shape for shape in trial_shapes(source.shape, axes) if _attempt(rounded, shape) is not None]
         self.inputs = [random.random(shape, np.float32) * np.float32(span) + np.float32(source.pixels.low) for shape in shapes]
-        self.exact = [exact.run(x) for x in self.inputs]
+        try:
+            self.exact = [exact.run(x) for x in self.inputs]
+        except RuntimeError as error:
+            raise ExportError(
+                f"{source.name} cannot run in float64, which everything is compared with: {first_line(error)}"
+            ) from error
         self.rounded = [rounded.run(x) for x in self.inputs]
         if not all(np.isfinite(y).all() for y in self.exact):
             raise ExportError(f"{source.name} puts out values that are no finite numbers; nothing to export")
+        for axis in axes:
+            for x, y in zip(self.inputs, self.exact, strict=True):
+                if axis.law is not None and axis.law.output(x.shape[axis.index]) != y.shape[axis.index]:
+                    raise ExportError(f"{source.name} makes {y.shape} of {x.shape}, against its size law: {axis.law}")
 
     def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
         """How equal a graph is, run by onnxruntime at an optimisation level."""
@@ -175,7 +187,7 @@ class _Export:
         halo = reaches if isinstance(reaches, NoHalo) else halos.halo_of(reaches)
         if not isinstance(reaches, NoHalo):
             halo = halos.probe(OnnxruntimeBackend(model), self._probe_shape(axes, halo), reaches) or halo
-        said = f"none finite: {halo.node}: {halo.reason}" if isinstance(halo, NoHalo) else _sides(halo)
+        said = f"none finite: {halo.node}: {halo.reason}" if isinstance(halo, NoHalo) else str(halo)
         self._done("halo", False, said)
         return halo
 
@@ -208,7 +220,7 @@ class _Export:
             width=laws[1],
             halo=halo,
             input=pixels,
-            output=pixels,
+            output=self._output_pixels(pixels),
             opset=next(entry.version for entry in model.opset_import if entry.domain == ""),
             evidence=Evidence(parity=tuple(_evidence(v) for v in verdicts)),
             provenance=Provenance(
@@ -221,16 +233,20 @@ class _Export:
             ),
         )
 
+    def _output_pixels(self, pixels: Pixels | None) -> Pixels | None:
+        if pixels is None or self.source.output_pixels is None:
+            return pixels
+        return self.source.output_pixels.model_copy(update={"color": pixels.color})
+
     def _tiled(self, model: onnx.ModelProto, contract: Contract) -> Contract:
         """The contract with the tiling that it promises measured, by the engine that serves."""
         if not isinstance(contract.halo, Halo) or contract.task != "upscale":
             return contract
         difference = tiling_difference(model, contract)
-        allowed = max([TILING_TOLERANCE, *(p.factor * p.noise_floor for p in contract.evidence.parity)])
-        if difference > allowed:
-            raise ExportError(
-                f"tiles of {contract.name} differ from the whole picture by {difference:.2g}; at most {allowed:.2g} is allowed"
-            )
+        if difference > TILING_TOLERANCE:
+            reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
+            self._done("tiling", False, f"none: {reason}")
+            return contract.model_copy(update={"halo": NoHalo(node="the whole graph", reason=reason)})
         self._done("tiling", False, f"tiles differ from the whole picture by {difference:.2g} at most")
         return contract.model_copy(update={"evidence": contract.evidence.model_copy(update={"tiling_max_abs": difference})})
 
@@ -254,7 +270,8 @@ def tiling_difference(model: onnx.ModelProto, contract: Contract) -> float:
     """Largest difference between tiled and whole output on noise, per unit of the output's range."""
     assert isinstance(contract.halo, Halo) and contract.input and contract.height and contract.width
     tile_px = 2 * max(contract.halo.model_dump().values()) + 4 * max(contract.height.multiple, contract.width.multiple)
-    shape = (contract.input.channels, 2 * tile_px + 5, 3 * tile_px + 1)
+    # Wide, because what is rounded wrong is rounded worse far from the corner.
+    shape = (contract.input.channels, 2 * tile_px + 5, max(3 * tile_px + 1, STRIP_PX))
     picture = np.random.default_rng(1).random(shape, np.float32) * np.float32(contract.input.high - contract.input.low)
     picture += np.float32(contract.input.low)
     with tempfile.TemporaryDirectory() as folder:
@@ -302,10 +319,4 @@ def _evidence(verdict: Verdict) -> Parity:
 def _law(axis: Axis, shape: Shape) -> str:
     if axis.law is None:
         return "any size, the output's does not follow" if axis.free else f"{shape[axis.index]} only"
-    law = axis.law
-    offset = f" {law.offset:+d}" if law.offset else ""
-    return f"output = {law.scale:g} x input{offset}, multiple {law.multiple}, minimum {law.minimum}"
-
-
-def _sides(halo: Halo) -> str:
-    return f"{halo.top} above, {halo.bottom} below, {halo.left} left, {halo.right} right (input pixels)"
+    return str(axis.law)

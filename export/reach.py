@@ -155,6 +155,8 @@ def _space_to_depth(operator: Operator, reach: Reach, axis: int) -> Reach:
 
 
 def _pad(operator: Operator, reach: Reach, axis: int) -> Reach:
+    if operator.word("mode", "constant") == "wrap":
+        raise UnboundedError("it continues the image with its opposite side")
     pads = operator.constant(1)
     if pads is None or pads.size != 8 or operator.given(3):
         raise UnboundedError("how much it pads is not known before it runs")

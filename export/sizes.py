@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from upconv.runtime.contract import SizeLaw
 
@@ -12,7 +12,9 @@ Shape = tuple[int, ...]
 Try = Callable[[Shape], Shape | None]
 """Runs a model on an input of some shape; gives the output's shape, or none where the model refuses."""
 
-MULTIPLES = (*range(1, 17), 24, 32, 48, 64)
+MULTIPLES = range(1, 65)
+STEPS = (0, 1, 2, 3, 8, 17)
+"""Multiples beyond the example's length that are tried: some close together, some far, as what rounds down hides in between."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,18 @@ def find_axis(attempt: Try, example: Shape, index: int) -> Axis:
         shape = attempt((*example[:index], size, *example[index + 1 :]))
         return shape[index] if shape is not None and len(shape) > index else None
 
+    constant = False
     for multiple in MULTIPLES:
         base = -(-example[index] // multiple) * multiple
-        sizes = [base + step * multiple for step in range(4)]
-        results = [out(size) for size in sizes]
-        known = [r for r in results if r is not None]
-        if len(known) < len(sizes):
+        sizes = [base + step * multiple for step in STEPS]
+        results = _all(out, sizes)
+        if results is None:
             continue
-        law = _line(sizes, known, multiple)
+        law = _line(sizes, results, multiple)
         if law is not None:
             return Axis(index, _with_minimum(law, base, out), free=True)
-        if len(set(known)) == 1:
-            return Axis(index, None, free=True)
-    return Axis(index, None, free=False)
+        constant = constant or multiple == 1
+    return Axis(index, None, free=constant)
 
 
 def trial_shapes(example: Shape, axes: list[Axis]) -> list[Shape]:
@@ -60,22 +61,37 @@ def trial_shapes(example: Shape, axes: list[Axis]) -> list[Shape]:
     return list(dict.fromkeys(shapes))
 
 
+def _all(out: Callable[[int], int | None], sizes: list[int]) -> list[int] | None:
+    results = []
+    for size in sizes:
+        result = out(size)
+        if result is None:
+            return None
+        results.append(result)
+    return results
+
+
 def _line(sizes: list[int], results: list[int], multiple: int) -> SizeLaw | None:
-    rise = results[1] - results[0]
-    steps = [b - a for a, b in pairwise(results)]
-    if rise <= 0 or steps != [rise] * len(steps):
+    scale = (results[-1] - results[0]) / (sizes[-1] - sizes[0])
+    offset = round(results[0] - scale * sizes[0])
+    if scale <= 0 or any(round(scale * n) + offset != r for n, r in zip(sizes, results, strict=True)):
         return None
-    scale = rise / multiple
-    offset = results[0] - scale * sizes[0]
-    return SizeLaw(scale=scale, offset=int(offset), multiple=multiple) if offset.is_integer() else None
+    law = SizeLaw(scale=scale, offset=offset, multiple=multiple)
+    # A slope that is met only by rounding is no law: the pixels of such sizes lie at other places.
+    return law if all(math.isclose(scale * n, round(scale * n), abs_tol=1e-6) for n in sizes) else None
 
 
 def _with_minimum(law: SizeLaw, base: int, out: Callable[[int], int | None]) -> SizeLaw:
-    """The smallest size from which on the law holds without a gap, looked for downwards from `base`."""
-    smallest = base
-    while smallest > law.multiple and out(smallest - law.multiple) == round(law.scale * (smallest - law.multiple)) + law.offset:
-        smallest -= law.multiple
-    return law.model_copy(update={"minimum": smallest})
+    """The smallest size from which on the law holds, by bisection below `base`."""
+    fails, holds = 0, base // law.multiple
+    while holds - fails > 1:
+        middle = (fails + holds) // 2
+        size = middle * law.multiple
+        if out(size) == law.output(size):
+            holds = middle
+        else:
+            fails = middle
+    return law.model_copy(update={"minimum": holds * law.multiple})
 
 
 def _stepped(axis: Axis, length: int, steps: int) -> int:

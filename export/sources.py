@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from upconv.runtime.contract import Pixels
-from upconv.runtime.errors import SourceError
+from upconv.runtime.errors import SourceError, first_line
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Source:
     origin: str
     """What the user named it by, for the contract."""
     pixels: Pixels = Pixels()
-    """How pictures are put in and read out, if the module turns out to upscale them."""
+    """How pictures are put in, if the module turns out to upscale them."""
+    output_pixels: Pixels | None = None
+    """How they are read out, where that differs."""
     licence: str | None = None
     """Of the weights."""
 
@@ -57,6 +59,8 @@ def from_factory(
     weights: Path | None = None,
     shape: tuple[int, ...] | None = None,
     name: str | None = None,
+    pixels: Pixels | None = None,
+    output_pixels: Pixels | None = None,
 ) -> Source:
     """The module that `file.py:factory` or `package.module:factory` makes.
 
@@ -73,7 +77,14 @@ def from_factory(
     module = _call(factory, spec, arguments or {})
     if weights is not None:
         load_weights(module, weights)
-    return from_module(module, name=name or attribute.replace("_", "-").lower(), shape=shape, origin=_origin(spec, arguments))
+    return from_module(
+        module,
+        name=name or attribute.replace("_", "-").lower(),
+        shape=shape,
+        origin=_origin(spec, arguments),
+        pixels=pixels,
+        output_pixels=output_pixels,
+    )
 
 
 def from_module(
@@ -83,6 +94,7 @@ def from_module(
     shape: tuple[int, ...] | None = None,
     origin: str = "a torch module",
     pixels: Pixels | None = None,
+    output_pixels: Pixels | None = None,
     licence: str | None = None,
 ) -> Source:
     """A source from a module in memory; raises `SourceError` where its weights hold values that are no numbers."""
@@ -91,7 +103,9 @@ def from_module(
             raise SourceError(
                 f"the weights of {name} hold values that are no finite numbers (first in {key}); nothing to export"
             )
-    return Source(name, module.float().eval(), shape or example_shape(module), origin, pixels or Pixels(), licence)
+    return Source(
+        name, module.float().eval(), shape or example_shape(module), origin, pixels or Pixels(), output_pixels, licence
+    )
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -105,7 +119,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
         module.load_state_dict(state)
     except Exception as error:  # pickles, zips, headers and keys each fail in their own way
         raise SourceError(
-            f"the weights in {path} cannot be loaded into {type(module).__name__}: {_first_line(error)}"
+            f"the weights in {path} cannot be loaded into {type(module).__name__}: {first_line(error)}"
         ) from error
 
 
@@ -121,21 +135,25 @@ def example_shape(module: nn.Module) -> tuple[int, ...]:
 
 
 def _load_module(where: str) -> ModuleType:
+    # What stands beside a file, or in the folder one works in, can be imported as with `python`.
+    folder = str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
     try:
         if not where.endswith(".py"):
             return importlib.import_module(where)
         path = Path(where)
         if not path.is_file():
             raise SourceError(f"no file {where}")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        spec = importlib.util.spec_from_file_location(f"upconv_source_{path.stem}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module  # dataclasses and torch.export look a class's module up by name
+        sys.modules[module.__name__] = module  # dataclasses and torch.export look a class's module up by name
         spec.loader.exec_module(module)
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{where} cannot be imported: {type(error).__name__}: {_first_line(error)}") from error
+        raise SourceError(f"{where} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
     return module
 
 
@@ -143,7 +161,7 @@ def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> 
     try:
         module = factory(**arguments)
     except Exception as error:
-        raise SourceError(f"{spec} raised {type(error).__name__}: {_first_line(error)}") from error
+        raise SourceError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
         raise SourceError(f"{spec} returned {type(module).__name__}; expected a torch.nn.Module")
     return module
@@ -153,7 +171,3 @@ def _origin(spec: str, arguments: dict[str, Any] | None) -> str:
     where, _, attribute = spec.rpartition(":")
     name = f"{Path(where).name if where.endswith('.py') else where}:{attribute}"  # a folder says nothing to others
     return f"{name} {json.dumps(arguments, sort_keys=True)}" if arguments else name
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

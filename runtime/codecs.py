@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from upconv.runtime.errors import ImageError, ImageTooLargeError, ParameterError
+from upconv.runtime.errors import ImageError, ImageTooLargeError, OutputError, ParameterError
 from upconv.runtime.picture import Metadata, Picture, Samples
 
 # Only loaders that libvips' authors consider safe for files from strangers.
@@ -109,8 +109,15 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put a whole file in place, or leave everything as it was."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Put a whole file in place, or leave everything as it was; raises `OutputError` where it cannot be written."""
+    try:
+        _write(path, data)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".upconv-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -150,6 +157,8 @@ def _rgb_or_grey(image: Any, metadata: Metadata) -> tuple[Any, Metadata, tuple[s
     """Grey or RGB in 8 or 16 bits, whatever it was."""
     if image.interpretation in ("b-w", "srgb", "rgb", "rgb16", "grey16") and image.format in ("uchar", "ushort"):
         return image, metadata, ()
+    if image.format in ("float", "double") and image.bands < 3:
+        raise ImageError(f"the picture is grey in {image.format}, whose range is not known; convert it to 16 bits first")
     without_profile = Metadata(None, metadata.pixels_per_mm, metadata.fields)
     if image.interpretation == "cmyk":
         converted = image.icc_transform("srgb", embedded=True, input_profile="cmyk")

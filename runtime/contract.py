@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from upconv.runtime.errors import ContractError
 
@@ -13,6 +13,9 @@ KEY = "upconv.contract"
 """The name in `metadata_props` under which the contract lies."""
 
 VERSION: Literal[1] = 1
+
+MAX_LENGTH = 4096
+"""Largest multiple, minimum and halo; a file that claims more is wrong about itself."""
 
 Color = Literal["rgb", "y", "gray"]
 
@@ -31,6 +34,12 @@ class Pixels(_Part):
     high: float = 1.0
     """What white becomes."""
 
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
     @property
     def channels(self) -> int:
         """Length of the channel axis."""
@@ -42,17 +51,30 @@ class SizeLaw(_Part):
 
     scale: float = Field(gt=0)
     offset: int = 0
-    multiple: int = Field(default=1, ge=1)
-    minimum: int = Field(default=1, ge=1)
+    multiple: int = Field(default=1, ge=1, le=MAX_LENGTH)
+    minimum: int = Field(default=1, ge=1, le=MAX_LENGTH)
+
+    def __str__(self) -> str:
+        offset = f" {self.offset:+d}" if self.offset else ""
+        return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}"
+
+    def output(self, length: int) -> int | None:
+        """What an input of this length becomes; none where the law does not cover it."""
+        if length < self.minimum or length % self.multiple:
+            return None
+        return round(self.scale * length) + self.offset
 
 
 class Halo(_Part):
     """How many input pixels beyond a tile's edge the tile's output depends on, per side."""
 
-    top: int = Field(ge=0)
-    bottom: int = Field(ge=0)
-    left: int = Field(ge=0)
-    right: int = Field(ge=0)
+    top: int = Field(ge=0, le=MAX_LENGTH)
+    bottom: int = Field(ge=0, le=MAX_LENGTH)
+    left: int = Field(ge=0, le=MAX_LENGTH)
+    right: int = Field(ge=0, le=MAX_LENGTH)
+
+    def __str__(self) -> str:
+        return f"{self.top} above, {self.bottom} below, {self.left} left, {self.right} right, in input pixels"
 
 
 class NoHalo(_Part):
@@ -100,7 +122,7 @@ class Provenance(_Part):
 
 
 class Contract(_Part):
-    """The whole of it; see DESIGN in the README's map for who writes and who reads it."""
+    """The whole of it: written by `export.pipeline`, read by whoever opens the file."""
 
     version: Literal[1] = VERSION
     name: str
@@ -124,7 +146,9 @@ class Contract(_Part):
         """The contract among a model's metadata; raises `ContractError` where there is none that can be read."""
         text = metadata.get(KEY)
         if text is None:
-            raise ContractError(f"{path} carries no contract; add one with: upconv export {path} -o described.onnx")
+            raise ContractError(
+                f"{path} carries no contract; write it anew from its source with: upconv export SOURCE -o {path}"
+            )
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:

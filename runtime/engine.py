@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,8 @@ from upconv.runtime.errors import Cancelled, ModelError, Overloaded
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.tiling import Plan, Tile, plan
 
-TILE_PX = 256
-"""Side of a tile in input pixels, halo included."""
+TILE_PX = 384
+"""Side of a tile in input pixels, halo included: the smallest that `benchmarks/tiles.py` found about as fast as any."""
 
 
 class Engine:
@@ -54,8 +55,7 @@ class Engine:
         where the model puts out anything that is no number.
         """
         tiles = self.plan(*tensor.shape[1:])
-        channels = self.model.contract.output.channels if self.model.contract.output else tensor.shape[0]
-        request = _Request(tiles, tiles.pad(tensor), tiles.new_result(channels), on_tile, deque(tiles.tiles))
+        request = _Request(tiles, tiles.pad(tensor), tiles.new_result(tensor.shape[0]), on_tile, deque(tiles.tiles))
         with self._changed:
             if self._closed:
                 raise Cancelled("the engine has been closed")
@@ -84,16 +84,23 @@ class Engine:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            request, tile = job
-            try:
-                output = self.model.run(request.tiles.cut(request.picture, tile))
-                if not np.isfinite(output).all():
-                    raise ModelError(
-                        f"{self.model.contract.name} put out values that are no numbers; export it again and check parity"
-                    )
-                request.finish(tile, output)
-            except Exception as error:
-                request.fail(error)
+            self._compute(*job)
+            del job  # or a worker that waits would keep the last picture in memory
+
+    def _compute(self, request: _Request, tile: Tile) -> None:
+        try:
+            request.finish(tile, self._output(request.tiles.cut(request.picture, tile)))
+        except BaseException as error:  # whatever it is, it ends this picture and not the worker
+            request.fail(error)
+
+    def _output(self, tensor: Tensor) -> Tensor:
+        output, contract = self.model.run(tensor), self.model.contract
+        expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
+        if output.shape != expected:
+            raise ModelError(f"{contract.name} made {output.shape} of {tensor.shape}; its contract promises {expected}")
+        if not np.isfinite(output).all():
+            raise ModelError(f"{contract.name} put out values that are no numbers; export it again and check parity")
+        return output
 
     def _next(self) -> tuple[_Request, Tile] | None:
         with self._changed:
@@ -133,17 +140,16 @@ class _Request:
         with self.lock:
             self.done += 1
             done, total = self.done, len(self.tiles.tiles)
-            if self.over:
-                return
-            if done == total:
-                self.future.set_result(self.result)
-        if self.on_tile is not None:
+        # Before the future is set: whoever waits for it has then seen all progress.
+        if self.on_tile is not None and not self.over:
             self.on_tile(done, total)
+        if done == total:
+            with contextlib.suppress(InvalidStateError):  # called off meanwhile
+                self.future.set_result(self.result)
 
-    def fail(self, error: Exception) -> None:
-        with self.lock:
-            if not self.over:
-                self.future.set_exception(error)
+    def fail(self, error: BaseException) -> None:
+        with contextlib.suppress(InvalidStateError):
+            self.future.set_exception(error)
 
 
 def available_cores() -> int:

@@ -6,6 +6,7 @@ UpconvError
  ├─ ProviderError       the execution provider that was asked for is not there
  ├─ ImageError          the picture: not an image, damaged, of a format that is not read
  │   └─ ImageTooLargeError  more pixels than allowed, known from its header
+ ├─ OutputError         the result cannot be written: no room, no right, no such folder
  ├─ ParameterError      what was asked for: a scale of 0, an unknown format
  ├─ SourceError         what is to be exported: no such file, factory or weights
  ├─ ExportError         the export: a stage that cannot go on, a result that does not match
@@ -42,6 +43,10 @@ class ImageTooLargeError(ImageError):
     """The picture has more pixels than the limit allows."""
 
 
+class OutputError(UpconvError):
+    """The result cannot be written where it should go."""
+
+
 class ParameterError(UpconvError):
     """A parameter of the request makes no sense."""
 
@@ -60,3 +65,8 @@ class Cancelled(UpconvError):
 
 class Overloaded(UpconvError):
     """The engine has more waiting work than it accepts."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -14,7 +14,7 @@ from upconv.runtime.session import Tensor
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in BT.601 luma."""
 
 
@@ -93,7 +93,7 @@ def to_tensor(picture: Picture, pixels: contract.Pixels) -> Tensor:
     if pixels.channels == 3 and values.shape[2] == 1:
         values = np.repeat(values, 3, axis=2)
     elif pixels.channels == 1 and values.shape[2] == 3:
-        values = (values @ _LUMA)[..., None]
+        values = (values @ LUMA)[..., None]
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
@@ -101,7 +101,7 @@ def from_tensor(tensor: Tensor, pixels: contract.Pixels, like: Picture) -> Sampl
     """(C, H, W) as samples (H, W, 1 or 3) of `like`'s depth, clipped to its range and rounded; grey where `like` is."""
     values = (tensor - pixels.low) * (like.white / (pixels.high - pixels.low))
     if like.color.shape[2] == 1 and values.shape[0] == 3:
-        values = np.tensordot(_LUMA, values, axes=1)[None]
+        values = np.tensordot(LUMA, values, axes=1)[None]
     np.rint(values, out=values)
     np.clip(values, 0, like.white, out=values)
     samples: Samples = np.ascontiguousarray(values.transpose(1, 2, 0).astype(like.samples.dtype))

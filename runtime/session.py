@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from upconv.runtime import providers
 from upconv.runtime.contract import Contract
-from upconv.runtime.errors import ModelError, UpconvError
+from upconv.runtime.errors import ModelError, UpconvError, first_line
 
 Tensor = NDArray[np.float32]
 
@@ -32,7 +31,10 @@ class Model:
 
     def run(self, tensor: Tensor) -> Tensor:
         """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output."""
-        result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor})[0]
+        try:
+            result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor})[0]
+        except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
+            raise ModelError(f"{self.path} cannot run on {tensor.shape}, as its contract says: {first_line(error)}") from error
         return result
 
 
@@ -64,7 +66,7 @@ def open_session(
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
-        raise ModelError(f"{path} is not a model that onnxruntime can open: {_first_line(error)}") from error
+        raise ModelError(f"{path} is not a model that onnxruntime can open: {first_line(error)}") from error
     providers.verify(session, provider)
     return session
 
@@ -78,7 +80,3 @@ def _options(threads: int, level: ort.GraphOptimizationLevel) -> ort.SessionOpti
     # Threads that spin while they wait take the processor from other sessions and from encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def _first_line(error: Any) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -8,6 +8,7 @@ padded. Every tile has the same shape.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -17,6 +18,9 @@ import numpy as np
 from upconv.runtime.contract import Contract, Halo, SizeLaw
 from upconv.runtime.errors import ModelError
 from upconv.runtime.session import Tensor
+
+STEP_PX = 8
+"""Sides of tiles are multiples of this, where they are not the largest allowed."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,11 @@ class Plan:
 
 
 def plan(height: int, width: int, contract: Contract, tile_px: int) -> Plan:
-    """Tiles of at most `tile_px` input pixels a side, halo included, for a picture of `height` by `width`.
+    """Tiles of `tile_px` input pixels a side at most, halo included, for a picture of `height` by `width`.
+
+    Tiles are larger only where the model's minimum or a wide halo asks for it.
+
+    Among the sides that need as few tiles, the smallest is taken, so that little is computed twice.
 
     A model without a finite halo gets one tile: the whole picture.
     """
@@ -98,8 +106,8 @@ def plan(height: int, width: int, contract: Contract, tile_px: int) -> Plan:
     tall, wide = _padded(height, rows), _padded(width, columns)
     if isinstance(contract.halo, Halo):
         halo = contract.halo
-        row_spans = _spans(tall, tile_px, halo.top, halo.bottom, rows.multiple)
-        column_spans = _spans(wide, tile_px, halo.left, halo.right, columns.multiple)
+        row_spans = _spans(tall, tile_px, halo.top, halo.bottom, rows)
+        column_spans = _spans(wide, tile_px, halo.left, halo.right, columns)
     else:
         row_spans, column_spans = [Span(0, tall, 0, tall)], [Span(0, wide, 0, wide)]
     return Plan(height, width, tall, wide, scale, tuple(Tile(r, c) for r, c in product(row_spans, column_spans)))
@@ -109,13 +117,24 @@ def _padded(length: int, law: SizeLaw) -> int:
     return -(-max(length, law.minimum) // law.multiple) * law.multiple
 
 
-def _spans(length: int, tile_px: int, before: int, after: int, multiple: int) -> list[Span]:
+def _spans(length: int, tile_px: int, before: int, after: int, law: SizeLaw) -> list[Span]:
     # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
+    multiple = law.multiple
     before, after = -(-before // multiple) * multiple, -(-after // multiple) * multiple
-    side = max(tile_px // multiple * multiple, before + after + multiple)
+    # With less than a third of a tile to keep, a wide halo would be computed over and over.
+    smallest = max(_padded(0, law), 3 * (before + after), multiple)
+    side = max(tile_px // multiple * multiple, smallest)
     if length <= side:
         return [Span(0, length, 0, length)]
-    return list(_overlapping(length, side, before, after))
+    return list(_overlapping(length, max(smallest, _fitted(length, side, before + after, multiple)), before, after))
+
+
+def _fitted(length: int, side: int, overlap: int, multiple: int) -> int:
+    """The smallest side with which as few tiles suffice as with `side`; in steps, so that pictures share shapes."""
+    count = -(-(length - overlap) // (side - overlap))
+    step = math.lcm(multiple, STEP_PX)
+    fitted = -(-(length + (count - 1) * overlap) // count)
+    return min(side, -(-fitted // step) * step)
 
 
 def _overlapping(length: int, side: int, before: int, after: int) -> Iterator[Span]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.runtime import codecs
+from upconv.runtime.contract import Pixels
 from upconv.runtime.engine import TILE_PX, Engine
 from upconv.runtime.errors import ModelError, ParameterError
 from upconv.runtime.picture import Metadata, Picture, Samples, from_tensor, to_tensor
-from upconv.runtime.session import Model, open_model
+from upconv.runtime.session import Model, Tensor, open_model
 
 MAX_SCALE = 16
 """Largest enlargement per side; beyond it there is nothing left to see."""
@@ -121,9 +122,19 @@ class Upscaler:
     def _enlarge(self, color: Picture, on_tile: Callable[[int, int], None] | None) -> Samples:
         future = self.engine.submit(to_tensor(color, self._input), on_tile)
         try:
-            return from_tensor(future.result(), self._output, color)
+            result = future.result()
         finally:
             future.cancel()
+        if self._output.channels == 1 and color.samples.shape[2] == 3:
+            return self._with_chroma(result, color)
+        return from_tensor(result, self._output, color)
+
+    def _with_chroma(self, luma: Tensor, color: Picture) -> Samples:
+        """`color` enlarged by cubic interpolation, with its luma replaced: what is added alike to R, G and B is no chroma."""
+        height, width = luma.shape[1:]
+        simple = color.with_samples(codecs.resize(color.samples, width, height, kernel="cubic"))
+        planes = to_tensor(simple, Pixels()) + (luma - self._output.low) / (self._output.high - self._output.low)
+        return from_tensor(planes - to_tensor(simple, Pixels(color="y")), Pixels(), color)
 
     def close(self) -> None:
         """Stop the worker threads."""

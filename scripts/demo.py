@@ -6,7 +6,7 @@ import io
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,13 +70,15 @@ def serving(file: Path) -> Iterator[str]:
 def address(process: subprocess.Popen[str]) -> str:
     """Where the service listens, read from the line that it prints when it is ready."""
     assert process.stdout is not None
-    deadline = time.monotonic() + START_S
-    for line in process.stdout:
-        print(f"   {line.rstrip()}")
-        if "ready on " in line:
-            return line.rsplit("ready on ", 1)[1].strip()
-        if time.monotonic() > deadline:
-            break
+    alarm = threading.Timer(START_S, process.kill)
+    alarm.start()
+    try:
+        for line in process.stdout:
+            print(f"   {line.rstrip()}")
+            if "ready on " in line:
+                return line.rsplit("ready on ", 1)[1].strip()
+    finally:
+        alarm.cancel()
     sys.exit("error: the service did not start")
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from upconv.runtime.errors import ExportError
+from upconv.runtime.errors import ExportError, first_line
 
 Array = NDArray[Any]
 
@@ -74,12 +74,12 @@ class OnnxruntimeBackend:
         try:
             self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises half a dozen unrelated types
-            raise ExportError(f"onnxruntime cannot open the graph: {str(error).splitlines()[0]}") from error
+            raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
 
     def run(self, array: Array) -> Array:
         """The graph's first output; raises `ExportError` where onnxruntime cannot run it."""
         try:
             result: Array = self._session.run(None, {self._session.get_inputs()[0].name: array.astype(np.float32)})[0]
         except Exception as error:
-            raise ExportError(f"onnxruntime cannot run the graph on {array.shape}: {str(error).splitlines()[0]}") from error
+            raise ExportError(f"onnxruntime cannot run the graph on {array.shape}: {first_line(error)}") from error
         return result

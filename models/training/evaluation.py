@@ -30,6 +30,9 @@ INTERPOLATIONS = {
 }
 """What a model is compared with, as Pillow does it."""
 
+SMALLEST_PX = 32
+"""Side below which a picture is all border and window."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -113,6 +116,10 @@ def held_out(
             width, height = min(image.width, crop_px), min(image.height, crop_px)
             left, top = (image.width - width) // 2, (image.height - height) // 2
             image = image.crop((left, top, left + width, top + height))
+        if min(image.size) < SMALLEST_PX:
+            raise ValueError(
+                f"{path} has {image.width}x{image.height} pixels; at least {SMALLEST_PX} a side are needed to compare"
+            )
         low, high = low_high(image, scale)
         pairs.append((low if jpeg_quality is None else jpeg(low, jpeg_quality), high))
     return pairs

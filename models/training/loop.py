@@ -21,9 +21,7 @@ from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.upscalers import CompactUpscaler
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in BT.601 luma."""
+from upconv.runtime.picture import LUMA
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def _new_model(config: TrainingConfig) -> nn.Module:
 
 
 def _loss(difference: Tensor, luma_weight: float) -> Tensor:
-    weights = torch.tensor(LUMA, device=difference.device).view(1, 3, 1, 1)
+    weights = torch.from_numpy(LUMA).to(difference.device).view(1, 3, 1, 1)
     luma = (difference * weights).sum(dim=1)
     return luma_weight * luma.abs().mean() + (1 - luma_weight) * difference.abs().mean()
 

@@ -83,6 +83,10 @@ def test_upscale_takes_a_folder(picture: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "day" / "in.jpg").is_file()
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() if path.is_file() else b"" for path in folder.iterdir()}
+
+
 BAD: dict[str, tuple[list[str], str]] = {
     "no command": (["paint"], "No such command"),
     "missing file": (["upscale", "{folder}/none.jpg", "-o", "{out}"], "no such file"),
@@ -97,6 +101,15 @@ BAD: dict[str, tuple[list[str], str]] = {
     "not a model": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--model", "{folder}/text.jpg"], "not a model"),
     "no cuda": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--provider", "cuda"], "pip install"),
     "onto itself": (["upscale", "{folder}/in.jpg", "-o", "{folder}/in.jpg"], "would be overwritten"),
+    "onto another input": (["upscale", "{folder}/in.jpg", "{folder}/cut.png", "-o", "{folder}"], "would be overwritten"),
+    "two into one": (["upscale", "{folder}/in.jpg", "{folder}/../{name}/in.jpg", "-o", "{folder}/new"], "would both become"),
+    "no pictures": (["upscale", "{folder}/nothing", "-o", "{folder}/new"], "there are no pictures"),
+    "a folder as the file": (["export", "nearest-x2", "-o", "{folder}/nothing"], "is a folder"),
+    "range": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--range", "1,0"], "--range must be"),
+    "shape of a catalogue model": (
+        ["export", "nearest-x2", "-o", "{folder}/x.onnx", "--shape", "1x3x8x8"],
+        "are for factories",
+    ),
     "no such folder": (["upscale", "{folder}/in.jpg", "-o", "{folder}/none/out.png"], "there is no folder"),
     "export of nothing": (["export", "nope", "-o", "{folder}/x.onnx"], "no model called 'nope' in the catalogue"),
     "export into nowhere": (["export", "nearest-x2", "-o", "{folder}/none/x.onnx"], "there is no folder"),
@@ -114,14 +127,17 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not an image")
     (tmp_path / "cut.png").write_bytes(codecs.encode(Picture(photograph(64, 64)), "png")[0][:2000])
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "nothing").mkdir()
+    before = contents(tmp_path)
     arguments, sentence = BAD[case]
-    done = upconv(*(a.format(folder=tmp_path, out=tmp_path / "out.png", bare=without_contract) for a in arguments))
+    done = upconv(
+        *(a.format(folder=tmp_path, name=tmp_path.name, out=tmp_path / "out.png", bare=without_contract) for a in arguments)
+    )
     assert done.returncode != 0
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents(tmp_path) == before
 
 
 def test_evaluate_compares_a_model_with_interpolation() -> None:

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
 from onnx import numpy_helper
 from torch import Tensor, nn
 
 from upconv.export import export, from_module, pipeline
 from upconv.export.simplify import Simplify
 from upconv.export.stage import Stage, StageResult
+from upconv.runtime import Upscaler
+from upconv.runtime.contract import Halo, NoHalo, Pixels
 from upconv.runtime.errors import ExportError
 from upconv.runtime.session import open_model
 
@@ -54,6 +58,30 @@ class Blank(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return image / 0
+
+
+class UNet(nn.Module):
+    """Two levels with skip connections, for multiples of four."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList([nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.Conv2d(4, 8, 3, padding=1)])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(8, 4, 2, stride=2), nn.ConvTranspose2d(8, 3, 2, stride=2)])
+        self.last = nn.ConvTranspose2d(6, 3, 2, stride=2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        half = self.down[0](image)
+        quarter = self.down[1](F.max_pool2d(half, 2))
+        whole = self.up[1](torch.cat([self.up[0](quarter), half], dim=1))
+        result: Tensor = self.last(torch.cat([whole, image], dim=1))
+        return result
+
+
+class Distorted(nn.Module):
+    """Float32 cannot compute this."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.interpolate((image + 3e7) - 3e7, scale_factor=2.0)
 
 
 @pytest.fixture
@@ -111,6 +139,7 @@ def test_a_simplifier_that_fails_leaves_the_model_as_it_was(doubler: nn.Module, 
     [
         (Branching(), (1, 3, 8, 8), "torch cannot trace"),
         (Blank(), (1, 3, 8, 8), "no finite numbers"),
+        (Distorted(), (1, 3, 8, 8), "float32 is not enough"),
         (nn.Conv2d(3, 3, 1), (1, 4, 8, 8), "refuses an input of shape"),
     ],
 )
@@ -120,3 +149,35 @@ def test_what_cannot_be_exported_writes_nothing(
     with pytest.raises(ExportError, match=sentence):
         export(from_module(module, name="m", shape=shape), tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    contract = export(from_module(UNet(), name="unet"), tmp_path / "u.onnx").contract
+    assert contract.height is not None
+    assert (contract.height.scale, contract.height.multiple) == (2, 4)
+    assert isinstance(contract.halo, Halo)
+    assert contract.evidence.tiling_max_abs is not None
+    assert contract.evidence.tiling_max_abs <= 1e-6
+
+
+def test_what_wraps_around_the_image_is_not_tiled(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1, padding_mode="circular"), nn.PixelShuffle(2))
+    contract = export(from_module(module, name="round"), tmp_path / "r.onnx").contract
+    assert isinstance(contract.halo, NoHalo)
+    assert "opposite side" in contract.halo.reason
+
+
+def test_a_luma_model_with_a_range_of_its_own_keeps_colour(tmp_path: Path) -> None:
+    class Double(nn.Module):
+        def forward(self, luma: Tensor) -> Tensor:
+            return F.interpolate(luma, scale_factor=2.0) * 2 - 1
+
+    source = from_module(Double(), name="luma", shape=(1, 1, 16, 16), output_pixels=Pixels(low=-1))
+    export(source, tmp_path / "y.onnx")
+    colored = np.zeros((20, 30, 3), np.uint8)
+    colored[...] = (200, 90, 30)
+    with Upscaler(tmp_path / "y.onnx") as upscaler:
+        enlarged = upscaler.upscale(colored)
+    assert enlarged.shape == (40, 60, 3)
+    assert np.abs(enlarged.astype(int) - (200, 90, 30)).max() <= 1

@@ -23,6 +23,10 @@ def attempt(out: object, accepts: object = lambda n: True) -> Try:
         (attempt(lambda n: -(-n // 8) * 8), SizeLaw(scale=1, multiple=8, minimum=8)),
         (attempt(lambda n: 3 * n, lambda n: n % 7 == 0), SizeLaw(scale=3, multiple=7, minimum=7)),
         (attempt(lambda n: n // 2), SizeLaw(scale=0.5, multiple=2, minimum=2)),
+        (attempt(lambda n: n // 4 * 8), SizeLaw(scale=2, multiple=4, minimum=4)),
+        (attempt(lambda n: int(n * 1.25)), SizeLaw(scale=1.25, multiple=4, minimum=4)),
+        (attempt(lambda n: int(n * 1.1 + 1e-9)), SizeLaw(scale=1.1, multiple=10, minimum=10)),
+        (attempt(lambda n: 2 * n, lambda n: n % 28 == 0), SizeLaw(scale=2, multiple=28, minimum=28)),
     ],
 )
 def test_the_law_is_found(run: Try, law: SizeLaw) -> None:

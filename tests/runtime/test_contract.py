@@ -28,7 +28,7 @@ def test_comes_back_from_metadata_as_it_went_in() -> None:
 @pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
-        ({}, "add one with: upconv export a.onnx"),
+        ({}, "upconv export SOURCE -o a.onnx"),
         ({KEY: "{"}, "cannot be read by this version"),
         ({KEY: json.dumps({"version": 2})}, "version"),
         ({KEY: json.dumps({**json.loads(contract().to_json()), "task": "paint"})}, "task"),

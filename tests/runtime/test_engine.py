@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
 import threading
+import time
+import weakref
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -112,3 +115,35 @@ def test_closing_cancels_what_waits(model: Model) -> None:
         waiting.result(10)
     with pytest.raises(Cancelled):
         engine.submit(filled(0, 8))
+
+
+def test_a_picture_is_let_go_when_it_is_done(model: Model) -> None:
+    with Engine(model, workers=2, tile_px=16) as engine:
+        picture = filled(1, 40)
+        result = engine.submit(picture).result(10)
+        kept = [weakref.ref(picture), weakref.ref(result)]
+        del picture, result
+        deadline = time.monotonic() + 5
+        while any(ref() is not None for ref in kept) and time.monotonic() < deadline:
+            gc.collect()
+            time.sleep(0.01)
+        assert [ref() for ref in kept] == [None, None]
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, RuntimeError])
+def test_a_worker_outlives_whatever_a_callback_raises(model: Model, error: type[BaseException]) -> None:
+    def stop(done: int, total: int) -> None:
+        raise error
+
+    with Engine(model, workers=1, tile_px=16) as engine:
+        with pytest.raises(error):
+            engine.submit(filled(1, 8), stop).result(10)
+        assert engine.submit(filled(2, 8)).result(10).shape == (3, 16, 16)
+
+
+def test_a_model_that_breaks_its_promise_is_an_error_not_a_wrong_picture(model: Model) -> None:
+    gate = Gate(model)
+    gate.open.set()
+    gate.run = lambda tensor: tensor.repeat(4, axis=2).repeat(4, axis=3)  # type: ignore[method-assign]
+    with Engine(gate, workers=1) as engine, pytest.raises(ModelError, match="contract promises"):  # type: ignore[arg-type]
+        engine.submit(filled(1, 8)).result(10)

@@ -33,7 +33,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_without_a_contract_is_refused_with_the_command_that_adds_one(without_contract: Path) -> None:
-    with pytest.raises(ContractError, match=r"upconv export .*bare\.onnx"):
+    with pytest.raises(ContractError, match=r"upconv export SOURCE -o .*bare\.onnx"):
         open_model(without_contract)
 
 

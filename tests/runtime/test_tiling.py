@@ -62,6 +62,23 @@ def test_a_model_without_a_finite_halo_gets_the_whole_picture() -> None:
     assert tiles.waste == 1
 
 
+@pytest.mark.parametrize("reach", [60, 120, 126, 350])
+def test_a_wide_halo_is_not_computed_over_and_over(reach: int) -> None:
+    halo = Halo(top=reach, bottom=reach, left=reach, right=reach)
+    assert plan(1500, 1500, contract(halo), 256).waste < 9
+
+
+def test_tiles_are_never_smaller_than_the_minimum() -> None:
+    tiles = plan(40, 200, contract(Halo(top=1, bottom=1, left=1, right=1), minimum=64), 16)
+    assert all(t.columns.stop - t.columns.start >= 64 and t.rows.stop - t.rows.start == 64 for t in tiles.tiles)
+
+
+def test_little_is_computed_twice() -> None:
+    halo = Halo(top=7, bottom=7, left=7, right=7)
+    for side in (390, 512, 1000, 1024, 2048):
+        assert plan(side, side, contract(halo), 384).waste < 1.17
+
+
 def test_an_offset_is_refused() -> None:
     with pytest.raises(ModelError, match="offset of 0"):
         plan(8, 8, contract(Halo(top=0, bottom=0, left=0, right=0), offset=1), 64)

@@ -46,6 +46,8 @@ _EXTRAS = {
     "torch": "export",
     "onnx": "export",
     "safetensors": "export",
+    "PIL": "train",
+    "skimage": "train",
     "fastapi": "serve",
     "uvicorn": "serve",
     "pydantic_settings": "serve",

@@ -12,6 +12,7 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.export import Source, StageReport
+    from upconv.runtime.contract import Pixels
 
 
 def export(
@@ -20,25 +21,44 @@ def export(
     weights: Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")] = None,
     kwargs: Annotated[str, typer.Option(help="Arguments of the factory, a JSON object.")] = "{}",
     shape: Annotated[str | None, typer.Option(help="An example input, such as 1x3x64x64.")] = None,
+    value_range: Annotated[
+        str | None, typer.Option("--range", help="What black and white become in the model's input; 0,1 by default.")
+    ] = None,
+    output_range: Annotated[str | None, typer.Option(help="The same for its output, where that differs.")] = None,
     opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
 ) -> None:
     """Export a decoder to one verified .onnx file that describes itself."""
     from upconv.export import export as run
 
+    if output.is_dir():
+        raise ParameterError(f"{output} is a folder; give the name of a file in it")
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
-    artifact = run(_source(source, weights, kwargs, shape), output, opset=opset, on_stage=_quiet if as_json else _show)
+    ranges = (_range(value_range), _range(output_range))
+    artifact = run(_source(source, weights, kwargs, shape, ranges), output, opset=opset, on_stage=_quiet if as_json else _show)
     print(json.dumps(artifact.as_dict(), indent=2) if as_json else artifact.summary)
 
 
-def _source(spec: str, weights: Path | None, kwargs: str, shape: str | None) -> Source:
+def _source(
+    spec: str, weights: Path | None, kwargs: str, shape: str | None, ranges: tuple[Pixels | None, Pixels | None]
+) -> Source:
     from upconv.export import from_factory
     from upconv.models import catalogue
 
-    if ":" not in spec:
-        return catalogue.source(spec, weights)
-    return from_factory(spec, arguments=_arguments(kwargs), weights=weights, shape=_shape(shape))
+    if ":" in spec:
+        return from_factory(
+            spec,
+            arguments=_arguments(kwargs),
+            weights=weights,
+            shape=_shape(shape),
+            pixels=ranges[0],
+            output_pixels=ranges[1],
+        )
+    found = catalogue.source(spec, weights)
+    if kwargs != "{}" or shape is not None or any(ranges):
+        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape and --range are for factories")
+    return found
 
 
 def _arguments(text: str) -> dict[str, object]:
@@ -58,6 +78,18 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     if not all(n.isdigit() and int(n) > 0 for n in lengths) or len(lengths) < 2:
         raise ParameterError(f"--shape must be lengths above 0 such as 1x3x64x64, not {text!r}")
     return tuple(int(n) for n in lengths)
+
+
+def _range(text: str | None) -> Pixels | None:
+    from upconv.runtime.contract import Pixels
+
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+        return Pixels(low=low, high=high)
+    except ValueError as error:
+        raise ParameterError(f"--range must be two rising numbers such as -1,1, not {text!r}") from error
 
 
 def _show(stage: StageReport) -> None:

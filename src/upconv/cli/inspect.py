@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from upconv.runtime.contract import Contract, SizeLaw
+    from upconv.runtime.contract import Contract
 
 
 def inspect(
@@ -36,10 +36,10 @@ def inspect(
 def _operators(model: Path) -> dict[str, int] | None:
     try:
         import onnx
-    except ImportError:  # a serving environment has none, and the contract needs none
-        return None
-    from upconv.export.stage import census
 
+        from upconv.export.stage import census
+    except ImportError:  # a serving environment has neither, and the contract needs neither
+        return None
     return census(onnx.load(model, load_external_data=False))
 
 
@@ -48,11 +48,10 @@ def _lines(contract: Contract) -> Iterator[tuple[str, str]]:
 
     yield "name", contract.name
     yield "task", contract.task
-    yield "height", _law(contract.height)
-    yield "width", _law(contract.width)
+    yield "height", str(contract.height or "no size law: the output does not follow the input")
+    yield "width", str(contract.width or "no size law: the output does not follow the input")
     if isinstance(contract.halo, Halo):
-        halo = contract.halo
-        yield "halo", f"{halo.top} above, {halo.bottom} below, {halo.left} left, {halo.right} right, in input pixels"
+        yield "halo", str(contract.halo)
     elif contract.halo is not None:
         yield "halo", f"none finite, because of {contract.halo.node}: {contract.halo.reason}"
     for side, pixels in (("input", contract.input), ("output", contract.output)):
@@ -77,10 +76,3 @@ def _evidence(contract: Contract) -> Iterator[tuple[str, str]]:
     if source.weights_sha256 is not None:
         yield "weights", f"sha256 {source.weights_sha256}"
     yield "made with", ", ".join(f"{name} {version}" for name, version in source.tools.items())
-
-
-def _law(law: SizeLaw | None) -> str:
-    if law is None:
-        return "no size law: the output does not follow the input"
-    offset = f" {law.offset:+d}" if law.offset else ""
-    return f"output = {law.scale:g} x input{offset}, multiple {law.multiple}, minimum {law.minimum}"

@@ -58,7 +58,7 @@ def evaluate(
     with Upscaler(model_path(model)) as upscaler:
         try:
             pairs = held_out(data, upscaler.scale, sharpen=sharpen, jpeg_quality=jpeg)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise ParameterError(str(error)) from error
         qualities = compare(upscaler.upscale, pairs, upscaler.scale)
     if as_json:

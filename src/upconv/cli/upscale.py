@@ -71,13 +71,25 @@ def _pairs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
     else:
         if output.is_file():
             raise ParameterError(f"{output} is a file; several pictures need a folder")
-        output.mkdir(parents=True, exist_ok=True)
         suffixes = (".jpg", ".tif", *(f".{name}" for name in WRITABLE))
         pairs = [(path, output / name) for path, name in _found(inputs, suffixes)]
-    clash = [source for source, destination in pairs if destination.exists() and destination.samefile(source)]
-    if clash:
-        raise ParameterError(f"{clash[0]} would be overwritten; choose another output")
+    _check(pairs, inputs)
     return pairs
+
+
+def _check(pairs: list[tuple[Path, Path]], inputs: list[Path]) -> None:
+    """Nothing is lost: no input is overwritten, and no two results go to one file."""
+    if not pairs:
+        raise ParameterError(f"there are no pictures in {', '.join(map(str, inputs))}")
+    sources = {source.resolve() for source, _ in pairs}
+    seen: dict[Path, Path] = {}
+    for source, destination in pairs:
+        place = destination.resolve()
+        if place in sources:
+            raise ParameterError(f"{destination} would be overwritten; choose another output")
+        if place in seen:
+            raise ParameterError(f"{seen[place]} and {source} would both become {destination}; give them different outputs")
+        seen[place] = source
 
 
 def _found(inputs: list[Path], suffixes: tuple[str, ...]) -> list[tuple[Path, Path]]:
@@ -104,6 +116,8 @@ def _one(upscaler: Upscaler, source: Path, destination: Path, target: Target, qu
         data, result = codecs.encode(result, codecs.format_of(destination), quality)
         destination.parent.mkdir(parents=True, exist_ok=True)
         codecs.write_atomically(destination, data)
+    except OSError as error:  # of mkdir
+        return {"input": str(source), "error": f"cannot write {destination}: {error.strerror}"}
     except UpconvError as error:
         return {"input": str(source), "error": str(error)}
     return {
