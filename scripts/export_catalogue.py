@@ -1,4 +1,4 @@
-"""Write every catalogue model's `.onnx` file anew: `python scripts/export_catalogue.py [NAME ...]`."""
+"""Write the bundled `.onnx` files anew, or those of other catalogue models: `python scripts/export_catalogue.py [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from upconv.models import CATALOGUE, catalogue
 
 
 def main(names: list[str]) -> None:
-    for name in names or list(CATALOGUE):
+    for name in names or [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]:
         print(export(catalogue.source(name), catalogue.entry(name).artifact).summary)
 
 
