@@ -181,8 +181,9 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, Picture]:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", picture.metadata.icc)
     for field, kind, value in picture.metadata.fields:
         image.set_type(kind, field, value)
-    # The pixels are upright by now; the EXIF block would turn them once more.
-    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    if picture.metadata.fields:
+        # The pixels are upright by now; the EXIF block would turn them once more.
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     return image, picture
 
 

@@ -51,6 +51,11 @@ def test_a_picture_is_turned_upright(photograph: Photograph) -> None:
     assert (again.width, again.height) == (30, 20)
 
 
+def test_a_picture_without_exif_gets_none(photograph: Photograph) -> None:
+    data, _ = codecs.encode(codecs.decode(codecs.encode(Picture(photograph(8, 8)), "png")[0]))
+    assert b"eXIf" not in data
+
+
 def test_profile_and_resolution_are_kept(photograph: Photograph) -> None:
     image = pyvips.Image.new_from_array(photograph(20, 20)).copy(interpretation="srgb", xres=3, yres=3)
     data = image.jpegsave_buffer(profile="p3")
