@@ -92,7 +92,8 @@ def encode(picture: Picture, format: str | None = None, quality: int = 90) -> tu
         raise ParameterError(f"quality must be between 1 and 100, not {quality}")
     image, noted = _fitting(picture, name)
     try:
-        data: bytes = _SAVERS[name](image, quality)
+        # Left to itself, libvips makes up an EXIF block for pictures that had none.
+        data: bytes = _SAVERS[name](image, quality, "all" if picture.metadata.fields else "icc")
     except pyvips.Error as error:
         raise ImageError(f"the picture cannot be written as {name}: {_reason(error)}") from error
     return data, noted
@@ -187,12 +188,12 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, Picture]:
     return image, picture
 
 
-_SAVERS: dict[str, Callable[[Any, int], bytes]] = {
-    "jpeg": lambda image, quality: image.jpegsave_buffer(Q=quality, optimize_coding=True),
-    "png": lambda image, quality: image.pngsave_buffer(compression=3),
-    "webp": lambda image, quality: image.webpsave_buffer(Q=quality),
-    "avif": lambda image, quality: image.heifsave_buffer(Q=quality, compression="av1", effort=3),
-    "tiff": lambda image, quality: image.tiffsave_buffer(compression="deflate", predictor="horizontal"),
+_SAVERS: dict[str, Callable[[Any, int, str], bytes]] = {
+    "jpeg": lambda image, quality, keep: image.jpegsave_buffer(Q=quality, optimize_coding=True, keep=keep),
+    "png": lambda image, quality, keep: image.pngsave_buffer(compression=3, keep=keep),
+    "webp": lambda image, quality, keep: image.webpsave_buffer(Q=quality, keep=keep),
+    "avif": lambda image, quality, keep: image.heifsave_buffer(Q=quality, compression="av1", effort=3, keep=keep),
+    "tiff": lambda image, quality, keep: image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=keep),
 }
 
 
