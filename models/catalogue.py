@@ -70,6 +70,13 @@ CATALOGUE: dict[str, Entry] = {
             {"head": "deconv", "scale": 2},
             licence="MIT",
         ),
+        Entry(
+            "photo-s-x2",
+            "trained for photographs as they are on the web; 49 thousand parameters, nn.ConvTranspose2d in its head",
+            _UPSCALER,
+            {"head": "deconv", "scale": 2},
+            licence="MIT",
+        ),
         Entry("nearest-x2", "interpolation alone: every pixel doubled", _INTERPOLATION, {"mode": "nearest"}),
         Entry("bilinear-x2", "interpolation alone: linear between pixels", _INTERPOLATION, {"mode": "bilinear"}),
         Entry("bicubic-x2", "interpolation alone: cubic between pixels", _INTERPOLATION, {"mode": "bicubic"}),
