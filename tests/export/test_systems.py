@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from upconv.models.decoders import seeded
@@ -18,6 +18,7 @@ from upconv.runtime.contract import NoHalo
 if TYPE_CHECKING:
     from tests.export.conftest import Exported
 
+PHOTOGRAPH = Path(__file__).parent.parent / "data" / "rocket.jpg"
 INPUT = [[0.0, 1.0], [2.0, 3.0]]
 KERNEL = [[1.1, 2.2], [3.3, 4.4]]
 
@@ -106,10 +107,11 @@ def test_the_net_gives_two_by_two_scores_at_its_one_size(exported: Exported) -> 
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-def test_interpolation_alone_is_an_upscaler_too(mode: str, exported: Exported, photograph: Callable[..., np.ndarray]) -> None:
+def test_interpolation_alone_is_an_upscaler_too(mode: str, exported: Exported) -> None:
     artifact, _ = exported(nn.Upsample(scale_factor=2, mode=mode))
     assert artifact.contract.task == "upscale"
-    image = photograph(512, 512).transpose(2, 0, 1)[None] / np.float32(255)
+    with Image.open(PHOTOGRAPH) as file:
+        image = np.asarray(file.resize((512, 512)), np.float32).transpose(2, 0, 1)[None] / 255
     result = run(artifact.path, image)
     assert result.shape == (1, 3, 1024, 1024)
     expected = nn.Upsample(scale_factor=2, mode=mode)(torch.from_numpy(image).double())
