@@ -17,8 +17,7 @@ from onnx import helper
 
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET, capture
-from upconv.export.parity import FACTOR, OnnxruntimeBackend, TorchBackend, Verdict, judge
-from upconv.export.parity.backends import Array
+from upconv.export.parity import OnnxruntimeBackend, TorchBackend, Verdict, judge
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, find_axis, trial_shapes
 from upconv.export.sources import Source
@@ -297,23 +296,15 @@ def _pixels(source: Source, model: onnx.ModelProto, laws: list[SizeLaw | None]) 
     """How pictures go through a model that enlarges them; none for any other."""
     if any(law is None or law.scale <= 1 or not law.scale.is_integer() or law.offset for law in laws):
         return None
-    output: Array | list[int] = [d.dim_value for d in model.graph.output[0].type.tensor_type.shape.dim]
+    output = [d.dim_value for d in model.graph.output[0].type.tensor_type.shape.dim]
     channels = source.shape[1]
-    if laws[0] is None or laws[1] is None or laws[0].scale != laws[1].scale or channels not in (1, 3) or output[1] != channels:
+    if len({law.scale for law in laws if law}) > 1 or channels not in (1, 3) or output[1] != channels:
         return None
     return source.pixels if source.pixels.channels == channels else source.pixels.model_copy(update={"color": "y"})
 
 
 def _evidence(verdict: Verdict) -> Parity:
-    return Parity(
-        backend=verdict.backend,
-        version=verdict.version,
-        level=verdict.level,
-        shapes=verdict.shapes,
-        max_abs=verdict.max_abs,
-        noise_floor=verdict.noise_floor,
-        factor=FACTOR,
-    )
+    return Parity(**{name: getattr(verdict, name) for name in Parity.model_fields})
 
 
 def _law(axis: Axis, shape: Shape) -> str:
