@@ -2,51 +2,81 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from torch import Tensor, nn
 from torch.export import Dim
+from torch.utils._pytree import tree_leaves
 
-from upconv.export.sizes import Axis, Shape
-from upconv.export.sources import Source
+from upconv.export.parity.backends import Array
+from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.runtime.errors import ExportError
+
+Dynamic = tuple[dict[int, Any], ...]
+"""For each input, what torch is told about its axes."""
 
 OPSET = 18
 """The lowest that the exporter writes without converting down; onnxruntime fuses 18 to 23 alike, older ones reach wider."""
 
-INPUT, OUTPUT = "image", "output"
-"""Names of the graph's input and output."""
 
+def capture(
+    module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int = OPSET
+) -> onnx.ModelProto:
+    """The graph of `module`, batch and free axes symbolic, free of whatever names the machine it was made on.
 
-def capture(source: Source, axes: list[Axis], opset: int = OPSET) -> onnx.ModelProto:
-    """The graph of `source`, batch and free axes symbolic, free of whatever names the machine it was made on.
-
-    Raises `ExportError` where torch cannot trace the module, with torch's own reason.
+    Inputs are called as the arguments of `forward`, or `image` where there is one; outputs `output`, numbered where there
+    are several. An axis that torch can only take as a constant is one in the graph's input, too. Raises `ExportError`
+    where torch cannot trace the module, with torch's own reason.
     """
-    # torch.export takes a length of 0 or 1 for a constant, and equal lengths for one symbol.
-    example = torch.zeros(tuple(max(2, n) if axis == 0 else n for axis, n in enumerate(_unequal(source.shape, axes))))
-    dynamic = {0: Dim.AUTO, **{axis.index: _dimension(axis) for axis in axes if axis.free}}
-    try:
-        with _quiet():
-            program = torch.onnx.export(
-                source.module,
-                (example,),
-                dynamo=True,
-                dynamic_shapes=(dynamic,),
-                opset_version=opset,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                verbose=False,
-            )
-    except Exception as error:
-        raise ExportError(f"torch cannot trace {source.name}: {_cause(error)}") from error
+    shapes = _unequal(tuple(array.shape for array in example), axes)
+    # torch.export takes a length of 0 or 1 for a constant.
+    tensors = tuple(torch.from_numpy(np.resize(array, _doubled(shape))) for array, shape in zip(example, shapes, strict=True))
+    free = [axis for axis in axes if axis.free]
+    problem: ExportError | None = None
+    for choice in (_related, _automatic, _fixed):
+        try:
+            return _exported(module, tensors, choice(tensors, free), opset)
+        except Exception as error:
+            problem = problem or ExportError(f"torch cannot trace {name}: {_cause(error)}")
+            problem.__cause__ = problem.__cause__ or error
+            if not _about_sizes(error):
+                break
+    assert problem is not None
+    raise problem
+
+
+def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, opset: int) -> onnx.ModelProto:
+    with torch.inference_mode():
+        outputs = len([leaf for leaf in tree_leaves(module(*tensors)) if isinstance(leaf, Tensor)])
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            tensors,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            opset_version=opset,
+            input_names=_input_names(module, len(tensors)),
+            output_names=["output"] if outputs == 1 else [f"output_{n}" for n in range(outputs)],
+            verbose=False,
+        )
     assert program is not None
     return anonymous(program.model_proto)
+
+
+def _input_names(module: nn.Module, count: int) -> list[str]:
+    if count == 1:
+        return ["image"]
+    return list(inspect.signature(module.forward).parameters)[:count]
 
 
 def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -72,8 +102,11 @@ def _name_axes(graph: onnx.GraphProto) -> None:
         axes = value.type.tensor_type.shape.dim
         spatial = ["depth", "height", "width"][-max(0, len(axes) - 2) :] if len(axes) > 2 else ["features"]
         for dim, name in zip(axes, ["batch", "channels", *spatial], strict=False):
-            if dim.dim_param:
-                names[dim.dim_param] = dim.dim_param = name
+            if not dim.dim_param:
+                continue
+            if dim.dim_param not in names:
+                names[dim.dim_param] = f"{name}_{value.name}" if name in names.values() else name
+            dim.dim_param = names[dim.dim_param]
     for value in graph.output:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:
@@ -81,20 +114,64 @@ def _name_axes(graph: onnx.GraphProto) -> None:
                 dim.dim_param = names.get(dim.dim_param, "")
 
 
-def _dimension(axis: Axis) -> Any:
-    """Told that a length is a multiple, torch need not prove that halves and quarters come out even."""
-    if axis.law is None or axis.law.multiple == 1:
-        return Dim.AUTO
-    return axis.law.multiple * Dim(f"axis{axis.index}")
+def _related(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+    """Sizes as they were found: told that a length is a multiple, torch need not prove that halves come out even."""
+    dynamic = _batches(tensors)
+    for axis in axes:
+        multiple = axis.law.multiple if axis.law else 1
+        lengths = [tensors[number].shape[axis.index] for number in axis.inputs]
+        step = math.lcm(multiple, lengths[0] // math.gcd(*lengths))
+        if step == 1 and len(lengths) == 1:
+            dynamic[axis.inputs[0]][axis.index] = Dim.AUTO
+            continue
+        symbol = Dim(f"axis{axis.index}")
+        for number, length in zip(axis.inputs, lengths, strict=True):
+            factor = step * length // lengths[0]
+            dynamic[number][axis.index] = symbol if factor == 1 else factor * symbol
+    return tuple(dynamic)
 
 
-def _unequal(shape: Shape, axes: list[Axis]) -> Shape:
-    lengths = list(shape)
+def _automatic(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+    """Whatever torch finds out by itself."""
+    dynamic = _batches(tensors)
+    for axis in axes:
+        for number in axis.inputs:
+            dynamic[number][axis.index] = Dim.AUTO
+    return tuple(dynamic)
+
+
+def _fixed(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+    """One size only."""
+    return tuple({} for _ in tensors)
+
+
+def _batches(tensors: tuple[Tensor, ...]) -> list[dict[int, Any]]:
+    return [{0: Dim.AUTO} if tensor.ndim else {} for tensor in tensors]
+
+
+def _about_sizes(error: BaseException) -> bool:
+    """Whether torch complains of what it was told about sizes, and not of the module."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if "onstraint" in str(seen) or "specialized" in str(seen):
+            return True
+        seen = seen.__cause__
+    return False
+
+
+def _doubled(shape: Shape) -> Shape:
+    return (max(2, shape[0]), *shape[1:]) if shape else shape
+
+
+def _unequal(shapes: Shapes, axes: Sequence[Axis]) -> Shapes:
+    """Sizes that differ from axis to axis: torch.export takes equal lengths for one symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
         multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)
-        base = -(-max(lengths[axis.index], minimum, 2) // multiple) * multiple
-        lengths[axis.index] = base + step * multiple
-    return tuple(lengths)
+        length = shapes[axis.inputs[0]][axis.index]
+        base = -(-max(length, minimum, 2) // multiple) * multiple
+        steps = (base + n * multiple for n in count(step))
+        shapes = next(found for n in steps if (found := axis.resized(shapes, n)) is not None)
+    return shapes
 
 
 @contextmanager

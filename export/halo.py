@@ -51,7 +51,7 @@ def probe(backend: Backend, shape: Sequence[int], reaches: Reaches, seed: int = 
     after = before.copy()
     middle = (shape[2] // 2, shape[3] // 2)
     after[:, :, middle[0], middle[1]] += 1
-    moved = (backend.run(before) != backend.run(after)).any(axis=(0, 1))
+    moved: Array = np.any(backend.run([before])[0] != backend.run([after])[0], axis=(0, 1))
     for axis, reach in enumerate(reaches):
         rows = np.flatnonzero(moved.any(axis=1 - axis))
         if rows.size and not _within(reach, middle[axis], rows):

@@ -1,16 +1,22 @@
-"""The sizes a model accepts and makes, found by trying: `output = scale * input + offset`, multiple and minimum."""
+"""The sizes a model accepts and makes, found by trying: `output = scale * input + offset`, multiple and minimum.
+
+Where a model has several inputs, those with as many axes as the leading one grow with it, in proportion; the law is
+that of the leading input and the first output.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from upconv.runtime.contract import SizeLaw
 
 Shape = tuple[int, ...]
-Try = Callable[[Shape], Shape | None]
-"""Runs a model on an input of some shape; gives the output's shape, or none where the model refuses."""
+Shapes = tuple[Shape, ...]
+"""Of all inputs, or of all outputs, in the model's order."""
+Try = Callable[[Shapes], Shapes | None]
+"""Runs a model on inputs of some shapes; gives the outputs' shapes, or none where the model refuses."""
 
 MULTIPLES = range(1, 65)
 STEPS = (0, 1, 2, 3, 8, 17)
@@ -19,7 +25,7 @@ STEPS = (0, 1, 2, 3, 8, 17)
 
 @dataclass(frozen=True)
 class Axis:
-    """What was found along one axis of the input."""
+    """What was found along one axis of the inputs."""
 
     index: int
     """Which axis: 0 is the batch."""
@@ -27,38 +33,72 @@ class Axis:
     """None where the output does not grow with the input."""
     free: bool
     """Whether more than one size works at all."""
+    inputs: tuple[int, ...] = (0,)
+    """Which inputs grow along this axis, the leading one first."""
+
+    def resized(self, shapes: Shapes, length: int) -> Shapes | None:
+        """`shapes` with the leading input's axis of this length; none where another input's would be no whole number."""
+        lead = shapes[self.inputs[0]][self.index]
+        result = list(shapes)
+        for number in self.inputs:
+            other, rest = divmod(shapes[number][self.index] * length, lead)
+            if rest:
+                return None
+            result[number] = (*shapes[number][: self.index], other, *shapes[number][self.index + 1 :])
+        return tuple(result)
 
 
-def find_axis(attempt: Try, example: Shape, index: int) -> Axis:
+def leading(shapes: Shapes) -> int:
+    """The input that sizes are stated for: the first with axes beyond batch and channels, or the first of all."""
+    return next((number for number, shape in enumerate(shapes) if len(shape) > 2), 0)
+
+
+def find_axes(attempt: Try, example: Shapes) -> list[Axis]:
+    """The laws along every axis beyond batch and channels."""
+    return [find_axis(attempt, example, index) for index in range(2, len(example[leading(example)]))]
+
+
+def find_axis(attempt: Try, example: Shapes, index: int) -> Axis:
     """The law along one axis, all others as in `example`."""
+    lead = leading(example)
+    rank = len(example[lead])
+    joint = (lead, *(n for n, shape in enumerate(example) if n != lead and len(shape) == rank))
+    found = _find(attempt, example, Axis(index, None, free=False, inputs=joint))
+    if found.free or len(joint) == 1:
+        return found
+    return _find(attempt, example, Axis(index, None, free=False, inputs=(lead,)))
+
+
+def _find(attempt: Try, example: Shapes, axis: Axis) -> Axis:
+    length = example[axis.inputs[0]][axis.index]
 
     def out(size: int) -> int | None:
-        shape = attempt((*example[:index], size, *example[index + 1 :]))
-        return shape[index] if shape is not None and len(shape) > index else None
+        shapes = axis.resized(example, size)
+        made = None if shapes is None else attempt(shapes)
+        return made[0][axis.index] if made is not None and len(made[0]) > axis.index else None
 
     constant = False
     for multiple in MULTIPLES:
-        base = -(-example[index] // multiple) * multiple
+        base = -(-length // multiple) * multiple
         sizes = [base + step * multiple for step in STEPS]
         results = _all(out, sizes)
         if results is None:
             continue
         law = _line(sizes, results, multiple)
         if law is not None:
-            return Axis(index, _with_minimum(law, base, out), free=True)
+            return Axis(axis.index, _with_minimum(law, base, out), free=True, inputs=axis.inputs)
         constant = constant or multiple == 1
-    return Axis(index, None, free=constant)
+    return Axis(axis.index, None, free=constant, inputs=axis.inputs)
 
 
-def trial_shapes(example: Shape, axes: list[Axis]) -> list[Shape]:
+def trial_shapes(example: Shapes, axes: list[Axis]) -> list[Shapes]:
     """The inputs that say most about a model: the example, its minimum, odd and non-square ones, a batch of three."""
     wanted = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
-    shapes = [example, _shape(example, axes, [a.law.minimum if a.law else example[a.index] for a in axes])]
-    for steps in wanted:
-        lengths = [_stepped(axis, example[axis.index], steps[n % 2]) for n, axis in enumerate(axes)]
-        shapes.append(_shape(example, axes, lengths))
-    shapes.append((3, *shapes[-1][1:]))
-    return list(dict.fromkeys(shapes))
+    lengths = [[_minimum(axis, example) for axis in axes]]
+    lengths += [[_stepped(axis, example, steps[n % 2]) for n, axis in enumerate(axes)] for steps in wanted]
+    trials = [example, *(_resized(example, axes, wanted) for wanted in lengths)]
+    trials.append(tuple((3 * shape[0], *shape[1:]) if shape else shape for shape in trials[-1]))
+    return list(dict.fromkeys(trials))
 
 
 def _all(out: Callable[[int], int | None], sizes: list[int]) -> list[int] | None:
@@ -94,17 +134,21 @@ def _with_minimum(law: SizeLaw, base: int, out: Callable[[int], int | None]) -> 
     return law.model_copy(update={"minimum": holds * law.multiple})
 
 
-def _stepped(axis: Axis, length: int, steps: int) -> int:
+def _minimum(axis: Axis, example: Shapes) -> int:
+    return axis.law.minimum if axis.law else example[axis.inputs[0]][axis.index]
+
+
+def _stepped(axis: Axis, example: Shapes, steps: int) -> int:
+    length = example[axis.inputs[0]][axis.index]
     if not axis.free:
         return length
-    multiple = axis.law.multiple if axis.law else 1
-    minimum = axis.law.minimum if axis.law else 1
+    multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)
     base = -(-length // multiple) * multiple
     return max(minimum, base + steps * multiple)
 
 
-def _shape(example: Shape, axes: list[Axis], lengths: list[int]) -> Shape:
-    shape = list(example)
+def _resized(example: Shapes, axes: Sequence[Axis], lengths: list[int]) -> Shapes:
+    shapes = example
     for axis, length in zip(axes, lengths, strict=True):
-        shape[axis.index] = length
-    return tuple(shape)
+        shapes = axis.resized(shapes, length) or shapes
+    return shapes

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from upconv.runtime.errors import ExportError, first_line
 
@@ -28,13 +29,23 @@ LEVELS = {
 class Backend(Protocol):
     """One way to compute a model's function."""
 
-    name: str
-    version: str
-    level: str
-    """The runtime's graph optimisation level, or a dash where it has none."""
+    @property
+    def name(self) -> str:
+        """The runtime and what it runs on."""
+        ...
 
-    def run(self, array: Array) -> Array:
-        """The model's first output for one float32 input."""
+    @property
+    def version(self) -> str:
+        """Of the runtime."""
+        ...
+
+    @property
+    def level(self) -> str:
+        """The runtime's graph optimisation level, or a dash where it has none."""
+        ...
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The model's outputs for its inputs, both in the model's order; floating-point inputs come as float32."""
         ...
 
 
@@ -49,14 +60,15 @@ class TorchBackend:
         self._dtype = dtype
         self._module = copy.deepcopy(module).to(dtype).eval()
 
-    def run(self, array: Array) -> Array:
-        """The module's output, in its own precision."""
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Every tensor that the module puts out, in its own precision; what it nests is flattened."""
+        tensors = [torch.from_numpy(array) for array in inputs]
         with torch.inference_mode():
-            output = self._module(torch.from_numpy(array).to(self._dtype))
-        if not isinstance(output, torch.Tensor):
-            raise ExportError(f"expected one tensor from the module, got {type(output).__name__}")
-        result: Array = output.numpy()
-        return result
+            result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
+        outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        if not outputs:
+            raise ExportError(f"expected tensors from the module, got {type(result).__name__}")
+        return [output.numpy() for output in outputs]
 
 
 class OnnxruntimeBackend:
@@ -76,10 +88,12 @@ class OnnxruntimeBackend:
         except Exception as error:  # onnxruntime raises half a dozen unrelated types
             raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
 
-    def run(self, array: Array) -> Array:
-        """The graph's first output; raises `ExportError` where onnxruntime cannot run it."""
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The graph's outputs; raises `ExportError` where onnxruntime cannot run it."""
+        feed = {value.name: array for value, array in zip(self._session.get_inputs(), inputs, strict=True)}
         try:
-            result: Array = self._session.run(None, {self._session.get_inputs()[0].name: array.astype(np.float32)})[0]
+            outputs: list[Array] = self._session.run(None, feed)
         except Exception as error:
-            raise ExportError(f"onnxruntime cannot run the graph on {array.shape}: {first_line(error)}") from error
-        return result
+            shapes = ", ".join(str(array.shape) for array in inputs)
+            raise ExportError(f"onnxruntime cannot run the graph on {shapes}: {first_line(error)}") from error
+        return outputs

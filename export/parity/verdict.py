@@ -8,11 +8,16 @@ largest output.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from upconv.export.parity.backends import Array, Backend
+
+Inputs = Sequence[Array]
+Outputs = list[Array]
+"""What a model takes and puts out, in its own order."""
 
 CEILING = 1e-3
 """Largest noise floor, per unit of the output's range: a module that float32 itself distorts more cannot be judged by it."""
@@ -29,7 +34,7 @@ class Verdict:
     version: str
     level: str
     shapes: tuple[tuple[int, ...], ...]
-    """Of the inputs that were tried."""
+    """Of the inputs that were tried; of the first, where there are several."""
     max_abs: float
     """Largest error against float64."""
     noise_floor: float
@@ -50,29 +55,47 @@ class Verdict:
         return f"error {self.max_abs:.2g} {relation} {self.factor:g} x noise floor {self.noise_floor:.2g} on {len(self.shapes)} sizes"
 
 
-def judge(exact: list[Array], rounded: list[Array], backend: Backend, inputs: list[Array], factor: float = FACTOR) -> Verdict:
-    """Compare `backend` on `inputs` with `exact` (float64) and `rounded` (float32), the module's own outputs."""
-    shapes = tuple(tuple(x.shape) for x in inputs)
-    floor = max(_floor(e, r) for e, r in zip(exact, rounded, strict=True))
-    worst = 0.0
-    span = max(float(np.ptp(e)) for e in exact) or 1.0
-    if floor > CEILING * span:
-        distorted = f"float32 is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
-        return Verdict(backend.name, backend.version, backend.level, shapes, float("inf"), floor, factor, distorted)
-    for expected, array in zip(exact, inputs, strict=True):
-        got = backend.run(array)
-        problem = _problem(expected, got, array)
+def judge(
+    exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs], factor: float = FACTOR
+) -> Verdict:
+    """Compare `backend` on `inputs` with `exact` (float64) and `rounded` (float32), the original's own outputs.
+
+    Each output is measured by its own noise floor; the verdict tells of the one that is farthest from passing.
+    """
+    tried = tuple(tuple(x[0].shape) for x in inputs)
+    got: list[Outputs] = []
+    for expected, arrays in zip(exact, inputs, strict=True):
+        got.append(backend.run(arrays))
+        problem = _problem(expected, got[-1], arrays)
         if problem is not None:
-            return Verdict(backend.name, backend.version, backend.level, shapes, float("inf"), floor, factor, problem)
-        worst = max(worst, _error(expected, got))
-    return Verdict(backend.name, backend.version, backend.level, shapes, worst, floor, factor)
+            return Verdict(backend.name, backend.version, backend.level, tried, float("inf"), 0.0, factor, problem)
+    verdicts = []
+    for e, r, g in zip(*(zip(*outputs, strict=True) for outputs in (exact, rounded, got)), strict=True):
+        floor, distorted = _noise(e, r)
+        worst = max(_error(expected, output) for expected, output in zip(e, g, strict=True))
+        worst = float("inf") if distorted else worst
+        verdicts.append(Verdict(backend.name, backend.version, backend.level, tried, worst, floor, factor, distorted))
+    return max(verdicts, key=lambda v: v.max_abs / v.noise_floor)
 
 
-def _problem(expected: Array, got: Array, array: Array) -> str | None:
-    if got.shape != expected.shape:
-        return f"for an input of {array.shape} the output has shape {got.shape}, expected {expected.shape}"
-    if not np.isfinite(got).all():
-        return f"for an input of {array.shape} the output holds values that are no numbers"
+def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str | None]:
+    """The noise floor of one output over all inputs, and what is wrong where it is too high to judge by."""
+    floor = max(_floor(e, r) for e, r in zip(exact, rounded, strict=True))
+    span = max(float(np.ptp(e)) if e.size else 0.0 for e in exact) or 1.0
+    if floor <= CEILING * span:
+        return floor, None
+    return floor, f"float32 is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
+
+
+def _problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
+    given = " and ".join(str(array.shape) for array in inputs)
+    if len(got) != len(expected):
+        return f"there are {len(got)} outputs, expected {len(expected)}"
+    for wanted, output in zip(expected, got, strict=True):
+        if output.shape != wanted.shape:
+            return f"for an input of {given} the output has shape {output.shape}, expected {wanted.shape}"
+        if not np.isfinite(output).all():
+            return f"for an input of {given} the output holds values that are no numbers"
     return None
 
 

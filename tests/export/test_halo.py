@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from upconv.export import halo as halos
-from upconv.export.capture import capture
+from upconv.export.capture import OPSET
 from upconv.export.parity import OnnxruntimeBackend
-from upconv.export.sizes import Axis, Shape, find_axis
+from upconv.export.reference import attempt
+from upconv.export.sizes import find_axes
 from upconv.export.sources import from_module
 from upconv.runtime.contract import Halo, NoHalo
 
@@ -28,16 +29,9 @@ class Squeeze(nn.Module):
 def captured(module: nn.Module) -> onnx.ModelProto:
     torch.manual_seed(0)
     source = from_module(module, name="m", shape=(1, 3, 32, 32))
-
-    def attempt(shape: Shape) -> Shape | None:
-        with torch.inference_mode():
-            try:
-                return tuple(source.module(torch.zeros(shape)).shape)
-            except RuntimeError:
-                return None
-
-    axes: list[Axis] = [find_axis(attempt, source.shape, index) for index in (2, 3)]
-    return capture(source, axes)
+    backend = source.original.backend("float32")
+    axes = find_axes(lambda shapes: attempt(backend, source, shapes), source.shapes)
+    return source.original.capture("m", source.example, axes, OPSET)
 
 
 def sides(module: nn.Module) -> tuple[int, int, int, int]:

@@ -10,7 +10,6 @@ from torch import nn
 from upconv.export.capture import capture
 from upconv.export.parity import OnnxruntimeBackend, TorchBackend, Verdict, judge
 from upconv.export.sizes import Axis
-from upconv.export.sources import from_module
 from upconv.runtime.errors import ExportError
 
 
@@ -27,7 +26,7 @@ def graph(layers: nn.Module) -> onnx.ModelProto:
 
 def captured(module: nn.Module) -> onnx.ModelProto:
     free = [Axis(index, None, free=True) for index in (2, 3)]
-    return capture(from_module(module, name="layers", shape=(1, 3, 8, 8)), free)
+    return capture(module, "layers", [np.zeros((1, 3, 8, 8), np.float32)], free)
 
 
 def copied(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -37,7 +36,7 @@ def copied(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def compared(module: nn.Module, model: onnx.ModelProto, level: str = "all") -> Verdict:
-    inputs = [np.random.default_rng(n).random((1, 3, 9 + n, 7), np.float32) for n in range(4)]
+    inputs = [[np.random.default_rng(n).random((1, 3, 9 + n, 7), np.float32)] for n in range(4)]
     exact, rounded = (TorchBackend(module, kind) for kind in (torch.float64, torch.float32))
     backend = OnnxruntimeBackend(model, level)
     return judge([exact.run(x) for x in inputs], [rounded.run(x) for x in inputs], backend, inputs)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from upconv.export.sizes import Shape, Try, find_axis, trial_shapes
+from upconv.export.sizes import Shapes, Try, find_axes, find_axis, trial_shapes
 from upconv.runtime.contract import SizeLaw
 
 
 def attempt(out: object, accepts: object = lambda n: True) -> Try:
-    def run(shape: Shape) -> Shape | None:
-        n = shape[2]
-        return (1, 3, out(n), 8) if accepts(n) else None  # type: ignore[operator]
+    def run(shapes: Shapes) -> Shapes | None:
+        n = shapes[0][2]
+        return ((1, 3, out(n), 8),) if accepts(n) else None  # type: ignore[operator]
 
     return run
 
@@ -30,25 +30,46 @@ def attempt(out: object, accepts: object = lambda n: True) -> Try:
     ],
 )
 def test_the_law_is_found(run: Try, law: SizeLaw) -> None:
-    axis = find_axis(run, (1, 3, 32, 32), 2)
+    axis = find_axis(run, ((1, 3, 32, 32),), 2)
     assert axis.free
     assert axis.law == law
 
 
 def test_one_size_only_is_no_law() -> None:
-    axis = find_axis(attempt(lambda n: 2, lambda n: n == 32), (1, 3, 32, 32), 2)
+    axis = find_axis(attempt(lambda n: 2, lambda n: n == 32), ((1, 3, 32, 32),), 2)
     assert (axis.law, axis.free) == (None, False)
 
 
 def test_an_output_that_does_not_grow_is_no_law_but_any_size_works() -> None:
-    axis = find_axis(attempt(lambda n: 10), (1, 3, 32, 32), 2)
+    axis = find_axis(attempt(lambda n: 10), ((1, 3, 32, 32),), 2)
     assert (axis.law, axis.free) == (None, True)
 
 
 def test_trials_hold_the_minimum_odd_and_non_square_sizes_and_a_batch() -> None:
-    axes = [find_axis(lambda s: (*s[:2], 2 * s[2], 2 * s[3]), (1, 3, 32, 32), index) for index in (2, 3)]
-    shapes = trial_shapes((1, 3, 32, 32), axes)
+    axes = find_axes(lambda shapes: tuple((*s[:2], 2 * s[2], 2 * s[3]) for s in shapes), ((1, 3, 32, 32),))
+    shapes = [shape for (shape,) in trial_shapes(((1, 3, 32, 32),), axes)]
     assert len(shapes) >= 4
     assert (1, 3, 1, 1) in shapes
     assert any(h % 2 and h != w for _, _, h, w in shapes)
     assert any(n > 1 for n, *_ in shapes)
+
+
+def test_inputs_grow_together_in_proportion() -> None:
+    example = ((1, 8, 6, 6), (1, 4), (1, 4, 12, 12))
+
+    def decode(shapes: Shapes) -> Shapes | None:
+        latent, _, skip = shapes
+        fits = skip[2:] == (2 * latent[2], 2 * latent[3])
+        return ((1, 3, 2 * skip[2], 2 * skip[3]),) if fits else None
+
+    axes = find_axes(decode, example)
+    assert [axis.law for axis in axes] == [SizeLaw(scale=4), SizeLaw(scale=4)]
+    assert axes[0].inputs == (0, 2)
+    for shapes in trial_shapes(example, axes):
+        assert shapes[2][2:] == (2 * shapes[0][2], 2 * shapes[0][3])
+        assert shapes[1][1:] == (4,)
+
+
+def test_an_input_that_keeps_its_size_is_left_alone() -> None:
+    axes = find_axes(lambda s: (s[0],) if s[1] == (1, 1, 5, 5) else None, ((1, 3, 8, 8), (1, 1, 5, 5)))
+    assert [(axis.law, axis.inputs) for axis in axes] == [(SizeLaw(scale=1), (0,)), (SizeLaw(scale=1), (0,))]

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from upconv.export.sources import example_shape, from_factory, from_module
+from upconv.export.sources import Source, from_factory, from_module
+from upconv.export.sources.module import TorchModule, example_shape
 from upconv.runtime.errors import SourceError
 
 FACTORY = """
@@ -27,6 +28,11 @@ constant = 7
 """
 
 
+def module_of(source: Source) -> nn.Module:
+    assert isinstance(source.original, TorchModule)
+    return source.original.module
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "decoders.py"
@@ -36,16 +42,16 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_factory_in_a_file(file: Path) -> None:
     source = from_factory(f"{file}:doubler", arguments={"channels": 5})
-    assert source.shape == (1, 5, 32, 32)
+    assert source.shapes[0] == (1, 5, 32, 32)
     assert source.name == "doubler"
     assert source.origin == 'decoders.py:doubler {"channels": 5}'
-    assert not source.module.training
+    assert not module_of(source).training
 
 
 def test_a_factory_in_a_package() -> None:
     source = from_factory("upconv.models.interpolation:interpolation", arguments={"mode": "nearest"})
-    assert isinstance(source.module, nn.Upsample)
-    assert source.weights_sha256() is None
+    assert isinstance(module_of(source), nn.Upsample)
+    assert source.original.weights_sha256() is None
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -54,7 +60,7 @@ def test_weights_are_loaded(file: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     source = from_factory(f"{file}:doubler", weights=path)
-    assert float(source.module.state_dict()["weight"].mean()) == 0.5
+    assert float(module_of(source).state_dict()["weight"].mean()) == 0.5
 
 
 class Exploit:

@@ -1,0 +1,68 @@
+"""The original's own answers, on the inputs that everything is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from upconv.export.parity import OnnxruntimeBackend, Verdict, judge
+from upconv.export.parity.backends import Array, Backend
+from upconv.export.sizes import Axis, Shapes
+from upconv.export.sources import Source
+from upconv.runtime.errors import ExportError, first_line
+
+
+class Reference:
+    """Inputs of several sizes, and what the original makes of them in float64 and in float32."""
+
+    def __init__(self, source: Source, axes: list[Axis], shapes: list[Shapes]) -> None:
+        rounded = source.original.backend("float32")
+        shapes = [s for s in shapes if attempt(rounded, source, s) is not None]
+        random = np.random.default_rng(0)
+        self.inputs = [drawn(source, s, random) for s in shapes]
+        exact = source.original.backend("float64")
+        try:
+            self.exact = [exact.run(x) for x in self.inputs]
+        except RuntimeError as error:
+            raise ExportError(
+                f"{source.name} cannot run in float64, which everything is compared with: {first_line(error)}"
+            ) from error
+        self.rounded = [rounded.run(x) for x in self.inputs]
+        if not all(np.isfinite(y).all() for outputs in self.exact for y in outputs):
+            raise ExportError(f"{source.name} puts out values that are no finite numbers; nothing to export")
+        for axis in axes:
+            for x, y in zip(self.inputs, self.exact, strict=True):
+                given = x[axis.inputs[0]].shape
+                if axis.law is not None and axis.law.output(given[axis.index]) != y[0].shape[axis.index]:
+                    raise ExportError(f"{source.name} makes {y[0].shape} of {given}, against its size law: {axis.law}")
+
+    def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
+        """How equal a graph is, run by onnxruntime at an optimisation level."""
+        return judge(self.exact, self.rounded, OnnxruntimeBackend(model, level), self.inputs)
+
+
+def attempt(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
+    """The shapes that the original makes of inputs of these shapes; none where it refuses them."""
+    try:
+        made = backend.run([np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
+    except ExportError:
+        raise
+    except Exception:  # whatever a module raises for a size it does not accept
+        return None
+    return tuple(tuple(y.shape) for y in made)
+
+
+def drawn(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
+    """Inputs at random: pixels or latents within the source's range, integers and booleans within the example's."""
+    return [_drawn(source, x, shape, random) for x, shape in zip(source.example, shapes, strict=True)]
+
+
+def _drawn(source: Source, example: Array, shape: Sequence[int], random: np.random.Generator) -> Array:
+    if example.dtype.kind == "f":
+        low, high = np.float32(source.pixels.low), np.float32(source.pixels.high)
+        noise: Array = random.random(shape, np.float32) * (high - low) + low
+        return noise
+    chosen: Array = random.integers(int(example.min(initial=0)), int(example.max(initial=1)), shape, endpoint=True)
+    return chosen.astype(example.dtype)

@@ -1,0 +1,98 @@
+"""The torch module that a factory in a file or a package makes, as a source."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from upconv.export.parity.backends import Array
+from upconv.export.sizes import Shape
+from upconv.export.sources.module import from_module
+from upconv.export.sources.source import Source
+from upconv.export.sources.weights import load_weights
+from upconv.runtime.contract import Pixels
+from upconv.runtime.errors import SourceError, first_line
+
+
+def from_factory(
+    spec: str,
+    *,
+    arguments: dict[str, Any] | None = None,
+    weights: Path | None = None,
+    example: Sequence[Array] | None = None,
+    shape: Shape | None = None,
+    name: str | None = None,
+    pixels: Pixels | None = None,
+    output_pixels: Pixels | None = None,
+) -> Source:
+    """The module that `file.py:factory` or `package.module:factory` makes.
+
+    `arguments` are passed to the factory by name, `weights` (.safetensors, or .pth read with `weights_only=True`) are
+    loaded into what it returns, and `example` or `shape` say what it takes, as for `from_module`. Raises `SourceError`
+    with the cause where any of this fails.
+    """
+    where, _, attribute = spec.rpartition(":")
+    if not where or not attribute.isidentifier():
+        raise SourceError(f"{spec!r} names no factory; expected file.py:factory or package.module:factory")
+    factory = getattr(_load_module(where), attribute, None)
+    if not callable(factory):
+        raise SourceError(f"{where} has no factory called {attribute!r}")
+    module = _call(factory, spec, arguments or {})
+    if weights is not None:
+        load_weights(module, weights)
+    return from_module(
+        module,
+        name=name or attribute.replace("_", "-").lower(),
+        example=example,
+        shape=shape,
+        origin=_origin(spec, arguments),
+        pixels=pixels,
+        output_pixels=output_pixels,
+    )
+
+
+def _load_module(where: str) -> ModuleType:
+    # What stands beside a file, or in the folder one works in, can be imported as with `python`.
+    folder = str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    try:
+        if not where.endswith(".py"):
+            return importlib.import_module(where)
+        path = Path(where)
+        if not path.is_file():
+            raise SourceError(f"no file {where}")
+        spec = importlib.util.spec_from_file_location(f"upconv_source_{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module.__name__] = module  # dataclasses and torch.export look a class's module up by name
+        spec.loader.exec_module(module)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{where} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
+    return module
+
+
+def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        module = factory(**arguments)
+    except Exception as error:
+        raise SourceError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
+    if not isinstance(module, nn.Module):
+        raise SourceError(f"{spec} returned {type(module).__name__}; expected a torch.nn.Module")
+    return module
+
+
+def _origin(spec: str, arguments: dict[str, Any] | None) -> str:
+    where, _, attribute = spec.rpartition(":")
+    name = f"{Path(where).name if where.endswith('.py') else where}:{attribute}"  # a folder says nothing to others
+    return f"{name} {json.dumps(arguments, sort_keys=True)}" if arguments else name

@@ -1,0 +1,55 @@
+"""What an export starts from: a model that can compute its own answers, an example of its inputs, and where both come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import onnx
+
+from upconv.export.parity.backends import Array, Backend
+from upconv.export.sizes import Axis, Shapes
+from upconv.runtime.contract import Pixels
+
+Precision = Literal["float32", "float64"]
+
+
+class Original(Protocol):
+    """The function that an exported file must equal."""
+
+    def backend(self, precision: Precision) -> Backend:
+        """What computes it: in float64, against which everything is measured, or in the float32 it is used in."""
+        ...
+
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+        """Its ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause where there is none."""
+        ...
+
+    def weights_sha256(self) -> str | None:
+        """The SHA-256 of every weight, in order of name; none where there are none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model ready to be exported."""
+
+    name: str
+    """What it is called from now on."""
+    original: Original
+    example: tuple[Array, ...]
+    """One array for each input, the batch first; their values bound those of integer inputs."""
+    origin: str
+    """What the user named it by, for the contract."""
+    pixels: Pixels = Pixels()
+    """How pictures are put in, if the model turns out to upscale them."""
+    output_pixels: Pixels | None = None
+    """How they are read out, where that differs."""
+    licence: str | None = None
+    """Of the weights."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """Of the example's arrays."""
+        return tuple(array.shape for array in self.example)
