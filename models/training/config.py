@@ -18,6 +18,7 @@ class ModelConfig:
     scale: int = 2
     channels: int = 32
     depth: int = 5
+    block: int = 5
 
 
 @dataclass(frozen=True)
