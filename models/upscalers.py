@@ -23,14 +23,19 @@ class CompactUpscaler(nn.Module):
         self.scale = scale
         self.lift = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(depth))
-        self.head = HEADS[head](channels, 3, scale)
+        self.head: nn.Module = HEADS[head](channels, 3, scale)
 
     def forward(self, image: Tensor) -> Tensor:
         """Enlarge a batch of images."""
+        base = F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        return self.detail(image) + base
+
+    def detail(self, image: Tensor) -> Tensor:
+        """What the head adds to the bilinearly enlarged images."""
         lifted = self.lift(image)
         features = lifted
         for layer in self.body[:-1]:
             features = F.relu(layer(features))
         features = F.relu(self.body[-1](features) + lifted)
         detail: Tensor = self.head(features)
-        return detail + F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        return detail
