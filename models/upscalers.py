@@ -25,10 +25,15 @@ class CompactUpscaler(nn.Module):
         self.scale, self.block = scale, block
         self.lift = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(depth))
-        self.head = HEADS[head](channels, 3, scale)
+        self.head: nn.Module = HEADS[head](channels, 3, scale)
 
     def forward(self, image: Tensor) -> Tensor:
         """Enlarge a batch of images."""
+        base = F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        return self.detail(image) + base
+
+    def detail(self, image: Tensor) -> Tensor:
+        """What the head adds to the bilinearly enlarged images."""
         features = skipped = self.lift(image)
         for number, layer in enumerate(self.body, start=1):
             if number % self.block:
@@ -36,4 +41,4 @@ class CompactUpscaler(nn.Module):
             else:
                 features = skipped = F.relu(layer(features) + skipped)
         detail: Tensor = self.head(features)
-        return detail + F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        return detail

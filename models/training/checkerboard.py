@@ -38,8 +38,8 @@ class Checkerboard:
 def measure(enlarge: Enlarge, scale: int) -> Checkerboard:
     """The checkerboard of an upscaler by `scale`."""
     return Checkerboard(
-        constant_steps=max(_phase_spread(_inner(enlarge(_flat(level)), scale), scale) for level in LEVELS) * 255,
-        smooth_db=_stride_energy(_inner(enlarge(_wave()), scale), scale),
+        constant_steps=max(phase_spread(inner(enlarge(flat(level)), scale), scale) for level in LEVELS) * 255,
+        smooth_db=_stride_energy(inner(enlarge(wave()), scale), scale),
     )
 
 
@@ -53,22 +53,26 @@ def phase_imbalance(kernel: NDArray[np.float32], stride: int) -> float:
     return float((sums.max() - sums.min()) / sums.mean())
 
 
-def _flat(level: float) -> Planes:
+def flat(level: float) -> Planes:
+    """A picture of one grey level, (3, SIDE_PX, SIDE_PX)."""
     return np.full((3, SIDE_PX, SIDE_PX), level, np.float32)
 
 
-def _wave() -> Planes:
+def wave() -> Planes:
+    """A picture of one smooth wave in each direction, (3, SIDE_PX, SIDE_PX)."""
     y, x = np.mgrid[0:SIDE_PX, 0:SIDE_PX] * (2 * np.pi / PERIOD_PX)
-    wave = 0.5 + 0.2 * np.sin(x) + 0.2 * np.sin(y)
-    return np.broadcast_to(wave, (3, SIDE_PX, SIDE_PX)).astype(np.float32)
+    grey = 0.5 + 0.2 * np.sin(x) + 0.2 * np.sin(y)
+    return np.broadcast_to(grey, (3, SIDE_PX, SIDE_PX)).astype(np.float32)
 
 
-def _inner(enlarged: Planes, scale: int) -> Planes:
+def inner(enlarged: Planes, scale: int) -> Planes:
+    """An enlargement without its margin."""
     margin = MARGIN_PX * scale
     return enlarged[:, margin:-margin, margin:-margin]
 
 
-def _phase_spread(enlarged: Planes, scale: int) -> float:
+def phase_spread(enlarged: Planes, scale: int) -> float:
+    """The largest difference between the means of an enlargement's scale² phases, over its channels."""
     phases = [enlarged[:, row::scale, column::scale].mean(axis=(1, 2)) for row, column in product(range(scale), repeat=2)]
     return float((np.max(phases, axis=0) - np.min(phases, axis=0)).max())
 

@@ -33,9 +33,14 @@ def load_image(path: Path, *, sharpen: bool) -> Image.Image:
     """
     with Image.open(path) as file:
         image = file.convert("RGB")
+    return sharpened(image) if sharpen else image
+
+
+def sharpened(image: Image.Image) -> Image.Image:
+    """`image` reduced as `load_image` does."""
     longer = max(image.size)
     factor = 0.5 if longer >= 1600 else 0.67 if longer >= 900 else 1.0
-    if not sharpen or factor == 1.0:
+    if factor == 1.0:
         return image
     return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
 
@@ -64,10 +69,22 @@ class Patches:
     @classmethod
     def from_folder(cls, folder: Path, scale: int, patch_px: int, keep: float, spoil: Spoil | None = None) -> Patches:
         """Patches of the images below `folder`, the share `keep` of them with the strongest gradients."""
-        pairs = [low_high(load_image(path, sharpen=True), scale) for path in image_paths(folder)]
+        try:
+            return cls.from_images(
+                (load_image(path, sharpen=True) for path in image_paths(folder)), scale, patch_px, keep, spoil
+            )
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+
+    @classmethod
+    def from_images(
+        cls, images: Iterable[Image.Image], scale: int, patch_px: int, keep: float, spoil: Spoil | None = None
+    ) -> Patches:
+        """The same of pictures in memory; raises `ValueError` where all are too small."""
+        pairs = [low_high(image, scale) for image in images]
         found = list(_candidates(pairs, patch_px))
         if not found:
-            raise ValueError(f"no image below {folder} has {patch_px * scale} pixels on both sides")
+            raise ValueError(f"no image has {patch_px * scale} pixels on both sides")
         places = np.array([place for place, _ in found], dtype=np.int64)
         strength = np.array([gradient for _, gradient in found])
         return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px, spoil)

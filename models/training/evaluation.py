@@ -91,6 +91,16 @@ def ssim_y(result: Pixels, truth: Pixels, border: int) -> float:
     return value
 
 
+def sharpness(result: Pixels, truth: Pixels, border: int) -> float:
+    """Mean difference between neighbours of the result's luma per the truth's, `border` pixels left out: below 1, smoother."""
+    inner = slice(border, -border or None)
+    steepness = [
+        sum(float(np.abs(np.diff(luma(pixels)[inner, inner], axis=axis)).mean()) for axis in (0, 1))
+        for pixels in (result, truth)
+    ]
+    return steepness[0] / steepness[1] if steepness[1] else 1.0
+
+
 def interpolated(low: Pixels, scale: int, kernel: Image.Resampling) -> Pixels:
     """`low` (h, w, 3) enlarged to (scale*h, scale*w, 3) by one of Pillow's kernels."""
     height, width = low.shape[:2]
@@ -100,6 +110,13 @@ def interpolated(low: Pixels, scale: int, kernel: Image.Resampling) -> Pixels:
 def bicubic(low: Pixels, scale: int) -> Pixels:
     """The yardstick: `low` (h, w, 3) enlarged to (scale*h, scale*w, 3)."""
     return interpolated(low, scale, Image.Resampling.BICUBIC)
+
+
+def middle(image: Image.Image, crop_px: int) -> Image.Image:
+    """The middle `crop_px` pixels of a picture, or all where it has no more."""
+    width, height = min(image.width, crop_px), min(image.height, crop_px)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def held_out(
@@ -113,9 +130,7 @@ def held_out(
     for path in image_paths(folder):
         image = load_image(path, sharpen=sharpen)
         if crop_px is not None:
-            width, height = min(image.width, crop_px), min(image.height, crop_px)
-            left, top = (image.width - width) // 2, (image.height - height) // 2
-            image = image.crop((left, top, left + width, top + height))
+            image = middle(image, crop_px)
         if min(image.size) < SMALLEST_PX:
             raise ValueError(
                 f"{path} has {image.width}x{image.height} pixels; at least {SMALLEST_PX} a side are needed to compare"

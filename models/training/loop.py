@@ -40,17 +40,19 @@ def train(
     pairs: list[tuple[Pixels, Pixels]],
     out: Path,
     *,
+    build: Callable[[TrainingConfig], nn.Module] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     stop_after: int | None = None,
 ) -> Score:
     """Train until `config.steps` (or `stop_after`), going on from `out`'s checkpoint where there is one.
 
+    `build` makes the module, `upscaler` where there is none; torch's generator is seeded before it is called.
     Writes `checkpoint.pt`, `log.csv` and, whenever validation improves, `best.safetensors` into `out`.
     Two runs of one configuration on one machine give equal bits, interrupted or not.
     Returns the best validation score.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(config, out)
+    run = Run(config, out, build or upscaler)
     while run.step < min(config.steps, stop_after or config.steps):
         run.advance(*patches.batch(config.seed, run.step, config.batch))
         if run.step % config.validate_every == 0 or run.step == config.steps:
@@ -60,15 +62,15 @@ def train(
     return run.best or run.validate(pairs)
 
 
-class _Run:
+class Run:
     """Model, optimiser and averaged weights of one run, and how they are stored."""
 
-    def __init__(self, config: TrainingConfig, out: Path) -> None:
+    def __init__(self, config: TrainingConfig, out: Path, build: Callable[[TrainingConfig], nn.Module]) -> None:
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = _new_model(config).to(self.device)
-        self.average = _new_model(config).to(self.device).requires_grad_(False)
+        self.model = _new_model(config, build).to(self.device)
+        self.average = _new_model(config, build).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
         self.step, self.smooth_loss, self.seconds = 0, 0.0, 0.0
@@ -159,8 +161,19 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     return config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
 
-def _new_model(config: TrainingConfig) -> nn.Module:
-    model = CompactUpscaler(**vars(config.model))
+def upscaler(config: TrainingConfig) -> nn.Module:
+    """The model that `config.model` names, with random weights."""
+    return CompactUpscaler(**vars(config.model))
+
+
+def averaged_weights(out: Path) -> dict[str, Tensor]:
+    """The averaged weights in `out`'s checkpoint, those of its last step; raises `FileNotFoundError` where there is none."""
+    weights: dict[str, Tensor] = torch.load(out / "checkpoint.pt", weights_only=True, map_location="cpu")["average"]
+    return weights
+
+
+def _new_model(config: TrainingConfig, build: Callable[[TrainingConfig], nn.Module]) -> nn.Module:
+    model = build(config)
     path = entry(config.start).weights if config.start else None
     if path is not None:
         # A head of another scale starts anew; everything that fits is taken over.

@@ -1,0 +1,23 @@
+"""Upsampling layers compared by training decoders that differ in nothing else."""
+
+from upconv.models.training.comparison.candidates import CANDIDATES, Candidate, named
+from upconv.models.training.comparison.matched import budget
+from upconv.models.training.comparison.page import page
+from upconv.models.training.comparison.pictures import Pictures, pictures
+from upconv.models.training.comparison.results import Comparison
+from upconv.models.training.comparison.run import Plan, compare
+from upconv.models.training.comparison.table import text
+
+__all__ = [
+    "CANDIDATES",
+    "Candidate",
+    "Comparison",
+    "Pictures",
+    "Plan",
+    "budget",
+    "compare",
+    "named",
+    "page",
+    "pictures",
+    "text",
+]

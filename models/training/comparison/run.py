@@ -1,0 +1,165 @@
+"""The comparison from its pictures to its results."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from upconv.models.training.comparison import matched
+from upconv.models.training.comparison.artefacts import Artefacts, Responses, artefacts, responses
+from upconv.models.training.comparison.candidates import CANDIDATES, Candidate
+from upconv.models.training.comparison.cost import gflops, parameters
+from upconv.models.training.comparison.matched import Trained
+from upconv.models.training.comparison.memory import Memory, memory
+from upconv.models.training.comparison.pictures import Pictures
+from upconv.models.training.comparison.quality import Quality, quality, scores
+from upconv.models.training.comparison.results import Comparison, Exhibit, Result, Setup, busiest
+from upconv.models.training.comparison.timing import Timings, timings
+from upconv.models.training.config import TrainingConfig
+from upconv.models.training.data import Pixels
+from upconv.models.training.loop import Progress
+from upconv.models.upscalers import CompactUpscaler
+
+CROP_PX = 64
+"""Side of the crops of held-out pictures that are shown."""
+CROPS = 2
+"""Held-out pictures that are shown, the first ones."""
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared, and how thoroughly it is measured."""
+
+    training: TrainingConfig
+    candidates: tuple[Candidate, ...] = CANDIDATES
+    """The first is what the others are compared with."""
+    rounds: int = 31
+    """Of each time."""
+    picture_px: int = 256
+    """Side of the picture that operations and times are of."""
+    memory_px: int = 512
+    """Side of the picture that memory is of."""
+
+
+def compare(plan: Plan, pictures: Pictures, work: Path, on_progress: OnProgress = lambda *_: None) -> Comparison:
+    """Train the candidates in `work`, or go on there, and measure them, with as many threads as torch is set to.
+
+    Raises `ParameterError` where `work` holds another comparison and `ExportError` where a trained decoder's graph is
+    not the same function.
+    """
+    return _Run(plan, pictures, work, on_progress).compare()
+
+
+class _Run:
+    def __init__(self, plan: Plan, pictures: Pictures, work: Path, on_progress: OnProgress) -> None:
+        self.plan, self.pictures, self.work, self.on_progress = plan, pictures, work, on_progress
+
+    def compare(self) -> Comparison:
+        matched.claim(self.work, self.plan.training, self.pictures)
+        trained = [self._trained(*each) for each in enumerate(self.plan.candidates)]
+        qualities, crops, originals = self._qualities(trained)
+        fresh = [_drawn(matched.untrained(t.candidate, self.plan.training)) for t in trained]
+        drawn = [_drawn(t.decoder) for t in trained]
+        timed = self._timings(trained)
+        memories = [self._memory(*each) for each in enumerate(trained)]
+        reached = [matched.to_equal([t.curve for t in trained], n) for n in range(len(trained))]
+        parts = zip(trained, qualities, fresh, drawn, timed, memories, reached, strict=True)
+        return Comparison(
+            setup=self._setup(),
+            results=tuple(self._result(*part) for part in parts),
+            exhibits=tuple(Exhibit(*each) for each in zip((f[1] for f in fresh), (d[1] for d in drawn), crops, strict=True)),
+            originals=originals,
+        )
+
+    def _trained(self, index: int, candidate: Candidate) -> Trained:
+        steps, total = self.plan.training.steps, self.plan.training.steps * len(self.plan.candidates)
+
+        def report(now: Progress) -> None:
+            self.on_progress(f"training {candidate.name}", index * steps + now.step, total)
+
+        return matched.train(candidate, self.plan.training, self.pictures, self.work, report)
+
+    def _qualities(self, trained: list[Trained]) -> tuple[list[Quality], list[tuple[Pixels, ...]], tuple[Pixels, ...]]:
+        highs = [high for _, high in self.pictures.held_out[:CROPS]]
+        places = [busiest(high, CROP_PX) for high in highs]
+        found, crops = [], []
+        for index, each in enumerate(trained):
+            self.on_progress("held-out pictures", index, len(trained))
+            measured, enlarged = scores(each.exported, self.pictures.held_out)
+            found.append(measured)
+            crops.append(_cut(enlarged[:CROPS], places))
+        return [quality(each, found[0]) for each in found], crops, _cut(highs, places)
+
+    def _timings(self, trained: list[Trained]) -> list[Timings]:
+        config, rounds = self.plan.training, self.plan.rounds
+        batch = self.pictures.patches.batch(config.seed, 0, config.batch)
+
+        def on_round(what: str, done: int) -> None:
+            self.on_progress(f"timing: {what}", done, rounds)
+
+        return timings(trained, config, batch, self.plan.picture_px, rounds, on_round)
+
+    def _memory(self, index: int, trained: Trained) -> Memory:
+        self.on_progress("memory", index, len(self.plan.candidates))
+        return memory(
+            trained.candidate.name, self.plan.training, trained.exported, self.plan.memory_px, torch.get_num_threads()
+        )
+
+    def _result(
+        self,
+        trained: Trained,
+        quality: Quality,
+        before: tuple[Artefacts, Responses],
+        after: tuple[Artefacts, Responses],
+        timings: Timings,
+        memory: Memory,
+        reached: matched.Reached,
+    ) -> Result:
+        return Result(
+            name=trained.candidate.name,
+            summary=trained.candidate.summary,
+            parameters=parameters(trained.decoder),
+            head_parameters=parameters(trained.decoder.head),
+            gflops=gflops(trained.decoder, self.plan.picture_px),
+            memory=memory,
+            timings=timings,
+            curve=trained.curve,
+            reached=reached,
+            quality=quality,
+            before=before[0],
+            after=after[0],
+            parity=trained.parity,
+        )
+
+    def _setup(self) -> Setup:
+        plan, config = self.plan, self.plan.training
+        return Setup(
+            pictures=self.pictures.described,
+            steps=config.steps,
+            batch=config.batch,
+            patch_px=config.patch_px,
+            seed=config.seed,
+            picture_px=plan.picture_px,
+            memory_px=plan.memory_px,
+            rounds=plan.rounds,
+            threads=torch.get_num_threads(),
+            machine=f"{os.cpu_count()} cores, {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+            versions={name: importlib.metadata.version(name) for name in ("torch", "onnxruntime")},
+        )
+
+
+def _drawn(decoder: CompactUpscaler) -> tuple[Artefacts, Responses]:
+    return artefacts(decoder), responses(decoder)
+
+
+def _cut(pictures: list[Pixels], places: list[tuple[slice, slice]]) -> tuple[Pixels, ...]:
+    return tuple(picture[place] for picture, place in zip(pictures, places, strict=True))
