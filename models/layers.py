@@ -7,6 +7,7 @@ for each output pixel, so decoders that differ in the head alone can be compared
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -51,6 +52,31 @@ HEADS: dict[str, type[UpsampleHead] | type[DeconvHead] | type[SubpixelHead]] = {
     "deconv": DeconvHead,
     "subpixel": SubpixelHead,
 }
+
+
+class Bilinear(nn.Module):
+    """(N, 3, H, W) to (N, 3, scale*H, scale*W), linear between pixel centres, edges repeated; without weights to train.
+
+    A Resize computes each place from its index, which rounds for scales that are no power of two, and the more so the
+    farther from the corner: tiles would differ from the whole. For those a transposed convolution gives every pixel
+    of a phase the same weights.
+    """
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.resize = scale & (scale - 1) == 0
+        size = 2 * scale - scale % 2
+        self.padding = scale + (size - scale) // 2
+        self.register_buffer("kernel", bilinear_kernel(size, scale).expand(3, 1, size, size).clone(), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Enlarge a batch of images."""
+        if self.resize:
+            return F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        edged = F.pad(image, (1, 1, 1, 1), mode="replicate")
+        kernel: Tensor = self.get_buffer("kernel")
+        return F.conv_transpose2d(edged, kernel, stride=self.scale, padding=self.padding, groups=3)
 
 
 def bilinear_kernel(size: int, scale: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upconv.models.layers import HEADS
+from upconv.models.layers import HEADS, Bilinear
 
 
 class CompactUpscaler(nn.Module):
@@ -20,23 +20,22 @@ class CompactUpscaler(nn.Module):
         super().__init__()
         if head not in HEADS:
             raise ValueError(f"head must be one of {', '.join(HEADS)}, not {head!r}")
-        if depth % block:
-            raise ValueError(f"depth must be a multiple of block, not {depth} with blocks of {block}")
         self.scale, self.block = scale, block
+        self.base = Bilinear(scale)
         self.lift = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(depth))
         self.head: nn.Module = HEADS[head](channels, 3, scale)
 
     def forward(self, image: Tensor) -> Tensor:
         """Enlarge a batch of images."""
-        base = F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
-        return self.detail(image) + base
+        enlarged: Tensor = self.base(image)
+        return self.detail(image) + enlarged
 
     def detail(self, image: Tensor) -> Tensor:
         """What the head adds to the bilinearly enlarged images."""
         features = skipped = self.lift(image)
         for number, layer in enumerate(self.body, start=1):
-            if number % self.block:
+            if number % self.block and number < len(self.body):
                 features = F.relu(layer(features))
             else:
                 features = skipped = F.relu(layer(features) + skipped)

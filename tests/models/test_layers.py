@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from upconv.models.layers import HEADS, bilinear_kernel
+from upconv.models.layers import HEADS, Bilinear, bilinear_kernel
 from upconv.models.upscalers import CompactUpscaler
 
 
@@ -35,9 +35,36 @@ def test_the_bilinear_kernel_interpolates() -> None:
     torch.testing.assert_close(layer(torch.arange(6.0).view(1, 1, 6))[0, 0, 1:-1], expected[1:-1])
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (7, 5)])
+def test_the_bilinear_base_is_interpolation(scale: int, size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    expected = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=False)(image)
+    torch.testing.assert_close(Bilinear(scale)(image), expected, rtol=0, atol=2e-6)
+    assert not Bilinear(scale).state_dict()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_bilinear_base_does_not_depend_on_where_a_tile_lies(scale: int) -> None:
+    image = torch.rand(1, 3, 2, 1500)
+    whole = Bilinear(scale)(image)
+    tile = Bilinear(scale)(image[..., 1200:1300])
+    torch.testing.assert_close(tile[..., scale:-scale], whole[..., 1201 * scale : 1299 * scale], rtol=0, atol=2e-7)
+
+
+def test_blocks_of_layers_have_a_skip_connection_each() -> None:
+    model = CompactUpscaler(channels=4, depth=4, block=2)
+    for layer in model.body:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
+    image = torch.rand(1, 3, 5, 5)
+    torch.testing.assert_close(model.detail(image), model.head(model.lift(image).relu()))
+
+
 @pytest.mark.parametrize("head", ["upsample", "deconv"])
-def test_the_s_models_stay_small(head: str) -> None:
-    parameters = sum(p.numel() for p in CompactUpscaler(head, 2).parameters())
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_s_models_stay_small(head: str, scale: int) -> None:
+    parameters = sum(p.numel() for p in CompactUpscaler(head, scale).parameters())
     assert 25_000 <= parameters <= 60_000
 
 
