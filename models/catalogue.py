@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from upconv.runtime.errors import SourceError
 
@@ -24,19 +24,27 @@ class Entry:
 
     name: str
     summary: str
-    """One line for `upconv models`."""
+    """A few words for `upconv models`."""
     factory: str
     """`module:function` that makes the torch module."""
     arguments: dict[str, Any] = field(default_factory=dict)
-    licence: str | None = None
-    """Of the trained weights; none where there are none."""
+    task: Literal["upscale", "decode"] = "upscale"
+    scale: int | None = None
+    """Of an upscaler."""
+    parameters: int = 0
+    psnr_y: float | None = None
+    """In dB, on the 38 held-out photographs of the cards; none for weights that are not trained."""
+    licence: str = "MIT"
+    """Of the module and its weights."""
     shape: tuple[int, ...] = (1, 3, 32, 32)
     """Of an example input."""
+    trained_as: str | None = None
+    """Whose weights and card these are, where not its own."""
 
     @property
     def weights(self) -> Path | None:
         """The trained weights, where the model has any."""
-        return HERE / "weights" / f"{self.name}.safetensors" if self.licence else None
+        return HERE / "weights" / f"{self.trained_as or self.name}.safetensors" if self.psnr_y else None
 
     @property
     def artifact(self) -> Path:
@@ -46,60 +54,60 @@ class Entry:
     @property
     def card(self) -> Path | None:
         """The page that says how the weights came about."""
-        return HERE / "cards" / f"{self.name}.md" if self.licence else None
+        return HERE / "cards" / f"{self.trained_as or self.name}.md" if self.psnr_y else None
 
 
-_UPSCALER = "upconv.models.upscalers:CompactUpscaler"
-_INTERPOLATION = "upconv.models.interpolation:interpolation"
-_DECODER = "upconv.models.decoders:seeded"
+def _trained(name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, **arguments: Any) -> Entry:
+    return Entry(
+        name,
+        summary,
+        "upconv.models.upscalers:CompactUpscaler",
+        {"head": head, "scale": scale, **arguments},
+        scale=scale,
+        parameters=parameters,
+        psnr_y=psnr_y,
+    )
+
+
+def _interpolation(mode: str, summary: str) -> Entry:
+    factory = "upconv.models.interpolation:interpolation"
+    return Entry(f"{mode}-x2", f"interpolation alone: {summary}", factory, {"mode": mode}, scale=2)
+
+
+def _decoder(name: str, summary: str, parameters: int, shape: tuple[int, ...] = (1, 3, 32, 32), **arguments: Any) -> Entry:
+    factory = "upconv.models.decoders:seeded"
+    return Entry(name, summary, factory, arguments or {"kind": name}, "decode", parameters=parameters, shape=shape)
+
+
+def _autoencoder(part: Literal["encoder", "decoder"], summary: str, shape: tuple[int, ...]) -> Entry:
+    name = "autoencoder" if part == "decoder" else "autoencoder-encoder"
+    factory = "upconv.models.decoders:Autoencoder"
+    parameters, psnr_y = 0, 1.0
+    return Entry(
+        *(name, summary, factory, {"part": part}, "decode", None, parameters, psnr_y), shape=shape, trained_as="autoencoder"
+    )
+
+
+_NEAREST = "nearest nn.Upsample and a convolution"
+_TRANSPOSED = "nn.ConvTranspose2d"
 
 CATALOGUE: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry(
-            "upsample-s-x2",
-            "trained, 48 thousand parameters; nearest nn.Upsample and a convolution in its head",
-            _UPSCALER,
-            {"head": "upsample", "scale": 2},
-            licence="MIT",
-        ),
-        Entry(
-            "deconv-s-x2",
-            "trained, 49 thousand parameters; nn.ConvTranspose2d in its head",
-            _UPSCALER,
-            {"head": "deconv", "scale": 2},
-            licence="MIT",
-        ),
-        Entry(
-            "photo-s-x2",
-            "trained for photographs as they are on the web; 49 thousand parameters, nn.ConvTranspose2d in its head",
-            _UPSCALER,
-            {"head": "deconv", "scale": 2},
-            licence="MIT",
-        ),
-        Entry("nearest-x2", "interpolation alone: every pixel doubled", _INTERPOLATION, {"mode": "nearest"}),
-        Entry("bilinear-x2", "interpolation alone: linear between pixels", _INTERPOLATION, {"mode": "bilinear"}),
-        Entry("bicubic-x2", "interpolation alone: cubic between pixels", _INTERPOLATION, {"mode": "bicubic"}),
-        Entry(
-            "generator", "random weights; encoder and bilinear decoder with one nn.Upsample", _DECODER, {"kind": "generator"}
-        ),
-        Entry(
-            "generator-interpolate",
-            "the same weights and function with F.interpolate",
-            _DECODER,
-            {"kind": "generator", "form": "function"},
-        ),
-        Entry(
-            "transposed-conv",
-            "random weights; one nn.ConvTranspose2d",
-            _DECODER,
-            {"kind": "transposed-conv"},
-            shape=(1, 32, 16, 16),
-        ),
-        Entry("net", "random weights; a classifier with an upsampled score", _DECODER, {"kind": "net"}),
-        Entry("dcgan", "random weights; DCGAN's generator of 64x64 images", _DECODER, {"kind": "dcgan"}, shape=(1, 100, 1, 1)),
-        Entry("cgan", "random weights; conditional generator of 28x28 images", _DECODER, {"kind": "cgan"}, shape=(1, 110)),
-        Entry("fcn", "random weights; segmentation into 21 classes", _DECODER, {"kind": "fcn"}),
+        _trained("upsample-s-x2", _NEAREST, "upsample", 2, 48_003, 35.75),
+        _trained("deconv-s-x2", _TRANSPOSED, "deconv", 2, 48_675, 35.74),
+        _trained("subpixel-s-x2", "nn.PixelShuffle, the control among the heads", "subpixel", 2, 50_604, 35.78),
+        _trained("photo-s-x2", f"for photographs as they are on the web; {_TRANSPOSED}", "deconv", 2, 48_675, 35.01),
+        _interpolation("nearest", "every pixel doubled"),
+        _interpolation("bilinear", "linear between pixels"),
+        _interpolation("bicubic", "cubic between pixels"),
+        _decoder("generator", "encoder and bilinear decoder with one nn.Upsample", 104_067, kind="generator"),
+        _decoder("generator-interpolate", "the same function with F.interpolate", 104_067, kind="generator", form="function"),
+        _decoder("transposed-conv", "one nn.ConvTranspose2d", 32_832, (1, 32, 16, 16)),
+        _decoder("net", "a classifier with an upsampled score", 81_302),
+        _decoder("dcgan", "DCGAN's generator of 64x64 images", 1_100_227, (1, 100, 1, 1)),
+        _decoder("cgan", "conditional generator of 28x28 images", 762_593, (1, 110)),
+        _decoder("fcn", "segmentation into 21 classes", 96_405),
     )
 }
 

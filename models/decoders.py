@@ -75,6 +75,44 @@ class Net(nn.Module):
         return enlarged
 
 
+class Autoencoder(nn.Module):
+    """Pictures to latents at an eighth of their size, and back by three `nn.ConvTranspose2d`.
+
+    `part` is what a call computes: `encoder` (N, 3, H, W) to (N, latent, H/8, W/8), `decoder` (N, latent, h, w) to
+    (N, 3, 8h, 8w), or `both`, to be trained: pictures of any size to pictures of the same.
+    """
+
+    def __init__(self, channels: int = 24, latent: int = 16, part: str = "both") -> None:
+        super().__init__()
+        if part not in ("encoder", "decoder", "both"):
+            raise ValueError(f"part must be encoder, decoder or both, not {part!r}")
+        self.part = part
+        widths = [3, channels, 2 * channels, 4 * channels]
+        encoder: list[nn.Module] = []
+        decoder: list[nn.Module] = [nn.Conv2d(latent, widths[-1], 3, padding=1)]
+        for a, b in pairwise(widths):
+            encoder += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.ReLU()]
+        for a, b in pairwise(reversed(widths)):
+            decoder += [nn.ReLU(), nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)]
+        self.encoder = nn.Sequential(*encoder, nn.Conv2d(widths[-1], latent, 3, padding=1))
+        self.decoder = nn.Sequential(*decoder)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Encode or decode a batch, or both."""
+        if self.part == "decoder":
+            return self._decoded(batch)
+        if self.part == "encoder":
+            latents: Tensor = self.encoder(batch)
+            return latents
+        height, width = batch.shape[2:]
+        whole = F.pad(batch, (0, -width % 8, 0, -height % 8), mode="replicate")
+        return self._decoded(self.encoder(whole))[..., :height, :width]
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        pictures: Tensor = self.decoder(latents)
+        return pictures
+
+
 class ConditionalGenerator(nn.Module):
     """(N, latent + classes) to (N, 1, 28, 28) in [-1, 1]: noise, then the class as one-hot, to an image of a digit's size."""
 
@@ -122,6 +160,7 @@ def transposed_conv() -> nn.Module:
 
 
 _MAKERS: dict[str, Callable[..., nn.Module]] = {
+    "autoencoder": Autoencoder,
     "cgan": ConditionalGenerator,
     "dcgan": dcgan,
     "fcn": fcn,

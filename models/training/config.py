@@ -5,13 +5,17 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from torch import nn
+
+from upconv.models.decoders import Autoencoder
 from upconv.models.training.degradation import Degradation
+from upconv.models.upscalers import CompactUpscaler
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class UpscalerConfig:
     """The arguments of `CompactUpscaler`."""
 
     head: str = "upsample"
@@ -20,12 +24,29 @@ class ModelConfig:
     depth: int = 5
     block: int = 5
 
+    def build(self) -> nn.Module:
+        """The module, with random weights."""
+        return CompactUpscaler(**vars(self))
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """The arguments of `Autoencoder`, which learns to give back what it is given."""
+
+    channels: int = 24
+    latent: int = 16
+    scale: ClassVar[int] = 1
+
+    def build(self) -> nn.Module:
+        """The module, with random weights."""
+        return Autoencoder(**vars(self))
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a model is trained; the defaults are the budget of the `s` models."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: UpscalerConfig | AutoencoderConfig = field(default_factory=UpscalerConfig)
     steps: int = 40_000
     """Optimiser steps; the learning rate falls to zero over them by a cosine."""
     batch: int = 16
@@ -57,7 +78,8 @@ class TrainingConfig:
     def load(cls, path: Path) -> TrainingConfig:
         """The configuration in a TOML file; raises `ValueError` for a name it does not know."""
         values: dict[str, Any] = tomllib.loads(path.read_text())
-        model = ModelConfig(**_checked(ModelConfig, values.pop("model", {}), path))
+        kind = AutoencoderConfig if "autoencoder" in values else UpscalerConfig
+        model = kind(**_checked(kind, values.pop("autoencoder", None) or values.pop("model", {}), path))
         spoiled = values.pop("degradation", None)
         degradation = None if spoiled is None else Degradation(**_checked(Degradation, spoiled, path))
         return cls(model=model, degradation=degradation, **_checked(cls, values, path))

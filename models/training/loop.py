@@ -20,7 +20,6 @@ from upconv.models.catalogue import entry
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
-from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.picture import LUMA
 
 
@@ -46,13 +45,13 @@ def train(
 ) -> Score:
     """Train until `config.steps` (or `stop_after`), going on from `out`'s checkpoint where there is one.
 
-    `build` makes the module, `upscaler` where there is none; torch's generator is seeded before it is called.
+    `build` makes the module, `configured` where there is none; torch's generator is seeded before it is called.
     Writes `checkpoint.pt`, `log.csv` and, whenever validation improves, `best.safetensors` into `out`.
     Two runs of one configuration on one machine give equal bits, interrupted or not.
     Returns the best validation score.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(config, out, build or upscaler)
+    run = Run(config, out, build or configured)
     while run.step < min(config.steps, stop_after or config.steps):
         run.advance(*patches.batch(config.seed, run.step, config.batch))
         if run.step % config.validate_every == 0 or run.step == config.steps:
@@ -161,9 +160,9 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     return config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
 
-def upscaler(config: TrainingConfig) -> nn.Module:
+def configured(config: TrainingConfig) -> nn.Module:
     """The model that `config.model` names, with random weights."""
-    return CompactUpscaler(**vars(config.model))
+    return config.model.build()
 
 
 def averaged_weights(out: Path) -> dict[str, Tensor]:

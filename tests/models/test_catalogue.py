@@ -7,7 +7,10 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from upconv.export import export
+from upconv.export.sources.module import TorchModule
 from upconv.models import CATALOGUE, DEFAULT, bundled, catalogue
+from upconv.models.training.__main__ import CONFIGS
 from upconv.models.training.data import load_image, low_high
 from upconv.models.training.degradation import jpeg
 from upconv.models.training.evaluation import bicubic, psnr_y
@@ -16,7 +19,7 @@ from upconv.runtime.errors import SourceError
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "data"
 BUNDLED = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
-TRAINED = [name for name, entry in CATALOGUE.items() if entry.licence]
+TRAINED = [name for name, entry in CATALOGUE.items() if entry.psnr_y]
 
 
 def test_the_default_is_in_the_catalogue_and_bundled() -> None:
@@ -47,8 +50,9 @@ def test_a_trained_model_has_a_card(name: str) -> None:
     card = CATALOGUE[name].card
     assert card is not None
     text = card.read_text()
-    for word in ("PSNR", "python -m upconv.models.training", "Licence", "photographs"):
+    for word in (f"{CATALOGUE[name].psnr_y:.2f} dB", f"python -m upconv.models.training {card.stem}", "README.md"):
         assert word in text
+    assert (CONFIGS / f"{card.stem}.toml").is_file()
 
 
 @pytest.mark.parametrize("name", ["upsample-s-x2", "deconv-s-x2"])
@@ -78,6 +82,22 @@ def test_tiles_equal_the_whole_picture(name: str, size: tuple[int, int]) -> None
         assert len(whole.engine.plan(*size).tiles) == 1
         difference = tiled.engine.submit(picture).result() - whole.engine.submit(picture).result()
     assert np.abs(difference).max() <= 1e-6
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_an_entry_says_how_large_it_is(name: str) -> None:
+    original, entry = catalogue.source(name).original, CATALOGUE[name]
+    assert isinstance(original, TorchModule)
+    assert entry.parameters == sum(p.numel() for p in original.module.parameters())
+    assert entry.scale is None or name.endswith(f"-x{entry.scale}")
+    assert (entry.task == "upscale") == (entry.scale is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if name not in BUNDLED])
+def test_an_entry_that_is_not_bundled_exports(name: str, tmp_path: Path) -> None:
+    contract = export(catalogue.source(name), tmp_path / "x.onnx").contract
+    assert (contract.name, contract.task) == (name, CATALOGUE[name].task)
+    assert all(p.max_abs <= p.factor * p.noise_floor for p in contract.evidence.parity)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

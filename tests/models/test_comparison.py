@@ -34,10 +34,10 @@ from upconv.models.training.comparison.matched import Curve, first_reached, to_e
 from upconv.models.training.comparison.pictures import BUNDLED_HELD_OUT, BUNDLED_TRAINING
 from upconv.models.training.comparison.plots import Bar, Scale, Series, bars, lines
 from upconv.models.training.comparison.timing import in_turns
-from upconv.models.training.config import ModelConfig, TrainingConfig
+from upconv.models.training.config import TrainingConfig, UpscalerConfig
 from upconv.runtime.errors import ParameterError
 
-TINY = replace(budget(6, model=ModelConfig(channels=4, depth=2)), batch=2, patch_px=12, precision="fp32", validate_every=2)
+TINY = replace(budget(6, model=UpscalerConfig(channels=4, depth=2)), batch=2, patch_px=12, precision="fp32", validate_every=2)
 NAMES = [candidate.name for candidate in CANDIDATES]
 
 

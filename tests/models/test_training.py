@@ -12,14 +12,20 @@ from safetensors.torch import load_file
 
 from upconv.models.catalogue import CATALOGUE
 from upconv.models.training.__main__ import CONFIGS
-from upconv.models.training.config import ModelConfig, TrainingConfig
+from upconv.models.training.config import AutoencoderConfig, TrainingConfig, UpscalerConfig
 from upconv.models.training.data import Patches, image_paths, load_image, low_high
 from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, ssim_y
 from upconv.models.training.loop import Progress, learning_rate, train
 
 TINY = TrainingConfig(
-    model=ModelConfig(channels=4, depth=2), steps=12, batch=2, patch_px=12, warmup_steps=3, validate_every=4, precision="fp32"
+    model=UpscalerConfig(channels=4, depth=2),
+    steps=12,
+    batch=2,
+    patch_px=12,
+    warmup_steps=3,
+    validate_every=4,
+    precision="fp32",
 )
 
 
@@ -48,6 +54,18 @@ def test_a_resumed_run_ends_with_the_same_bits(folder: Path, tmp_path: Path, int
     for name, tensor in straight.items():
         assert torch.equal(tensor, resumed[name]), name
     assert load_file(tmp_path / "straight" / "best.safetensors").keys() == straight.keys()
+
+
+def test_an_autoencoder_learns_to_give_back_what_it_is_given(folder: Path, tmp_path: Path) -> None:
+    config = replace(
+        TINY, model=AutoencoderConfig(channels=4, latent=8), patch_px=16, steps=80, warmup_steps=1, learning_rate=1e-2
+    )
+    patches = Patches.from_folder(folder, 1, config.patch_px, config.keep)
+    low, high = patches.batch(0, 0, 2)
+    assert torch.equal(low, high)
+    untrained = train(replace(config, steps=1), patches, held_out(folder, 1), tmp_path / "untrained")
+    trained = train(config, patches, held_out(folder, 1), tmp_path / "trained")
+    assert trained.psnr_y > untrained.psnr_y + 3
 
 
 def test_another_seed_gives_other_weights(folder: Path, tmp_path: Path) -> None:
@@ -153,7 +171,7 @@ def test_jpeg_at_high_quality_is_close() -> None:
 
 
 def test_a_run_can_start_from_a_catalogue_model(folder: Path, tmp_path: Path) -> None:
-    config = replace(TINY, model=ModelConfig(head="deconv"), start="upsample-s-x2", steps=1, learning_rate=0.0)
+    config = replace(TINY, model=UpscalerConfig(head="deconv"), start="upsample-s-x2", steps=1, learning_rate=0.0)
     weights = run(folder, tmp_path / "out", config=config)
     start = load_file(CATALOGUE["upsample-s-x2"].weights or "")
     torch.testing.assert_close(weights["body.0.weight"], start["body.0.weight"])

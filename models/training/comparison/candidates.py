@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from upconv.models.layers import DeconvHead, SubpixelHead, UpsampleHead
-from upconv.models.training.config import TrainingConfig
+from upconv.models.training.config import TrainingConfig, UpscalerConfig
 from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.errors import ParameterError
 
@@ -28,6 +28,7 @@ class Candidate:
 
     def decoder(self, config: TrainingConfig) -> CompactUpscaler:
         """A decoder with this head and random weights; under one seed, the body's are the same for every candidate."""
+        assert isinstance(config.model, UpscalerConfig)
         decoder = CompactUpscaler(scale=SCALE, channels=config.model.channels, depth=config.model.depth)
         decoder.head = self.head(config.model.channels, 3)
         return decoder

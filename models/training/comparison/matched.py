@@ -15,7 +15,7 @@ from upconv.export import export, from_module
 from upconv.models.training import loop
 from upconv.models.training.comparison.candidates import Candidate
 from upconv.models.training.comparison.pictures import Pictures
-from upconv.models.training.config import ModelConfig, TrainingConfig
+from upconv.models.training.config import TrainingConfig, UpscalerConfig
 from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.errors import ParameterError
@@ -35,10 +35,10 @@ class Curve:
     """Of the averaged weights on small crops of the held-out pictures, in dB."""
 
 
-def budget(steps: int, seed: int = 0, model: ModelConfig | None = None) -> TrainingConfig:
+def budget(steps: int, seed: int = 0, model: UpscalerConfig | None = None) -> TrainingConfig:
     """The training of every candidate: that of the `s` models, with warm-up and averages in proportion to `steps`."""
     return TrainingConfig(
-        model=model or ModelConfig(),
+        model=model or UpscalerConfig(),
         steps=steps,
         warmup_steps=max(1, min(500, steps // 10)),
         ema_decay=min(0.999, 1 - 1 / max(2, steps // 20)),

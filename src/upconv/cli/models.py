@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from upconv.runtime.errors import ParameterError
+
+if TYPE_CHECKING:
+    from upconv.models import Entry
 
 app = typer.Typer(help="The models that come with the project, and how good they are.")
 
@@ -21,20 +27,28 @@ def models(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
     if context.invoked_subcommand is not None:
         return
     if as_json:
-        rows = [
-            {
-                "name": e.name,
-                "summary": e.summary,
-                "licence": e.licence,
-                "artifact": str(e.artifact) if e.artifact.exists() else None,
-                "default": e.name == DEFAULT,
-            }
-            for e in CATALOGUE.values()
-        ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([_row(entry) | {"default": entry.name == DEFAULT} for entry in CATALOGUE.values()], indent=2))
         return
+    table = Table("name", "task", "scale", "parameters", "PSNR-Y", "licence", "what it is", box=None, pad_edge=False)
     for entry in CATALOGUE.values():
-        print(f"{entry.name:<15} {entry.summary}{' (default)' if entry.name == DEFAULT else ''}")
+        quality = f"{entry.psnr_y:.2f} dB" if entry.psnr_y else "random weights" if entry.parameters else "no weights"
+        scale = f"x{entry.scale}" if entry.scale else "-"
+        name = f"{entry.name} (default)" if entry.name == DEFAULT else entry.name
+        table.add_row(name, entry.task, scale, f"{entry.parameters:,}", quality, entry.licence, entry.summary)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "task": entry.task,
+        "scale": entry.scale,
+        "parameters": entry.parameters,
+        "psnr_y": entry.psnr_y,
+        "licence": entry.licence,
+        "artifact": str(entry.artifact) if entry.artifact.exists() else None,
+    }
 
 
 @app.command()
