@@ -61,10 +61,10 @@ def phase_imbalance(kernel: NDArray[Any], strides: tuple[int, ...], *, signed: b
     The largest difference between the phases' sums of absolute weights, per their mean. `signed` sums with signs, for
     each output channel: what a picture of one colour would show.
     """
-    phases = product(*(range(stride) for stride in strides))
-    taps = [
-        kernel[(..., *(slice(first, None, stride) for first, stride in zip(phase, strides, strict=True)))] for phase in phases
-    ]
+    taps = []
+    for phase in product(*(range(stride) for stride in strides)):
+        steps = (slice(first, None, stride) for first, stride in zip(phase, strides, strict=True))
+        taps.append(kernel[(slice(None), slice(None), *steps)])
     within = (0, *range(2, kernel.ndim)) if signed else None
     sums = np.array([(t if signed else np.abs(t)).sum(axis=within) for t in taps])
     mean = np.abs(kernel).sum(axis=within) / len(taps)

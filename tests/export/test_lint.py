@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -67,7 +69,7 @@ def test_the_imbalance_of_a_kernel_of_ones(size: int, stride: int, expected: flo
         ({"mode": "cubic", "exclude_outside": 1}, "exclude_outside"),
     ],
 )
-def test_resizes_that_runtimes_read_differently(attributes: dict[str, object], word: str) -> None:
+def test_resizes_that_runtimes_read_differently(attributes: dict[str, Any], word: str) -> None:
     node = helper.make_node("Resize", ["x", "", "scales"], ["y"], **attributes)
     model = helper.make_model(helper.make_graph([node], "g", [], []))
     assert word in found(model)["ambiguous-resize"]
