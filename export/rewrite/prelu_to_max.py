@@ -1,0 +1,46 @@
+"""Write PRelu with constant slopes as operators that run several times faster.
+
+PRelu(x) = x where x >= 0, a * x elsewhere
+
+one slope for all channels    LeakyRelu(x, a), which onnxruntime fuses into a convolution
+all slopes in [0, 1]          Max(x, a * x):  a * x <= x exactly where x >= 0
+all slopes at least 1         Min(x, a * x)
+any slopes                    Relu(x) + a * Min(x, 0):  one of the two terms is always zero
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnxscript import ir
+
+from upconv.export.rewrite.rule import ExactRule, Rewrite, constant
+
+
+class PReluToMax(ExactRule):
+    """A PRelu whose slopes are known."""
+
+    def pattern(self, op: Any, x: Any, slope: Any) -> Any:
+        return op.PRelu(x, slope, _outputs=["y"])
+
+    def obstacle(self, slope: ir.Value, **_: Any) -> str | None:
+        values = constant(slope)
+        if values is None:
+            return "the slopes are not constant"
+        return None if np.isfinite(values).all() else "a slope is no finite number"
+
+    def rewrite(self, op: Any, x: ir.Value, slope: ir.Value, y: ir.Value, **_: Any) -> Any:
+        values = constant(slope)
+        assert values is not None
+        if values.size > 0 and (values == values.flat[0]).all():
+            return op.LeakyRelu(x, alpha=float(values.flat[0]))
+        if ((values >= 0) & (values <= 1)).all():
+            return op.Max(x, op.Mul(x, slope))
+        if (values >= 1).all():
+            return op.Min(x, op.Mul(x, slope))
+        zero = op.initializer(ir.tensor(np.zeros((), values.dtype)), name=f"{y.name}_zero")
+        return op.Add(op.Relu(x), op.Mul(op.Min(x, zero), slope))
+
+
+prelu_to_max = Rewrite("prelu_to_max", (PReluToMax,))

@@ -1,0 +1,92 @@
+"""A rewrite rule that says why it declines, and the stage that applies it to a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxscript import ir
+from onnxscript.rewriter import pattern
+
+from upconv.export.capture import anonymous
+from upconv.export.stage import StageResult
+
+Array = NDArray[Any]
+
+
+class ExactRule(pattern.RewriteRuleClassBase, ABC):
+    """One pattern of nodes, what takes its place, and what would make that another function.
+
+    Values between the pattern's nodes that are used elsewhere, or are outputs of the graph, keep it from matching.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__name__)
+        self.declined: list[str] = []
+
+    @abstractmethod
+    def obstacle(self, *args: Any, **values: Any) -> str | None:
+        """Why the match cannot be rewritten and stay the same function; none where it can."""
+
+    def check(self, op: Any, *args: Any, **values: Any) -> pattern.MatchResult:
+        """The verdict on a match, for onnxscript; declined ones are remembered."""
+        reason = self.obstacle(**values)
+        result = pattern.MatchResult()
+        if reason is not None:
+            self.declined.append(reason)
+            result.fail(reason)
+        return result
+
+
+class Rewrite:
+    """The stage that applies a rule wherever it holds; its patterns are tried in order."""
+
+    def __init__(self, name: str, patterns: tuple[type[ExactRule], ...]) -> None:
+        self.name = name
+        self._patterns = patterns
+
+    def __call__(self, model: onnx.ModelProto) -> StageResult:
+        """The rewritten model, or the same one and why."""
+        rules = [kind() for kind in self._patterns]
+        graph = ir.from_proto(model)
+        count = pattern.RewriteRuleSet([_registered(rule) for rule in rules], commute=True).apply_to_model(graph)
+        declined = "; ".join(dict.fromkeys(reason for rule in rules for reason in rule.declined))
+        if count == 0:
+            return StageResult(model, False, f"declined: {declined}" if declined else "no such operators")
+        ir.passes.common.RemoveUnusedNodesPass()(graph)
+        rewritten = anonymous(ir.to_proto(graph))
+        return StageResult(rewritten, True, f"{count} places{f'; declined elsewhere: {declined}' if declined else ''}")
+
+
+def constant(value: ir.Value | None) -> Array | None:
+    """The number that a value always has; none for what is fed, computed, or may be overridden by an input."""
+    if value is None or value.const_value is None or value.is_graph_input():
+        return None
+    return value.const_value.numpy()
+
+
+def attribute(node: ir.Node, name: str, default: Any) -> Any:
+    """An attribute's value."""
+    found = node.attributes.get(name)
+    return default if found is None else found.value
+
+
+def bias_of(node: ir.Node, channels: int) -> Array | None:
+    """The bias of a convolution, zeros where it has none; none where it is not known before the graph runs."""
+    if len(node.inputs) < 3 or node.inputs[2] is None:
+        return np.zeros(channels, np.float32)
+    return constant(node.inputs[2])
+
+
+def producer(value: ir.Value) -> ir.Node:
+    """The node that makes a matched value."""
+    node = value.producer()
+    assert node is not None
+    return node
+
+
+def _registered(rule: ExactRule) -> pattern.RewriteRule:
+    return pattern.RewriteRule(rule.pattern, rule.rewrite, rule.check, name=rule.name)

@@ -1,0 +1,73 @@
+"""Small graphs in float64, and whether a rewrite leaves their function as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from upconv.export.rewrite import Rewrite
+from upconv.export.stage import StageResult
+
+Array = NDArray[Any]
+
+
+class Graph:
+    """Nodes and float64 weights, from input `x` to output `y`."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, Array] = {}
+
+    def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        """A node."""
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=f"{kind}_{output}", **attributes))
+
+    def weight(self, name: str, value: Array) -> str:
+        """A constant."""
+        self.weights[name] = value
+        return name
+
+    def model(self, shape: Sequence[int], outputs: Sequence[str] = ("y",)) -> onnx.ModelProto:
+        """The model, its batch and sizes symbolic."""
+        symbols = [
+            axis if n in (0, *range(2, len(shape))) else length
+            for n, (axis, length) in enumerate(zip("nchwd", shape, strict=False))
+        ]
+        graph = helper.make_graph(
+            self.nodes,
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.DOUBLE, symbols)],
+            [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None] * len(shape)) for name in outputs],
+            [numpy_helper.from_array(value, name) for name, value in self.weights.items()],
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def _applied(stage: Rewrite, model: onnx.ModelProto, x: Array, tolerance: float = 1e-9) -> StageResult:
+    result = stage(model)
+    if result.changed:
+        onnx.checker.check_model(result.model)
+        expected, got = (ReferenceEvaluator(m).run(None, {"x": x}) for m in (model, result.model))
+        for a, b in zip(expected, got, strict=True):
+            assert a.shape == b.shape
+            np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance)
+    return result
+
+
+@pytest.fixture(scope="session")
+def graph() -> Callable[[], Graph]:
+    """Makes an empty graph."""
+    return Graph
+
+
+@pytest.fixture(scope="session")
+def applied() -> Callable[..., StageResult]:
+    """What a stage makes of a model, after its outputs have been found equal in float64."""
+    return _applied
