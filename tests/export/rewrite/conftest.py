@@ -10,8 +10,8 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
+from upconv.export.parity.backends import ReferenceBackend
 from upconv.export.rewrite import Rewrite
 from upconv.export.stage import StageResult
 
@@ -50,14 +50,14 @@ class Graph:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def _applied(stage: Rewrite, model: onnx.ModelProto, x: Array, tolerance: float = 1e-9) -> StageResult:
+def _applied(stage: Rewrite, model: onnx.ModelProto, x: Array) -> StageResult:
     result = stage(model)
     if result.changed:
         onnx.checker.check_model(result.model)
-        expected, got = (ReferenceEvaluator(m).run(None, {"x": x}) for m in (model, result.model))
+        expected, got = (ReferenceBackend(m).run([x]) for m in (model, result.model))
         for a, b in zip(expected, got, strict=True):
             assert a.shape == b.shape
-            np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-9)
     return result
 
 
