@@ -80,11 +80,16 @@ def _decoder(name: str, summary: str, parameters: int, shape: tuple[int, ...] = 
 
 
 def _autoencoder(part: Literal["encoder", "decoder"], summary: str, shape: tuple[int, ...]) -> Entry:
-    name = "autoencoder" if part == "decoder" else "autoencoder-encoder"
-    factory = "upconv.models.decoders:Autoencoder"
-    parameters, psnr_y = 0, 1.0
     return Entry(
-        *(name, summary, factory, {"part": part}, "decode", None, parameters, psnr_y), shape=shape, trained_as="autoencoder"
+        "autoencoder" if part == "decoder" else "autoencoder-encoder",
+        summary,
+        "upconv.models.decoders:Autoencoder",
+        {"part": part},
+        "decode",
+        parameters=214_627,
+        psnr_y=32.76,
+        shape=shape,
+        trained_as="autoencoder",
     )
 
 
@@ -101,6 +106,8 @@ CATALOGUE: dict[str, Entry] = {
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),
+        _autoencoder("decoder", "pictures from latents, by nn.ConvTranspose2d", (1, 16, 8, 8)),
+        _autoencoder("encoder", "what makes those latents: 16 planes at an eighth of the size", (1, 3, 64, 64)),
         _decoder("generator", "encoder and bilinear decoder with one nn.Upsample", 104_067, kind="generator"),
         _decoder("generator-interpolate", "the same function with F.interpolate", 104_067, kind="generator", form="function"),
         _decoder("transposed-conv", "one nn.ConvTranspose2d", 32_832, (1, 32, 16, 16)),

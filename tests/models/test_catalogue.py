@@ -108,6 +108,16 @@ def test_every_entry_makes_a_source_with_the_same_weights_each_time(name: str) -
         assert np.isfinite(first.original.backend("float32").run(first.example)[0]).all()
 
 
+def test_the_autoencoder_decodes_what_it_encoded() -> None:
+    pixels = np.asarray(load_image(PHOTOGRAPHS / "flower.jpg", sharpen=False))
+    height, width = (n // 8 * 8 for n in pixels.shape[:2])
+    picture = pixels[:height, :width].astype(np.float32).transpose(2, 0, 1)[None] / 255
+    encode, decode = (catalogue.source(n).original.backend("float32") for n in ("autoencoder-encoder", "autoencoder"))
+    latents = encode.run([picture])
+    assert latents[0].shape == (1, 16, height // 8, width // 8)
+    assert float(np.mean((decode.run(latents)[0] - picture) ** 2)) < 10 ** (-28 / 10)
+
+
 def test_what_does_not_come_exported_says_how_to_export_it() -> None:
     with pytest.raises(SourceError, match="upconv export dcgan"):
         bundled("dcgan")
