@@ -1,0 +1,58 @@
+"""What onnxruntime makes of a graph: how many convolutions run in its fast layout, and how many take their activation along."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnxruntime as ort
+from onnx import helper
+
+from upconv.runtime.errors import ExportError, first_line
+
+NCHWC = "com.microsoft.nchwc"
+"""Domain of the operators that work on channels in blocks as wide as the processor's vectors."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A census of the graph as onnxruntime runs it on the processor, at optimisation level `all`."""
+
+    nodes: int
+    convolutions: int
+    """Conv and ConvTranspose, fused or not."""
+    blocked: int
+    """Those of them in the blocked layout."""
+    activated: int
+    """Those of them with an activation fused in."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.nodes} nodes; of {self.convolutions} convolutions {self.blocked} in the blocked layout, "
+            f"{self.activated} with a fused activation"
+        )
+
+
+def fusion(model: onnx.ModelProto) -> Fusion:
+    """Counted in the graph that onnxruntime writes to `optimized_model_filepath`; raises `ExportError` where it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "optimised.onnx")
+        options = ort.SessionOptions()
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 4  # it warns that such a file is for this machine alone
+        try:
+            ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            nodes = list(onnx.load(path).graph.node)
+        except Exception as error:  # onnxruntime raises half a dozen unrelated types
+            raise ExportError(f"onnxruntime cannot optimise the graph: {first_line(error)}") from error
+    convolutions = [node for node in nodes if node.op_type in ("Conv", "FusedConv", "ConvTranspose")]
+    return Fusion(
+        nodes=len(nodes),
+        convolutions=len(convolutions),
+        blocked=sum(node.domain == NCHWC for node in convolutions),
+        activated=sum(
+            any(a.name == "activation" and helper.get_attribute_value(a) for a in node.attribute) for node in convolutions
+        ),
+    )
