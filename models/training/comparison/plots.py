@@ -86,6 +86,8 @@ def bars(rows: Sequence[Bar], title: str) -> str:
         )
         low, high = (across(value) for value in bar.whisker)
         _line(svg, (low, middle), (high, middle), "whisker")
+        for end in (low, high):
+            _line(svg, (end, middle - 5), (end, middle + 5), "whisker")
         _text(svg, max(across(bar.value), high) + 8, middle + 4, bar.note, "start")
     return tostring(svg, encoding="unicode")
 
