@@ -9,7 +9,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 24, 12, 44
 ROW = 26
 LABEL_WIDTH = 140
 
