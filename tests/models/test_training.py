@@ -9,14 +9,16 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch import nn
 
 from upconv.models.catalogue import CATALOGUE
 from upconv.models.training.__main__ import CONFIGS
 from upconv.models.training.config import AutoencoderConfig, TrainingConfig, UpscalerConfig
 from upconv.models.training.data import Patches, image_paths, load_image, low_high
 from upconv.models.training.degradation import Degradation, jpeg
-from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, ssim_y
-from upconv.models.training.loop import Progress, learning_rate, train
+from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
+from upconv.models.training.loop import Progress, averaged_weights, learning_rate, train
+from upconv.models.upscalers import CompactUpscaler
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),
@@ -184,6 +186,28 @@ def test_ssim_falls_with_noise(photograph: Callable[[int, int], np.ndarray]) -> 
     noisy = np.clip(truth + noise, 0, 255).astype(np.uint8)
     assert ssim_y(truth, truth, 2) == pytest.approx(1)
     assert ssim_y(noisy, truth, 2) < 0.95
+
+
+def test_what_is_blurred_is_less_sharp(photograph: Callable[[int, int], np.ndarray]) -> None:
+    truth = photograph(60, 60).astype(np.uint8)
+    blurred = np.asarray(Image.fromarray(truth).resize((30, 30), Image.Resampling.BOX).resize((60, 60)))
+    assert sharpness(truth, truth, 2) == 1
+    assert sharpness(blurred, truth, 2) < 0.9
+    assert sharpness(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9, 3), np.uint8), 2) == 1
+
+
+def test_a_run_can_build_a_module_of_its_own(folder: Path, tmp_path: Path) -> None:
+    patches = Patches.from_folder(folder, 2, TINY.patch_px, TINY.keep)
+    layer = "head.2.weight"
+
+    def build(config: TrainingConfig) -> nn.Module:
+        model = CompactUpscaler(channels=config.model.channels, depth=config.model.depth)
+        model.head = nn.Sequential(model.head, nn.Identity(), nn.Conv2d(3, 3, 1))
+        return model
+
+    train(TINY, patches, held_out(folder, 2), tmp_path / "out", build=build)
+    assert layer in averaged_weights(tmp_path / "out")
+    assert layer in load_file(tmp_path / "out" / "best.safetensors")
 
 
 def test_a_model_is_compared_with_every_interpolation(folder: Path) -> None:

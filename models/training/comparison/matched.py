@@ -20,7 +20,7 @@ from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.errors import ParameterError
 
-POINTS = 20
+POINTS = 15
 """Of each training curve."""
 
 

@@ -131,11 +131,11 @@ def _strip(comparison: Comparison, title: str, what: str, planes: Callable[[Exhi
 
 def _photograph_strips(comparison: Comparison) -> list[Strip]:
     strips = []
-    for index, original in enumerate(comparison.originals):
+    for index, (name, original) in enumerate(comparison.originals.items()):
         images = [("original", _data_url(original))]
         images += [(r.name, _data_url(e.crops[index])) for r, e in zip(comparison.results, comparison.exhibits, strict=True)]
         side = original.shape[0]
-        strips.append(Strip(f"Held-out picture {index + 1}", f"Its busiest {side}x{side} pixels, magnified.", images))
+        strips.append(Strip(f"Held out: {name}", f"Its busiest {side}x{side} pixels, magnified.", images))
     return strips
 
 

@@ -23,7 +23,7 @@ BUNDLED_HELD_OUT = ("chelsea", "rocket", "camera", "hubble_deep_field")
 
 HELD_OUT_PX = 384
 """Side of the middle of a held-out picture that quality is measured on."""
-CURVE_PX = 192
+CURVE_PX = 128
 """The same for the points of the training curve, which there are many of."""
 
 
@@ -63,7 +63,9 @@ def _of_folders(config: TrainingConfig, training: Path, validation: Path) -> Pic
     patches = Patches.from_folder(training, SCALE, config.patch_px, config.keep)
     held, curve = (held_out(validation, SCALE, crop_px=side) for side in (HELD_OUT_PX, CURVE_PX))
     described = f"{len(patches.pairs)} pictures of {training.name}/, {len(held)} of {validation.name}/ held out"
-    return Pictures(patches, curve, held, tuple(p.stem for p in image_paths(validation)), described)
+    return Pictures(
+        patches, curve, held, tuple(p.relative_to(validation).as_posix() for p in image_paths(validation)), described
+    )
 
 
 def _bundled(config: TrainingConfig) -> Pictures:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 24, 12, 44
 ROW = 26
 LABEL_WIDTH = 140
 
@@ -86,6 +86,8 @@ def bars(rows: Sequence[Bar], title: str) -> str:
         )
         low, high = (across(value) for value in bar.whisker)
         _line(svg, (low, middle), (high, middle), "whisker")
+        for end in (low, high):
+            _line(svg, (end, middle - 5), (end, middle + 5), "whisker")
         _text(svg, max(across(bar.value), high) + 8, middle + 4, bar.note, "start")
     return tostring(svg, encoding="unicode")
 

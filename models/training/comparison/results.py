@@ -85,8 +85,8 @@ class Comparison:
     results: tuple[Result, ...]
     exhibits: tuple[Exhibit, ...]
     """One for each result."""
-    originals: tuple[Pixels, ...]
-    """What the crops should be."""
+    originals: dict[str, Pixels]
+    """What the crops should be, by the held-out picture's name."""
 
     def as_dict(self) -> dict[str, Any]:
         """All numbers, for JSON; the pictures are left out."""

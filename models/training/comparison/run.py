@@ -77,7 +77,7 @@ class _Run:
             setup=self._setup(),
             results=tuple(self._result(*part) for part in parts),
             exhibits=tuple(Exhibit(*each) for each in zip((f[1] for f in fresh), (d[1] for d in drawn), crops, strict=True)),
-            originals=originals,
+            originals=dict(zip(self.pictures.names, originals, strict=False)),
         )
 
     def _trained(self, index: int, candidate: Candidate) -> Trained:

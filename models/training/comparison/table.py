@@ -33,8 +33,8 @@ def rows(setup: Setup, first: str) -> tuple[Row, ...]:
         Row(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.torch)),
         Row(f"onnxruntime, {picture} in, ms", lambda r: f"{r.timings.onnxruntime.ms:.1f}"),
         Row(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.onnxruntime)),
-        Row("training to equal loss, s", lambda r: _seconds(r, r.reached.loss)),
-        Row("training to equal PSNR, s", lambda r: _seconds(r, r.reached.psnr_y)),
+        Row("training to equal loss, s (steps)", lambda r: _seconds(r, r.reached.loss)),
+        Row("training to equal PSNR, s (steps)", lambda r: _seconds(r, r.reached.psnr_y)),
         Row("loss at the end", lambda r: f"{r.curve.loss[-1]:.5f}"),
         Row("PSNR-Y, dB", lambda r: f"{r.quality.psnr_y:.2f}"),
         Row(f"  less {first}'s (standard error)", lambda r: f"{r.quality.psnr_gain:+.2f} ({r.quality.psnr_gain_error:.2f})"),
@@ -81,7 +81,7 @@ def _megabytes(value: float | None) -> str:
 
 
 def _seconds(result: Result, steps: float | None) -> str:
-    return "not reached" if steps is None else f"{result.seconds_of(steps):.1f}"
+    return "not reached" if steps is None else f"{result.seconds_of(steps):.1f} ({steps:.0f})"
 
 
 def _ratio(timing: Timing) -> str:
