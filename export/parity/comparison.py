@@ -84,6 +84,7 @@ class _Comparing:
                 at_fault.append((runtime, row))
         if all(row.status == "missing" for row in rows):
             raise ParameterError(f"none of these backends is here: {'; '.join(f'{row.name}: {row.said}' for row in rows)}")
+        first_difference = self._where(at_fault)
         return Comparison(
             a=self.a.label,
             b=self.b.label if self.b else None,
@@ -91,8 +92,8 @@ class _Comparing:
             min_psnr_db=self.min_psnr_db,
             inputs=tuple(str(case) for case in self.cases),
             rows=tuple(rows),
-            first_difference=self._where(at_fault),
-            notes=self.notes,
+            first_difference=first_difference,
+            notes=(*self.notes, *_unexplained(at_fault, first_difference)),
             sample=self.exact[self._photograph][0],
         )
 
@@ -176,6 +177,15 @@ class _Comparing:
     def _by_psnr(self, exact: Array, rounded: Array, got: Array) -> Difference | None:
         level = psnr_db(exact, got, None)
         return None if level is None or level >= self.min_psnr_db else Difference(error(exact, got), error(exact, rounded))
+
+
+def _unexplained(at_fault: list[tuple[Runtime, Row]], found: FirstDifference | None) -> tuple[str, ...]:
+    if found is not None or not at_fault:
+        return ()
+    name = at_fault[0][1].name
+    return (
+        f"in {name} no node differs once it must show every value: look at what it fuses, or what torch's exporter changed",
+    )
 
 
 def _answers(a: Subject, tried: list[Case]) -> tuple[list[Outputs], list[Outputs]]:

@@ -90,7 +90,7 @@ DISTRIBUTIONS: dict[str, Callable[[Shape, np.random.Generator], Array]] = {
     "uniform": lambda shape, random: random.random(shape, np.float32),
     "photograph": _photograph,
     "extremes": lambda shape, random: random.integers(0, 2, shape).astype(np.float32),
-    "constant": lambda shape, random: np.full(shape, 0.5, np.float32),
+    "constant": lambda shape, random: np.full(shape, 0.6, np.float32),
     "impulse": _impulse,
 }
-"""What each is called, and how it is drawn between 0 and 1."""
+"""What each is called, and how it is drawn between 0 and 1. The constant is a whole 8-bit value, 153, so that rounding is no lottery."""

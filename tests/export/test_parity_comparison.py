@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from upconv.export import Source, export, from_module
-from upconv.export.parity import runtimes
+from upconv.export.parity import FACTOR, runtimes
 from upconv.export.parity.backends import Array, Backend, ReferenceBackend
+from upconv.export.parity.bisection import Difference, in_runtime
 from upconv.export.parity.comparison import compare
+from upconv.export.parity.page import page
 from upconv.export.parity.runtimes import Runtime
 from upconv.export.parity.subject import Subject, from_file, from_source
 from upconv.runtime.errors import ContractError, ModelError, ParameterError
@@ -211,6 +215,30 @@ def test_a_runtime_that_is_wrong_is_led_back_to_its_node(file: Path, monkeypatch
     assert "inputs that agree" in str(found)
 
 
+@pytest.mark.parametrize("name", ["onnxruntime:disabled", "onnxruntime:all", "openvino:float32"])
+def test_a_runtime_that_is_right_differs_in_no_node(file: Path, name: str) -> None:
+    if name.startswith("openvino"):
+        pytest.importorskip("openvino")
+    subject = from_file(file)
+    runtime = next(runtime for runtime in runtimes.RUNTIMES if runtime.name == name)
+    assert runtime.of_graph is not None
+    inputs = [np.random.default_rng(0).random((1, 3, 12, 10), np.float32)]
+    differs = partial(Difference.beyond_noise, factor=FACTOR)
+    assert in_runtime(name, subject.model, runtime.of_graph, inputs, differs) is None
+
+
+def test_what_is_not_installed_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else found(name))
+    comparison = compare(from_file(file), backends=["openvino", "onnxruntime:all"])
+    assert comparison.equal
+    missing = [row for row in comparison.rows if row.status == "missing"]
+    assert [row.name for row in missing] == ["openvino:float32", "openvino:default"]
+    assert all(row.said == "not installed; pip install 'upconv[openvino]'" for row in missing)
+    with pytest.raises(ParameterError, match="none of these backends is here"):
+        compare(from_file(file), backends=["openvino", "torch"])
+
+
 @pytest.mark.parametrize(("step", "equal"), [(1e-3, True), (0.1, False)])
 def test_fewer_bits_are_judged_in_decibels(file: Path, monkeypatch: pytest.MonkeyPatch, step: float, equal: bool) -> None:
     only(monkeypatch, lambda model: Coarse(model, step))
@@ -233,6 +261,16 @@ def test_the_report_is_json_with_the_same_fields_for_every_row(a: Subject, file:
     assert all(set(row) == fields for row in report["backends"])
     assert report["first_difference"]["attributes"]["pads"] == [1, 1, 1, 1]
     assert report["equal"] is False
+
+
+def test_the_page_stands_alone_and_shows_the_differences(a: Subject, file: Path) -> None:
+    comparison = compare(a, from_file(changed(file, other_place)), backends=["onnxruntime"])
+    text = page(comparison)
+    assert text.count("data:image/png;base64,") == 5  # A's own output, and the difference at four levels
+    assert "http" not in text
+    assert "<script" not in text
+    assert "coordinate_transformation_mode is &#x27;asymmetric&#x27; in A" in text
+    assert text.count('<tr class="different">') == 4
 
 
 def test_a_file_without_a_contract_is_tried_for_its_sizes(without_contract: Path) -> None:
