@@ -11,13 +11,13 @@ from upconv.runtime.contract import Pixels
 
 def test_each_unit_of_a_known_error() -> None:
     exact = np.array([[0.0, 0.5, 1.0]])
-    got = exact + np.array([[0.0, 2.0**-10, 0.0]])
+    got = exact - np.array([[0.0, 2.0**-10, 0.0]])
     found = measured([[exact]], [[got]], Pixels())
     assert found.max_abs == 2.0**-10
     assert found.max_relative == 2.0**-9
     assert found.max_ulp == 2.0**-10 / 2.0**-24
     assert found.psnr_db == pytest.approx(10 * np.log10(3 * 2.0**20))
-    assert found.max_8bit == 1  # 127.5 lies between two pixels
+    assert found.max_8bit == 1  # 127.5 rounds to 128
 
 
 def test_no_error_has_no_decibels_and_what_is_no_picture_no_pixels() -> None:

@@ -18,7 +18,6 @@ from upconv.models.training.data import Patches, image_paths, load_image, low_hi
 from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
 from upconv.models.training.loop import Progress, averaged_weights, learning_rate, train
-from upconv.models.upscalers import CompactUpscaler
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),
@@ -201,7 +200,7 @@ def test_a_run_can_build_a_module_of_its_own(folder: Path, tmp_path: Path) -> No
     layer = "head.2.weight"
 
     def build(config: TrainingConfig) -> nn.Module:
-        model = CompactUpscaler(channels=config.model.channels, depth=config.model.depth)
+        model = config.model.build()
         model.head = nn.Sequential(model.head, nn.Identity(), nn.Conv2d(3, 3, 1))
         return model
 
