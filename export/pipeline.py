@@ -11,6 +11,7 @@ import onnx
 
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
+from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
 from upconv.export.reference import Reference, attempt
 from upconv.export.report import Artifact, StageReport
@@ -46,7 +47,7 @@ class _Export:
 
     def run(self, opset: int) -> Artifact:
         model, axes, reference = self._captured(self._sizes(), opset)
-        for stage in STAGES:
+        for stage in (RaiseOpset(opset), *STAGES):
             model = self._applied(stage, model, reference)
         halo = self._halo(model, axes)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
@@ -57,13 +58,13 @@ class _Export:
 
     def _sizes(self) -> list[Axis]:
         shapes = self.source.shapes
-        backend = self.source.original.backend("float32")
-        first = attempt(backend, self.source, shapes)
+        first = attempt(self.source.original.backend("float32"), self.source, shapes)
         if first is None:
             raise ExportError(
                 f"{self.source.name} refuses an input of shape {_shapes(shapes)}; give one that it accepts with --shape"
             )
-        axes = find_axes(lambda s: attempt(backend, self.source, s), shapes)
+        backend = self.source.original.sizes()
+        axes = find_axes(lambda s: attempt(backend, self.source, s), shapes, self.source.multiple)
         names = ["depth", "height", "width"][-len(axes) :] if axes else []
         found = "; ".join(f"{name}: {_law(axis, shapes)}" for name, axis in zip(names, axes, strict=True))
         self._done("sizes", False, found or f"{_shapes(shapes)} to {_shapes(first)}")
@@ -82,7 +83,7 @@ class _Export:
         pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
         lengths = ", ".join(f"axis {axis.index} to {_length(model, axis)}" for axis in pinned)
         said = f"; torch pinned {lengths}: it could not trace the module for other sizes" if pinned else ""
-        self._done("capture", True, f"{len(model.graph.node)} nodes, opset {opset}{said}", str(verdict))
+        self._done("capture", True, f"{len(model.graph.node)} nodes, opset {opset_of(model)}{said}", str(verdict))
         return model, kept, reference
 
     def _applied(self, stage: Stage, model: onnx.ModelProto, reference: Reference) -> onnx.ModelProto:
@@ -146,7 +147,7 @@ class _Export:
             halo=halo,
             input=pixels,
             output=self._output_pixels(pixels),
-            opset=next(entry.version for entry in model.opset_import if entry.domain == ""),
+            opset=opset_of(model),
             evidence=Evidence(parity=tuple(_evidence(v) for v in verdicts)),
             provenance=Provenance(
                 source=self.source.origin,

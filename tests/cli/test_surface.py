@@ -13,7 +13,22 @@ import pytest
         ("upconv", ["Upscaler", "bundled"]),
         ("upconv.runtime", ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]),
         ("upconv.models", ["CATALOGUE", "DEFAULT", "Entry", "bundled"]),
-        ("upconv.export", ["Artifact", "Source", "StageReport", "export", "from_factory", "from_module"]),
+        (
+            "upconv.export",
+            [
+                *(
+                    "Artifact",
+                    "Source",
+                    "StageReport",
+                    "export",
+                    "from_checkpoint",
+                    "from_factory",
+                    "from_keras",
+                    "from_module",
+                ),
+                *("from_onnx", "from_program", "open_source"),
+            ],
+        ),
         ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
         ("upconv.service", ["Settings", "create_app", "serve"]),
     ],
