@@ -11,6 +11,7 @@ import onnx
 
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
+from upconv.export.deviation import halo_deviation
 from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
 from upconv.export.reference import Reference, attempt
@@ -19,7 +20,7 @@ from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
 from upconv.export.stage import Stage, census
-from upconv.export.tiling import TOLERANCE, described, tiling_difference
+from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
@@ -112,19 +113,25 @@ class _Export:
         reaches = halos.derive(model)
         halo = reaches if isinstance(reaches, NoHalo) else halos.halo_of(reaches)
         if not isinstance(reaches, NoHalo):
-            halo = halos.probe(OnnxruntimeBackend(model), self._probe_shape(axes, halo), reaches) or halo
+            backend = OnnxruntimeBackend(model)
+            probes = (halos.probe(backend, shape, reaches) for shape in self._probe_shapes(model, axes, halo))
+            halo = next((found for found in probes if found is not None), halo)
         said = f"none finite: {halo.node}: {halo.reason}" if isinstance(halo, NoHalo) else str(halo)
         self._done("halo", False, said)
         return halo
 
-    def _probe_shape(self, axes: list[Axis], halo: Halo | NoHalo) -> Shape:
+    def _probe_shapes(self, model: onnx.ModelProto, axes: list[Axis], halo: Halo | NoHalo) -> list[Shape]:
         assert isinstance(halo, Halo)
         margins = (halo.top + halo.bottom, halo.left + halo.right)
-        lengths = []
+        lengths, strips = [], []
         for axis, margin in zip(axes, margins, strict=True):
             assert axis.law is not None
             lengths.append(-(-max(axis.law.minimum, margin + 16) // axis.law.multiple) * axis.law.multiple)
-        return (1, self.source.shapes[0][1], *lengths)
+            strips.append(strip(axis.law))
+        batch, channels = 1, self.source.shapes[0][1]
+        if halos.products_per_pixel(model) * lengths[0] * lengths[1] <= BUDGET:
+            return [(batch, channels, *lengths)]
+        return [(batch, channels, lengths[0], strips[1]), (batch, channels, strips[0], lengths[1])]
 
     def _parity(self, model: onnx.ModelProto, reference: Reference) -> tuple[Verdict, ...]:
         verdicts = tuple(reference.judge(model, level) for level in ("disabled", "all"))
@@ -174,7 +181,12 @@ class _Export:
             self._done("tiling", False, f"none: {reason}")
             return contract.model_copy(update={"halo": NoHalo(node="the whole graph", reason=reason)})
         self._done("tiling", False, f"tiles differ from the whole picture by {difference:.2g} at most")
-        return contract.model_copy(update={"evidence": contract.evidence.model_copy(update={"tiling_max_abs": difference})})
+        table = halo_deviation(model, contract)
+        if table:
+            said = ", ".join(f"{row.halo_px}: {row.steps:.2g}" for row in table)
+            self._done("deviation", False, f"8-bit steps on a photograph by halo: {said}")
+        evidence = contract.evidence.model_copy(update={"tiling_max_abs": difference})
+        return contract.model_copy(update={"evidence": evidence, "halo_deviation": table})
 
     def _done(self, name: str, changed: bool, summary: str, equality: str = "") -> None:
         now = time.perf_counter()
