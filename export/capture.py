@@ -15,9 +15,10 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 from torch.utils._pytree import tree_leaves
 
+from upconv.export.lowering import TABLE
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.runtime.errors import ExportError
@@ -56,27 +57,42 @@ def capture(
 
 
 def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, opset: int) -> onnx.ModelProto:
-    with torch.inference_mode():
+    # Not inference_mode: a module that keeps what it computes could not be traced with it afterwards.
+    with torch.no_grad():
         outputs = len([leaf for leaf in tree_leaves(module(*tensors)) if isinstance(leaf, Tensor)])
+    parameters = inspect.signature(module.forward).parameters
+    names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
+    # torch.export takes what *args holds for one nested argument.
+    nested = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    return _written(module, tensors, names, outputs, opset=opset, dynamic_shapes=(dynamic,) if nested else dynamic)
+
+
+def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> onnx.ModelProto:
+    """The graph of a program that `torch.export` made, dynamic where the program is; raises `ExportError` as `capture` does."""
+    signature = program.graph_signature
+    try:
+        return _written(program, (), signature.user_inputs, len(signature.user_outputs), opset=opset)
+    except Exception as error:
+        raise ExportError(f"torch cannot write {name} as ONNX: {_cause(error)}") from error
+
+
+def _written(
+    module: nn.Module | ExportedProgram, tensors: tuple[Tensor, ...], names: Sequence[Any], outputs: int, **options: Any
+) -> onnx.ModelProto:
     with _quiet():
         program = torch.onnx.export(
             module,
             tensors,
             dynamo=True,
-            dynamic_shapes=dynamic,
-            opset_version=opset,
-            input_names=_input_names(module, len(tensors)),
+            opset_version=options.pop("opset"),
+            input_names=["image"] if len(names) == 1 else list(names),
             output_names=["output"] if outputs == 1 else [f"output_{n}" for n in range(outputs)],
+            custom_translation_table=TABLE,
             verbose=False,
+            **options,
         )
     assert program is not None
     return anonymous(program.model_proto)
-
-
-def _input_names(module: nn.Module, count: int) -> list[str]:
-    if count == 1:
-        return ["image"]
-    return list(inspect.signature(module.forward).parameters)[:count]
 
 
 def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:

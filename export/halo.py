@@ -21,7 +21,31 @@ from upconv.runtime.contract import Halo, NoHalo
 
 def derive(model: onnx.ModelProto) -> Reaches | NoHalo:
     """What the graph's output depends on along height and width, or the first operator that looks at everything."""
+    known = _reaches(model, _constants(model.graph))
+    if isinstance(known, NoHalo):
+        return known
+    output = model.graph.output[0].name
+    return known.get(output) or NoHalo(node=output, reason="it does not depend on the input")
+
+
+def products_per_pixel(model: onnx.ModelProto) -> float:
+    """Multiplications that the graph's convolutions do for each pixel of an input, by which trials choose their sizes."""
     constants = _constants(model.graph)
+    known = _reaches(model, constants)
+    if isinstance(known, NoHalo):
+        return 0.0
+    products = 0.0
+    for node in model.graph.node:
+        # Each weight of a convolution is used once for each pixel that comes out, of a transposed one for each that goes in.
+        pixels = {"Conv": node.output[:1], "ConvTranspose": node.input[:1]}.get(node.op_type, [])
+        for name in pixels:
+            if name in known and len(node.input) > 1 and node.input[1] in constants:
+                height, width = known[name]
+                products += float(height.scale * width.scale) * constants[node.input[1]].size
+    return products
+
+
+def _reaches(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, Reaches] | NoHalo:
     known: dict[str, Reaches] = {model.graph.input[0].name: (Reach(), Reach())}
     for node in model.graph.node:
         inputs = [known[name] for name in node.input if name in known]
@@ -32,8 +56,7 @@ def derive(model: onnx.ModelProto) -> Reaches | NoHalo:
         except UnboundedError as error:
             return NoHalo(node=node.name or f"{node.op_type} making {node.output[0]}", reason=str(error))
         known.update(dict.fromkeys(node.output, reaches))
-    output = model.graph.output[0].name
-    return known.get(output) or NoHalo(node=output, reason="it does not depend on the input")
+    return known
 
 
 def halo_of(reaches: Reaches) -> Halo:
@@ -45,7 +68,7 @@ def halo_of(reaches: Reaches) -> Halo:
 def probe(backend: Backend, shape: Sequence[int], reaches: Reaches, seed: int = 0) -> NoHalo | None:
     """Change the pixel in the middle of an input and see which outputs move; a reason where one moves that should not.
 
-    `shape` is (N, C, H, W), large enough for the border to play no part.
+    `shape` is (N, C, H, W), along at least one axis large enough for the border to play no part.
     """
     before = np.random.default_rng(seed).random(shape, np.float32)
     after = before.copy()

@@ -11,6 +11,8 @@ import onnx
 
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
+from upconv.export.deviation import halo_deviation
+from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
 from upconv.export.reference import Reference, attempt
 from upconv.export.report import Artifact, StageReport
@@ -18,7 +20,7 @@ from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
 from upconv.export.stage import Stage, census
-from upconv.export.tiling import TOLERANCE, described, tiling_difference
+from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
@@ -46,7 +48,7 @@ class _Export:
 
     def run(self, opset: int) -> Artifact:
         model, axes, reference = self._captured(self._sizes(), opset)
-        for stage in STAGES:
+        for stage in (RaiseOpset(opset), *STAGES):
             model = self._applied(stage, model, reference)
         halo = self._halo(model, axes)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
@@ -57,13 +59,13 @@ class _Export:
 
     def _sizes(self) -> list[Axis]:
         shapes = self.source.shapes
-        backend = self.source.original.backend("float32")
-        first = attempt(backend, self.source, shapes)
+        first = attempt(self.source.original.backend("float32"), self.source, shapes)
         if first is None:
             raise ExportError(
                 f"{self.source.name} refuses an input of shape {_shapes(shapes)}; give one that it accepts with --shape"
             )
-        axes = find_axes(lambda s: attempt(backend, self.source, s), shapes)
+        backend = self.source.original.sizes()
+        axes = find_axes(lambda s: attempt(backend, self.source, s), shapes, self.source.multiple)
         names = ["depth", "height", "width"][-len(axes) :] if axes else []
         found = "; ".join(f"{name}: {_law(axis, shapes)}" for name, axis in zip(names, axes, strict=True))
         self._done("sizes", False, found or f"{_shapes(shapes)} to {_shapes(first)}")
@@ -82,7 +84,7 @@ class _Export:
         pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
         lengths = ", ".join(f"axis {axis.index} to {_length(model, axis)}" for axis in pinned)
         said = f"; torch pinned {lengths}: it could not trace the module for other sizes" if pinned else ""
-        self._done("capture", True, f"{len(model.graph.node)} nodes, opset {opset}{said}", str(verdict))
+        self._done("capture", True, f"{len(model.graph.node)} nodes, opset {opset_of(model)}{said}", str(verdict))
         return model, kept, reference
 
     def _applied(self, stage: Stage, model: onnx.ModelProto, reference: Reference) -> onnx.ModelProto:
@@ -111,19 +113,25 @@ class _Export:
         reaches = halos.derive(model)
         halo = reaches if isinstance(reaches, NoHalo) else halos.halo_of(reaches)
         if not isinstance(reaches, NoHalo):
-            halo = halos.probe(OnnxruntimeBackend(model), self._probe_shape(axes, halo), reaches) or halo
+            backend = OnnxruntimeBackend(model)
+            probes = (halos.probe(backend, shape, reaches) for shape in self._probe_shapes(model, axes, halo))
+            halo = next((found for found in probes if found is not None), halo)
         said = f"none finite: {halo.node}: {halo.reason}" if isinstance(halo, NoHalo) else str(halo)
         self._done("halo", False, said)
         return halo
 
-    def _probe_shape(self, axes: list[Axis], halo: Halo | NoHalo) -> Shape:
+    def _probe_shapes(self, model: onnx.ModelProto, axes: list[Axis], halo: Halo | NoHalo) -> list[Shape]:
         assert isinstance(halo, Halo)
         margins = (halo.top + halo.bottom, halo.left + halo.right)
-        lengths = []
+        lengths, strips = [], []
         for axis, margin in zip(axes, margins, strict=True):
             assert axis.law is not None
             lengths.append(-(-max(axis.law.minimum, margin + 16) // axis.law.multiple) * axis.law.multiple)
-        return (1, self.source.shapes[0][1], *lengths)
+            strips.append(strip(axis.law))
+        batch, channels = 1, self.source.shapes[0][1]
+        if halos.products_per_pixel(model) * lengths[0] * lengths[1] <= BUDGET:
+            return [(batch, channels, *lengths)]
+        return [(batch, channels, lengths[0], strips[1]), (batch, channels, strips[0], lengths[1])]
 
     def _parity(self, model: onnx.ModelProto, reference: Reference) -> tuple[Verdict, ...]:
         verdicts = tuple(reference.judge(model, level) for level in ("disabled", "all"))
@@ -146,7 +154,7 @@ class _Export:
             halo=halo,
             input=pixels,
             output=self._output_pixels(pixels),
-            opset=next(entry.version for entry in model.opset_import if entry.domain == ""),
+            opset=opset_of(model),
             evidence=Evidence(parity=tuple(_evidence(v) for v in verdicts)),
             provenance=Provenance(
                 source=self.source.origin,
@@ -173,7 +181,12 @@ class _Export:
             self._done("tiling", False, f"none: {reason}")
             return contract.model_copy(update={"halo": NoHalo(node="the whole graph", reason=reason)})
         self._done("tiling", False, f"tiles differ from the whole picture by {difference:.2g} at most")
-        return contract.model_copy(update={"evidence": contract.evidence.model_copy(update={"tiling_max_abs": difference})})
+        table = halo_deviation(model, contract)
+        if table:
+            said = ", ".join(f"{row.halo_px}: {row.steps:.2g}" for row in table)
+            self._done("deviation", False, f"8-bit steps on a photograph by halo: {said}")
+        evidence = contract.evidence.model_copy(update={"tiling_max_abs": difference})
+        return contract.model_copy(update={"evidence": evidence, "halo_deviation": table})
 
     def _done(self, name: str, changed: bool, summary: str, equality: str = "") -> None:
         now = time.perf_counter()

@@ -164,6 +164,20 @@ def _pad(operator: Operator, reach: Reach, axis: int) -> Reach:
     return reach.through(Fraction(1), -before, -before)
 
 
+def _slice(operator: Operator, reach: Reach, axis: int) -> Reach:
+    starts, axes, steps = (operator.constant(index) for index in (1, 3, 4))
+    if starts is None or (operator.given(3) and axes is None) or (operator.given(4) and steps is None):
+        raise UnboundedError("where it cuts is not known before it runs")
+    places = list(range(starts.size)) if axes is None else [int(n) % 4 for n in axes]
+    if AXES[axis] not in places:
+        return reach
+    place = places.index(AXES[axis])
+    start, step = int(starts[place]), 1 if steps is None else int(steps[place])
+    if start < 0 or step < 1:
+        raise UnboundedError("it cuts from the far end, which depends on the size of the image")
+    return reach.through(Fraction(1, step), Fraction(start), Fraction(start))
+
+
 _RULES: dict[str, Callable[[Operator, Reach, int], Reach]] = {
     "AveragePool": _conv,
     "Conv": _conv,
@@ -172,6 +186,7 @@ _RULES: dict[str, Callable[[Operator, Reach, int], Reach]] = {
     "MaxPool": _conv,
     "Pad": _pad,
     "Resize": _resize,
+    "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
 }
 

@@ -11,7 +11,7 @@ from upconv.export.parity import OnnxruntimeBackend, Verdict, judge
 from upconv.export.parity.backends import Array, Backend
 from upconv.export.sizes import Axis, Shapes
 from upconv.export.sources import Source
-from upconv.runtime.errors import ExportError, first_line
+from upconv.runtime.errors import ExportError, SourceError, first_line
 
 
 class Reference:
@@ -19,9 +19,10 @@ class Reference:
 
     def __init__(self, source: Source, axes: list[Axis], shapes: list[Shapes]) -> None:
         rounded = source.original.backend("float32")
-        shapes = [s for s in shapes if attempt(rounded, source, s) is not None]
         random = np.random.default_rng(0)
-        self.inputs = [drawn(source, s, random) for s in shapes]
+        tried = [(x, _accepted(rounded, x)) for x in (drawn(source, s, random) for s in shapes)]
+        self.inputs = [x for x, y in tried if y is not None]
+        self.rounded = [y for _, y in tried if y is not None]
         exact = source.original.backend("float64")
         try:
             self.exact = [exact.run(x) for x in self.inputs]
@@ -29,7 +30,6 @@ class Reference:
             raise ExportError(
                 f"{source.name} cannot run in float64, which everything is compared with: {first_line(error)}"
             ) from error
-        self.rounded = [rounded.run(x) for x in self.inputs]
         if not all(np.isfinite(y).all() for outputs in self.exact for y in outputs):
             raise ExportError(f"{source.name} puts out values that are no finite numbers; nothing to export")
         for axis in axes:
@@ -45,13 +45,17 @@ class Reference:
 
 def attempt(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
     """The shapes that the original makes of inputs of these shapes; none where it refuses them."""
+    made = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
+    return None if made is None else tuple(tuple(y.shape) for y in made)
+
+
+def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
     try:
-        made = backend.run([np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
-    except ExportError:
+        return backend.run(inputs)
+    except SourceError:
         raise
-    except Exception:  # whatever a module raises for a size it does not accept
+    except Exception:  # whatever a model raises for a size it does not accept
         return None
-    return tuple(tuple(y.shape) for y in made)
 
 
 def drawn(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:

@@ -53,23 +53,23 @@ def leading(shapes: Shapes) -> int:
     return next((number for number, shape in enumerate(shapes) if len(shape) > 2), 0)
 
 
-def find_axes(attempt: Try, example: Shapes) -> list[Axis]:
-    """The laws along every axis beyond batch and channels."""
-    return [find_axis(attempt, example, index) for index in range(2, len(example[leading(example)]))]
+def find_axes(attempt: Try, example: Shapes, multiple: int = 1) -> list[Axis]:
+    """The laws along every axis beyond batch and channels, for multiples of what the model is known to need."""
+    return [find_axis(attempt, example, index, multiple) for index in range(2, len(example[leading(example)]))]
 
 
-def find_axis(attempt: Try, example: Shapes, index: int) -> Axis:
+def find_axis(attempt: Try, example: Shapes, index: int, multiple: int = 1) -> Axis:
     """The law along one axis, all others as in `example`."""
     lead = leading(example)
     rank = len(example[lead])
     joint = (lead, *(n for n, shape in enumerate(example) if n != lead and len(shape) == rank))
-    found = _find(attempt, example, Axis(index, None, free=False, inputs=joint))
+    found = _find(attempt, example, Axis(index, None, free=False, inputs=joint), multiple)
     if found.free or len(joint) == 1:
         return found
-    return _find(attempt, example, Axis(index, None, free=False, inputs=(lead,)))
+    return _find(attempt, example, Axis(index, None, free=False, inputs=(lead,)), multiple)
 
 
-def _find(attempt: Try, example: Shapes, axis: Axis) -> Axis:
+def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
     length = example[axis.inputs[0]][axis.index]
 
     def out(size: int) -> int | None:
@@ -78,7 +78,7 @@ def _find(attempt: Try, example: Shapes, axis: Axis) -> Axis:
         return made[0][axis.index] if made is not None and len(made[0]) > axis.index else None
 
     constant = False
-    for multiple in MULTIPLES:
+    for multiple in (n for n in MULTIPLES if n % known == 0):
         base = -(-length // multiple) * multiple
         sizes = [base + step * multiple for step in STEPS]
         results = _all(out, sizes)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from upconv.runtime.contract import KEY, Contract, Halo
-from upconv.runtime.engine import Engine
-from upconv.runtime.session import open_model
+from upconv.export.halo import products_per_pixel
+from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
+from upconv.runtime.engine import Engine, available_cores
+from upconv.runtime.session import Model, open_model
 
 TOLERANCE = 1e-3
 """Largest difference between tiled and whole-image output, per unit of the output's range: a quarter of an 8-bit step.
@@ -20,8 +22,14 @@ Tiles differ by 0 to 1e-6 as a rule. A Resize by 3 rounds its coordinates, the m
 comes to some 1e-5. More than that is no rounding: the halo is too small for what the graph does.
 """
 
-STRIP_PX = 1500
-"""Width of the picture that tiling is tried on."""
+LONG_PX = 1500
+"""Width of the picture that tiling is tried on: what is rounded wrong is rounded worse far from the corner."""
+
+BUDGET = 1e11
+"""Multiplications that a trial may cost, some seconds; what is deeper is tried on two strips, one along each axis."""
+
+STRIP_PX = 4
+"""Rows of a strip, where the model's minimum asks for no more."""
 
 
 def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
@@ -34,17 +42,45 @@ def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
 
 def tiling_difference(model: onnx.ModelProto, contract: Contract) -> float:
     """Largest difference between tiled and whole output on noise, per unit of the output's range."""
-    assert isinstance(contract.halo, Halo) and contract.input and contract.height and contract.width
-    tile_px = 2 * max(contract.halo.model_dump().values()) + 4 * max(contract.height.multiple, contract.width.multiple)
-    # Wide, because what is rounded wrong is rounded worse far from the corner.
-    shape = (contract.input.channels, 2 * tile_px + 5, max(3 * tile_px + 1, STRIP_PX))
-    picture = np.random.default_rng(1).random(shape, np.float32) * np.float32(contract.input.high - contract.input.low)
-    picture += np.float32(contract.input.low)
+    assert contract.output
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
         path.write_bytes(described(model, contract).SerializeToString())
-        opened = open_model(path)
-        with Engine(opened, workers=1, tile_px=tile_px) as tiled, Engine(opened, workers=1, tile_px=max(shape) + 64) as whole:
-            difference = np.abs(tiled.submit(picture).result() - whole.submit(picture).result()).max()
-    assert contract.output is not None
-    return float(difference) / (contract.output.high - contract.output.low)
+        opened = open_model(path, threads=available_cores())
+        difference = max(_difference(opened, *trial) for trial in _trials(model, contract))
+    return difference / (contract.output.high - contract.output.low)
+
+
+def _trials(model: onnx.ModelProto, contract: Contract) -> Iterator[tuple[int, int, int]]:
+    """Height and width of the pictures, and the tiles' side."""
+    assert isinstance(contract.halo, Halo) and contract.height and contract.width
+    sides = contract.halo.model_dump().values()
+    tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
+    height, width = 2 * tile_px + 5, max(3 * tile_px + 1, LONG_PX)
+    if products_per_pixel(model) * height * width <= BUDGET:
+        yield height, width, tile_px
+        return
+    halo = contract.halo
+    yield _two_tiles(halo.top, halo.bottom, contract.height), strip(contract.width), 1
+    yield strip(contract.height), _two_tiles(halo.left, halo.right, contract.width), 1
+
+
+def _two_tiles(before: int, after: int, law: SizeLaw) -> int:
+    """The length that the engine cuts into two of its smallest tiles, each with exactly the halo on its inner side."""
+    before, after = (-(-px // law.multiple) * law.multiple for px in (before, after))
+    smallest = max(3 * (before + after), -(-law.minimum // law.multiple) * law.multiple)
+    return 2 * smallest - before - after
+
+
+def strip(law: SizeLaw) -> int:
+    """The length of a strip's short side."""
+    return -(-max(STRIP_PX, law.minimum) // law.multiple) * law.multiple
+
+
+def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
+    pixels = model.contract.input
+    assert pixels is not None
+    picture = np.random.default_rng(1).random((pixels.channels, height, width), np.float32)
+    picture = picture * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
+    with Engine(model, workers=1, tile_px=tile_px) as tiled, Engine(model, workers=1, tile_px=max(height, width) + 64) as whole:
+        return float(np.abs(tiled.submit(picture).result() - whole.submit(picture).result()).max())

@@ -85,6 +85,17 @@ class NoHalo(_Part):
     reason: str
 
 
+class HaloDeviation(_Part):
+    """What a smaller halo than the exact one costs, measured on a photograph."""
+
+    halo_px: int = Field(ge=0, le=MAX_LENGTH)
+    """Input pixels around the tile, on each side."""
+    steps: float = Field(ge=0)
+    """Largest difference from the whole picture's output, in 8-bit steps."""
+    share: float = Field(ge=0, le=1)
+    """Values of the output that differ once they are rounded to 8 bits."""
+
+
 class Parity(_Part):
     """How equal one backend's output is to the torch module's in float64, over inputs of several sizes."""
 
@@ -132,6 +143,8 @@ class Contract(_Part):
     width: SizeLaw | None = None
     """The size laws; none where the output's size does not follow the input's."""
     halo: Halo | NoHalo | None = None
+    halo_deviation: tuple[HaloDeviation, ...] = ()
+    """Halos smaller than the exact one and what they cost, ascending; empty where the exact one is small enough to use."""
     input: Pixels | None = None
     output: Pixels | None = None
     """How pixels are put in and read out; none for `decode`."""

@@ -13,8 +13,7 @@ from upconv.export.parity.backends import Array
 from upconv.export.sizes import Shape, Shapes
 from upconv.runtime.contract import Pixels
 
-PHOTOGRAPH = Path(__file__).parent / "photograph.jpg"
-"""A lattice tower and lamps at dusk, 128x128, from the photograph of Falcon 9 with DSCOVR, by SpaceX, CC0 1.0, as in scikit-image's `skimage/data`."""
+PHOTOGRAPH = Path(__file__).parent.parent / "photograph.jpg"
 
 SEED = 0
 

@@ -1,8 +1,25 @@
-"""What can be exported: torch modules, by factory or in memory, with their weights."""
+"""What can be exported: torch and Keras models, checkpoints, traced programs and ONNX files, each with its own truth."""
 
+from upconv.export.sources.checkpoint import from_checkpoint
+from upconv.export.sources.dispatch import READERS, open_source
 from upconv.export.sources.factory import from_factory
+from upconv.export.sources.graph import from_onnx
+from upconv.export.sources.keras_model import from_keras
 from upconv.export.sources.module import from_module
+from upconv.export.sources.program import from_program
 from upconv.export.sources.source import Original, Source
 from upconv.export.sources.weights import load_weights
 
-__all__ = ["Original", "Source", "from_factory", "from_module", "load_weights"]
+__all__ = [
+    "READERS",
+    "Original",
+    "Source",
+    "from_checkpoint",
+    "from_factory",
+    "from_keras",
+    "from_module",
+    "from_onnx",
+    "from_program",
+    "load_weights",
+    "open_source",
+]

@@ -15,6 +15,7 @@ from torch import nn
 
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Shape
+from upconv.export.sources.keras_model import from_keras, is_keras, run_on_torch
 from upconv.export.sources.module import from_module
 from upconv.export.sources.source import Source
 from upconv.export.sources.weights import load_weights
@@ -32,13 +33,15 @@ def from_factory(
     name: str | None = None,
     pixels: Pixels | None = None,
     output_pixels: Pixels | None = None,
+    licence: str | None = None,
 ) -> Source:
     """The module that `file.py:factory` or `package.module:factory` makes.
 
     `arguments` are passed to the factory by name, `weights` (.safetensors, or .pth read with `weights_only=True`) are
     loaded into what it returns, and `example` or `shape` say what it takes, as for `from_module`. Raises `SourceError`
-    with the cause where any of this fails.
+    with the cause where any of this fails. A keras.Model that runs on torch is taken as `from_keras` takes it.
     """
+    run_on_torch()
     where, _, attribute = spec.rpartition(":")
     if not where or not attribute.isidentifier():
         raise SourceError(f"{spec!r} names no factory; expected file.py:factory or package.module:factory")
@@ -48,7 +51,7 @@ def from_factory(
     module = _call(factory, spec, arguments or {})
     if weights is not None:
         load_weights(module, weights)
-    return from_module(
+    return (from_keras if is_keras(module) else from_module)(
         module,
         name=name or attribute.replace("_", "-").lower(),
         example=example,
@@ -56,6 +59,7 @@ def from_factory(
         origin=_origin(spec, arguments),
         pixels=pixels,
         output_pixels=output_pixels,
+        licence=licence,
     )
 
 
@@ -82,12 +86,12 @@ def _load_module(where: str) -> ModuleType:
     return module
 
 
-def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> nn.Module:
+def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> Any:
     try:
         module = factory(**arguments)
     except Exception as error:
         raise SourceError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(module, nn.Module):
+    if not isinstance(module, nn.Module) and not is_keras(module):
         raise SourceError(f"{spec} returned {type(module).__name__}; expected a torch.nn.Module")
     return module
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from upconv.export.capture import capture
 from upconv.export.parity.backends import Array, TorchBackend
 from upconv.export.sizes import Axis, Shape
+from upconv.export.sources.shapes import ShapeBackend
 from upconv.export.sources.source import Precision, Source
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
@@ -28,6 +29,10 @@ class TorchModule:
     def backend(self, precision: Precision) -> TorchBackend:
         """The module in this precision."""
         return TorchBackend(self.module, getattr(torch, precision))
+
+    def sizes(self) -> ShapeBackend:
+        """The module without its values."""
+        return ShapeBackend(self.module)
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
         """The graph that torch's exporter makes of the module."""
@@ -55,21 +60,28 @@ def from_module(
     pixels: Pixels | None = None,
     output_pixels: Pixels | None = None,
     licence: str | None = None,
+    multiple: int = 1,
 ) -> Source:
     """A source from a module in memory.
 
     `example` holds one array for each argument of `forward`; for one float32 image or latent its `shape` is enough,
-    and without that the first layer's channels at 32 pixels a side are taken. Raises `SourceError` where weights hold
+    and without that the first layer's channels at 32 pixels a side are taken. Sizes are multiples of `multiple`. Raises `SourceError` where weights hold
     values that are no finite numbers.
     """
-    for key, tensor in module.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise SourceError(
-                f"the weights of {name} hold values that are no finite numbers (first in {key}); nothing to export"
-            )
+    refuse_non_finite(name, module.state_dict())
     inputs = (np.zeros(shape or example_shape(module), np.float32),) if example is None else tuple(example)
     original = TorchModule(module.float().eval())
-    return Source(name, original, inputs, origin, pixels or Pixels(), output_pixels, licence)
+    return Source(name, original, inputs, origin, pixels or Pixels(), output_pixels, licence, multiple)
+
+
+def refuse_non_finite(name: str, state: Mapping[str, Tensor]) -> None:
+    """Raise `SourceError` naming the first of the weights that holds a value that is no finite number."""
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise SourceError(
+                f"the weights of {name} hold values that are no finite numbers (first in {key}); "
+                "train or save it again, there is nothing to export"
+            )
 
 
 def example_shape(module: nn.Module) -> Shape:

@@ -22,6 +22,10 @@ class Original(Protocol):
         """What computes it: in float64, against which everything is measured, or in the float32 it is used in."""
         ...
 
+    def sizes(self) -> Backend:
+        """What tells which sizes it accepts and makes; it may leave the values out."""
+        ...
+
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
         """Its ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause where there is none."""
         ...
@@ -48,6 +52,8 @@ class Source:
     """How they are read out, where that differs."""
     licence: str | None = None
     """Of the weights."""
+    multiple: int = 1
+    """What the model's authors ask sizes to be a multiple of; a larger one may be found by trying."""
 
     @property
     def shapes(self) -> Shapes:

@@ -1,30 +1,57 @@
-"""Weights from a file into a module."""
+"""Weights from a file, on their own or into a module."""
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from upconv.runtime.errors import SourceError, first_line
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load .safetensors or .pth into `module`; raises `SourceError` where the file or the fit is wrong."""
+def read_state(path: Path) -> dict[str, Any]:
+    """What .safetensors or a pickle (.pth, .pt, .ckpt) holds, by name; no code in it is run.
+
+    Raises `SourceError` where the file is missing, damaged, or holds more than tensors and plain values.
+    """
     if not path.is_file():
         raise SourceError(f"no weights at {path}")
     try:
-        state: dict[str, Tensor] = (
-            load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        safe = path.suffix == ".safetensors"
+        state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SourceError(
+            f"the weights in {path} cannot be loaded: it is damaged or holds code beside tensors, which is never run; "
+            "save the state_dict alone, best as .safetensors"
+        ) from error
+    except Exception as error:  # zips and headers each fail in their own way
+        raise SourceError(
+            f"the weights in {path} cannot be loaded: {first_line(error)}; expected a state_dict that torch.save or safetensors wrote"
+        ) from error
+    if not isinstance(state, dict):
+        raise SourceError(f"{path} holds {type(state).__name__}; expected a state_dict, tensors by name")
+    return state
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load .safetensors or .pth into `module`; raises `SourceError` where the file or the fit is wrong."""
+    state = read_state(path)
+    try:
         module.load_state_dict(state)
-    except Exception as error:  # pickles, zips, headers and keys each fail in their own way
-        raise SourceError(f"the weights in {path} cannot be loaded into {type(module).__name__}: {_reason(error)}") from error
+    except Exception as error:  # a key, a shape or a value that is no tensor
+        raise SourceError(f"the weights in {path} cannot be loaded into {type(module).__name__}: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """What does not fit: the line after torch's heading, which says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else first_line(error)
+    said = lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else first_line(error)
+    return said if len(said) < _LONGEST else f"{said[:_LONGEST]}..."
+
+
+_LONGEST = 300
+"""Characters of a reason: a list of missing keys can be as long as the model."""

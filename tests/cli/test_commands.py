@@ -108,7 +108,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "range": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--range", "1,0"], "--range must be"),
     "shape of a catalogue model": (
         ["export", "nearest-x2", "-o", "{folder}/x.onnx", "--shape", "1x3x8x8"],
-        "are for factories",
+        "are for factories and files",
     ),
     "no such folder": (["upscale", "{folder}/in.jpg", "-o", "{folder}/none/out.png"], "there is no folder"),
     "export of nothing": (["export", "nope", "-o", "{folder}/x.onnx"], "no model called 'nope' in the catalogue"),

@@ -29,7 +29,22 @@ import pytest
                 "text",
             ],
         ),
-        ("upconv.export", ["Artifact", "Source", "StageReport", "export", "from_factory", "from_module"]),
+        (
+            "upconv.export",
+            [
+                *(
+                    "Artifact",
+                    "Source",
+                    "StageReport",
+                    "export",
+                    "from_checkpoint",
+                    "from_factory",
+                    "from_keras",
+                    "from_module",
+                ),
+                *("from_onnx", "from_program", "open_source"),
+            ],
+        ),
         ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
         (
             "upconv.export.parity.backends",

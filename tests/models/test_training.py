@@ -18,6 +18,7 @@ from upconv.models.training.data import Patches, image_paths, load_image, low_hi
 from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
 from upconv.models.training.loop import Progress, averaged_weights, learning_rate, train
+from upconv.models.upscalers import CompactUpscaler
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from upconv.export.parity.backends.backend import Array
-from upconv.runtime.errors import ExportError
+from upconv.runtime.errors import SourceError
 
 
 class TorchBackend:
@@ -31,5 +31,5 @@ class TorchBackend:
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
         outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if not outputs:
-            raise ExportError(f"expected tensors from the module, got {type(result).__name__}")
+            raise SourceError(f"expected tensors from the module, got {type(result).__name__}")
         return [output.numpy() for output in outputs]

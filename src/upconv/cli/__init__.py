@@ -46,6 +46,7 @@ _EXTRAS = {
     "torch": "export",
     "onnx": "export",
     "safetensors": "export",
+    "keras": "keras",
     "PIL": "train",
     "skimage": "train",
     "jinja2": "train",

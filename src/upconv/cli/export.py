@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from upconv.export import Source, StageReport
     from upconv.runtime.contract import Pixels
 
 
+KINDS = ("float32", "int64", "int32", "bool")
+"""What an input can hold."""
+
+
 def export(
-    source: Annotated[str, typer.Argument(help="A catalogue name, file.py:factory or package.module:factory.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A catalogue name, file.py:factory, package.module:factory, or a file: .pth, .safetensors, .pt2, .keras, .onnx."
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
     weights: Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")] = None,
     kwargs: Annotated[str, typer.Option(help="Arguments of the factory, a JSON object.")] = "{}",
-    shape: Annotated[str | None, typer.Option(help="An example input, such as 1x3x64x64.")] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="An example input, such as 1x3x64x64 or 1:int64; once for each input.")
+    ] = None,
     value_range: Annotated[
         str | None, typer.Option("--range", help="What black and white become in the model's input; 0,1 by default.")
     ] = None,
@@ -36,28 +49,30 @@ def export(
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
     ranges = (pixels_of(value_range), pixels_of(output_range))
-    artifact = run(_source(source, weights, kwargs, shape, ranges), output, opset=opset, on_stage=_quiet if as_json else _show)
+    artifact = run(
+        _source(source, weights, kwargs, shape or [], ranges), output, opset=opset, on_stage=_quiet if as_json else _show
+    )
     print(json.dumps(artifact.as_dict(), indent=2) if as_json else artifact.summary)
 
 
 def _source(
-    spec: str, weights: Path | None, kwargs: str, shape: str | None, ranges: tuple[Pixels | None, Pixels | None]
+    spec: str, weights: Path | None, kwargs: str, shapes: list[str], ranges: tuple[Pixels | None, Pixels | None]
 ) -> Source:
-    from upconv.export import from_factory
+    from upconv.export import open_source
     from upconv.models import catalogue
 
-    if ":" in spec:
-        return from_factory(
+    if ":" in spec or Path(spec).suffix:
+        return open_source(
             spec,
             arguments=arguments_of(kwargs),
             weights=weights,
-            shape=shape_of(shape),
+            example=[example_of(shape) for shape in shapes] or None,
             pixels=ranges[0],
             output_pixels=ranges[1],
         )
     found = catalogue.source(spec, weights)
-    if kwargs != "{}" or shape is not None or any(ranges):
-        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape and --range are for factories")
+    if kwargs != "{}" or shapes or any(ranges):
+        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape and --range are for factories and files")
     return found
 
 
@@ -72,14 +87,17 @@ def arguments_of(text: str) -> dict[str, object]:
     return arguments
 
 
-def shape_of(text: str | None) -> tuple[int, ...] | None:
-    """The lengths in `--shape`."""
-    if text is None:
-        return None
-    lengths = text.lower().split("x")
-    if not all(n.isdigit() and int(n) > 0 for n in lengths) or len(lengths) < 2:
-        raise ParameterError(f"--shape must be lengths above 0 such as 1x3x64x64, not {text!r}")
-    return tuple(int(n) for n in lengths)
+def example_of(text: str) -> NDArray[Any]:
+    """An input of the shape and type in `--shape`."""
+    import numpy as np
+
+    shape, _, kind = text.lower().partition(":")
+    lengths = shape.split("x")
+    if not all(n.isdigit() and int(n) > 0 for n in lengths) or kind not in ("", *KINDS):
+        raise ParameterError(
+            f"--shape must be lengths above 0 such as 1x3x64x64, with {', '.join(KINDS)} behind a colon where not float32; got {text!r}"
+        )
+    return np.zeros([int(n) for n in lengths], kind or "float32")
 
 
 def pixels_of(text: str | None) -> Pixels | None:

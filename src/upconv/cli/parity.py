@@ -30,7 +30,7 @@ def parity(
     min_psnr: Annotated[float, typer.Option(min=0.0, help="Decibels that bf16, fp16 and int8 must reach.")] = 45.0,
     weights: Annotated[Path | None, typer.Option(help="Weights for A, a factory: .safetensors or .pth.")] = None,
     kwargs: Annotated[str, typer.Option(help="Arguments of factories, a JSON object.")] = "{}",
-    shape: Annotated[str | None, typer.Option(help="An example input, such as 1x3x64x64.")] = None,
+    shape: Annotated[list[str] | None, typer.Option(help="An example of each input, such as 1x3x64x64 or 1:int64.")] = None,
     value_range: Annotated[str | None, typer.Option("--range", help="Bounds of the inputs; 0,1 by default.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with difference images here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -50,7 +50,7 @@ def _compared(
     b: str | None,
     backends: list[str],
     limits: tuple[float, float],
-    options: tuple[Path | None, str, str | None, str | None],
+    options: tuple[Path | None, str, list[str] | None, str | None],
     html: Path | None,
     as_json: bool,
 ) -> Comparison:
@@ -76,19 +76,18 @@ def _compared(
     return comparison
 
 
-def _subject(spec: str, weights: Path | None, kwargs: str, shape: str | None, value_range: str | None) -> Subject:
-    from upconv.cli.export import arguments_of, pixels_of, shape_of
-    from upconv.export import from_factory
+def _subject(spec: str, weights: Path | None, kwargs: str, shapes: list[str] | None, value_range: str | None) -> Subject:
+    from upconv.cli.export import arguments_of, example_of, pixels_of
+    from upconv.export import open_source
     from upconv.export.parity.subject import from_file, from_source
     from upconv.models import catalogue
 
+    example = [example_of(shape) for shape in shapes or []] or None
     if spec.endswith(".onnx"):
-        return from_file(Path(spec), shape=shape_of(shape), pixels=pixels_of(value_range))
-    if ":" not in spec:
+        return from_file(Path(spec), shape=example[0].shape if example else None, pixels=pixels_of(value_range))
+    if ":" not in spec and not Path(spec).suffix:
         return from_source(catalogue.source(spec), spec)
-    made = from_factory(
-        spec, arguments=arguments_of(kwargs), weights=weights, shape=shape_of(shape), pixels=pixels_of(value_range)
-    )
+    made = open_source(spec, arguments=arguments_of(kwargs), weights=weights, example=example, pixels=pixels_of(value_range))
     return from_source(made, spec)
 
 

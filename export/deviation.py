@@ -1,0 +1,80 @@
+"""What a smaller halo than the exact one costs: tiles of a photograph against the whole of it.
+
+Deep networks look hundreds of pixels far by their operators, and notice little of what is there. The photograph that
+comes with this module is a part of "Falcon 9 with DSCOVR" by SpaceX, CC0 1.0.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from upconv.export.tiling import described
+from upconv.runtime.codecs import read
+from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
+from upconv.runtime.engine import available_cores
+from upconv.runtime.session import Model, Tensor, open_model
+
+PHOTOGRAPH = Path(__file__).with_name("photograph.jpg")
+
+USEFUL_PX = 64
+"""A larger halo than this is rarely worth computing: most of a tile would be thrown away."""
+
+HALOS_PX = (10, 16, 24, 32, 48, 64)
+"""What is tried; 10 is the `tile_pad` that many upscalers come with."""
+
+TILE_PX = 64
+"""Side of the part whose output is compared. It lies in the picture's corner, so two of its sides are cut ones."""
+
+PICTURE_PX = 160
+"""Side of the picture, which is all that "the whole" means here: a larger one would cost a deep network minutes."""
+
+
+def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDeviation, ...]:
+    """The table for a model whose exact halo is larger than useful; empty for any other."""
+    if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
+        return ()
+    assert contract.height is not None and contract.width is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        path.write_bytes(described(model, contract).SerializeToString())
+        opened = open_model(path, threads=available_cores())
+        return tuple(_measured(opened, contract, contract.height, contract.width))
+
+
+def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw) -> Iterator[HaloDeviation]:
+    picture = photograph(contract)[:, :, : _fitting(PICTURE_PX, rows), : _fitting(PICTURE_PX, columns)]
+    whole = _core(model.run(picture), contract)
+    for halo_px in HALOS_PX:
+        height, width = _fitting(TILE_PX + halo_px, rows), _fitting(TILE_PX + halo_px, columns)
+        tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
+        differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))
+        yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole).max()), share=float(differ.mean()))
+
+
+def photograph(contract: Contract) -> Tensor:
+    """The photograph as a model of this contract takes it, (1, C, 192, 192)."""
+    pixels = contract.input
+    assert pixels is not None
+    samples: Tensor = read(PHOTOGRAPH).samples.astype(np.float32) / np.float32(255)
+    if pixels.channels == 1:
+        samples = samples @ np.array([[0.299], [0.587], [0.114]], np.float32)  # luma of BT.601
+    planes: Tensor = np.ascontiguousarray(samples.transpose(2, 0, 1)[None])
+    return planes * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
+
+
+def _core(output: Tensor, contract: Contract) -> Tensor:
+    """The compared part of an output, in 8-bit steps."""
+    assert contract.output is not None
+    side = TILE_PX * contract.scale
+    span = contract.output.high - contract.output.low
+    steps: Tensor = (output[0, :, :side, :side] - np.float32(contract.output.low)) * np.float32(255 / span)
+    return steps
+
+
+def _fitting(length: int, law: SizeLaw) -> int:
+    return max(-(-length // law.multiple) * law.multiple, law.minimum)

@@ -1,0 +1,27 @@
+"""Operators that torch's exporter would write so that nothing can be derived from them, written otherwise.
+
+`pixel_unshuffle` becomes Reshape, Transpose, Reshape, which can look anywhere. It is also a depthwise convolution with
+stride r whose r*r kernels each pick one pixel of a block: exact, as all other products are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from onnx import numpy_helper
+from onnxscript import opset18
+
+
+def pixel_unshuffle(image: Any, downscale_factor: int) -> Any:
+    """(N, C, H*r, W*r) to (N, C*r*r, H, W), as `torch.nn.PixelUnshuffle`."""
+    r, channels = downscale_factor, image.shape[1]
+    pick = np.eye(r * r, dtype=np.float32).reshape(r * r, 1, r, r)
+    kernel = opset18.Constant(value=numpy_helper.from_array(np.tile(pick, (channels, 1, 1, 1))))
+    return opset18.Conv(image, kernel, group=channels, kernel_shape=[r, r], strides=[r, r])
+
+
+TABLE: dict[Callable[..., Any], Callable[..., Any]] = {torch.ops.aten.pixel_unshuffle.default: pixel_unshuffle}
+"""What `torch.onnx.export` is told to use in place of its own."""

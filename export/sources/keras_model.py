@@ -1,0 +1,170 @@
+"""A Keras 3 model on torch as a source. Its pictures are exported as (N, C, H, W), wherever Keras keeps their channels.
+
+Under `KERAS_BACKEND=torch` a `keras.Model` is a `torch.nn.Module`, and torch's exporter takes it. Its layers convert
+what they are given to the precision they were built with, so the one in float64 is built anew from the model's config.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from upconv.export.capture import capture
+from upconv.export.parity.backends import Array, TorchBackend
+from upconv.export.sizes import Axis, Shape
+from upconv.export.sources.channels_first import channels_first
+from upconv.export.sources.module import refuse_non_finite
+from upconv.export.sources.source import Precision, Source
+from upconv.runtime.contract import Pixels
+from upconv.runtime.errors import SourceError, first_line
+
+EXAMPLE_PX = 32
+"""Length of a free axis in the example."""
+
+
+def run_on_torch() -> None:
+    """Let Keras, which reads this once when it is imported, compute with torch, unless the user chose otherwise."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+def is_keras(module: object) -> bool:
+    """Whether it is a keras.Model; Keras is not imported to find out."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(module, keras.Model)
+
+
+class ChannelsInFront(nn.Module):
+    """A Keras model of channels_last pictures for (N, C, H, W)."""
+
+    def __init__(self, model: Any, channels_last: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.channels_last = channels_last
+        self.input_names = [x.name for x in model.inputs]
+
+    def forward(self, *tensors: Tensor) -> Any:
+        """What the model puts out, its pictures' channels in front."""
+        given = [self._behind(tensor) for tensor in tensors]
+        return tree_map(self._in_front, self.model(given[0] if len(given) == 1 else given))
+
+    def _behind(self, tensor: Tensor) -> Tensor:
+        return tensor.permute(0, 2, 3, 1) if self.channels_last and tensor.ndim == 4 else tensor
+
+    def _in_front(self, tensor: Tensor) -> Tensor:
+        return tensor.permute(0, 3, 1, 2) if self.channels_last and tensor.ndim == 4 else tensor
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """An `Original` that is a keras.Model on torch."""
+
+    model: Any
+    channels_last: bool
+    """Whether its pictures are (N, H, W, C)."""
+
+    def backend(self, precision: Precision) -> TorchBackend:
+        """The model in this precision."""
+        model = self.model if precision == "float32" else _in_float64(self.model)
+        return TorchBackend(ChannelsInFront(model, self.channels_last), getattr(torch, precision))
+
+    def sizes(self) -> TorchBackend:
+        """The model itself."""
+        return self.backend("float32")
+
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+        """The graph of the model, rebuilt with channels in front where its layers allow that."""
+        turned = channels_first(self.model) if self.channels_last else None
+        module = ChannelsInFront(self.model, self.channels_last) if turned is None else ChannelsInFront(turned, False)
+        return capture(module.eval(), name, example, axes, opset)
+
+    def weights_sha256(self) -> str | None:
+        """The SHA-256 of every weight, in the model's order; none where there are none."""
+        digest = hashlib.sha256()
+        for weight in self.model.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
+        return digest.hexdigest() if self.model.weights else None
+
+
+def from_keras(
+    model: Any,
+    *,
+    name: str,
+    example: Sequence[Array] | None = None,
+    shape: Shape | None = None,
+    origin: str = "a keras model",
+    pixels: Pixels | None = None,
+    output_pixels: Pixels | None = None,
+    licence: str | None = None,
+) -> Source:
+    """A source from a Sequential or functional `keras.Model` in memory, on the torch backend.
+
+    `example` and `shape` are those of the exported file, (N, C, H, W); without them the model's own inputs are taken,
+    at 32 pixels where they are free. Raises `SourceError` where Keras does not run on torch, where the model is of
+    another kind or not built, and where weights hold values that are no finite numbers.
+    """
+    _refuse_other_backends(model, name)
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        raise SourceError(f"{name} is no built Sequential or functional model; begin it with keras.Input and its shape")
+    refuse_non_finite(name, {weight.path: weight.value for weight in model.weights})
+    formats = [layer.data_format for layer in model._flatten_layers() if hasattr(layer, "data_format")]
+    last = bool(formats) and formats[0] == "channels_last"
+    arrays = [np.zeros(shape, np.float32)] if shape else [_example(x, last) for x in inputs]
+    given = tuple(arrays) if example is None else tuple(example)
+    return Source(name, KerasModel(model, last), given, origin, pixels or Pixels(), output_pixels, licence)
+
+
+def _refuse_other_backends(model: Any, name: str) -> None:
+    if not isinstance(model, nn.Module):
+        raise SourceError(f"{name} is a Keras model on another backend; set KERAS_BACKEND=torch and start again")
+
+
+def from_keras_file(path: Path, *, name: str | None = None, **options: Any) -> Source:
+    """The model in a .keras file, as `from_keras` takes it; code in the file is not run."""
+    run_on_torch()
+    import keras
+
+    if not path.is_file():
+        raise SourceError(f"no model file at {path}")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # zips, JSON, classes and weights each fail in their own way
+        raise SourceError(
+            f"{path} cannot be loaded as a Keras model: {first_line(error)}; layers of your own go through file.py:factory"
+        ) from error
+    return from_keras(model, name=name or path.stem, origin=path.name, **options)
+
+
+def _example(tensor: Any, channels_last: bool) -> Array:
+    batch, *rest = tensor.shape
+    if channels_last and len(rest) == 3:
+        rest = [rest[2], *rest[:2]]
+    return np.zeros([batch or 1, *(n or EXAMPLE_PX for n in rest)], tensor.dtype)
+
+
+def _in_float64(model: Any) -> Any:
+    import keras
+
+    def widened(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
+
+    try:
+        wide = keras.models.clone_model(model, clone_function=widened, recursive=True)
+        wide.set_weights(model.get_weights())
+    except Exception as error:
+        raise SourceError(
+            f"{model.name} cannot be built in float64, which everything is compared with: {first_line(error)}; "
+            "make it of layers that keep their settings in get_config"
+        ) from error
+    return wide

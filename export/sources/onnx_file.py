@@ -1,0 +1,126 @@
+"""An .onnx file read with care: damaged, incomplete, or reaching outside its folder, it is refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, external_data_helper, inliner, numpy_helper
+
+from upconv.runtime.errors import SourceError, first_line
+
+STANDARD = ("", "ai.onnx")
+"""Domains whose operators every runtime and the reference implementation know."""
+
+FLOATS = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
+"""Precisions that an input can have and that are not exported from."""
+
+
+def read_graph(path: Path) -> onnx.ModelProto:
+    """The model in `path` with its weights inside it and its functions inlined.
+
+    Raises `SourceError` where it is missing or truncated, names weights outside its folder, holds operators of its
+    maker's own or values that are no numbers, or does not pass onnx's checker.
+    """
+    if not path.is_file():
+        raise SourceError(f"no model file at {path}")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:
+        raise SourceError(f"{path} is truncated or no ONNX file: {first_line(error)}; fetch or export it again") from error
+    if not model.graph.node or not model.graph.output:
+        raise SourceError(f"{path} holds no graph with an output; it is truncated or no ONNX file, so fetch or export it again")
+    _load_weights(model, path)
+    model = inliner.inline_local_functions(model) if model.functions else model
+    _refuse_custom(model, path)
+    _check(model, path)
+    _without_initialized_inputs(model)
+    _refuse_inputs(model, path)
+    return model
+
+
+def _load_weights(model: onnx.ModelProto, path: Path) -> None:
+    folder = path.resolve().parent
+    for tensor in _tensors(model.graph):
+        if not external_data_helper.uses_external_data(tensor):
+            continue
+        location = external_data_helper.ExternalDataInfo(tensor).location
+        if not (folder / location).resolve().is_relative_to(folder):
+            raise SourceError(
+                f"{path} takes the weights {tensor.name!r} from {location!r}, which lies outside its folder and is not read; "
+                "put the data beside the model, and save it with that name"
+            )
+    try:
+        external_data_helper.load_external_data_for_model(model, str(folder))
+    except Exception as error:
+        raise SourceError(
+            f"the weights that {path} keeps in another file cannot be read: {first_line(error)}; put that file beside the model"
+        ) from error
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            if attribute.HasField("g"):
+                yield from _tensors(attribute.g)
+
+
+def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node, those of branches and loops among them."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from nodes(attribute.g)
+
+
+def _refuse_custom(model: onnx.ModelProto, path: Path) -> None:
+    for node in nodes(model.graph):
+        if node.domain not in STANDARD or not onnx.defs.has(node.op_type, _opset(model), ""):
+            where = f"the domain {node.domain!r}" if node.domain not in STANDARD else "none that ONNX has"
+            raise SourceError(
+                f"{path} needs the operator {node.op_type} of {where} (node {node.name or node.output[0]!r}), "
+                "whose function is not known here; export the model with standard operators"
+            )
+
+
+def _check(model: onnx.ModelProto, path: Path) -> None:
+    try:
+        onnx.checker.check_model(model)
+        for tensor in _tensors(model.graph):
+            array = numpy_helper.to_array(tensor)
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise SourceError(
+                    f"the weights of {path} hold values that are no numbers (first in {tensor.name!r}); "
+                    "train or save it again, there is nothing to export"
+                )
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{path} is no valid ONNX model: {first_line(error)}; export it again") from error
+
+
+def _without_initialized_inputs(model: onnx.ModelProto) -> None:
+    """Files of before 2019 list their weights among the inputs."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    kept = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    model.ir_version = max(model.ir_version, 8)
+
+
+def _refuse_inputs(model: onnx.ModelProto, path: Path) -> None:
+    for value in model.graph.input:
+        kind = value.type.tensor_type.elem_type
+        if not kind or kind in FLOATS or not value.type.tensor_type.HasField("shape"):
+            said = FLOATS.get(kind, "a tensor of no known rank" if kind else "no tensor")
+            raise SourceError(f"the input {value.name!r} of {path} is {said}; expected float32 or integers of a known rank")
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next((entry.version for entry in model.opset_import if entry.domain in STANDARD), 1)

@@ -1,0 +1,147 @@
+"""A program that `torch.export` saved (.pt2) as a source: its sizes are those it was traced for, and no others."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, fx
+from torch.export import ExportedProgram
+from torch.utils._pytree import tree_leaves, tree_map
+
+from upconv.export.capture import capture_program
+from upconv.export.parity.backends import Array
+from upconv.export.sizes import Axis
+from upconv.export.sources.module import refuse_non_finite
+from upconv.export.sources.source import Precision, Source
+from upconv.runtime.contract import Pixels
+from upconv.runtime.errors import SourceError, first_line
+
+
+class ProgramBackend:
+    """A program in one precision. What it was told to compute in float32 is computed in float64 where that is asked for."""
+
+    level = "-"
+
+    def __init__(self, program: ExportedProgram, dtype: torch.dtype) -> None:
+        self.name = f"torch {str(dtype).removeprefix('torch.')}"
+        self.version = torch.__version__
+        self._dtype = dtype
+        self._module = _in_precision(program, dtype)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Every tensor that the program puts out; raises what its guards raise for sizes it was not traced for."""
+        tensors = [torch.from_numpy(array) for array in inputs]
+        with torch.no_grad():
+            result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
+        return [leaf.numpy() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+
+
+@dataclass(frozen=True)
+class TracedProgram:
+    """An `Original` that is a program."""
+
+    program: ExportedProgram
+
+    def backend(self, precision: Precision) -> ProgramBackend:
+        """The program in this precision."""
+        return ProgramBackend(self.program, getattr(torch, precision))
+
+    def sizes(self) -> ProgramBackend:
+        """The program, whose guards refuse what it was not traced for."""
+        return self.backend("float32")
+
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+        """The graph that torch's exporter makes of the program, with the program's own dynamic axes."""
+        return capture_program(self.program, name, opset)
+
+    def weights_sha256(self) -> str | None:
+        """The SHA-256 of every parameter and buffer, in order of name; none where there are none."""
+        state = self.program.state_dict
+        digest = hashlib.sha256()
+        for name in sorted(state):
+            digest.update(name.encode())
+            digest.update(state[name].detach().contiguous().numpy().tobytes())
+        return digest.hexdigest() if state else None
+
+
+def from_program(
+    path: Path,
+    *,
+    example: Sequence[Array] | None = None,
+    name: str | None = None,
+    pixels: Pixels | None = None,
+    output_pixels: Pixels | None = None,
+    licence: str | None = None,
+) -> Source:
+    """The program in a .pt2 file, for the sizes that it allows.
+
+    `example` stands in for the inputs that it was traced with. Raises `SourceError` where the file is damaged, holds
+    code, or where the program takes anything but tensors in a row.
+    """
+    program = _loaded(path)
+    arguments, keywords = program.example_inputs or ((), {})
+    if keywords or not all(isinstance(argument, Tensor) for argument in arguments):
+        raise SourceError(f"the program in {path} takes arguments by name or nested; expected tensors in a row")
+    inputs = tuple(argument.detach().numpy() for argument in arguments) if example is None else tuple(example)
+    if not inputs:
+        raise SourceError(f"{path} holds no example of its inputs; give one for each with --shape")
+    refuse_non_finite(name or path.stem, program.state_dict)
+    return Source(name or path.stem, TracedProgram(program), inputs, path.name, pixels or Pixels(), output_pixels, licence)
+
+
+def _loaded(path: Path) -> ExportedProgram:
+    if not path.is_file():
+        raise SourceError(f"no program at {path}")
+    try:
+        with _weights_only(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.load(path)
+    except Exception as error:  # zips, JSON, pickles and versions each fail in their own way
+        raise SourceError(
+            f"{path} cannot be loaded as a program: {first_line(error)}; expected a file that torch.export.save wrote"
+        ) from error
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """torch.export.load tries pickles again with code allowed; this is torch's own switch against that."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _in_precision(program: ExportedProgram, dtype: torch.dtype) -> fx.GraphModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of its own tree specifications
+        module: Any = copy.deepcopy(program.module())
+    if dtype == torch.float32:
+        return module  # type: ignore[no-any-return]
+    module.to(dtype)
+    for part in module.modules():
+        for name, value in list(vars(part).items()):
+            if isinstance(value, Tensor) and value.dtype == torch.float32:
+                setattr(part, name, value.to(dtype))
+    for node in list(module.graph.nodes):
+        if node.target is torch.ops.aten._assert_tensor_metadata.default:
+            module.graph.erase_node(node)
+            continue
+        node.args, node.kwargs = tree_map(lambda x: dtype if x is torch.float32 else x, (node.args, node.kwargs))
+    module.recompile()
+    return module  # type: ignore[no-any-return]
