@@ -16,7 +16,7 @@ from upconv.runtime.errors import ParameterError
 if TYPE_CHECKING:
     from upconv.models.training.comparison import Comparison, Plan
 
-QUICK_STEPS, STEPS = 300, 5_000
+QUICK_STEPS, STEPS = 200, 5_000
 QUICK_ROUNDS, ROUNDS = 9, 31
 
 
