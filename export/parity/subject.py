@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx import TensorProto, helper
 
 from upconv.export.capture import OPSET
@@ -99,7 +100,7 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
         is_source=False,
         pixels=pixels or (contract and contract.input) or Pixels(),
         output_pixels=contract.output if contract and upscales else None,
-        precision=contract.precision if contract else _stored(model),
+        precision=_stored(model, contract),
     )
 
 
@@ -116,6 +117,19 @@ def _read(path: Path) -> onnx.ModelProto:
     given = [value for value in model.graph.input if value.name not in known]
     del model.graph.input[:]  # old files list their weights among the inputs
     model.graph.input.extend(given)
+    return _sorted(model)
+
+
+def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with every node after those that it reads: runtimes do without, and converters leave it undone."""
+    made: set[str] = set()
+    every = {name for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if any(name in every and name not in made for name in node.input):
+            graph = ir.from_proto(model)
+            graph.graph.sort()
+            return ir.to_proto(graph)
+        made |= set(node.output)
     return model
 
 
@@ -124,12 +138,14 @@ def _contract(model: onnx.ModelProto, path: Path) -> Contract | None:
     return Contract.from_metadata(metadata, path) if KEY in metadata else None
 
 
-def _stored(model: onnx.ModelProto) -> str:
-    """The precision of a graph that does not state it, from its operators and the types of its weights."""
+def _stored(model: onnx.ModelProto, contract: Contract | None) -> str:
+    """The precision of a graph, from its operators and the types of its weights: tools that lower it leave contracts alone."""
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "DynamicQuantizeLinear") for node in model.graph.node):
         return "int8"
     kinds = {tensor.data_type for tensor in model.graph.initializer}
-    return "fp16" if kinds & {TensorProto.FLOAT16, TensorProto.BFLOAT16} else "fp32"
+    if kinds & {TensorProto.FLOAT16, TensorProto.BFLOAT16}:
+        return "fp16"
+    return contract.precision if contract else "fp32"
 
 
 def _sizes(

@@ -280,6 +280,23 @@ def test_a_file_without_a_contract_is_tried_for_its_sizes(without_contract: Path
     assert comparison.rows[0].measures is not None and comparison.rows[0].measures.max_8bit is None
 
 
+def test_nodes_in_any_order_and_weights_of_16_bits(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["product"], ["output"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["half", "weight"], ["product"]),
+        helper.make_node("Cast", ["image"], ["half"], to=TensorProto.FLOAT16),
+    ]
+    image, output = ([helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"])] for n in ("image", "output"))
+    weight = numpy_helper.from_array(np.full((1, 3, 1, 1), 0.3, np.float16), "weight")
+    graph = helper.make_graph(nodes, "g", image, output, [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "half.onnx")
+    subject = from_file(tmp_path / "half.onnx")
+    assert subject.precision == "fp16"
+    comparison = compare(subject, backends=["onnxruntime:all", "reference:float32"])
+    assert comparison.equal
+    assert all("dB" in row.said for row in comparison.rows)
+
+
 def test_another_number_of_outputs_is_different(file: Path) -> None:
     def second_output(model: onnx.ModelProto) -> None:
         model.graph.output.append(onnx.ValueInfoProto(name=model.graph.node[0].output[0]))
