@@ -16,9 +16,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.utils._pytree import tree_leaves
 
 from upconv.export.lowering import TABLE
+from upconv.export.out_of_place import out_of_place
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.runtime.errors import ExportError
@@ -57,9 +57,7 @@ def capture(
 
 
 def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, opset: int) -> onnx.ModelProto:
-    # Not inference_mode: a module that keeps what it computes could not be traced with it afterwards.
-    with torch.no_grad():
-        outputs = len([leaf for leaf in tree_leaves(module(*tensors)) if isinstance(leaf, Tensor)])
+    module, outputs = out_of_place(module, tensors)
     parameters = inspect.signature(module.forward).parameters
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
     # torch.export takes what *args holds for one nested argument.

@@ -84,6 +84,7 @@ class _Export:
         pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
         lengths = ", ".join(f"axis {axis.index} to {_length(model, axis)}" for axis in pinned)
         said = f"; torch pinned {lengths}: it could not trace the module for other sizes" if pinned else ""
+        said += f"; fixed: {fixed}" if (fixed := _fixed(model)) and not pinned else ""
         self._done("capture", True, f"{len(model.graph.node)} nodes, opset {opset_of(model)}{said}", str(verdict))
         return model, kept, reference
 
@@ -203,6 +204,15 @@ def _symbolic(model: onnx.ModelProto, axis: Axis) -> bool:
 def _length(model: onnx.ModelProto, axis: Axis) -> int:
     length: int = model.graph.input[axis.inputs[0]].type.tensor_type.shape.dim[axis.index].dim_value
     return length
+
+
+def _fixed(model: onnx.ModelProto) -> str:
+    """The batch and the sizes of the leading input that the graph takes only as they are."""
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    names = ["batch", "channels", *["depth", "height", "width"][-max(0, len(dims) - 2) :]][: len(dims)]
+    return ", ".join(
+        f"{name} {d.dim_value}" for name, d in zip(names, dims, strict=False) if d.dim_value and name != "channels"
+    )
 
 
 def accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:

@@ -54,6 +54,8 @@ def _lines(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "halo", str(contract.halo)
     elif contract.halo is not None:
         yield "halo", f"none finite, because of {contract.halo.node}: {contract.halo.reason}"
+    for row in contract.halo_deviation:
+        yield "", f"{row.halo_px} would differ by {row.steps:.2g} of 255 at most, in {row.share:.1%} of 8-bit values"
     for side, pixels in (("input", contract.input), ("output", contract.output)):
         if pixels is not None:
             yield side, f"{pixels.color}, {pixels.low:g} to {pixels.high:g}"
