@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.utils._pytree import tree_leaves
 
+from upconv.export.interpolation import TRANSLATIONS, in_double, with_scales
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.runtime.errors import ExportError
@@ -59,18 +60,35 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
     with torch.inference_mode():
         outputs = len([leaf for leaf in tree_leaves(module(*tensors)) if isinstance(leaf, Tensor)])
     with _quiet():
-        program = torch.onnx.export(
-            module,
-            tensors,
+        program = _traced(module, tensors, dynamic)
+        with_scales(program)
+        made = torch.onnx.export(
+            program,
             dynamo=True,
-            dynamic_shapes=dynamic,
             opset_version=opset,
             input_names=_input_names(module, len(tensors)),
             output_names=["output"] if outputs == 1 else [f"output_{n}" for n in range(outputs)],
+            custom_translation_table=TRANSLATIONS,
             verbose=False,
         )
-    assert program is not None
-    return anonymous(program.model_proto)
+    assert made is not None
+    model = anonymous(made.model_proto)
+    in_double(model, program)
+    return model
+
+
+def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic) -> torch.export.ExportedProgram:
+    """The module as torch's own graph; where tracing its Python fails, by way of its bytecode."""
+    options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
+    # As torch.onnx.export does: a length of 0 or 1 is no constant.
+    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        try:
+            return torch.export.export(module, tensors, strict=False, **options)
+        except Exception as error:
+            try:
+                return torch.export.export(module, tensors, strict=True, **options)
+            except Exception:  # the first reason is the better one
+                raise error from None
 
 
 def _input_names(module: nn.Module, count: int) -> list[str]:
