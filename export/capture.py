@@ -19,6 +19,7 @@ from torch.export import Dim
 from torch.utils._pytree import tree_leaves
 
 from upconv.export.interpolation import TRANSLATIONS, in_double, with_scales
+from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.runtime.errors import ExportError
@@ -74,6 +75,7 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
     assert made is not None
     model = anonymous(made.model_proto)
     in_double(model, program)
+    without_excess(model)
     return model
 
 

@@ -10,15 +10,11 @@ torch's own export fixes the window's length at that of the example, and gives w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from onnxscript import opset18 as op
-
-from upconv.export.interpolation.resize import Value, as_tensor
+from upconv.export.interpolation.resize import Value, as_tensor, op
 
 
-def adaptive_average(image: Value, sizes: Sequence[Value]) -> Value:
-    """(…, n, …) to (…, *sizes), every output pixel the mean of its window."""
+def adaptive_average(image: Value, sizes: Value) -> Value:
+    """(…, n, …) to (…, *sizes), every output pixel the mean of its window; `sizes` is a sequence."""
     rank = len(sizes)
     first = len(image.shape) - rank
     if all(isinstance(size, int) and size == 1 for size in sizes):

@@ -29,6 +29,10 @@ def in_double(model: onnx.ModelProto, program: torch.export.ExportedProgram) -> 
         if product is None or product.op_type != "Mul":
             continue
         _widen(graph, product, makers, constants, exact)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    graph.ClearField("initializer")
+    graph.initializer.extend(kept)
 
 
 def _widen(

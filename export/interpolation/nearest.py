@@ -15,9 +15,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from onnxscript import FLOAT, INT64
-from onnxscript import opset18 as op
 
-from upconv.export.interpolation.resize import LONGEST, Value, as_tensor, by_scales, lengths, same_lengths
+from upconv.export.interpolation.resize import LONGEST, Value, as_tensor, by_scales, lengths, op, same_lengths
 
 Scales = Sequence[float] | None
 
@@ -56,7 +55,7 @@ def _shortcuts_agree(scale: float, taken: NDArray[np.float32]) -> bool:
 
 
 def _is_power_of_two(scale: float) -> bool:
-    return np.frexp(scale)[0] == 0.5
+    return bool(np.frexp(scale)[0] == 0.5)
 
 
 def _gathered(image: Value, sizes: Value, scales: Scales, shift: float, shortcut: bool) -> Value:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import sympy
 import torch
+from torch._ops import OpOverload
 from torch.fx import Node
+from torch.utils._sympy.functions import ToFloat, TruncToInt
 
 aten = torch.ops.aten
 
@@ -52,6 +55,7 @@ def with_scales(program: torch.export.ExportedProgram) -> None:
 
 
 def _pool_to_nearest(node: Node) -> None:
+    assert isinstance(node.target, OpOverload)
     target = _POOLS[node.target]
     scales = _multiples(node) if node.meta["val"].ndim == _BY_SIZE[target.overloadpacket] + 2 else None
     if scales is not None:
@@ -59,7 +63,7 @@ def _pool_to_nearest(node: Node) -> None:
 
 
 def _unify(node: Node, packet: Any) -> None:
-    arguments = list(node.args)
+    arguments: list[Any] = list(node.args)
     if node.target == packet.default:
         # (image, sizes, align_corners?, *scales), the optional ones left out.
         kept = len(packet.default._schema.arguments) - _BY_SIZE[packet]
@@ -85,12 +89,14 @@ def _multiples(node: Node) -> list[float] | None:
 
 
 def _multiple(given: Any, made: Any) -> int | None:
-    ratio = _expression(made) / _expression(given)
-    ratio = ratio.simplify()
+    ratio = (_expression(made) / _expression(given)).simplify()
     return int(ratio) if ratio.is_Integer and ratio >= 1 else None
 
 
 def _expression(length: Any) -> Any:
-    import sympy
-
-    return length.node.expr if isinstance(length, torch.SymInt) else sympy.Integer(length)
+    """A length in terms of the input's; `int(2.0 * n)`, which whole scale factors come to, as 2 * n."""
+    if not isinstance(length, torch.SymInt):
+        return sympy.Integer(length)
+    exact = length.node.expr.replace(lambda e: e.is_Float and float(e).is_integer(), sympy.Integer)
+    exact = exact.replace(ToFloat, lambda whole: whole)
+    return exact.replace(TruncToInt, lambda inner: inner if inner.is_integer else TruncToInt(inner))

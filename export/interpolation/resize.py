@@ -14,12 +14,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import onnx_ir
 from numpy.typing import NDArray
-from onnxscript import DOUBLE, INT64
-from onnxscript import opset18 as op
+from onnxscript import DOUBLE, INT64, opset18
 
 Value = Any
 """A tensor of the graph that is being written."""
+
+op: Any = opset18
+"""Writes nodes; its own annotations give every result every element type."""
 
 LONGEST = 16384
 """Lengths up to which torch and `Resize` are compared before a scale is left to `Resize`."""
@@ -59,8 +62,6 @@ def lengths(image: Value, scales: Sequence[float]) -> Value:
 
 def double(values: Sequence[float]) -> Value:
     """A float64 constant."""
-    import onnx_ir
-
     return op.Constant(value=onnx_ir.tensor(np.array(values, np.float64)))
 
 
@@ -73,7 +74,8 @@ def same_lengths(scale: float) -> bool:
 
 def _rounded_up(scale: float) -> float:
     nearest = np.float32(scale)
-    return float(nearest if nearest >= scale else np.nextafter(nearest, np.float32(np.inf)))
+    # As Python's floats: numpy compares in float32 otherwise.
+    return float(nearest if float(nearest) >= scale else np.nextafter(nearest, np.float32(np.inf)))
 
 
 def _resize(image: Value, scales: Sequence[float], attributes: dict[str, Any]) -> Value:

@@ -28,9 +28,7 @@ from upconv.runtime.errors import ExportError
 aten = torch.ops.aten
 
 
-def _smooth(
-    image: Value, sizes: Value, scales: Sequence[float] | None, align_corners: bool, **attributes: Any
-) -> Value:
+def _smooth(image: Value, sizes: Value, scales: Sequence[float] | None, align_corners: bool, **attributes: Any) -> Value:
     if align_corners:
         if scales is not None and not all(float(scale).is_integer() for scale in scales):
             sizes, scales = lengths(image, scales), None
@@ -40,16 +38,12 @@ def _smooth(
     return by_sizes(image, sizes, **attributes) if scales is None else by_scales(image, scales, **attributes)
 
 
-def linear(
-    input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None
-) -> Value:
+def linear(input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None) -> Value:
     """`aten.upsample_linear1d`, `bilinear2d` and `trilinear3d`."""
     return _smooth(input, output_size, scale_factors, align_corners, mode="linear")
 
 
-def cubic(
-    input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None
-) -> Value:
+def cubic(input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None) -> Value:
     """`aten.upsample_bicubic2d`."""
     return _smooth(input, output_size, scale_factors, align_corners, mode="cubic", cubic_coeff_a=-0.75)
 

@@ -21,9 +21,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
         )
         module.load_state_dict(state)
     except Exception as error:  # pickles, zips, headers and keys each fail in their own way
-        raise SourceError(
-            f"the weights in {path} cannot be loaded into {type(module).__name__}: {_reason(error)}"
-        ) from error
+        raise SourceError(f"the weights in {path} cannot be loaded into {type(module).__name__}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
