@@ -74,7 +74,7 @@ class _Export:
         source = self.source
         model = source.original.capture(source.name, source.example, axes, opset)
         kept = [axis if not axis.free or _symbolic(model, axis) else Axis(axis.index, None, free=False) for axis in axes]
-        shapes = [s for s in trial_shapes(source.shapes, kept) if _accepts(model, s)]
+        shapes = [s for s in trial_shapes(source.shapes, kept) if accepts(model, s)]
         reference = Reference(source, kept, shapes)
         verdict = reference.judge(model)
         if not verdict.equal:
@@ -137,7 +137,7 @@ class _Export:
         self, model: onnx.ModelProto, axes: list[Axis], halo: Halo | NoHalo | None, verdicts: tuple[Verdict, ...]
     ) -> Contract:
         laws: list[SizeLaw | None] = [axis.law for axis in axes] if len(axes) == 2 else [None, None]
-        pixels = _pixels(self.source, model, laws)
+        pixels = image_pixels(self.source, model, laws)
         return Contract(
             name=self.source.name,
             task="upscale" if pixels else "decode",
@@ -192,7 +192,7 @@ def _length(model: onnx.ModelProto, axis: Axis) -> int:
     return length
 
 
-def _accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
+def accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
     """Whether these are sizes that the graph was not pinned to others than."""
     given = zip(model.graph.input, shapes, strict=True)
     return all(
@@ -200,7 +200,7 @@ def _accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
     )
 
 
-def _pixels(source: Source, model: onnx.ModelProto, laws: list[SizeLaw | None]) -> Pixels | None:
+def image_pixels(source: Source, model: onnx.ModelProto, laws: list[SizeLaw | None]) -> Pixels | None:
     """How pictures go through a model that enlarges them; none for any other."""
     if any(law is None or law.scale <= 1 or not law.scale.is_integer() or law.offset for law in laws):
         return None

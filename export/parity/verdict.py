@@ -62,17 +62,32 @@ def judge(
 
     Each output is measured by its own noise floor; the verdict tells of the one that is farthest from passing.
     """
-    tried = tuple(tuple(x[0].shape) for x in inputs)
     got: list[Outputs] = []
     for expected, arrays in zip(exact, inputs, strict=True):
         got.append(backend.run(arrays))
-        problem = _problem(expected, got[-1], arrays)
-        if problem is not None:
-            return Verdict(backend.name, backend.version, backend.level, tried, float("inf"), 0.0, factor, problem)
+        if problem(expected, got[-1], arrays) is not None:
+            break
+    return weigh(exact, rounded, got, backend, inputs, factor)
+
+
+def weigh(
+    exact: list[Outputs],
+    rounded: list[Outputs],
+    got: list[Outputs],
+    backend: Backend,
+    inputs: Sequence[Inputs],
+    factor: float = FACTOR,
+) -> Verdict:
+    """The verdict on outputs that `backend` has given already; they may end where they can no longer be compared."""
+    tried = tuple(dict.fromkeys(tuple(x[0].shape) for x in inputs))
+    for expected, outputs, arrays in zip(exact, got, inputs, strict=False):
+        wrong = problem(expected, outputs, arrays)
+        if wrong is not None:
+            return Verdict(backend.name, backend.version, backend.level, tried, float("inf"), 0.0, factor, wrong)
     verdicts = []
     for e, r, g in zip(*(zip(*outputs, strict=True) for outputs in (exact, rounded, got)), strict=True):
         floor, distorted = _noise(e, r)
-        worst = max(_error(expected, output) for expected, output in zip(e, g, strict=True))
+        worst = max(error(expected, output) for expected, output in zip(e, g, strict=True))
         worst = float("inf") if distorted else worst
         verdicts.append(Verdict(backend.name, backend.version, backend.level, tried, worst, floor, factor, distorted))
     return max(verdicts, key=lambda v: v.max_abs / v.noise_floor)
@@ -80,14 +95,15 @@ def judge(
 
 def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str | None]:
     """The noise floor of one output over all inputs, and what is wrong where it is too high to judge by."""
-    floor = max(_floor(e, r) for e, r in zip(exact, rounded, strict=True))
+    floor = max(noise_floor(e, r) for e, r in zip(exact, rounded, strict=True))
     span = max(float(np.ptp(e)) if e.size else 0.0 for e in exact) or 1.0
     if floor <= CEILING * span:
         return floor, None
     return floor, f"float32 is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
 
 
-def _problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
+def problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
+    """Why outputs cannot be compared at all: their number, their shapes, or values that are no numbers."""
     given = " and ".join(str(array.shape) for array in inputs)
     if len(got) != len(expected):
         return f"there are {len(got)} outputs, expected {len(expected)}"
@@ -99,9 +115,11 @@ def _problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
     return None
 
 
-def _floor(exact: Array, rounded: Array) -> float:
-    return max(_error(exact, rounded), float(np.spacing(np.float32(np.abs(exact).max(initial=0.0)))))
+def noise_floor(exact: Array, rounded: Array) -> float:
+    """The error of float32, at least one unit in the last place of the largest value."""
+    return max(error(exact, rounded), float(np.spacing(np.float32(np.abs(exact).max(initial=0.0)))))
 
 
-def _error(exact: Array, got: Array) -> float:
+def error(exact: Array, got: Array) -> float:
+    """Largest absolute difference."""
     return float(np.abs(exact - got.astype(np.float64)).max(initial=0.0))

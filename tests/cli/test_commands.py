@@ -116,6 +116,9 @@ BAD: dict[str, tuple[list[str], str]] = {
     "kwargs": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--kwargs", "{{"], "--kwargs is no JSON"),
     "shape": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--shape", "1xax3"], "--shape must be"),
     "inspect of a bare model": (["inspect", "{bare}"], "carries no contract"),
+    "parity of nothing": (["parity", "nope"], "no model called 'nope' in the catalogue"),
+    "parity in no such backend": (["parity", "{bare}", "--backend", "abacus"], "unknown backend 'abacus'"),
+    "parity onto no page": (["parity", "{bare}", "--html", "{folder}/none/page.html"], "cannot write a page"),
     "serve of nothing": (["serve", "--model", "nope"], "no model called 'nope'"),
 }
 

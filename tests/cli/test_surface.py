@@ -15,6 +15,14 @@ import pytest
         ("upconv.models", ["CATALOGUE", "DEFAULT", "Entry", "bundled"]),
         ("upconv.export", ["Artifact", "Source", "StageReport", "export", "from_factory", "from_module"]),
         ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
+        (
+            "upconv.export.parity.backends",
+            [
+                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision", "ReferenceBackend", "TorchBackend"),
+                "rounds_to",
+            ],
+        ),
+        ("upconv.export.parity.exact", ["OPERATORS", "in_double"]),
         ("upconv.service", ["Settings", "create_app", "serve"]),
     ],
 )

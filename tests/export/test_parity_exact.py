@@ -37,6 +37,7 @@ MODULES = {
     "AveragePool": "averagepool",
     "Conv": "conv",
     "ConvTranspose": "convtranspose",
+    "DequantizeLinear": "dequantizelinear",
     "MaxPool": "maxpool",
     "Resize": "resize",
 }
@@ -58,7 +59,8 @@ def cases() -> dict[str, Any]:
 def test_the_standards_own_cases(name: str, precision: str) -> None:
     case = cases()[name]
     for inputs, expected in case.data_sets:
-        got = ReferenceBackend(case.model, precision).run(inputs)  # type: ignore[arg-type]
+        arrays = [numpy_helper.to_array(x) if isinstance(x, TensorProto) else x for x in inputs]
+        got = ReferenceBackend(case.model, precision).run(arrays)  # type: ignore[arg-type]
         for wanted, output in zip(expected, got, strict=True):
             assert output.shape == wanted.shape
             np.testing.assert_allclose(output, wanted, rtol=case.rtol, atol=1e-6)

@@ -24,7 +24,7 @@ class ReferenceBackend:
 
     def __init__(self, model: onnx.ModelProto, precision: Precision = "float64") -> None:
         self.name = f"onnx reference {precision}"
-        self._kind = np.float64 if precision == "float64" else np.float32
+        self._double = precision == "float64"
         self._inputs = [value.name for value in _given(model.graph)]
         try:
             self._evaluator = ReferenceEvaluator(in_double(model) if precision == "float64" else model, new_ops=list(OPERATORS))
@@ -34,7 +34,7 @@ class ReferenceBackend:
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The graph's outputs in its precision; raises `ExportError` where the evaluator cannot run it."""
         feed = {
-            name: array.astype(self._kind) if array.dtype == np.float32 else array
+            name: array.astype(np.float64) if self._double and array.dtype.kind == "f" else array
             for name, array in zip(self._inputs, inputs, strict=True)
         }
         try:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from upconv.cli import export, inspect, models, operators, serve, upscale
+from upconv.cli import export, inspect, models, operators, parity, serve, upscale
 
 app = typer.Typer(
     name="upconv",
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (export.export, inspect.inspect, operators.operators, upscale.upscale, serve.serve):
+for command in (export.export, inspect.inspect, operators.operators, parity.parity, upscale.upscale, serve.serve):
     app.command()(command)
 app.add_typer(models.app, name="models")
 

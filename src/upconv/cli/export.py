@@ -35,7 +35,7 @@ def export(
         raise ParameterError(f"{output} is a folder; give the name of a file in it")
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
-    ranges = (_range(value_range), _range(output_range))
+    ranges = (pixels_of(value_range), pixels_of(output_range))
     artifact = run(_source(source, weights, kwargs, shape, ranges), output, opset=opset, on_stage=_quiet if as_json else _show)
     print(json.dumps(artifact.as_dict(), indent=2) if as_json else artifact.summary)
 
@@ -49,9 +49,9 @@ def _source(
     if ":" in spec:
         return from_factory(
             spec,
-            arguments=_arguments(kwargs),
+            arguments=arguments_of(kwargs),
             weights=weights,
-            shape=_shape(shape),
+            shape=shape_of(shape),
             pixels=ranges[0],
             output_pixels=ranges[1],
         )
@@ -61,7 +61,8 @@ def _source(
     return found
 
 
-def _arguments(text: str) -> dict[str, object]:
+def arguments_of(text: str) -> dict[str, object]:
+    """The factory's arguments in `--kwargs`."""
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:
@@ -71,7 +72,8 @@ def _arguments(text: str) -> dict[str, object]:
     return arguments
 
 
-def _shape(text: str | None) -> tuple[int, ...] | None:
+def shape_of(text: str | None) -> tuple[int, ...] | None:
+    """The lengths in `--shape`."""
     if text is None:
         return None
     lengths = text.lower().split("x")
@@ -80,7 +82,8 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(n) for n in lengths)
 
 
-def _range(text: str | None) -> Pixels | None:
+def pixels_of(text: str | None) -> Pixels | None:
+    """The bounds in `--range`."""
     from upconv.runtime.contract import Pixels
 
     if text is None:

@@ -1,0 +1,175 @@
+"""The first node at which two computations part, and what explains it.
+
+All values on the way are compared, not outputs alone. From an output that differs one walks back through values that
+differ, too; the nodes reached whose own inputs still agree are where it begins. Values that differ beside that way, as
+those inside a part that was rewritten and comes to the same result, play no role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import NodeProto
+
+from upconv.export.parity.backends import Array, Backend, ReferenceBackend
+from upconv.export.parity.explanation import attributes_of, explain, written
+from upconv.export.parity.matching import matched
+from upconv.export.parity.trace import Values, traced
+from upconv.export.parity.verdict import error, noise_floor
+from upconv.runtime.errors import ExportError
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one value is off."""
+
+    error: float
+    noise_floor: float
+
+    @classmethod
+    def beyond_noise(cls, exact: Array, rounded: Array, got: Array, factor: float) -> Difference | None:
+        """The difference where it is more than `factor` noise floors; none where rounding accounts for it."""
+        floor = noise_floor(exact, rounded)
+        off = error(exact, got) if np.isfinite(got).all() else float("inf")
+        return Difference(off, floor) if off > factor * floor else None
+
+
+Differs = Callable[[Array, Array, Array], Difference | None]
+"""Compares a value in float64, the same in float32, and another: how it differs, or none where it does not."""
+
+
+@dataclass(frozen=True)
+class FirstDifference:
+    """Where two computations part."""
+
+    node: str
+    operator: str
+    output: str
+    """The value that differs first."""
+    attributes: dict[str, Any]
+    """Of the node, defaults included."""
+    error: float | None
+    """Largest difference; none where even the shapes differ."""
+    noise_floor: float | None
+    explanation: tuple[str, ...]
+    """What is not the same about the node, a phrase each."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding for JSON."""
+        return {**asdict(self), "attributes": {name: written(value) for name, value in self.attributes.items()}}
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.node}: {'; '.join(self.explanation)}"
+
+
+def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Array], differs: Differs) -> FirstDifference | None:
+    """Where B's graph first computes something else than A's, both in float64; none where their outputs agree.
+
+    Nodes are paired by their order and names; a value of B that has no pair, or differs from it, also agrees where
+    it equals any other value of A.
+    """
+    exact, rounded = (_reference(a, inputs, kind) for kind in ("float64", "float32"))
+    got = _reference(b, inputs, "float64")
+    pairs = matched(a.graph, b.graph)
+    found: dict[str, Difference | None] = {}
+    for name in _values(b.graph):
+        found[name] = _between(name, pairs, exact, rounded, got, differs)
+        if found[name] is not None and _known_elsewhere(got[name], exact, rounded, differs):
+            found[name] = None
+    output_pairs = zip(a.graph.output, b.graph.output, strict=False)
+    for before, after in output_pairs:  # outputs correspond by their order, whatever node makes them
+        found[after.name] = _difference(exact[before.name], rounded[before.name], got[after.name], differs)
+    node = _first(b.graph, found)
+    if node is None:
+        return None
+    maker = {name: n for n in a.graph.node for name in n.output}
+    partner = maker.get(pairs.get(node.output[0], ""))
+    return _finding(node, b, found, explain(partner, node, (a, exact), (b, got)))
+
+
+def in_runtime(
+    name: str,
+    model: onnx.ModelProto,
+    opener: Callable[[onnx.ModelProto], Backend],
+    inputs: Sequence[Array],
+    differs: Differs,
+) -> FirstDifference | None:
+    """Where a runtime first computes something else than the graph says; none where it does not once every value is shown."""
+    try:
+        got = traced(opener, model, inputs)
+    except ExportError:  # a runtime that cannot show its values can only be blamed as a whole
+        return None
+    exact, rounded = (_reference(model, inputs, kind) for kind in ("float64", "float32"))
+    found = {value: _difference(exact[value], rounded[value], got[value], differs) for value in _values(model.graph)}
+    node = _first(model.graph, found)
+    return None if node is None else _finding(node, model, found, (f"{name} computes another value from inputs that agree",))
+
+
+def _reference(model: onnx.ModelProto, inputs: Sequence[Array], kind: Any) -> Values:
+    return traced(lambda graph: ReferenceBackend(graph, kind), model, inputs)
+
+
+def _values(graph: onnx.GraphProto) -> list[str]:
+    return [name for node in graph.node for name in node.output if name]
+
+
+def _between(
+    name: str, pairs: dict[str, str], exact: Values, rounded: Values, got: Values, differs: Differs
+) -> Difference | None:
+    pair = pairs.get(name)
+    if pair is None:
+        return Difference(float("inf"), 0.0)
+    return _difference(exact[pair], rounded[pair], got[name], differs)
+
+
+def _difference(exact: Array, rounded: Array, got: Array, differs: Differs) -> Difference | None:
+    if exact.shape != got.shape:
+        return Difference(float("inf"), 0.0)
+    if exact.dtype.kind != "f":
+        return None if np.array_equal(exact, got) else Difference(float("inf"), 0.0)
+    return differs(exact, rounded, got)
+
+
+def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Differs) -> bool:
+    """Whether A computes this value somewhere; a value that is the same everywhere proves nothing."""
+    if value.size < 2 or value.dtype.kind != "f" or np.ptp(value) == 0:
+        return False
+    candidates = (name for name, other in exact.items() if other.shape == value.shape and other.dtype.kind == "f")
+    return any(differs(exact[name], rounded[name], value) is None for name in candidates)
+
+
+def _first(graph: onnx.GraphProto, found: dict[str, Difference | None]) -> NodeProto | None:
+    """The first node, of those that the difference of an output leads back to, whose inputs all agree."""
+    bad = {name for name, difference in found.items() if difference is not None}
+    reached = {value.name for value in graph.output} & bad
+    first = None
+    for node in reversed(graph.node):
+        if not reached & set(node.output):
+            continue
+        before = bad & set(node.input)
+        reached |= before
+        if not before:
+            first = node
+    return first
+
+
+def _finding(
+    node: NodeProto, model: onnx.ModelProto, found: dict[str, Difference | None], explanation: tuple[str, ...]
+) -> FirstDifference:
+    output = next(name for name in node.output if found.get(name) is not None)
+    difference = found[output]
+    assert difference is not None
+    measurable = np.isfinite(difference.error)
+    return FirstDifference(
+        node=node.name or output,
+        operator=node.op_type,
+        output=output,
+        attributes=attributes_of(node, model),
+        error=difference.error if measurable else None,
+        noise_floor=difference.noise_floor if measurable else None,
+        explanation=explanation,
+    )

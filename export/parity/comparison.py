@@ -1,0 +1,204 @@
+"""Whether A, or A and B, are the same function in every runtime: one row for each, and where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from upconv.export.parity.backends import Array, Backend, rounds_to
+from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
+from upconv.export.parity.distributions import Case, cases
+from upconv.export.parity.findings import Comparison, Row
+from upconv.export.parity.measures import measured, psnr_db
+from upconv.export.parity.runtimes import Runtime, chosen
+from upconv.export.parity.subject import Subject
+from upconv.export.parity.verdict import FACTOR, Outputs, error, problem, weigh
+from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
+
+MIN_PSNR_DB = 45.0
+"""For what computes in fewer bits than float32: an upscaler 32 dB away from the truth then loses at most 0.2 dB more."""
+
+
+def compare(
+    a: Subject,
+    b: Subject | None = None,
+    *,
+    backends: Sequence[str] = (),
+    factor: float = FACTOR,
+    min_psnr_db: float = MIN_PSNR_DB,
+    on_row: Callable[[Row], None] = lambda _: None,
+) -> Comparison:
+    """Compare B, or A itself, in every runtime at hand with A's own answers in float64.
+
+    A runtime in float32 passes where its error is at most `factor` times that of A in float32, one of fewer bits from
+    `min_psnr_db` up. Raises `ExportError` where A gives no answers to compare with, and `ParameterError` where the two
+    do not take the same inputs or no runtime is left to compare in.
+    """
+    with _one_thread():
+        return _Comparing(a, b, factor, min_psnr_db).run(backends, on_row)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch with one thread, as onnxruntime has: the order of summation must not depend on how many cores there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _Comparing:
+    def __init__(self, a: Subject, b: Subject | None, factor: float, min_psnr_db: float) -> None:
+        self.a, self.b, self.subject = a, b, b or a
+        self.factor, self.min_psnr_db = factor, min_psnr_db
+        shapes = a.shapes()
+        shared = [s for s in shapes if self.subject.accepts(s)]
+        if not shared:
+            raise ParameterError(
+                f"{a.label} and {self.subject.label} take no input in common; compare what has the same inputs"
+            )
+        left_out = len(shapes) - len(shared)
+        self.notes = (
+            (f"{left_out} of {len(shapes)} sizes left out: {self.subject.label} declares other sizes",) if left_out else ()
+        )
+        self.pixels = a.output_pixels
+        self.cases = cases(a.example, shared, a.pixels)
+        self.exact, self.rounded = _answers(a, self.cases)
+        self.inputs = [list(case.arrays) for case in self.cases]
+        self.lossy = next((s.precision for s in (a, self.subject) if s.precision != "fp32"), None)
+
+    def run(self, names: Sequence[str], on_row: Callable[[Row], None]) -> Comparison:
+        rows, at_fault = [], []
+        for runtime in chosen(names, self.subject):
+            if self._is_truth(runtime):
+                continue
+            row = self._row(runtime)
+            rows.append(row)
+            on_row(row)
+            if row.status == "different":
+                at_fault.append((runtime, row))
+        if all(row.status == "missing" for row in rows):
+            raise ParameterError(f"none of these backends is here: {'; '.join(f'{row.name}: {row.said}' for row in rows)}")
+        first_difference = self._where(at_fault)
+        return Comparison(
+            a=self.a.label,
+            b=self.b.label if self.b else None,
+            factor=self.factor,
+            min_psnr_db=self.min_psnr_db,
+            inputs=tuple(str(case) for case in self.cases),
+            rows=tuple(rows),
+            first_difference=first_difference,
+            notes=(*self.notes, *_unexplained(at_fault, first_difference)),
+            sample=self.exact[self._photograph][0],
+        )
+
+    @property
+    def _photograph(self) -> int:
+        return next(n for n, case in enumerate(self.cases) if case.distribution == "photograph")
+
+    def _is_truth(self, runtime: Runtime) -> bool:
+        """Whether this is what everything else is measured against."""
+        return self.b is None and runtime.name == ("torch:float64" if self.a.is_source else "reference:float64")
+
+    def _row(self, runtime: Runtime) -> Row:
+        reason = runtime.missing(self.subject)
+        if reason is not None:
+            return Row(runtime.name, "missing", reason)
+        try:
+            backend = runtime.of_subject(self.subject)
+        except ProviderError as error:  # it is installed, and has no device
+            return Row(runtime.name, "missing", str(error))
+        except ExportError as error:
+            return Row(runtime.name, "different", str(error))
+        try:
+            got = [backend.run(x) for x in self.inputs]
+        except Exception as error:  # torch modules raise whatever they like
+            return Row(runtime.name, "different", first_line(error), backend.name, backend.version, backend.level)
+        return self._weighed(runtime, backend, got)
+
+    def _weighed(self, runtime: Runtime, backend: Backend, got: list[Outputs]) -> Row:
+        verdict = weigh(self.exact, self.rounded, got, backend, self.inputs, self.factor)
+        low = rounds_to(backend) or self.lossy
+        precision = low or ("float64" if runtime.name.endswith("float64") else "float32")
+        row = Row(runtime.name, "different", str(verdict), backend.name, backend.version, backend.level, precision)
+        comparable = all(problem(e, g, x) is None for e, g, x in zip(self.exact, got, self.inputs, strict=True))
+        if not comparable:
+            return row
+        found = measured(self.exact, got, self.pixels)
+        equal, said = verdict.equal, str(verdict)
+        if low is not None:
+            equal = found.psnr_db is None or found.psnr_db >= self.min_psnr_db
+            said = (
+                "no difference"
+                if found.psnr_db is None
+                else f"{found.psnr_db:.1f} dB {'>=' if equal else '<'} {self.min_psnr_db:g} dB"
+            )
+        return Row(
+            name=runtime.name,
+            status="equal" if equal else "different",
+            said=said,
+            backend=backend.name,
+            version=backend.version,
+            level=backend.level,
+            precision=precision,
+            measures=found,
+            noise_floor=None if low else verdict.noise_floor,
+            worst=str(self.cases[self._worst(got)]),
+            sample=got[self._photograph][0],
+        )
+
+    def _worst(self, got: list[Outputs]) -> int:
+        errors = [max(error(x, y) for x, y in zip(e, g, strict=True)) for e, g in zip(self.exact, got, strict=True)]
+        return int(np.argmax(errors))
+
+    def _where(self, at_fault: list[tuple[Runtime, Row]]) -> FirstDifference | None:
+        """The first node that differs, between the graphs of A and B or, where these agree, within a runtime."""
+        if not at_fault:
+            return None
+        names = [str(case) for case in self.cases]
+        runtime, row = at_fault[0]
+        inputs = self.inputs[names.index(row.worst) if row.worst else 0]
+        differs = self._by_psnr if self.lossy else self._by_noise
+        if self.b is not None and (found := between_graphs(self.a.model, self.b.model, inputs, differs)) is not None:
+            return found
+        if runtime.of_graph is None:
+            return None
+        lossy = row.noise_floor is None and row.measures is not None
+        return in_runtime(row.name, self.subject.model, runtime.of_graph, inputs, self._by_psnr if lossy else differs)
+
+    def _by_noise(self, exact: Array, rounded: Array, got: Array) -> Difference | None:
+        return Difference.beyond_noise(exact, rounded, got, self.factor)
+
+    def _by_psnr(self, exact: Array, rounded: Array, got: Array) -> Difference | None:
+        level = psnr_db(exact, got, None)
+        return None if level is None or level >= self.min_psnr_db else Difference(error(exact, got), error(exact, rounded))
+
+
+def _unexplained(at_fault: list[tuple[Runtime, Row]], found: FirstDifference | None) -> tuple[str, ...]:
+    if found is not None or not at_fault:
+        return ()
+    name = at_fault[0][1].name
+    return (
+        f"in {name} no node differs once it must show every value: look at what it fuses, or what torch's exporter changed",
+    )
+
+
+def _answers(a: Subject, tried: list[Case]) -> tuple[list[Outputs], list[Outputs]]:
+    """What A makes of the inputs in float64 and in float32."""
+    rounded, exact = a.original("float32"), a.original("float64")
+    answers = []
+    for case in tried:
+        try:
+            answers.append((exact.run(list(case.arrays)), rounded.run(list(case.arrays))))
+        except ExportError:
+            raise
+        except Exception as reason:  # torch modules raise whatever they like
+            raise ExportError(f"{a.label} cannot run on {case} in float64 and float32: {first_line(reason)}") from reason
+    if not all(np.isfinite(y).all() for outputs, _ in answers for y in outputs):
+        raise ExportError(f"{a.label} puts out values that are no finite numbers; nothing to compare with")
+    return [e for e, _ in answers], [r for _, r in answers]

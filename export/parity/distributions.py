@@ -1,0 +1,96 @@
+"""The inputs that a function is tried on: noise, a photograph, the ends of the range, one value, one impulse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upconv.export.parity.backends import Array
+from upconv.export.sizes import Shape, Shapes
+from upconv.runtime.contract import Pixels
+
+PHOTOGRAPH = Path(__file__).parent / "photograph.jpg"
+"""A lattice tower and lamps at dusk, 128x128, from the photograph of Falcon 9 with DSCOVR, by SpaceX, CC0 1.0, as in scikit-image's `skimage/data`."""
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input, or one set of them where the model takes several."""
+
+    distribution: str
+    arrays: tuple[Array, ...]
+
+    @property
+    def shape(self) -> Shape:
+        """Of the first input."""
+        return tuple(self.arrays[0].shape)
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {'x'.join(map(str, self.shape))}"
+
+
+def cases(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[Case]:
+    """Noise in every size, and every other distribution in the first size and the last.
+
+    `example` gives the types, and the bounds of integers; floating-point inputs lie within `pixels`.
+    """
+    random = np.random.default_rng(SEED)
+    ends = list(dict.fromkeys([shapes[0], shapes[-1]])) if shapes else []
+    wanted = [("uniform", s) for s in shapes] + [(name, s) for name in DISTRIBUTIONS if name != "uniform" for s in ends]
+    return [
+        Case(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
+        for name, chosen in wanted
+    ]
+
+
+def _drawn(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.random.Generator) -> Array:
+    if example.dtype.kind == "f":
+        part = DISTRIBUTIONS[name](shape, random).astype(np.float32)
+        scaled: Array = part * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
+        return scaled.astype(example.dtype)
+    chosen: Array = random.integers(int(example.min(initial=0)), int(example.max(initial=1)), shape, endpoint=True)
+    return chosen.astype(example.dtype)
+
+
+def _photograph(shape: Shape, random: np.random.Generator) -> Array:
+    """Crops of a photograph, one for each item of the batch, mirrored where they are too small, channels repeated."""
+    from upconv.runtime import codecs
+
+    pixels = codecs.read(PHOTOGRAPH).samples.astype(np.float32).transpose(2, 0, 1) / 255
+    if len(shape) != 4:
+        return np.resize(pixels, shape)
+    height, width = shape[2:]
+    whole = np.pad(
+        pixels, [(0, 0), *((0, max(0, n - side)) for n, side in zip(shape[2:], pixels.shape[1:], strict=True))], "symmetric"
+    )
+    crops = []
+    for _ in range(shape[0]):
+        top, left = (
+            int(random.integers(0, side - n, endpoint=True)) for n, side in zip(shape[2:], whole.shape[1:], strict=True)
+        )
+        crops.append(np.resize(whole[:, top : top + height, left : left + width], shape[1:]))
+    return np.stack(crops)
+
+
+def _impulse(shape: Shape, random: np.random.Generator) -> Array:
+    """One value at the top of the range in the middle of every item, all others at the bottom."""
+    array = np.zeros(shape, np.float32)
+    middle: tuple[Any, ...] = (..., *(n // 2 for n in shape[1:]))
+    array[middle] = 1
+    return array
+
+
+DISTRIBUTIONS: dict[str, Callable[[Shape, np.random.Generator], Array]] = {
+    "uniform": lambda shape, random: random.random(shape, np.float32),
+    "photograph": _photograph,
+    "extremes": lambda shape, random: random.integers(0, 2, shape).astype(np.float32),
+    "constant": lambda shape, random: np.full(shape, 0.6, np.float32),
+    "impulse": _impulse,
+}
+"""What each is called, and how it is drawn between 0 and 1. The constant is a whole 8-bit value, 153, so that rounding is no lottery."""

@@ -1,0 +1,41 @@
+"""DequantizeLinear in the precision of its scale, at every opset; onnx's own begins at 19.
+
+    y = (x - zero_point) * scale        with one scale for all, one for each index along `axis`, or one for each block
+
+after https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+from onnx.reference.op_run import OpRun
+
+Array = NDArray[Any]
+
+
+class DequantizeLinear(OpRun):
+    """Integers, or floats of eight bits and fewer, to the numbers they stand for."""
+
+    def _run(self, x: Array, scale: Array, zero_point: Array | None = None, **attributes: Any) -> tuple[Array]:
+        axis, block = attributes.get("axis"), attributes.get("block_size") or 0
+        axis = (1 if axis is None else axis) % max(1, x.ndim)
+        kind = np.result_type(np.float32, scale.dtype) if scale.dtype.kind == "f" else np.dtype(np.float32)
+        centred = x.astype(kind)
+        if zero_point is not None:
+            centred = centred - _spread(zero_point, x.shape, axis, block).astype(kind)
+        made = centred * _spread(scale, x.shape, axis, block).astype(kind)
+        wanted = attributes.get("output_dtype")
+        return (made.astype(helper.tensor_dtype_to_np_dtype(wanted) if wanted else scale.dtype),)
+
+
+def _spread(values: Array, shape: tuple[int, ...], axis: int, block: int) -> Array:
+    """Scales or zero points in a shape that broadcasts to the tensor's."""
+    if values.ndim == 0 or values.size == 1:
+        return values.reshape(())
+    if block:
+        return np.repeat(values, block, axis=axis).take(range(shape[axis]), axis=axis)
+    return values.reshape([-1 if n == axis else 1 for n in range(len(shape))])

@@ -1,0 +1,19 @@
+"""Which value of one graph stands for which of another."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+from onnx import GraphProto
+
+
+def matched(a: GraphProto, b: GraphProto) -> dict[str, str]:
+    """For the outputs of B's nodes, those of A's: by the nodes' order where operators follow alike, then by name."""
+    before, after = ([node.op_type for node in graph.node] for graph in (a, b))
+    pairs: dict[str, str] = {}
+    for start_a, start_b, length in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
+        for step in range(length):
+            pairs |= dict(zip(b.node[start_b + step].output, a.node[start_a + step].output, strict=False))
+    left = {name for node in a.node for name in node.output} - set(pairs.values())
+    pairs |= {name: name for node in b.node for name in node.output if name not in pairs and name in left}
+    return pairs

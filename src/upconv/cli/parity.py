@@ -1,0 +1,128 @@
+"""`upconv parity`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from upconv.runtime.errors import ParameterError, UpconvError
+
+if TYPE_CHECKING:
+    from upconv.export.parity.findings import Comparison, Row
+    from upconv.export.parity.subject import Subject
+
+_SHORT = {"float32": "fp32", "float64": "fp64"}
+_HEAD = ("backend", "version", "max abs", "relative", "ulp", "PSNR", "8-bit", "verdict")
+_WHAT = "A catalogue name, file.py:factory, package.module:factory or an .onnx file"
+
+
+def parity(
+    a: Annotated[str, typer.Argument(help=f"{_WHAT}.")],
+    b: Annotated[str | None, typer.Argument(help=f"{_WHAT}; without it, A is compared with itself in every backend.")] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="A backend to compare in; repeat for several. All by default.")
+    ] = None,
+    factor: Annotated[float, typer.Option(min=1.0, help="Noise floors that an error may come to.")] = 4.0,
+    min_psnr: Annotated[float, typer.Option(min=0.0, help="Decibels that bf16, fp16 and int8 must reach.")] = 45.0,
+    weights: Annotated[Path | None, typer.Option(help="Weights for A, a factory: .safetensors or .pth.")] = None,
+    kwargs: Annotated[str, typer.Option(help="Arguments of factories, a JSON object.")] = "{}",
+    shape: Annotated[str | None, typer.Option(help="An example input, such as 1x3x64x64.")] = None,
+    value_range: Annotated[str | None, typer.Option("--range", help="Bounds of the inputs; 0,1 by default.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with difference images here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell whether A and B are the same function, and where they part. Exit code 0: equal, 1: not, 2: not comparable."""
+    try:
+        comparison = _compared(a, b, backend or [], (factor, min_psnr), (weights, kwargs, shape, value_range), html, as_json)
+    except UpconvError as error:  # as with `diff`, 1 is kept for a difference
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    if not comparison.equal:
+        raise typer.Exit(1)
+
+
+def _compared(
+    a: str,
+    b: str | None,
+    backends: list[str],
+    limits: tuple[float, float],
+    options: tuple[Path | None, str, str | None, str | None],
+    html: Path | None,
+    as_json: bool,
+) -> Comparison:
+    from upconv.export.parity.comparison import compare
+
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise ParameterError(f"cannot write a page to {html}: expected a file in a folder that exists")
+    subjects = [_subject(a, *options), *([] if b is None else [_subject(b, None, *options[1:])])]
+    if not as_json:
+        _line(_HEAD)
+    comparison = compare(
+        *subjects, backends=backends, factor=limits[0], min_psnr_db=limits[1], on_row=_quiet if as_json else _show
+    )
+    if html is not None:
+        from upconv.export.parity.page import page
+        from upconv.runtime.codecs import write_atomically
+
+        write_atomically(html, page(comparison).encode())
+    if as_json:
+        print(json.dumps(comparison.as_dict(), indent=2, allow_nan=False))
+    else:
+        _conclude(comparison)
+    return comparison
+
+
+def _subject(spec: str, weights: Path | None, kwargs: str, shape: str | None, value_range: str | None) -> Subject:
+    from upconv.cli.export import arguments_of, pixels_of, shape_of
+    from upconv.export import from_factory
+    from upconv.export.parity.subject import from_file, from_source
+    from upconv.models import catalogue
+
+    if spec.endswith(".onnx"):
+        return from_file(Path(spec), shape=shape_of(shape), pixels=pixels_of(value_range))
+    if ":" not in spec:
+        return from_source(catalogue.source(spec), spec)
+    made = from_factory(
+        spec, arguments=arguments_of(kwargs), weights=weights, shape=shape_of(shape), pixels=pixels_of(value_range)
+    )
+    return from_source(made, spec)
+
+
+def _show(row: Row) -> None:
+    version = "" if row.status == "missing" else f"{row.version.split('+')[0]} {_SHORT.get(row.precision, row.precision)}"
+    numbers = [""] * 5
+    if row.measures is not None:
+        found = row.measures
+        numbers = [
+            f"{found.max_abs:.1e}",
+            f"{found.max_relative:.1e}",
+            f"{found.max_ulp:.0f}" if found.max_ulp < 1e6 else f"{found.max_ulp:.0e}",
+        ]
+        numbers += ["none" if found.psnr_db is None else f"{found.psnr_db:.0f} dB"]
+        numbers += ["-" if found.max_8bit is None else str(found.max_8bit)]
+    _line((row.name, version, *numbers, f"{row.status}: {row.said}"))
+
+
+def _line(cells: tuple[str, ...]) -> None:
+    name, version, absolute, relative, ulp, psnr, steps, said = cells
+    print(f"{name:<22}{version:<15}{absolute:>9}{relative:>10}{ulp:>8}{psnr:>8}{steps:>7}  {said}", flush=True)
+
+
+def _conclude(comparison: Comparison) -> None:
+    for note in comparison.notes:
+        print(f"note: {note}")
+    if comparison.first_difference is not None:
+        print(f"first difference: {comparison.first_difference}")
+    sides = comparison.a if comparison.b is None else f"{comparison.a} and {comparison.b}"
+    tried = [row for row in comparison.rows if row.status != "missing"]
+    wrong = [row.name for row in tried if row.status == "different"]
+    said = f"not equal in {', '.join(wrong)}" if wrong else f"equal in {len(tried)} backends"
+    print(f"{sides}: {said}, on {len(comparison.inputs)} inputs")
+
+
+def _quiet(_: Row) -> None:
+    pass
