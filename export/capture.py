@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from upconv.export.interpolation import TRANSLATIONS, in_double, with_scales
 from upconv.export.lowering import TABLE
 from upconv.export.out_of_place import out_of_place
+from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.runtime.errors import ExportError
@@ -62,35 +64,51 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
     # torch.export takes what *args holds for one nested argument.
     nested = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
-    return _written(module, tensors, names, outputs, opset=opset, dynamic_shapes=(dynamic,) if nested else dynamic)
+    with _quiet():
+        program = _traced(module, tensors, (dynamic,) if nested else dynamic)
+    return _written(program, names, outputs, opset)
 
 
 def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> onnx.ModelProto:
     """The graph of a program that `torch.export` made, dynamic where the program is; raises `ExportError` as `capture` does."""
     signature = program.graph_signature
     try:
-        return _written(program, (), signature.user_inputs, len(signature.user_outputs), opset=opset)
+        return _written(program, signature.user_inputs, len(signature.user_outputs), opset)
     except Exception as error:
         raise ExportError(f"torch cannot write {name} as ONNX: {_cause(error)}") from error
 
 
-def _written(
-    module: nn.Module | ExportedProgram, tensors: tuple[Tensor, ...], names: Sequence[Any], outputs: int, **options: Any
-) -> onnx.ModelProto:
+def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset: int) -> onnx.ModelProto:
     with _quiet():
-        program = torch.onnx.export(
-            module,
-            tensors,
+        with_scales(program)
+        made = torch.onnx.export(
+            program,
             dynamo=True,
-            opset_version=options.pop("opset"),
+            opset_version=opset,
             input_names=["image"] if len(names) == 1 else list(names),
             output_names=["output"] if outputs == 1 else [f"output_{n}" for n in range(outputs)],
-            custom_translation_table=TABLE,
+            custom_translation_table=TABLE | TRANSLATIONS,
             verbose=False,
-            **options,
         )
-    assert program is not None
-    return anonymous(program.model_proto)
+    assert made is not None
+    model = anonymous(made.model_proto)
+    in_double(model, program)
+    without_excess(model)
+    return model
+
+
+def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> ExportedProgram:
+    """The module as torch's own graph; where tracing its Python fails, by way of its bytecode."""
+    options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
+    # As torch.onnx.export does: a length of 0 or 1 is no constant.
+    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        try:
+            return torch.export.export(module, tensors, strict=False, **options)
+        except Exception as error:
+            try:
+                return torch.export.export(module, tensors, strict=True, **options)
+            except Exception:  # the first reason is the better one
+                raise error from None
 
 
 def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from upconv.cli import compare, export, inspect, models, parity, serve, upscale
+from upconv.cli import compare, export, inspect, models, operators, parity, serve, upscale
 
 app = typer.Typer(
     name="upconv",
@@ -14,7 +14,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (export.export, inspect.inspect, parity.parity, compare.compare, upscale.upscale, serve.serve):
+for command in (
+    *(export.export, inspect.inspect, parity.parity, operators.operators),
+    *(compare.compare, upscale.upscale, serve.serve),
+):
     app.command()(command)
 app.add_typer(models.app, name="models")
 

@@ -1,0 +1,69 @@
+"""Lengths computed in float64, as Python and torch compute them.
+
+    before    Cast(length, FLOAT)  -> Mul(·, float32 scale) -> Cast(·, INT64)
+    after     Cast(length, DOUBLE) -> Mul(·, float64 scale) -> Cast(·, INT64)
+
+torch's exporter writes `int(length * scale)` in float32: 50 pixels by 2.3 are 114 in torch, 115 there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+import torch
+from onnx import NodeProto, TensorProto, numpy_helper
+
+
+def in_double(model: onnx.ModelProto, program: torch.export.ExportedProgram) -> None:
+    """Compute the lengths of `model` in float64, by the factors that `program` holds."""
+    exact = {np.float32(factor): factor for factor in _factors(program)}
+    graph = model.graph
+    makers = {node.output[0]: node for node in graph.node}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if not _is_cast(node, TensorProto.INT64):
+            continue
+        product = makers.get(node.input[0])
+        if product is None or product.op_type != "Mul":
+            continue
+        _widen(graph, product, makers, constants, exact)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    graph.ClearField("initializer")
+    graph.initializer.extend(kept)
+
+
+def _widen(
+    graph: onnx.GraphProto,
+    product: NodeProto,
+    makers: dict[str, NodeProto],
+    constants: dict[str, TensorProto],
+    exact: dict[np.float32, float],
+) -> None:
+    length, factor = makers.get(product.input[0]), constants.get(product.input[1])
+    if length is None or factor is None or not _is_cast(length, TensorProto.FLOAT):
+        return
+    value = numpy_helper.to_array(factor)
+    if value.size != 1 or value.item() not in exact:
+        return
+    wide = f"{product.output[0]}_factor"
+    graph.initializer.append(numpy_helper.from_array(np.array(exact[np.float32(value.item())]).reshape(value.shape), wide))
+    cast = NodeProto()
+    cast.CopyFrom(length)
+    cast.output[0], cast.attribute[0].i = f"{product.output[0]}_length", TensorProto.DOUBLE
+    cast.name = f"{product.name}_length"
+    product.input[0], product.input[1] = cast.output[0], wide
+    graph.node.insert(list(graph.node).index(product), cast)
+
+
+def _factors(program: torch.export.ExportedProgram) -> Iterable[float]:
+    for node in program.graph.nodes:
+        for argument in node.args:
+            if isinstance(argument, float):
+                yield argument
+
+
+def _is_cast(node: NodeProto, to: int) -> bool:
+    return node.op_type == "Cast" and node.attribute[0].i == to

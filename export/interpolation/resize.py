@@ -1,0 +1,83 @@
+"""`Resize` nodes that place and count pixels as torch does.
+
+torch computes the output's length as `floor(n * scale)` in float64 and maps output pixel i to `(i + 0.5) / scale - 0.5`.
+A `Resize` with constant scales does the same, in float32: for 2.3 and 50 pixels torch makes 114, ONNX runtimes 115. A
+scale for which any length differs is rounded up instead, and what is too much is cut off.
+
+https://onnx.ai/onnx/operators/onnx__Resize.html, aten/src/ATen/native/UpSample.h
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx_ir
+from numpy.typing import NDArray
+from onnxscript import DOUBLE, INT64, opset18
+
+Value = Any
+"""A tensor of the graph that is being written."""
+
+op: Any = opset18
+"""Writes nodes; its own annotations give every result every element type."""
+
+LONGEST = 16384
+"""Lengths up to which torch and `Resize` are compared before a scale is left to `Resize`."""
+
+
+def by_scales(image: Value, scales: Sequence[float], **attributes: Any) -> Value:
+    """(N, C, n, …) to (N, C, floor(n * scale), …); pixels lie where the scale puts them."""
+    if all(same_lengths(scale) for scale in scales):
+        return _resize(image, scales, attributes)
+    enlarged = _resize(image, [_rounded_up(scale) for scale in scales], attributes)
+    axes = list(range(2, 2 + len(scales)))
+    return op.Slice(enlarged, op.Constant(value_ints=[0] * len(axes)), lengths(image, scales), op.Constant(value_ints=axes))
+
+
+def by_sizes(image: Value, sizes: Value, **attributes: Any) -> Value:
+    """(N, C, n, …) to (N, C, *sizes); pixels lie where the ratio of the sizes puts them."""
+    full = op.Concat(op.Shape(image, end=2), as_tensor(sizes), axis=0)
+    return op.Resize(image, None, None, full, **attributes)
+
+
+def as_tensor(sizes: Value) -> Value:
+    """Lengths as one INT64 tensor, whether they are known, computed, or some of each."""
+    if not isinstance(sizes, (list, tuple)):
+        return op.Cast(sizes, to=INT64.dtype)
+    if all(isinstance(size, int) for size in sizes):
+        return op.Constant(value_ints=list(sizes))
+    one = op.Constant(value_ints=[1])
+    parts = [op.Constant(value_ints=[size]) if isinstance(size, int) else op.Reshape(size, one) for size in sizes]
+    return op.Concat(*parts, axis=0) if len(parts) > 1 else parts[0]
+
+
+def lengths(image: Value, scales: Sequence[float]) -> Value:
+    """`floor(n * scale)` for every axis beyond batch and channels, in float64 as torch computes it."""
+    given = op.Cast(op.Shape(image, start=2), to=DOUBLE.dtype)
+    return op.Cast(op.Floor(op.Mul(given, double(scales))), to=INT64.dtype)
+
+
+def double(values: Sequence[float]) -> Value:
+    """A float64 constant."""
+    return op.Constant(value=onnx_ir.tensor(np.array(values, np.float64)))
+
+
+@cache
+def same_lengths(scale: float) -> bool:
+    """Whether float32 counts as many output pixels as float64 does."""
+    given = np.arange(1, LONGEST + 1)
+    return bool(np.array_equal(np.floor(given * scale), np.floor(given.astype(np.float32) * np.float32(scale))))
+
+
+def _rounded_up(scale: float) -> float:
+    nearest = np.float32(scale)
+    # As Python's floats: numpy compares in float32 otherwise.
+    return float(nearest if float(nearest) >= scale else np.nextafter(nearest, np.float32(np.inf)))
+
+
+def _resize(image: Value, scales: Sequence[float], attributes: dict[str, Any]) -> Value:
+    full: NDArray[np.float32] = np.array([1, 1, *scales], np.float32)
+    return op.Resize(image, None, op.Constant(value_floats=full.tolist()), None, **attributes)
