@@ -1,7 +1,7 @@
 """Upsampling heads: the last layer of a decoder, from `channels` feature maps to an image `scale` times as large.
 
-The three heads see the same two-by-two neighbourhood (three-by-three for `SubpixelHead`) of the low-resolution features
-for each output pixel, so decoders that differ in the head alone can be compared.
+`DeconvHead` and `SubpixelHead` see three by three low-resolution features for each output pixel, through weights of
+their own for each phase; `UpsampleHead` sees two by two, through one filter that all phases share.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ class UpsampleHead(nn.Sequential):
 class DeconvHead(nn.ConvTranspose2d):
     """One `nn.ConvTranspose2d`: (N, C, H, W) to (N, out, scale*H, scale*W).
 
-    The kernel is a multiple of the stride, so every output pixel is reached by equally many taps, and every filter
-    starts as a bilinear one: no phase is favoured before training, which is where checkerboards come from
-    (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+    The kernel is three times the stride (twice for 4, which keeps the `s` models below 60 thousand parameters), so every
+    output pixel is reached by equally many taps, and every filter starts as a bilinear one: no phase is favoured before
+    training, which is where checkerboards come from (Odena et al., "Deconvolution and Checkerboard
+    Artifacts", Distill 2016).
     """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
-        kernel = 2 * scale if scale % 2 == 0 else 3 * scale
+        kernel = (3 if scale < 4 else 2) * scale
         super().__init__(channels, out_channels, kernel, stride=scale, padding=(kernel - scale) // 2)
         with torch.no_grad():
             gain = torch.randn(channels, out_channels, 1, 1) / channels**0.5

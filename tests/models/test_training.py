@@ -177,7 +177,7 @@ def test_a_run_can_start_from_a_catalogue_model(folder: Path, tmp_path: Path) ->
     weights = run(folder, tmp_path / "out", config=config)
     start = load_file(CATALOGUE["upsample-s-x2"].weights or "")
     torch.testing.assert_close(weights["body.0.weight"], start["body.0.weight"])
-    assert weights["head.weight"].shape == (32, 3, 4, 4)
+    assert weights["head.weight"].shape == (32, 3, 6, 6)
 
 
 def test_ssim_falls_with_noise(photograph: Callable[[int, int], np.ndarray]) -> None:
