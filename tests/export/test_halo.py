@@ -26,6 +26,18 @@ class Squeeze(nn.Module):
         return features * features.mean(dim=(2, 3), keepdim=True).sigmoid()
 
 
+class Cropped(nn.Module):
+    """A convolution whose first rows and columns are dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        features: Tensor = self.conv(image)
+        return features[:, :, 1:, 2:]
+
+
 def captured(module: nn.Module) -> onnx.ModelProto:
     torch.manual_seed(0)
     source = from_module(module, name="m", shape=(1, 3, 32, 32))
@@ -59,6 +71,7 @@ def sides(module: nn.Module) -> tuple[int, int, int, int]:
         (nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(3, 3, 3, padding=1)), (1, 1, 1, 1)),
         (nn.Upsample(scale_factor=2, mode="bilinear"), (1, 1, 1, 1)),
         (nn.Upsample(scale_factor=3, mode="bicubic"), (2, 2, 2, 2)),
+        (Cropped(), (0, 2, 0, 3)),
         (nn.Sequential(nn.ReflectionPad2d(2), nn.Conv2d(3, 3, 5)), (2, 2, 2, 2)),
         (nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ConvTranspose2d(4, 3, 2, stride=2)), (1, 0, 1, 0)),
     ],
