@@ -32,6 +32,9 @@ class Finding:
     """The operator or tensor it is about."""
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.node}: {self.message}"
+
 
 class Graph:
     """A model's nodes and constants at hand."""
@@ -135,7 +138,9 @@ def _unfused(graph: Graph) -> Iterator[Finding]:
 
 def _ranges(graph: Graph) -> Iterator[Finding]:
     for name, weight in graph.weights.items():
-        if weight.dtype != np.float32 or weight.size < 2 or name not in graph.used:
+        if (
+            weight.dtype != np.float32 or weight.ndim < 2 or name not in graph.used
+        ):  # a small bias is lost in what it is added to
             continue
         largest = float(np.abs(weight).max())
         small = float(np.mean((weight != 0) & (np.abs(weight) < HALF_TINY)))

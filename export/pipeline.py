@@ -12,6 +12,8 @@ import onnx
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
 from upconv.export.deviation import halo_deviation
+from upconv.export.fusion import fusion
+from upconv.export.lint import lint
 from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
 from upconv.export.reference import Reference, attempt
@@ -53,9 +55,11 @@ class _Export:
         halo = self._halo(model, axes)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
         contract = self._tiled(model, contract)
+        optimised, findings = fusion(model), lint(model)
+        self._done("lint", False, f"onnxruntime runs it as {optimised}; {len(findings)} findings")
         onnx.checker.check_model(described(model, contract), full_check=True)
         write_atomically(self.out, described(model, contract).SerializeToString(deterministic=True))
-        return Artifact(self.out, contract, tuple(self.stages), census(model))
+        return Artifact(self.out, contract, tuple(self.stages), census(model), optimised, findings)
 
     def _sizes(self) -> list[Axis]:
         shapes = self.source.shapes

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from upconv.export.fusion import Fusion
+from upconv.export.lint import Finding
 from upconv.runtime.contract import Contract
 
 
@@ -30,6 +32,10 @@ class Artifact:
     stages: tuple[StageReport, ...]
     operators: dict[str, int]
     """Operators of the graph, by type."""
+    fusion: Fusion
+    """What onnxruntime makes of the graph."""
+    findings: tuple[Finding, ...]
+    """What deserves a look."""
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report, for JSON."""
@@ -37,6 +43,8 @@ class Artifact:
             "path": str(self.path),
             "stages": [asdict(stage) for stage in self.stages],
             "operators": self.operators,
+            "fusion": asdict(self.fusion),
+            "findings": [asdict(finding) for finding in self.findings],
             "contract": self.contract.model_dump(mode="json"),
         }
 

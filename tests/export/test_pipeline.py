@@ -181,3 +181,13 @@ def test_a_luma_model_with_a_range_of_its_own_keeps_colour(tmp_path: Path) -> No
         enlarged = upscaler.upscale(colored)
     assert enlarged.shape == (40, 60, 3)
     assert np.abs(enlarged.astype(int) - (200, 90, 30)).max() <= 1
+
+
+def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), nn.PReLU(16), nn.ConvTranspose2d(16, 3, 3, stride=2, padding=1, output_padding=1)
+    )
+    report = export(from_module(layers, name="uneven"), tmp_path / "u.onnx").as_dict()
+    assert [finding["rule"] for finding in report["findings"]] == ["uneven-overlap", "unfused-activation"]
+    assert report["fusion"]["convolutions"] == 2

@@ -52,7 +52,12 @@ def export(
     artifact = run(
         _source(source, weights, kwargs, shape or [], ranges), output, opset=opset, on_stage=_quiet if as_json else _show
     )
-    print(json.dumps(artifact.as_dict(), indent=2) if as_json else artifact.summary)
+    if as_json:
+        print(json.dumps(artifact.as_dict(), indent=2))
+        return
+    for finding in artifact.findings:
+        print(f"look at  {finding}")
+    print(artifact.summary)
 
 
 def _source(

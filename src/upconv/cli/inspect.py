@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from upconv.export.lint import Finding
     from upconv.runtime.contract import Contract
 
 
@@ -21,26 +23,31 @@ def inspect(
     from upconv.runtime import open_model
 
     opened = open_model(model)
-    operators = _operators(model)
+    operators, findings = _graph(model)
     if as_json:
         facts = {"path": str(model), "sha256": opened.sha256, **opened.contract.model_dump(mode="json"), "operators": operators}
-        print(json.dumps(facts, indent=2))
+        print(json.dumps(facts | {"findings": None if findings is None else [asdict(f) for f in findings]}, indent=2))
         return
     print(f"{model}\nsha256 {opened.sha256}\n")
     for name, value in _lines(opened.contract):
         print(f"{name:<11}{value}")
     if operators is not None:
         print(f"{'operators':<11}{', '.join(f'{name} {count}' for name, count in operators.items())}")
+    for finding in findings or ():
+        print(f"{'look at':<11}{finding}")
 
 
-def _operators(model: Path) -> dict[str, int] | None:
+def _graph(model: Path) -> tuple[dict[str, int] | None, tuple[Finding, ...] | None]:
+    """Operators by type, and what deserves a look; none in a serving environment, which has no onnx and needs none."""
     try:
         import onnx
 
+        from upconv.export.lint import lint
         from upconv.export.stage import census
-    except ImportError:  # a serving environment has neither, and the contract needs neither
-        return None
-    return census(onnx.load(model, load_external_data=False))
+    except ImportError:
+        return None, None
+    loaded = onnx.load(model)
+    return census(loaded), lint(loaded)
 
 
 def _lines(contract: Contract) -> Iterator[tuple[str, str]]:
