@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.utils._pytree import tree_leaves
 
-from upconv.export.interpolation import TRANSLATIONS, in_double, with_scales
+from upconv.export.interpolation import TRANSLATIONS, in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
@@ -83,7 +83,8 @@ def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic) ->
     """The module as torch's own graph; where tracing its Python fails, by way of its bytecode."""
     options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
     # As torch.onnx.export does: a length of 0 or 1 is no constant.
-    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+    oblivious = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    with oblivious, lines_pooled_as_pictures():
         try:
             return torch.export.export(module, tensors, strict=False, **options)
         except Exception as error:
