@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from upconv.export.interpolation import TRANSLATIONS, in_double, with_scales
+from upconv.export.interpolation import TRANSLATIONS, in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.lowering import TABLE
 from upconv.export.out_of_place import out_of_place
 from upconv.export.output_padding import without_excess
@@ -101,7 +101,8 @@ def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> Exp
     """The module as torch's own graph; where tracing its Python fails, by way of its bytecode."""
     options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
     # As torch.onnx.export does: a length of 0 or 1 is no constant.
-    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+    oblivious = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    with oblivious, lines_pooled_as_pictures():
         try:
             return torch.export.export(module, tensors, strict=False, **options)
         except Exception as error:

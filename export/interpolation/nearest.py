@@ -34,13 +34,16 @@ def nearest(image: Value, sizes: Value, scales: Scales, *, exact: bool) -> Value
 
 @cache
 def _resize_agrees(scale: float, shift: float, shortcut: bool) -> bool:
-    """Whether `Resize` with `asymmetric` and `floor` makes as many pixels as torch and takes the same ones."""
+    """Whether `Resize` with `asymmetric` and `floor` makes as many pixels as torch and takes the same ones.
+
+    The scale is a float32, whatever it is divided by: 17 / 1.7 is less than 10 to a runtime that computes in float64.
+    """
     place: NDArray[np.float32] = np.arange(LONGEST, dtype=np.float32)
     torch_takes = np.floor((place + np.float32(shift)) * np.float32(1 / scale))
-    resize_takes = np.floor(place / np.float32(scale))
-    if not same_lengths(scale) or not np.array_equal(torch_takes, resize_takes):
+    divisors = (np.float32(scale), np.float64(np.float32(scale)))
+    if not same_lengths(scale) or not all(np.array_equal(torch_takes, np.floor(place / by)) for by in divisors):
         return False
-    return not shortcut or _shortcuts_agree(scale, resize_takes)
+    return not shortcut or _shortcuts_agree(scale, torch_takes)
 
 
 def _shortcuts_agree(scale: float, taken: NDArray[np.float32]) -> bool:

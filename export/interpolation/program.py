@@ -1,11 +1,19 @@
-"""Sizes that are a fixed multiple of the input's become scale factors, so that a graph tells that they are."""
+"""What is done to torch's own graph before it is translated.
+
+Sizes that are a fixed multiple of the input's become scale factors, so that a graph tells that they are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import sympy
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 from torch._ops import OpOverload
 from torch.fx import Node
 from torch.utils._sympy.functions import ToFloat, TruncToInt
@@ -34,6 +42,22 @@ _POOLS = {
     aten.adaptive_avg_pool3d.default: aten.upsample_nearest3d.vec,
 }
 """What averages nothing where the output is a multiple of the input, and what does the same then."""
+
+
+@contextmanager
+def lines_pooled_as_pictures() -> Iterator[None]:
+    """While this lasts, adaptive pooling of lines is that of pictures one pixel high, whose size torch keeps symbolic.
+
+    `adaptive_avg_pool1d`, which `area` interpolation of lines is, has no symbolic sizes: traced, its output always has the
+    example's length.
+    """
+
+    def pooled(line: Tensor, output_size: Any) -> Tensor:
+        length = output_size[0] if isinstance(output_size, (list, tuple)) else output_size
+        return F.adaptive_avg_pool2d(line.unsqueeze(-2), (1, length)).squeeze(-2)
+
+    with patch.object(F, "adaptive_avg_pool1d", pooled):
+        yield
 
 
 def with_scales(program: torch.export.ExportedProgram) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from upconv.export.parity.operators.results import Result
 
 
@@ -70,8 +72,29 @@ _KNOWN: tuple[tuple[Callable[[Result], bool], str], ...] = (
         "`export` refuses it",
     ),
     (
-        lambda r: r.case["mode"] == "area" and r.case.rank == 1 and r.case["scale_factor"] is not None,
-        "`area` of a line: torch's `adaptive_avg_pool1d` takes its length for a constant when it is traced; `export` refuses it",
+        lambda r: r.status == "refused" and bool(r.case["antialias"]) and r.case.dtype == "float16",
+        "`antialias=True` in float16: torch does not compute it on the processor",
+    ),
+    (
+        lambda r: r.runtime.startswith("openvino") and "the output has shape" in r.reason and _inexact(r.case["scale_factor"]),
+        "a fractional `scale_factor` whose lengths float32 rounds otherwise (50 by 2.3): OpenVINO computes float64 in float32",
+    ),
+    (
+        lambda r: r.status == "differs" and r.case.dtype == "float64" and _inexact(r.case["scale_factor"]),
+        "a fractional `scale_factor` in float64: `Resize` takes its scales in float32",
+    ),
+    (
+        lambda r: r.case.dtype == "float16" and "not enough" in r.reason,
+        "float16: torch's own error is above a thousandth of the output's range, which is no floor to judge by",
+    ),
+    (
+        lambda r: r.case["mode"] == "bicubic" and r.case["size"] == (1, 1) and r.floors < 16,
+        "`bicubic` to one pixel by `size`: torch's own error happens to be none, and dividing by m / n in float32 costs up to "
+        "9 units in the last place; `export` refuses it",
     ),
 )
 """Causes that were looked into, the first that applies is told."""
+
+
+def _inexact(scale: object) -> bool:
+    return isinstance(scale, float) and float(np.float32(scale)) != scale

@@ -44,7 +44,8 @@ class Judge:
         case = self._cases[number]
         if verdict.equal:
             return Result(case, runtime.name, "equal", verdict.max_abs / verdict.noise_floor)
-        if len(told.outputs) == len(rounded) and all(map(np.array_equal, told.outputs, (r[0] for r in rounded))):
+        copies = case.variant.startswith("nearest") and len(told.outputs) == len(rounded)
+        if copies and all(map(np.array_equal, told.outputs, (r[0] for r in rounded))):
             return Result(case, runtime.name, "as float32", reason=str(verdict))
         return Result(case, runtime.name, "differs", verdict.max_abs / (verdict.noise_floor or 1), str(verdict))
 

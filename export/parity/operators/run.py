@@ -36,15 +36,15 @@ def run(cases: Sequence[Case], runtimes: Sequence[Runtime], on_done: Callable[[i
 def _groups(cases: Sequence[Case]) -> Iterator[list[Case]]:
     """Cases that take the same input and are likely to share their fate."""
 
-    def kind(case: Case) -> tuple[object, ...]:
+    def kind(case: Case) -> tuple[int, str, bool, bool, bool]:
         refused = bool(case["antialias"] and case["align_corners"])
-        one_axis = case["mode"] == "area" and case.rank == 1
-        return (case.rank, case.dtype, case.batched, "Conv" in case.layer, refused, one_axis)
+        return (case.rank, case.dtype, case.batched, "Conv" in case.layer, refused)
 
-    for _, alike in groupby(sorted(cases, key=lambda case: (*map(str, kind(case)),)), kind):
+    for (*_, refused), alike in groupby(sorted(cases, key=kind), kind):
         members = list(alike)
-        for start in range(0, len(members), TOGETHER):
-            yield members[start : start + TOGETHER]
+        step = 1 if refused else TOGETHER
+        for start in range(0, len(members), step):
+            yield members[start : start + step]
 
 
 def _results(group: list[Case], runtimes: Sequence[Runtime]) -> list[Result]:
