@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.utils._pytree import tree_leaves
 
-from upconv.export.interpolation import TRANSLATIONS, in_double, lines_pooled_as_pictures, with_scales
+from upconv.export.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
@@ -74,7 +74,7 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
         )
     assert made is not None
     model = anonymous(made.model_proto)
-    in_double(model, program)
+    lengths_in_double(model, program)
     without_excess(model)
     return model
 
