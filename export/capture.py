@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from upconv.export.interpolation import TRANSLATIONS, in_double, lines_pooled_as_pictures, with_scales
+from upconv.export.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.lowering import TABLE
 from upconv.export.out_of_place import out_of_place
 from upconv.export.output_padding import without_excess
@@ -92,7 +92,7 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
         )
     assert made is not None
     model = anonymous(made.model_proto)
-    in_double(model, program)
+    lengths_in_double(model, program)
     without_excess(model)
     return model
 

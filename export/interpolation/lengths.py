@@ -16,7 +16,7 @@ import torch
 from onnx import NodeProto, TensorProto, numpy_helper
 
 
-def in_double(model: onnx.ModelProto, program: torch.export.ExportedProgram) -> None:
+def lengths_in_double(model: onnx.ModelProto, program: torch.export.ExportedProgram) -> None:
     """Compute the lengths of `model` in float64, by the factors that `program` holds."""
     exact = {np.float32(factor): factor for factor in _factors(program)}
     graph = model.graph

@@ -54,6 +54,8 @@ import pytest
             ],
         ),
         ("upconv.export.parity.exact", ["OPERATORS", "in_double"]),
+        ("upconv.export.parity.operators", ["Case", "Result", "Runtime", "grid", "present", "run", "sample", "summarise"]),
+        ("upconv.export.interpolation", ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"]),
         ("upconv.service", ["Settings", "create_app", "serve"]),
     ],
 )

@@ -55,6 +55,14 @@ def _narrow(result: Result) -> bool:
     return bool(result.case["antialias"]) and isinstance(size, tuple) and size[-1] == 1 and size[0] > 1
 
 
+def _inexact(scale: object) -> bool:
+    return isinstance(scale, float) and float(np.float32(scale)) != scale
+
+
+def _openvino(result: Result) -> bool:
+    return result.status == "differs" and result.runtime.startswith("openvino")
+
+
 _KNOWN: tuple[tuple[Callable[[Result], bool], str], ...] = (
     (
         lambda r: r.status == "refused" and bool(r.case["antialias"] and r.case["align_corners"]),
@@ -76,12 +84,25 @@ _KNOWN: tuple[tuple[Callable[[Result], bool], str], ...] = (
         "`antialias=True` in float16: torch does not compute it on the processor",
     ),
     (
-        lambda r: r.runtime.startswith("openvino") and "the output has shape" in r.reason and _inexact(r.case["scale_factor"]),
+        lambda r: _openvino(r) and "the output has shape" in r.reason and _inexact(r.case["scale_factor"]),
         "a fractional `scale_factor` whose lengths float32 rounds otherwise (50 by 2.3): OpenVINO computes float64 in float32",
+    ),
+    (
+        lambda r: _openvino(r) and bool(r.case["antialias"]),
+        "`antialias=True`: OpenVINO leaves `antialias` and `exclude_outside` out of account",
+    ),
+    (
+        lambda r: _openvino(r) and r.case.variant.startswith("nearest"),
+        "`nearest`, `nearest-exact` by a computed size: OpenVINO divides lengths by way of the reciprocal, n * (1 / m), and takes "
+        "the pixel beside one in a row",
     ),
     (
         lambda r: r.status == "differs" and r.case.dtype == "float64" and _inexact(r.case["scale_factor"]),
         "a fractional `scale_factor` in float64: `Resize` takes its scales in float32",
+    ),
+    (
+        lambda r: _openvino(r) and r.case.dtype == "float64",
+        "a layer in float64: OpenVINO computes it in float32",
     ),
     (
         lambda r: r.case.dtype == "float16" and "not enough" in r.reason,
@@ -90,11 +111,7 @@ _KNOWN: tuple[tuple[Callable[[Result], bool], str], ...] = (
     (
         lambda r: r.case["mode"] == "bicubic" and r.case["size"] == (1, 1) and r.floors < 16,
         "`bicubic` to one pixel by `size`: torch's own error happens to be none, and dividing by m / n in float32 costs up to "
-        "9 units in the last place; `export` refuses it",
+        "9 units in the last place; `export` refuses it where a size that it tries shows it",
     ),
 )
 """Causes that were looked into, the first that applies is told."""
-
-
-def _inexact(scale: object) -> bool:
-    return isinstance(scale, float) and float(np.float32(scale)) != scale

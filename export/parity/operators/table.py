@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
+
+import torch
 
 from upconv.export.parity.operators.causes import Cause, causes
 from upconv.export.parity.operators.results import Result, Row, Status, summarise
@@ -22,6 +25,7 @@ _REPAIRS = """\
 | any, `recompute_scale_factor=True` | computes the length in float32, the same | `Cast` to double |
 | `antialias=True` with `scale_factor` | leaves out the scale and takes the ratio of the sizes | constant `scales` |
 | `align_corners=True`, fractional `scale_factor` | constant `scales`, which runtimes read as a fractional length | `sizes`, as torch ignores the scale |
+| `area` of a line | fixes its length at the example's | pooled as a picture one pixel high |
 | `nearest` | `Resize` with `asymmetric`, `floor`, which divides where torch multiplies by the reciprocal: pixel 41 of 2 to 82 | `Resize` where every pixel is the same; `Gather` with torch's own indices elsewhere |
 | `nearest-exact` | a graph of some 25 nodes | as `nearest` for whole scales; `half_pixel`, `round_prefer_ceil` for powers of two; `Gather` elsewhere |
 | `linear` | a graph of some 25 nodes | `Resize`, `half_pixel` |
@@ -100,4 +104,5 @@ def _versions() -> str:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:  # one of the runtimes, which need not be there
             continue
-    return f"{', '.join(found)}, {platform.system()} on {platform.machine()}"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{', '.join(found)}; {os.cpu_count()}-core {capability} {platform.machine()}"
