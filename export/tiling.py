@@ -11,6 +11,7 @@ import onnx
 from onnx import helper
 
 from upconv.export.halo import products_per_pixel
+from upconv.export.storage import save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 from upconv.runtime.engine import Engine, available_cores
 from upconv.runtime.session import Model, open_model
@@ -45,7 +46,7 @@ def tiling_difference(model: onnx.ModelProto, contract: Contract) -> float:
     assert contract.output
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        path.write_bytes(described(model, contract).SerializeToString())
+        save(described(model, contract), path)
         opened = open_model(path, threads=available_cores())
         difference = max(_difference(opened, *trial) for trial in _trials(model, contract))
     return difference / (contract.output.high - contract.output.low)

@@ -50,7 +50,7 @@ def export(
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
     ranges = (pixels_of(value_range), pixels_of(output_range))
     artifact = run(
-        _source(source, weights, kwargs, shape or [], ranges), output, opset=opset, on_stage=_quiet if as_json else _show
+        _source(source, weights, kwargs, shape or [], ranges), out=output, opset=opset, on_stage=_quiet if as_json else _show
     )
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
