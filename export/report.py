@@ -59,6 +59,7 @@ class Artifact:
     def as_dict(self) -> dict[str, Any]:
         """The whole report, for JSON."""
         return {
+            "version": 1,
             "path": self.saved_to and str(self.saved_to),
             "stages": [asdict(stage) for stage in self.stages],
             "operators": self.operators,

@@ -85,7 +85,7 @@ def test_what_is_not_equal_is_listed_with_its_cause() -> None:
     case = Case("F.interpolate", (("size", (5, 5)), ("mode", "bilinear"), ("align_corners", True), ("antialias", True)), 2)
     results = run([case], present()[:2])
     assert {result.status for result in results} == {"refused"}
-    page = table.page(results, "upconv operators")
+    page = table.page(results, "upconv parity operators")
     assert "`antialias=True` with `align_corners=True`: torch scales by" in page
     assert table.summary(results).endswith("1 refused")
 
