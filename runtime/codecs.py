@@ -12,7 +12,8 @@ import numpy as np
 import pyvips
 
 from upconv.runtime.errors import ImageError, ImageTooLargeError, OutputError, ParameterError
-from upconv.runtime.picture import Metadata, Picture, Samples
+from upconv.runtime.picture import Metadata, Picture
+from upconv.runtime.resampling import to_image, to_samples
 
 # Only loaders that libvips' authors consider safe for files from strangers.
 pyvips.block_untrusted_set(True)
@@ -129,12 +130,6 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3") -> Samples:
-    """(H, W, C) resampled to exactly (height, width, C)."""
-    image = _image(samples)
-    return _samples(image.resize(width / image.width, vscale=height / image.height, kernel=kernel), width, height)
-
-
 def _picture(image: Any, name: str) -> Picture:
     fields = tuple(
         (field, image.get_typeof(field), image.get(field))
@@ -151,7 +146,7 @@ def _picture(image: Any, name: str) -> Picture:
     frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if frames > 1:
         conversions = (*conversions, f"the first of {frames} frames taken")
-    return Picture(_samples(image), name, metadata, conversions)
+    return Picture(to_samples(image), name, metadata, conversions)
 
 
 def _rgb_or_grey(image: Any, metadata: Metadata) -> tuple[Any, Metadata, tuple[str, ...]]:
@@ -169,7 +164,7 @@ def _rgb_or_grey(image: Any, metadata: Metadata) -> tuple[Any, Metadata, tuple[s
 
 
 def _fitting(picture: Picture, name: str) -> tuple[Any, Picture]:
-    image = _image(picture.samples).copy(xres=picture.metadata.pixels_per_mm[0], yres=picture.metadata.pixels_per_mm[1])
+    image = to_image(picture.samples).copy(xres=picture.metadata.pixels_per_mm[0], yres=picture.metadata.pixels_per_mm[1])
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * 3, max_alpha=picture.white)
         picture = picture.noting("transparency replaced by white, which jpeg cannot hold")
@@ -195,24 +190,6 @@ _SAVERS: dict[str, Callable[[Any, int, str], bytes]] = {
     "avif": lambda image, quality, keep: image.heifsave_buffer(Q=quality, compression="av1", effort=3, keep=keep),
     "tiff": lambda image, quality, keep: image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=keep),
 }
-
-
-def _image(samples: Samples) -> Any:
-    height, width, channels = samples.shape
-    deep = samples.dtype == np.uint16
-    data = np.ascontiguousarray(samples)
-    image = pyvips.Image.new_from_memory(data.data, width, height, channels, "ushort" if deep else "uchar")
-    grey = channels < 3
-    return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))
-
-
-def _samples(image: Any, width: int | None = None, height: int | None = None) -> Samples:
-    if width is not None and (image.width, image.height) != (width, height):
-        image = image.embed(0, 0, width, height, extend="copy")  # resize() rounds its own way
-    kind = np.uint16 if image.format == "ushort" else np.uint8
-    data: Any = np.frombuffer(image.write_to_memory(), kind)
-    samples: Samples = data.reshape(image.height, image.width, image.bands)
-    return samples
 
 
 def _reason(error: pyvips.Error) -> str:
