@@ -16,7 +16,7 @@ from upconv.runtime import codecs
 from upconv.runtime.contract import Pixels
 from upconv.runtime.engine import TILE_PX, Engine
 from upconv.runtime.errors import ModelError, ParameterError
-from upconv.runtime.picture import Metadata, Picture, Samples, from_tensor, to_tensor
+from upconv.runtime.picture import Picture, Samples, from_tensor, to_tensor
 from upconv.runtime.session import Model, Tensor, open_model
 
 MAX_SCALE = 16
@@ -117,7 +117,7 @@ class Upscaler:
         if alpha is not None:
             alpha = codecs.resize(alpha, width, height, kernel="cubic")
             color = color.with_samples(np.concatenate([color.samples, alpha], axis=2))
-        return replace(color, metadata=_denser(picture.metadata, width / picture.width, height / picture.height))
+        return replace(color, metadata=picture.metadata.denser(width / picture.width, height / picture.height))
 
     def _enlarge(self, color: Picture, on_tile: Callable[[int, int], None] | None) -> Samples:
         future = self.engine.submit(to_tensor(color, self._input), on_tile)
@@ -145,9 +145,3 @@ class Upscaler:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def _denser(metadata: Metadata, across: float, down: float) -> Metadata:
-    """The printed size stays, so there are more pixels per millimetre."""
-    x, y = metadata.pixels_per_mm
-    return replace(metadata, pixels_per_mm=(x * across, y * down))

@@ -9,7 +9,7 @@ import pytest
 
 from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError, ParameterError
-from upconv.runtime.picture import Picture
+from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.upscaler import Target, Upscaler
 
 Photograph = Callable[[int, int], np.ndarray]
@@ -74,7 +74,7 @@ def test_sizes_that_make_no_sense_are_refused(doubler: Upscaler, target: Target)
 
 
 def test_pixels_per_millimetre_grow_with_the_picture(doubler: Upscaler) -> None:
-    picture = Picture(np.zeros((7, 10, 3), np.uint8))
+    picture = Picture(np.zeros((7, 10, 3), np.uint8), metadata=Metadata(pixels_per_mm=(1.0, 1.0)))
     assert doubler.run(picture, Target(scale=2)).metadata.pixels_per_mm == (2.0, 2.0)
 
 
