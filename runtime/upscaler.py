@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.runtime import codecs
+from upconv.runtime.alpha import bled
 from upconv.runtime.contract import Pixels
 from upconv.runtime.engine import TILE_PX, Engine
 from upconv.runtime.errors import ModelError, ParameterError
@@ -107,17 +108,26 @@ class Upscaler:
 
         `on_tile(done, total)` is called as tiles of a pass are finished.
         """
-        width, height = target.size(picture.width, picture.height, self.scale)
-        color = picture.with_samples(picture.color)
-        while color.width < width or color.height < height:
-            color = color.with_samples(self._enlarge(color, on_tile))
-        if (color.width, color.height) != (width, height):
-            color = color.with_samples(codecs.resize(color.samples, width, height))
-        alpha = picture.alpha
-        if alpha is not None:
-            alpha = codecs.resize(alpha, width, height, kernel="cubic")
-            color = color.with_samples(np.concatenate([color.samples, alpha], axis=2))
-        return replace(color, metadata=picture.metadata.denser(width / picture.width, height / picture.height))
+        size = target.size(picture.width, picture.height, self.scale)
+        samples = self._reach(picture.with_samples(bled(picture)), size, on_tile)
+        if picture.alpha is not None:
+            alpha = self._opacity(picture.with_samples(picture.alpha), size, on_tile)
+            samples = np.concatenate([samples, alpha], axis=2)
+        metadata = picture.metadata.denser(size[0] / picture.width, size[1] / picture.height)
+        return replace(picture.with_samples(samples), metadata=metadata)
+
+    def _reach(self, picture: Picture, size: tuple[int, int], on_tile: Callable[[int, int], None] | None) -> Samples:
+        """Grey or RGB enlarged to exactly `size`, width and height."""
+        while picture.width < size[0] or picture.height < size[1]:
+            picture = picture.with_samples(self._enlarge(picture, on_tile))
+        return picture.samples if (picture.width, picture.height) == size else codecs.resize(picture.samples, *size)
+
+    def _opacity(self, alpha: Picture, size: tuple[int, int], on_tile: Callable[[int, int], None] | None) -> Samples:
+        """Alpha as if it were grey: its edges come out as sharp as those of the colour; nothing is computed where it has none."""
+        first = alpha.samples[0, 0, 0]
+        if (alpha.samples == first).all():
+            return np.full((size[1], size[0], 1), first, alpha.samples.dtype)
+        return self._reach(alpha, size, on_tile)
 
     def _enlarge(self, color: Picture, on_tile: Callable[[int, int], None] | None) -> Samples:
         future = self.engine.submit(to_tensor(color, self._input), on_tile)

@@ -38,12 +38,31 @@ def from_image(image: Any) -> Samples:
 
 
 def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3") -> Samples:
-    """(H, W, C) resampled to exactly (height, width, C)."""
+    """(H, W, C) resampled to exactly (height, width, C): `kernel` where it shrinks, cubic interpolation where it grows."""
     image = to_image(samples)
-    image = image.resize(width / image.width, vscale=height / image.height, kernel=kernel)
-    if (image.width, image.height) != (width, height):
-        image = image.embed(0, 0, width, height, extend="copy")  # resize() rounds its own way
-    return from_image(image)
+    across, down = min(1, width / image.width), min(1, height / image.height)
+    if across < 1 or down < 1:
+        image = image.resize(across, vscale=down, kernel=kernel)
+    return from_image(enlarged(image, width, height, "bicubic"))
+
+
+def enlarged(image: Any, width: int, height: int, interpolator: str) -> Any:
+    """The image interpolated to a size, pixels' centres staying in place (as Pillow, and a model's output, have them).
+
+    libvips' own `resize` shifts what it enlarges by half an output pixel.
+    """
+    if (image.width, image.height) == (width, height):
+        return image
+    return image.affine(
+        [width / image.width, 0, 0, height / image.height],
+        interpolate=pyvips.Interpolate.new(interpolator),
+        oarea=[0, 0, width, height],
+        idx=0.5,
+        idy=0.5,
+        odx=-0.5,
+        ody=-0.5,
+        extend="copy",
+    )
 
 
 def reason(error: pyvips.Error) -> str:
