@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -18,10 +18,11 @@ from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
 from upconv.export.reference import Reference, attempt
 from upconv.export.report import Artifact, StageReport
+from upconv.export.rewrite import RULES
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
-from upconv.export.stage import Stage, census
+from upconv.export.stage import NOTHING, Stage, census
 from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
@@ -32,30 +33,39 @@ STAGES: tuple[Stage, ...] = (Simplify(),)
 
 
 def export(
-    source: Source, out: Path, *, opset: int = OPSET, on_stage: Callable[[StageReport], None] = lambda _: None
+    source: Source,
+    out: Path,
+    *,
+    opset: int = OPSET,
+    rewrites: Sequence[Stage] = RULES,
+    on_stage: Callable[[StageReport], None] = lambda _: None,
 ) -> Artifact:
-    """Export `source` to `out`, calling `on_stage` after each step.
+    """Export `source` to `out`, its graph rewritten by `rewrites`, calling `on_stage` after each step.
 
     Raises `ExportError`, having written nothing, where the module cannot be traced or the graph cannot be proved equal
     to it in float64 within the noise floor.
     """
-    return _Export(source, out, on_stage).run(opset)
+    return _Export(source, out, rewrites, on_stage).run(opset)
 
 
 class _Export:
-    def __init__(self, source: Source, out: Path, on_stage: Callable[[StageReport], None]) -> None:
-        self.source, self.out, self.on_stage = source, out, on_stage
+    def __init__(self, source: Source, out: Path, rewrites: Sequence[Stage], on_stage: Callable[[StageReport], None]) -> None:
+        self.source, self.out, self.rewrites, self.on_stage = source, out, rewrites, on_stage
         self.stages: list[StageReport] = []
         self.started = time.perf_counter()
 
     def run(self, opset: int) -> Artifact:
-        model, axes, reference = self._captured(self._sizes(), opset)
+        plain, axes, reference = self._captured(self._sizes(), opset)
         for stage in (RaiseOpset(opset), *STAGES):
+            plain = self._applied(stage, plain, reference)
+        # How far it looks can be read from the plain graph only: what interleaves phases could look anywhere.
+        halo = self._halo(plain, axes)
+        model = plain
+        for stage in self.rewrites:
             model = self._applied(stage, model, reference)
-        halo = self._halo(model, axes)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
-        contract = self._tiled(model, contract)
-        optimised, findings = fusion(model), lint(model)
+        contract = self._tiled(model, contract, halos.products_per_pixel(plain))
+        optimised, findings = fusion(model), lint(plain)
         self._done("lint", False, f"onnxruntime runs it as {optimised}; {len(findings)} findings")
         onnx.checker.check_model(described(model, contract), full_check=True)
         write_atomically(self.out, described(model, contract).SerializeToString(deterministic=True))
@@ -95,7 +105,8 @@ class _Export:
     def _applied(self, stage: Stage, model: onnx.ModelProto, reference: Reference) -> onnx.ModelProto:
         result = stage(model)
         if not result.changed:
-            self._done(stage.name, False, result.summary)
+            if result.summary != NOTHING:
+                self._done(stage.name, False, result.summary)
             return model
         try:
             verdict = reference.judge(result.model)
@@ -160,6 +171,7 @@ class _Export:
             input=pixels,
             output=self._output_pixels(pixels),
             opset=opset_of(model),
+            rewrites=tuple(s.name for s in self.stages if s.changed and s.name in {rule.name for rule in self.rewrites}),
             evidence=Evidence(parity=tuple(_evidence(v) for v in verdicts)),
             provenance=Provenance(
                 source=self.source.origin,
@@ -176,11 +188,11 @@ class _Export:
             return pixels
         return self.source.output_pixels.model_copy(update={"color": pixels.color})
 
-    def _tiled(self, model: onnx.ModelProto, contract: Contract) -> Contract:
+    def _tiled(self, model: onnx.ModelProto, contract: Contract, products: float) -> Contract:
         """The contract with the tiling that it promises measured, by the engine that serves."""
         if not isinstance(contract.halo, Halo) or contract.task != "upscale":
             return contract
-        difference = tiling_difference(model, contract)
+        difference = tiling_difference(model, contract, products)
         if difference > TOLERANCE:
             reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
             self._done("tiling", False, f"none: {reason}")

@@ -1,0 +1,150 @@
+"""The decoders that `benchmarks/graphs.py` measures, as their papers and repositories build them, with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from upconv.models import catalogue
+from upconv.models.decoders import Generator, dcgan
+from upconv.models.upscalers import CompactUpscaler
+
+
+class Fsrcnn(nn.Sequential):
+    """FSRCNN(56, 12, 4) x2 on luma (Dong et al., "Accelerating the Super-Resolution CNN", ECCV 2016)."""
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(1, 56, 5, padding=2), nn.PReLU(56), nn.Conv2d(56, 12, 1), nn.PReLU(12)]
+        for _ in range(4):
+            layers += [nn.Conv2d(12, 12, 3, padding=1), nn.PReLU(12)]
+        layers += [nn.Conv2d(12, 56, 1), nn.PReLU(56), nn.ConvTranspose2d(56, 1, 9, stride=2, padding=4, output_padding=1)]
+        super().__init__(*layers)
+
+
+class Upconv7(nn.Sequential):
+    """waifu2x's upconv_7: six unpadded convolutions with LeakyReLU(0.1), then one ConvTranspose2d."""
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = []
+        for a, b in pairwise([3, 16, 32, 64, 128, 128, 256]):
+            layers += [nn.Conv2d(a, b, 3), nn.LeakyReLU(0.1)]
+        super().__init__(*layers, nn.ConvTranspose2d(256, 3, 4, stride=2, padding=3))
+
+
+class UnetDecoder(nn.Module):
+    """Three levels up with skip connections (Ronneberger et al., MICCAI 2015), with the batch norm that is usual today."""
+
+    def __init__(self, widths: tuple[int, ...] = (256, 128, 64, 32), classes: int = 3) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairwise(widths))
+        self.mix = nn.ModuleList(nn.Sequential(*_normed(2 * b, b), *_normed(b, b)) for b in widths[1:])
+        self.last = nn.Conv2d(widths[-1], classes, 1)
+
+    def forward(self, deep: Tensor, quarter: Tensor, half: Tensor, whole: Tensor) -> Tensor:
+        """Features at an eighth, and what the encoder had at each level above."""
+        for up, mix, skip in zip(self.up, self.mix, (quarter, half, whole), strict=True):
+            deep = mix(torch.cat([up(deep), skip], dim=1))
+        result: Tensor = self.last(deep)
+        return result
+
+
+class RrdbTail(nn.Sequential):
+    """What follows the trunk of an RRDBNet: two nearest doublings, each with a convolution, then two more (ESRGAN, 2018)."""
+
+    def __init__(self, channels: int = 64) -> None:
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers += [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(channels, channels, 3, padding=1)]
+            layers += [nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(channels, 3, 3, padding=1)]
+        super().__init__(*layers)
+
+
+class ResnetBlock(nn.Module):
+    """GroupNorm, SiLU, convolution, twice, beside a shortcut."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.GroupNorm(32, a, eps=1e-6), nn.SiLU(), nn.Conv2d(a, b, 3, padding=1))
+        self.second = nn.Sequential(nn.GroupNorm(32, b, eps=1e-6), nn.SiLU(), nn.Conv2d(b, b, 3, padding=1))
+        self.shortcut = nn.Identity() if a == b else nn.Conv2d(a, b, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, a, H, W) to (N, b, H, W)."""
+        result: Tensor = self.shortcut(x) + self.second(self.first(x))
+        return result
+
+
+class VaeDecoder(nn.Sequential):
+    """The up blocks of a latent diffusion model's decoder, narrower (Rombach et al., CVPR 2022)."""
+
+    def __init__(self, widths: tuple[int, ...] = (128, 64, 32)) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(4, widths[0], 3, padding=1), ResnetBlock(widths[0], widths[0])]
+        for a, b in pairwise(widths):
+            layers += [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(a, a, 3, padding=1), ResnetBlock(a, b)]
+        layers += [nn.GroupNorm(32, widths[-1], eps=1e-6), nn.SiLU(), nn.Conv2d(widths[-1], 3, 3, padding=1)]
+        super().__init__(*layers)
+
+
+class FcnHead(nn.Sequential):
+    """A segmentation head that enlarges features and scores each pixel: bilinear x4, then 1x1."""
+
+    def __init__(self, channels: int = 128, classes: int = 21) -> None:
+        super().__init__(
+            *_normed(channels, channels),
+            *(nn.Upsample(scale_factor=4, mode="bilinear"), nn.Conv2d(channels, classes, 1)),
+        )
+
+
+def _normed(a: int, b: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
+
+
+def _trained(name: str) -> nn.Module:
+    entry = catalogue.entry(name)
+    return CompactUpscaler(**entry.arguments)
+
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A member of the suite."""
+
+    name: str
+    make: Callable[[], nn.Module]
+    shapes: tuple[Shape, ...]
+    """Of its inputs, as they are measured."""
+    body: bool = False
+    """Whether most of its time is 3x3 convolutions, so that int8 is measured on it."""
+
+    def module(self) -> nn.Module:
+        """The module, with the same random weights and batch statistics every time."""
+        torch.manual_seed(0)
+        made = self.make().eval()
+        for layer in made.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                nn.init.normal_(layer.running_mean, std=0.1)
+                nn.init.uniform_(layer.running_var, 0.5, 1.5)
+            if isinstance(layer, nn.PReLU):
+                nn.init.uniform_(layer.weight, 0, 0.5)
+        return made
+
+
+SUITE = (
+    Decoder("fsrcnn", Fsrcnn, ((1, 1, 128, 128),)),
+    Decoder("upconv_7", Upconv7, ((1, 3, 128, 128),), body=True),
+    Decoder("unet-decoder", UnetDecoder, ((1, 256, 16, 16), (1, 128, 32, 32), (1, 64, 64, 64), (1, 32, 128, 128)), body=True),
+    Decoder("dcgan", lambda: dcgan(channels=64), ((4, 100, 1, 1),)),
+    Decoder("seeds-generator", Generator, ((1, 3, 224, 224),)),
+    Decoder("rrdb-tail", RrdbTail, ((1, 64, 48, 48),), body=True),
+    Decoder("vae-decoder", VaeDecoder, ((1, 4, 32, 32),), body=True),
+    Decoder("fcn-head", FcnHead, ((1, 128, 32, 32),)),
+    Decoder("upsample-s-x2", lambda: _trained("upsample-s-x2"), ((1, 3, 128, 128),), body=True),
+    Decoder("deconv-s-x2", lambda: _trained("deconv-s-x2"), ((1, 3, 128, 128),), body=True),
+)
