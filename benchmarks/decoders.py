@@ -6,12 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from upconv.export.deviation import PHOTOGRAPH
+from upconv.export.sources import load_weights
 from upconv.models import catalogue
 from upconv.models.decoders import Generator, dcgan
 from upconv.models.upscalers import CompactUpscaler
+from upconv.runtime.codecs import read
+
+Shape = tuple[int, ...]
 
 
 class Fsrcnn(nn.Sequential):
@@ -106,10 +113,10 @@ def _normed(a: int, b: int) -> tuple[nn.Module, ...]:
 
 def _trained(name: str) -> nn.Module:
     entry = catalogue.entry(name)
-    return CompactUpscaler(**entry.arguments)
-
-
-Shape = tuple[int, ...]
+    assert entry.weights is not None
+    module = CompactUpscaler(**entry.arguments)
+    load_weights(module, entry.weights)
+    return module
 
 
 @dataclass(frozen=True)
@@ -122,18 +129,50 @@ class Decoder:
     """Of its inputs, as they are measured."""
     body: bool = False
     """Whether most of its time is 3x3 convolutions, so that int8 is measured on it."""
+    trained: bool = False
+    """Whether it comes with weights."""
 
     def module(self) -> nn.Module:
-        """The module, with the same random weights and batch statistics every time."""
+        """The module with weights drawn from a fixed seed, each layer's outputs brought to mean 0 and variance 1.
+
+        So are a trained network's, more or less (Mishkin and Matas, "All You Need is a Good Init", ICLR 2016); signs are
+        mixed as PRelu and int8 meet them in practice.
+        """
         torch.manual_seed(0)
         made = self.make().eval()
-        for layer in made.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                nn.init.normal_(layer.running_mean, std=0.1)
-                nn.init.uniform_(layer.running_var, 0.5, 1.5)
-            if isinstance(layer, nn.PReLU):
-                nn.init.uniform_(layer.weight, 0, 0.5)
+        if self.trained:
+            return made
+        hooks = [m.register_forward_hook(_normalise) for m in made.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        with torch.inference_mode():
+            made(*(torch.from_numpy(x) for x in self.inputs()))
+        for hook in hooks:
+            hook.remove()
         return made
+
+    def inputs(self, shapes: tuple[Shape, ...] | None = None) -> list[NDArray[np.float32]]:
+        """Its inputs: the project's photograph where it takes pictures, noise where it takes features."""
+        random = np.random.default_rng(0)
+        return [_picture(s) if s[1] in (1, 3) else random.standard_normal(s, np.float32) for s in shapes or self.shapes]
+
+
+def _normalise(layer: nn.Conv2d | nn.ConvTranspose2d, _: tuple[Tensor, ...], made: Tensor) -> Tensor:
+    """Rescale a layer's weights so that each channel of its output has mean 0 and variance 1."""
+    mean, deviation = made.mean((0, 2, 3)), made.std((0, 2, 3)).clamp(min=1e-3)
+    axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    shape = [-1 if n == axis else 1 for n in range(4)]
+    layer.weight.copy_(layer.weight / deviation.reshape(shape))
+    if layer.bias is None:
+        return made / deviation.reshape(1, -1, 1, 1)
+    layer.bias.copy_((layer.bias - mean) / deviation)
+    return (made - mean.reshape(1, -1, 1, 1)) / deviation.reshape(1, -1, 1, 1)
+
+
+def _picture(shape: Shape) -> NDArray[np.float32]:
+    samples = read(PHOTOGRAPH).samples.astype(np.float32) / np.float32(255)
+    planes = samples.transpose(2, 0, 1) if shape[1] == 3 else samples.mean(axis=2)[None]
+    tiles = [-(-n // m) for n, m in zip(shape[2:], planes.shape[1:], strict=True)]
+    whole = np.tile(planes, (1, *tiles))[:, : shape[2], : shape[3]]
+    return np.ascontiguousarray(np.broadcast_to(whole, shape))
 
 
 SUITE = (
@@ -145,6 +184,6 @@ SUITE = (
     Decoder("rrdb-tail", RrdbTail, ((1, 64, 48, 48),), body=True),
     Decoder("vae-decoder", VaeDecoder, ((1, 4, 32, 32),), body=True),
     Decoder("fcn-head", FcnHead, ((1, 128, 32, 32),)),
-    Decoder("upsample-s-x2", lambda: _trained("upsample-s-x2"), ((1, 3, 128, 128),), body=True),
-    Decoder("deconv-s-x2", lambda: _trained("deconv-s-x2"), ((1, 3, 128, 128),), body=True),
+    Decoder("upsample-s-x2", lambda: _trained("upsample-s-x2"), ((1, 3, 128, 128),), body=True, trained=True),
+    Decoder("deconv-s-x2", lambda: _trained("deconv-s-x2"), ((1, 3, 128, 128),), body=True, trained=True),
 )

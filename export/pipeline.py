@@ -6,8 +6,10 @@ import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import onnx
+from torch import nn
 
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
@@ -21,10 +23,10 @@ from upconv.export.report import Artifact, StageReport
 from upconv.export.rewrite import RULES
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
-from upconv.export.sources import Source
+from upconv.export.sources import Example, Source, SourceOptions, as_source
 from upconv.export.stage import NOTHING, Stage, census
+from upconv.export.storage import opened
 from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
-from upconv.runtime.codecs import write_atomically
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
 
@@ -33,24 +35,31 @@ STAGES: tuple[Stage, ...] = (Simplify(),)
 
 
 def export(
-    source: Source,
-    out: Path,
+    model: Source | nn.Module | str | Path,
+    example: Example | None = None,
     *,
+    out: str | Path | None = None,
     opset: int = OPSET,
     rewrites: Sequence[Stage] = RULES,
     on_stage: Callable[[StageReport], None] = lambda _: None,
+    **options: Unpack[SourceOptions],
 ) -> Artifact:
-    """Export `source` to `out`, its graph rewritten by `rewrites`, calling `on_stage` after each step.
+    """Export a torch or Keras module, a file, or a factory by its name, calling `on_stage` after each step.
 
-    Raises `ExportError`, having written nothing, where the module cannot be traced or the graph cannot be proved equal
-    to it in float64 within the noise floor.
+    `example` is an input, or one for each argument, as tensors or arrays; where there is none, the model's first layer
+    tells its shape. The result is written to `out` where that is given, and by `Artifact.save` otherwise. `options`
+    are those of `as_source`; `rewrites` are applied to the simplified graph, in order.
+
+    Raises `SourceError` where there is nothing to export and `ExportError` where the module cannot be traced or the
+    graph cannot be proved equal to it in float64 within the noise floor; nothing is written then.
     """
-    return _Export(source, out, rewrites, on_stage).run(opset)
+    artifact = _Export(as_source(model, example, **options), rewrites, on_stage).run(opset)
+    return artifact if out is None else artifact.save(Path(out))
 
 
 class _Export:
-    def __init__(self, source: Source, out: Path, rewrites: Sequence[Stage], on_stage: Callable[[StageReport], None]) -> None:
-        self.source, self.out, self.rewrites, self.on_stage = source, out, rewrites, on_stage
+    def __init__(self, source: Source, rewrites: Sequence[Stage], on_stage: Callable[[StageReport], None]) -> None:
+        self.source, self.rewrites, self.on_stage = source, rewrites, on_stage
         self.stages: list[StageReport] = []
         self.started = time.perf_counter()
 
@@ -67,9 +76,10 @@ class _Export:
         contract = self._tiled(model, contract, halos.products_per_pixel(plain))
         optimised, findings = fusion(model), lint(plain)
         self._done("lint", False, f"onnxruntime runs it as {optimised}; {len(findings)} findings")
-        onnx.checker.check_model(described(model, contract), full_check=True)
-        write_atomically(self.out, described(model, contract).SerializeToString(deterministic=True))
-        return Artifact(self.out, contract, tuple(self.stages), census(model), optimised, findings)
+        final = described(model, contract)
+        with opened(final) as graph:
+            onnx.checker.check_model(graph, full_check=True)
+        return Artifact(final, contract, tuple(self.stages), census(model), optimised, findings)
 
     def _sizes(self) -> list[Axis]:
         shapes = self.source.shapes

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from upconv.export.storage import save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 from upconv.runtime.engine import Engine, available_cores
 from upconv.runtime.session import Model, open_model
@@ -47,7 +48,7 @@ def tiling_difference(model: onnx.ModelProto, contract: Contract, products: floa
     assert contract.output
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        path.write_bytes(described(model, contract).SerializeToString())
+        save(described(model, contract), path)
         opened = open_model(path, threads=available_cores())
         difference = max(_difference(opened, *trial) for trial in _trials(products, contract))
     return difference / (contract.output.high - contract.output.low)

@@ -42,7 +42,7 @@ class Window:
     @property
     def cost(self) -> int:
         """Multiplications for each pixel and input channel, output channels filled up to whole blocks."""
-        out, _, height, width = self.kernel.shape
+        out, _, height, width = (int(n) for n in self.kernel.shape)
         return height * width * blocks(out)
 
     @property
