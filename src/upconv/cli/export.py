@@ -132,9 +132,9 @@ def pixels_of(text: str | None) -> Pixels | None:
 
 def _show(stage: StageReport) -> None:
     mark = "changed" if stage.changed else "       "
-    print(f"{stage.name:<9}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
+    print(f"{stage.name:<26}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
     if stage.equality:
-        print(f"{'':26}{stage.equality}", flush=True)
+        print(f"{'':43}{stage.equality}", flush=True)
 
 
 def _quiet(_: StageReport) -> None:
