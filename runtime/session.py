@@ -18,7 +18,9 @@ from upconv.runtime.stop import Stop
 
 Tensor = NDArray[np.float32]
 
-_OUT_OF_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"failed to allocate memory|Available memory of|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE
+)
 """How onnxruntime, the C++ library, CUDA and cuDNN say it."""
 
 
@@ -94,7 +96,7 @@ def _options(threads: int, level: ort.GraphOptimizationLevel) -> ort.SessionOpti
     options.graph_optimization_level = level
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong comes as an exception
     # Threads that spin while they wait take the processor from other sessions and from encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from upconv.runtime import codecs, resampling
 from upconv.runtime.conversion import conversion
-from upconv.runtime.engine import TILE_PX, Engine
+from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError, ParameterError
 from upconv.runtime.picture import Metadata, Picture, Samples
 from upconv.runtime.schedule import OnTile, Priority
@@ -71,12 +71,12 @@ class Upscaler:
         *,
         provider: str = "cpu",
         workers: int | None = None,
-        tile_px: int = TILE_PX,
+        tile_px: int | None = None,
         exact: bool = False,
     ) -> None:
         """Open `model`, an exported `.onnx` file of task `upscale`.
 
-        `exact` gives every tile the whole halo that the model has, whatever it costs; otherwise a smaller one does where
+        `tile_px`, the side of tiles, is measured where none is given. `exact` gives every tile the whole halo that the model has, whatever it costs; otherwise a smaller one does where
         the exact one costs much and the file says that the result hardly differs.
 
         Raises `ModelError`, `ContractError` or `ProviderError` where it cannot be used as asked.
