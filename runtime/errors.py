@@ -7,7 +7,8 @@ UpconvError
  ├─ ProviderError       the execution provider that was asked for is not there
  ├─ ImageError          the picture: not an image, damaged, of a format that is not read
  │   └─ ImageTooLargeError  more pixels than allowed, known from its header
- ├─ OutputError         the result cannot be written: no room, no right, no such folder
+ ├─ OutputError         the result cannot be written: no right, no such folder
+ │   └─ DiskFullError       there is no room, for this result or any other
  ├─ ParameterError      what was asked for: a scale of 0, an unknown format
  ├─ SourceError         what is to be exported: no such file, factory or weights
  ├─ ExportError         the export: a stage that cannot go on, a result that does not match
@@ -51,6 +52,10 @@ class ImageTooLargeError(ImageError):
 
 class OutputError(UpconvError):
     """The result cannot be written where it should go."""
+
+
+class DiskFullError(OutputError):
+    """There is no room left for any result."""
 
 
 class ParameterError(UpconvError):

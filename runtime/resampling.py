@@ -38,21 +38,38 @@ def to_samples(image: Any) -> Samples:
 
 
 def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3", channels: int | None = None) -> Samples:
-    """The first channels of (H, W, C), all where no number is given, resampled to exactly (height, width)."""
+    """(H, W, C) resampled to exactly (height, width): `kernel` where it shrinks, cubic interpolation where it grows.
+
+    Only the first `channels` are taken where a number is given.
+    """
     image = to_image(samples)
     if channels is not None and channels < samples.shape[2]:
         image = image.extract_band(0, n=channels)
-    return to_samples(_resized(image, width, height, kernel))
+    across, down = min(1, width / image.width), min(1, height / image.height)
+    if across < 1 or down < 1:
+        image = image.resize(across, vscale=down, kernel=kernel)
+    return to_samples(enlarged(image, width, height, "bicubic"))
 
 
-def with_alpha_of(color: Samples, samples: Samples) -> Samples:
-    """(H, W, 1 or 3) and the last channel of `samples`, resampled to H and W, as one."""
-    alpha = to_image(samples).extract_band(samples.shape[2] - 1)
-    return to_samples(to_image(color).bandjoin(_resized(alpha, color.shape[1], color.shape[0], "cubic")))
+def enlarged(image: Any, width: int, height: int, interpolator: str) -> Any:
+    """The image interpolated to a size, pixels' centres staying in place (as Pillow, and a model's output, have them).
+
+    libvips' own `resize` shifts what it enlarges by half an output pixel.
+    """
+    if (image.width, image.height) == (width, height):
+        return image
+    return image.affine(
+        [width / image.width, 0, 0, height / image.height],
+        interpolate=pyvips.Interpolate.new(interpolator),
+        oarea=[0, 0, width, height],
+        idx=0.5,
+        idy=0.5,
+        odx=-0.5,
+        ody=-0.5,
+        extend="copy",
+    )
 
 
-def _resized(image: Any, width: int, height: int, kernel: str) -> Any:
-    resized = image.resize(width / image.width, vscale=height / image.height, kernel=kernel)
-    if (resized.width, resized.height) == (width, height):
-        return resized
-    return resized.embed(0, 0, width, height, extend="copy")  # resize() rounds its own way
+def joined(color: Samples, alpha: Samples) -> Samples:
+    """(H, W, 1 or 3) and (H, W, 1) as one."""
+    return to_samples(to_image(color).bandjoin(to_image(alpha)))

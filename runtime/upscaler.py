@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.runtime import codecs, resampling
+from upconv.runtime.alpha import bled
 from upconv.runtime.conversion import conversion
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError, ParameterError
-from upconv.runtime.picture import Metadata, Picture, Samples
+from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.session import Model, open_model
 from upconv.runtime.stop import Stop
@@ -76,8 +77,9 @@ class Upscaler:
     ) -> None:
         """Open `model`, an exported `.onnx` file of task `upscale`.
 
-        `tile_px`, the side of tiles, is measured where none is given. `exact` gives every tile the whole halo that the model has, whatever it costs; otherwise a smaller one does where
-        the exact one costs much and the file says that the result hardly differs.
+        `tile_px`, the side of tiles, is measured where none is given. `exact` gives every tile the whole halo that the
+        model has, whatever it costs; otherwise a smaller one does where the exact one costs much and the file says that
+        the result hardly differs.
 
         Raises `ModelError`, `ContractError` or `ProviderError` where it cannot be used as asked.
         """
@@ -130,20 +132,32 @@ class Upscaler:
         `TimedOut` after `deadline`, which counts as `time.monotonic()` does, `Overloaded` where too much is waiting,
         and `OutputError` where the disk has no room for a large picture.
         """
-        width, height = target.size(picture.width, picture.height, self.scale)
-        channels = picture.samples.shape[2] - picture.has_alpha
+        size = target.size(picture.width, picture.height, self.scale)
         turn = _Turn(on_tile, stop or Stop(), priority, deadline)
-        color, notes = picture.samples, set[str]()
+        samples, notes = self._reach(bled(picture), picture.color.shape[2], size, turn)
+        if picture.alpha is not None:
+            samples = resampling.joined(samples, self._opacity(picture.alpha, size, turn))
+        metadata = picture.metadata.denser(size[0] / picture.width, size[1] / picture.height)
+        return replace(picture, samples=samples, metadata=metadata).noting(*sorted(notes))
+
+    def _reach(self, color: Samples, channels: int, size: tuple[int, int], turn: _Turn) -> tuple[Samples, set[str]]:
+        """The first `channels` of (H, W, C) enlarged to exactly `size`, width and height, and what is to be said of it."""
+        width, height = size
+        notes: set[str] = set()
         while color.shape[1] < width or color.shape[0] < height:
             plan = self.engine.plan(*color.shape[:2])
             color = self._enlarge(color, channels, plan, turn)
             notes |= _deviation(plan)
-        if (color.shape[1], color.shape[0]) != (width, height):
+        if (color.shape[1], color.shape[0]) != size:
             color = resampling.resize(color, width, height, channels=channels)
-        if picture.has_alpha and color is not picture.samples:
-            color = resampling.with_alpha_of(color, picture.samples)
-        metadata = _denser(picture.metadata, width / picture.width, height / picture.height)
-        return replace(picture, samples=color, metadata=metadata).noting(*sorted(notes))
+        return color, notes
+
+    def _opacity(self, alpha: Samples, size: tuple[int, int], turn: _Turn) -> Samples:
+        """Alpha as if it were grey: its edges come out as sharp as the colour's; nothing is computed where it has none."""
+        first = alpha[0, 0, 0]
+        if (alpha == first).all():
+            return np.full((size[1], size[0], 1), first, alpha.dtype)
+        return self._reach(alpha, 1, size, turn)[0]
 
     def _enlarge(self, color: Samples, channels: int, plan: Plan, turn: _Turn) -> Samples:
         size = plan.width * self.scale, plan.height * self.scale
@@ -188,9 +202,3 @@ def _deviation(plan: Plan) -> set[str]:
     return {
         f"computed in tiles that overlap by {halo_px} pixels, which differs by up to {steps:.2g} of 255 steps from the whole"
     }
-
-
-def _denser(metadata: Metadata, across: float, down: float) -> Metadata:
-    """The printed size stays, so there are more pixels per millimetre."""
-    x, y = metadata.pixels_per_mm
-    return replace(metadata, pixels_per_mm=(x * across, y * down))

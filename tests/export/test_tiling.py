@@ -45,8 +45,8 @@ class DenseBlock(nn.Module):
         for layer in self.layers:
             new = layer(known)
             known = torch.cat([known, F.leaky_relu(new, 0.2)], dim=1)
-        refined: Tensor = image + 0.2 * new
-        return refined
+        result: Tensor = image + 0.2 * new
+        return result
 
 
 class RrdbLike(nn.Module):
@@ -97,7 +97,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return
     torch.manual_seed(0)
     path = Path(tmp_path_factory.mktemp("tiling"), "model.onnx")
-    export(from_module(KINDS[request.param]().eval(), name=request.param), path)
+    export(from_module(KINDS[request.param]().eval(), name=request.param), out=path)
     yield open_model(path)
 
 

@@ -95,7 +95,7 @@ def test_an_entry_says_how_large_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CATALOGUE if name not in BUNDLED])
 def test_an_entry_that_is_not_bundled_exports(name: str, tmp_path: Path) -> None:
-    contract = export(catalogue.source(name), tmp_path / "x.onnx").contract
+    contract = export(catalogue.source(name), out=tmp_path / "x.onnx").contract
     assert (contract.name, contract.task) == (name, CATALOGUE[name].task)
     assert all(p.max_abs <= p.factor * p.noise_floor for p in contract.evidence.parity)
 
