@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -20,8 +21,8 @@ from upconv.runtime.session import Model, Tensor
 from upconv.runtime.stop import Stop
 from upconv.runtime.tiling import Plan, Tile, plan
 
-MEASURED_FROM_PX = 2_000_000
-"""Pictures with fewer pixels are not worth measuring the best tile for: it takes about a quarter of a second."""
+LARGE_PX = 2_000_000
+"""Pictures with fewer pixels are not worth measuring the best tile for, and their memory is kept for the next."""
 
 MAX_WAITING_PX = 1_000_000_000
 """Input pixels that may wait: a quarter of an hour of a small model on two cores."""
@@ -69,7 +70,7 @@ class Engine:
         contract = self.model.contract
         small = plan(height, width, contract, self._tile_px or TILE_PX, exact=self.exact)
         largest = small.tiles[0].area
-        if max(height * width, largest) < MEASURED_FROM_PX or (self._tile_px and largest <= self._tile_px**2):
+        if max(height * width, largest) < LARGE_PX or (self._tile_px and largest <= self._tile_px**2):
             return small
         measured = self._measured()
         most_px = measured.most_px(self._executor.slots)
@@ -135,6 +136,9 @@ class Engine:
     def _work(self) -> None:
         while jobs := self._next():
             self._compute(jobs)
+            if any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs):
+                with suppress(Exception):  # of no request, and the next run says what is wrong
+                    self._executor.release()
             del jobs  # or a worker that waits would keep the last picture in memory
 
     def _next(self) -> list[tuple[Request, Tile]]:

@@ -1,8 +1,7 @@
-"""How much memory this process has, and how much it may still take."""
+"""How much memory this process may still take."""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -10,15 +9,6 @@ from upconv.runtime.cores import CGROUP
 
 _UNKNOWN = 4 * 2**30
 """What is assumed to be free where the system does not say."""
-
-
-def resident_bytes() -> int | None:
-    """Memory of this process, or none where the system does not say."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except (OSError, IndexError):
-        return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def available_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:

@@ -50,6 +50,16 @@ class Model:
             raise self._told(error, tensor, options) from error
         return result
 
+    def release(self) -> None:
+        """Give back the memory that large tensors took: onnxruntime does so only at the end of a run, so of a tiny one."""
+        if self.contract.input is None:
+            return
+        options = ort.RunOptions()
+        arenas = "cpu:0" if self.provider == providers.NAMES["cpu"] else "cpu:0;gpu:0"
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arenas)
+        tiny = np.zeros((1, self.contract.input.channels, *self.contract.fitted(1, 1)), np.float32)
+        self.session.run(None, {self.session.get_inputs()[0].name: tiny}, options)
+
     def _told(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
         if options.terminate:
             return Cancelled(f"{self.contract.name} was stopped")
@@ -76,13 +86,17 @@ def open_session(
     provider: str = "cpu",
     threads: int = 1,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    profile: Path | None = None,
 ) -> ort.InferenceSession:
-    """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for."""
+    """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for.
+
+    With `profile` it notes what every node does, in a file whose name begins with that path.
+    """
     wanted = providers.request(provider)
     if not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
-        session = ort.InferenceSession(str(path), _options(threads, level), providers=wanted)
+        session = ort.InferenceSession(str(path), _options(threads, level, profile), providers=wanted)
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
@@ -91,7 +105,7 @@ def open_session(
     return session
 
 
-def _options(threads: int, level: ort.GraphOptimizationLevel) -> ort.SessionOptions:
+def _options(threads: int, level: ort.GraphOptimizationLevel, profile: Path | None) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.graph_optimization_level = level
     options.intra_op_num_threads = threads
@@ -99,4 +113,6 @@ def _options(threads: int, level: ort.GraphOptimizationLevel) -> ort.SessionOpti
     options.log_severity_level = 4  # what goes wrong comes as an exception
     # Threads that spin while they wait take the processor from other sessions and from encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
     return options
