@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from upconv.runtime import providers
 from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
 from upconv.runtime.contract import NoHalo
 from upconv.runtime.cores import available_cores
@@ -55,7 +56,7 @@ class Engine:
         self._tile_px = tile_px
         self._calibration: Calibration | None = None
         self._calibrating = threading.Lock()
-        self._executor = executor or LocalExecutor(model, workers or available_cores())
+        self._executor = executor or _local(model, workers)
         self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
@@ -197,6 +198,13 @@ class Engine:
         if not np.isfinite(output).all():
             raise ModelError(f"{contract.name} put out values that are no numbers; export it again and check parity")
         return output
+
+
+def _local(model: Model, workers: int | None) -> LocalExecutor:
+    fit = providers.fit(model.provider, available_cores())
+    # What looks at the whole picture computes it on all cores; the second worker lets a small one pass by.
+    whole = isinstance(model.contract.halo, NoHalo)
+    return LocalExecutor(model, workers or (min(2, fit.workers) if whole else fit.workers), 1 if whole else fit.batch)
 
 
 class PlanesWork:

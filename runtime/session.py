@@ -12,7 +12,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from upconv.runtime import providers
-from upconv.runtime.contract import Contract
+from upconv.runtime.contract import Contract, Halo
+from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
 from upconv.runtime.stop import Stop
 
@@ -68,16 +69,19 @@ class Model:
         return ModelError(f"{self.path} cannot run on {tensor.shape}, as its contract says: {first_line(error)}")
 
 
-def open_model(path: str | Path, provider: str = "cpu", threads: int = 1) -> Model:
+def open_model(path: str | Path, provider: str = "cpu", threads: int | None = None) -> Model:
     """Open a model file on one execution provider.
 
-    `threads` is the number of processor threads within one run; callers that run tiles in parallel want 1.
+    `threads` is the number of processor threads within one run; where none is given 1, as tiles run in parallel, and
+    the cores at hand for a model that looks at the whole picture.
     Raises `ModelError` where the file is missing or damaged, `ContractError` where it does not describe itself and
     `ProviderError` where the provider is not available.
     """
     path = Path(path)
-    session = open_session(path, provider, threads)
+    session = open_session(path, provider, threads or 1)
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, path)
+    if threads is None and contract.task == "upscale" and not isinstance(contract.halo, Halo) and available_cores() > 1:
+        session = open_session(path, provider, available_cores())
     return Model(path, contract, hashlib.sha256(path.read_bytes()).hexdigest(), session.get_providers()[0], session)
 
 

@@ -41,7 +41,7 @@ def test_a_file_without_a_contract_is_refused_with_the_command_that_adds_one(wit
 
 
 @pytest.mark.parametrize(
-    ("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda")]
+    ("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda, openvino")]
 )
 def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x2: Path, provider: str, sentence: str) -> None:
     with pytest.raises(ProviderError, match=sentence):
