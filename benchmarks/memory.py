@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upconv.models import bundled
 from upconv.runtime import Picture, Target, Upscaler, codecs
@@ -76,7 +77,7 @@ def photograph(side: int) -> Picture:
     """A photograph of this size, with noise, which makes files large."""
     samples = resize(codecs.read(PHOTOGRAPH).samples, side, side)
     noise = np.random.default_rng(0).integers(-8, 9, (side, side, 1), np.int8)
-    noisy = np.empty((side, side, 3), np.uint8)
+    noisy: NDArray[np.uint8] = np.empty((side, side, 3), np.uint8)
     for row in range(side):
         noisy[row] = np.clip(samples[row].astype(np.int16) + noise[row], 0, 255)
     return Picture(noisy)
@@ -100,7 +101,7 @@ def growth(requests: int) -> dict[str, float]:
     whole = codecs.read(PHOTOGRAPH).samples
 
     def request(number: int, height: int, width: int) -> None:
-        picture = Picture(np.ascontiguousarray(whole[:height, :width]))
+        picture = Picture(whole[:height, :width])
         upscaler.upscale(codecs.encode(picture, names[number % 4])[0], 1.5 if number % 5 == 0 else None)
 
     shapes = [(int(generator.integers(20, 420)), int(generator.integers(20, 640))) for _ in range(requests)]
