@@ -15,6 +15,8 @@ from upconv.runtime.codecs.samples import reason
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.picture import Picture
 
+_GIF_END = b";"
+
 
 @dataclass(frozen=True)
 class Animation:
@@ -40,6 +42,9 @@ def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS) -> Animation:
     name = headers.check(data, max_pixels)
     if name not in ANIMATED:
         return Animation((decoding.decode(data, max_pixels),), (0,))
+    if name == "gif" and not data.rstrip(b"\0").endswith(_GIF_END):
+        # libnsgif takes what frames are whole.
+        raise ImageError("the gif data is damaged or incomplete: its end is missing")
     return decoding.reading(data, name, lambda fail_on: _frames(data, name, max_pixels, fail_on))
 
 
