@@ -16,7 +16,7 @@ from upconv.runtime.codecs.samples import reason, to_image
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.picture import Picture
 
-MAX_SIDE_PX = {"jpeg": 65_535, "webp": 16_383, "avif": 16_384, "gif": 65_535}
+MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
 """Longest side that a format holds, or its encoder writes; the others have no limit that matters."""
 
 PNG_LEVEL = 2
