@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.runtime.codecs.samples import enlarged, from_image, to_image
 from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.resampling import enlarged, to_image, to_samples
 
 BLOCK_PX = 4
 """Side of the blocks whose means the filling starts from; with smaller ones it takes more memory, not less fringe."""
@@ -25,12 +25,12 @@ def bled(picture: Picture) -> Samples:
     alpha = picture.alpha
     if alpha is None or alpha.all() or not alpha.any():
         return picture.color
-    image = to_image(picture.samples)
-    blocks = image.premultiply(max_alpha=picture.white).shrink(BLOCK_PX, BLOCK_PX, ceil=True)
+    blocks = to_image(picture.samples).premultiply(max_alpha=picture.white).shrink(BLOCK_PX, BLOCK_PX, ceil=True)
     means: Any = np.frombuffer(blocks.write_to_memory(), np.float32)
     spread = _filled(means.reshape(blocks.height, blocks.width, blocks.bands)) * picture.white  # the weights' unit
+    image = to_image(picture.samples)  # anew: what lies on disk is read from top to bottom once
     colors = image.extract_band(0, n=image.bands - 1)
-    return from_image((image[-1] > 0).ifthenelse(colors, _as_large(spread, image)))
+    return to_samples((image[-1] > 0).ifthenelse(colors, _as_large(spread, image)))
 
 
 def _filled(means: Means) -> Means:

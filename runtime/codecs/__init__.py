@@ -16,7 +16,6 @@ from upconv.runtime.codecs.formats import (
     unread,
 )
 from upconv.runtime.codecs.profiles import to_srgb
-from upconv.runtime.codecs.samples import resize
 
 __all__ = [
     "ANIMATED",
@@ -34,7 +33,6 @@ __all__ = [
     "format_of",
     "read",
     "read_bytes",
-    "resize",
     "sniff",
     "to_srgb",
     "unread",

@@ -10,8 +10,8 @@ import pyvips
 
 from upconv.runtime.codecs import decoding, headers, metadata
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
+from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
-from upconv.runtime.codecs.samples import reason
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.picture import Picture
 

@@ -9,10 +9,16 @@ from typing import Any, TypeVar
 import pyvips
 
 from upconv.runtime.codecs import color, headers, metadata, profiles, tiff_tags
+from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
-from upconv.runtime.codecs.samples import from_image, reason
 from upconv.runtime.errors import ImageError
 from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.resampling import to_samples
+
+# Only loaders that libvips' authors consider safe for files from strangers.
+pyvips.block_untrusted_set(True)
+# Every picture is worked on once: remembered operations would only keep the last ones in memory.
+pyvips.cache_set_max(0)
 
 T = TypeVar("T")
 
@@ -81,7 +87,7 @@ def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, 
     converted, notes = color.grey_or_rgb(image)
     used_up = image.interpretation not in color.PLAIN
     profile, said = (None, ()) if used_up else profiles.fitting(converted)
-    return from_image(_upright(converted) if upright else converted), profile, (*notes, *said)
+    return to_samples(_upright(converted) if upright else converted), profile, (*notes, *said)
 
 
 def _picture(data: bytes, name: str, image: Any) -> Picture:

@@ -10,11 +10,12 @@ import numpy as np
 import pyvips
 
 from upconv.runtime.codecs import metadata
+from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
-from upconv.runtime.codecs.samples import reason, to_image
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.picture import Picture
+from upconv.runtime.resampling import to_image
 
 MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
 """Longest side that a format holds, or its encoder writes; the others have no limit that matters."""

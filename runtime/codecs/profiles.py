@@ -7,8 +7,8 @@ from typing import Any
 
 import pyvips
 
-from upconv.runtime.codecs.samples import from_image, to_image
 from upconv.runtime.picture import Picture
+from upconv.runtime.resampling import to_image, to_samples
 
 FIELD = "icc-profile-data"
 
@@ -45,7 +45,7 @@ def to_srgb(picture: Picture) -> Picture:
     image = with_profile(to_image(picture.samples), profile)
     metadata = replace(picture.metadata, icc=None)
     try:
-        samples = from_image(transformed(image, grey=picture.samples.shape[2] < 3))
+        samples = to_samples(transformed(image, grey=picture.samples.shape[2] < 3))
     except pyvips.Error:
         return replace(picture, metadata=metadata).noting("colour profile dropped, as it cannot be converted")
     return replace(picture, samples=samples, metadata=metadata)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from upconv.runtime.codecs.samples import resize
+from upconv.runtime.resampling import resize
 
 Photograph = Callable[[int, int], np.ndarray]
 
