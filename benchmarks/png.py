@@ -17,8 +17,8 @@ import numpy as np
 
 from upconv.runtime import codecs
 from upconv.runtime.codecs.encoding import PNG_FILTERS, PNG_LEVEL
-from upconv.runtime.codecs.samples import to_image
 from upconv.runtime.picture import Samples
+from upconv.runtime.resampling import resize, to_image
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 LEVELS = (1, 2, 3, 6)
@@ -50,7 +50,7 @@ def enlarged(path: Path, side: int) -> Samples:
     """A photograph, interpolated as a result is."""
     samples = codecs.read(path).samples
     factor = side / max(samples.shape[:2])
-    return codecs.resize(samples, round(samples.shape[1] * factor), round(samples.shape[0] * factor))
+    return resize(samples, round(samples.shape[1] * factor), round(samples.shape[0] * factor))
 
 
 def drawing(side: int) -> Samples:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 
-from upconv.runtime.engine import available_cores
+from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import DiskFullError, ImageError, OutputError
 from upconv.runtime.folders.jobs import Job
 from upconv.runtime.folders.journal import Journal
 from upconv.runtime.folders.work import Options, Outcome, carry_out
+from upconv.runtime.stop import Stop
 from upconv.runtime.upscaler import Upscaler
 
 
@@ -31,12 +31,12 @@ def run(
     pictures are in memory: one more than there are cores where nothing is said. Closing the iterator calls off what
     is in work.
     """
-    called_off = threading.Event()
+    stop = Stop()
     waiting = iter(jobs)
     at_once = in_flight or available_cores() + 1
 
     def one(job: Job) -> Outcome:
-        return _unless_done(job, upscaler, options, called_off, journal, overwrite)
+        return _unless_done(job, upscaler, options, stop, journal, overwrite)
 
     pool = ThreadPoolExecutor(at_once, "upconv-picture")
     try:
@@ -50,15 +50,15 @@ def run(
                 return
             working |= {pool.submit(one, job) for job in islice(waiting, len(ended))}
     finally:
-        called_off.set()
+        stop.say()
         pool.shutdown(cancel_futures=True)
 
 
 def _unless_done(
-    job: Job, upscaler: Upscaler, options: Options, called_off: threading.Event, journal: Journal | None, overwrite: bool
+    job: Job, upscaler: Upscaler, options: Options, stop: Stop, journal: Journal | None, overwrite: bool
 ) -> Outcome:
     if journal is None:
-        return carry_out(job, upscaler, options, called_off)
+        return carry_out(job, upscaler, options, stop)
     if not overwrite:
         if (before := journal.done(job)) is not None:
             return before
@@ -66,7 +66,7 @@ def _unless_done(
             return Outcome(job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it")
     try:
         journal.begin(job)
-        outcome = carry_out(job, upscaler, options, called_off)
+        outcome = carry_out(job, upscaler, options, stop)
         if outcome.status == "done":
             journal.end(outcome)
         return outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from upconv.runtime.codecs.formats import SUFFIXES
 from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError
 from upconv.runtime.folders.jobs import Job
 from upconv.runtime.picture import Picture
+from upconv.runtime.stop import Stop
 from upconv.runtime.upscaler import Target, Upscaler
 
 Status = Literal["done", "skipped", "failed", "left"]
@@ -56,14 +56,14 @@ class Outcome:
     """Whether no other result could be written either."""
 
 
-def carry_out(job: Job, upscaler: Upscaler, options: Options, called_off: threading.Event) -> Outcome:
+def carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Outcome:
     """Read, enlarge and write; whatever is wrong with the picture or its place is in the outcome.
 
-    Raises `Cancelled` soon after `called_off` is set.
+    Raises `Cancelled` soon after `stop` is said.
     """
     started = time.perf_counter()
     try:
-        outcome = _carry_out(job, upscaler, options, called_off)
+        outcome = _carry_out(job, upscaler, options, stop)
     except Cancelled:
         raise
     except UpconvError as error:
@@ -71,14 +71,10 @@ def carry_out(job: Job, upscaler: Upscaler, options: Options, called_off: thread
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
-def _carry_out(job: Job, upscaler: Upscaler, options: Options, called_off: threading.Event) -> Outcome:
-    def go_on(*_: int) -> None:
-        if called_off.is_set():
-            raise Cancelled("the work was called off")
-
+def _carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Outcome:
     def enlarged(picture: Picture) -> Picture:
-        go_on()
-        return upscaler.run(_prepared(picture, options), options.target, go_on)
+        _go_on(stop)
+        return upscaler.run(_prepared(picture, options), options.target, stop=stop)
 
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
     animation = _animation(job.source, name, options)
@@ -86,10 +82,15 @@ def _carry_out(job: Job, upscaler: Upscaler, options: Options, called_off: threa
     after = options.target.size(first.width, first.height, upscaler.scale)
     codecs.check_size(name, *after)
     data, conversions = _encoded(animation.map(enlarged), name, options)
-    go_on()
+    _go_on(stop)
     _place(job.destination, data)
     said = _misnamed(job.source, first.format, name)
     return Outcome(job, "done", (first.width, first.height), after, conversions=(*said, *conversions))
+
+
+def _go_on(stop: Stop) -> None:
+    if stop.set:
+        raise Cancelled("the work was called off")
 
 
 def _animation(source: Path, name: str, options: Options) -> codecs.Animation:

@@ -70,8 +70,9 @@ def _source(folder: Path, picture: Path) -> str:
 
 def _preview(picture: Path) -> bytes:
     from upconv.runtime import codecs
+    from upconv.runtime.resampling import resize
 
     shown = codecs.to_srgb(codecs.read(picture))
     factor = min(1.0, _PREVIEW_PX / max(shown.width, shown.height))
     sides = (max(1, round(shown.width * factor)), max(1, round(shown.height * factor)))
-    return codecs.encode(shown.with_samples(codecs.resize(shown.samples, *sides)), "webp")[0]
+    return codecs.encode(shown.with_samples(resize(shown.samples, *sides)), "webp")[0]

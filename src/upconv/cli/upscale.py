@@ -72,6 +72,8 @@ def upscale(
     found = _found(inputs, output, format, frames, lossless)
     check_page(compare, found.jobs)
     options = Options(Target(scale, width, height), quality, lossless, profile.value, metadata.value, frames, max_pixels)
+    if scale is not None:
+        options.target.size(1, 1, 1)  # what is wrong for one pixel is wrong for every picture
     folder = None if found.jobs[0].destination == output else output
     with (
         Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers) as upscaler,

@@ -10,6 +10,7 @@ from PIL import Image
 from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError, ImageTooLargeError, ParameterError
 from upconv.runtime.picture import Picture
+from upconv.runtime.resampling import resize
 
 COLOURS = [(200, 30, 40), (30, 200, 40), (30, 40, 200), (90, 90, 90)]
 
@@ -33,7 +34,7 @@ def frames_in(data: bytes) -> list[tuple[tuple[int, ...], int]]:
 
 
 def doubled(picture: Picture) -> Picture:
-    return picture.with_samples(codecs.resize(picture.samples, 2 * picture.width, 2 * picture.height))
+    return picture.with_samples(resize(picture.samples, 2 * picture.width, 2 * picture.height))
 
 
 @pytest.mark.parametrize("source", ["GIF", "WEBP"])

@@ -124,10 +124,10 @@ def test_one_is_decoded_while_another_is_in_the_engine(
             both.wait()
         return picture
 
-    def in_engine(picture: Picture, *arguments: Any) -> Picture:
+    def in_engine(picture: Picture, *arguments: Any, **options: Any) -> Picture:
         if picture.samples[0, 0, 0] == 10:
             both.wait()
-        return real_run(picture, *arguments)
+        return real_run(picture, *arguments, **options)
 
     monkeypatch.setattr("upconv.runtime.folders.work.codecs.decode", decode)
     monkeypatch.setattr(doubler, "run", in_engine)
