@@ -85,14 +85,6 @@ def test_upscale_takes_several_pictures_and_goes_on_after_a_bad_one(picture: Pat
     assert [p.name for p in (tmp_path / "out").glob("[!.]*")] == ["in.jpg"]
 
 
-def test_upscale_takes_a_folder(picture: Path, tmp_path: Path) -> None:
-    (tmp_path / "album" / "day").mkdir(parents=True)
-    picture.rename(tmp_path / "album" / "day" / "in.jpg")
-    done = upconv("upscale", tmp_path / "album", "-o", tmp_path / "out", "--model", "nearest-x2")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "day" / "in.jpg").is_file()
-
-
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() if path.is_file() else b"" for path in folder.iterdir()}
 
@@ -120,6 +112,20 @@ BAD: dict[str, tuple[list[str], str]] = {
         ["export", "nearest-x2", "-o", "{folder}/x.onnx", "--shape", "1x3x8x8"],
         "are for factories and files",
     ),
+    "scale 17": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--scale", "17"], "from 1 to 16"),
+    "lossless jpeg": (["upscale", "{folder}/in.jpg", "-o", "{folder}/out.jpg", "--lossless"], "jpeg cannot be lossless"),
+    "a gif of one picture": (["upscale", "{folder}/in.jpg", "-o", "{folder}/out.gif"], "with every frame only"),
+    "format gif": (["upscale", "{folder}", "-o", "{folder}/new", "--format", "gif"], "with --frames only"),
+    "format against suffix": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--format", "webp"], "disagree"),
+    "page over a picture": (
+        ["upscale", "{folder}/in.jpg", "-o", "{out}", "--compare", "{folder}/in.jpg"],
+        "one of the pictures",
+    ),
+    "page into nowhere": (
+        ["upscale", "{folder}/in.jpg", "-o", "{out}", "--compare", "{folder}/no/p.html"],
+        "cannot write a page",
+    ),
+    "too many pixels": (["upscale", "{folder}/in.jpg", "-o", "{out}", "--max-pixels", "9"], "40x31 pixels; at most 9"),
     "no such folder": (["upscale", "{folder}/in.jpg", "-o", "{folder}/none/out.png"], "there is no folder"),
     "export of nothing": (["export", "nope", "-o", "{folder}/x.onnx"], "no model called 'nope' in the catalogue"),
     "export into nowhere": (["export", "nearest-x2", "-o", "{folder}/none/x.onnx"], "there is no folder"),
