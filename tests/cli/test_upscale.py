@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from upconv.cli import main
 from upconv.runtime import codecs
 from upconv.runtime.picture import Metadata, Picture
 
@@ -93,6 +94,39 @@ def test_every_frame(suffix: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     animation = codecs.decode_frames((tmp_path / f"b.{suffix}").read_bytes())
     assert (len(animation.frames), animation.frames[0].width, animation.delays_ms) == (3, 16, (50, 60, 70))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("bad.png -o out.png", "the data is no image that can be read"),
+        ("bad.png -o out.png --scale 17", "scale must be a number from 1 to 16, not 17"),
+        (". -o new --scale 0", "scale must be a number from 1 to 16, not 0"),
+        (". -o new --scale 2 --width 50", "either a scale or a width and height"),
+        ("deep.tif -o out.png --width 5", "30x20 cannot become 5x3"),
+        ("deep.tif -o out.jpg --lossless", "jpeg cannot be lossless; choose png, webp, avif or tiff"),
+        (". -o new --lossless", "jpeg cannot be lossless"),
+        ("deep.tif -o out.gif", "GIF is written with every frame only"),
+        (". -o new --format gif", "a GIF is written with --frames only"),
+        ("deep.tif -o out.png --format webp", "--format webp and out.png disagree"),
+        ("deep.tif -o out.png --compare bad.png", "expected a file called .html"),
+        ("deep.tif -o out.png --compare no/page.html", "cannot write a page to no/page.html"),
+        ("deep.tif -o out.png --max-pixels 599", "30x20 pixels; at most 599"),
+        (". -o .", "would be overwritten; choose another output"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(
+    arguments: str, sentence: str, album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(album)
+    monkeypatch.setattr(sys, "argv", ["upconv", "upscale", *arguments.split(), *MODEL])
+    before = {path: path.read_bytes() for path in album.rglob("*.*")}
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err.strip() or str(ended.value.code)
+    assert sentence in said
+    assert len(said.splitlines()) == 1
+    assert {path: path.read_bytes() for path in album.rglob("*.*")} == before
 
 
 def test_a_terminal_sees_a_bar_with_speed_and_time_left(album: Path, tmp_path: Path) -> None:

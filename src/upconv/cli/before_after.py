@@ -15,20 +15,20 @@ from upconv.runtime.errors import ParameterError, UpconvError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from upconv.runtime.folders import Job, Outcome
+    from upconv.runtime.folders import Outcome
 
 _PREVIEW_PX = 1600
 """Longest side of what stands in for a picture that browsers cannot show."""
 
 
-def check_page(page: Path | None, jobs: Sequence[Job]) -> None:
-    """Raise `ParameterError` where the page cannot be written, or would replace a picture."""
+def check_page(page: Path | None) -> None:
+    """Raise `ParameterError` where the page cannot be written, or might replace a picture."""
     if page is None:
         return
     if page.is_dir() or not page.parent.is_dir():
         raise ParameterError(f"cannot write a page to {page}: expected a file in a folder that exists")
-    if page.resolve() in {path.resolve() for job in jobs for path in (job.source, job.destination)}:
-        raise ParameterError(f"{page} is one of the pictures; give the page another name")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise ParameterError(f"cannot write a page to {page}: expected a file called .html")  # and never a picture
 
 
 def write_page(page: Path, outcomes: Sequence[Outcome], model: str) -> None:

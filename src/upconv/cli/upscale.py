@@ -70,7 +70,7 @@ def upscale(
     from upconv.runtime.folders import Options
 
     found = _found(inputs, output, format, frames, lossless)
-    check_page(compare, found.jobs)
+    check_page(compare)
     options = Options(Target(scale, width, height), quality, lossless, profile.value, metadata.value, frames, max_pixels)
     if scale is not None:
         options.target.size(1, 1, 1)  # what is wrong for one pixel is wrong for every picture
