@@ -81,6 +81,8 @@ def fitted(picture: Picture, name: str) -> tuple[Any, Picture]:
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A profile for grey cannot go with it.
         picture = to_srgb(picture).noting(f"grey written as RGB, as {name} holds no grey")
+    elif picture.metadata.icc is not None and name == "gif":
+        picture = to_srgb(picture).noting("colours converted to sRGB, as gif holds no profile")
     image = to_image(picture.samples)
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * picture.color.shape[2], max_alpha=picture.white)

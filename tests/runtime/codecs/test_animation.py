@@ -9,7 +9,7 @@ from PIL import Image
 
 from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError, ImageTooLargeError, ParameterError
-from upconv.runtime.picture import Picture
+from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import resize
 
 COLOURS = [(200, 30, 40), (30, 200, 40), (30, 40, 200), (90, 90, 90)]
@@ -76,6 +76,14 @@ def test_transparency_of_gif_is_kept() -> None:
     back = codecs.decode_frames(data)
     assert [int(frame.samples[20, 36, 3]) for frame in back.frames] == [0, 0]
     assert [int(frame.samples[20, 10, 3]) for frame in back.frames] == [255, 255]
+
+
+def test_a_wide_gamut_becomes_srgb_in_gif(p3: bytes) -> None:
+    frames = tuple(Picture(np.full((8, 8, 3), colour, np.uint8), metadata=Metadata(icc=p3)) for colour in COLOURS[:2])
+    data, noted = codecs.encode_frames(codecs.Animation(frames, (100, 100)), "gif")
+    assert noted.frames[0].conversions == ("colours converted to sRGB, as gif holds no profile",)
+    expected = codecs.to_srgb(frames[1]).samples[0, 0]
+    assert np.abs(codecs.decode_frames(data).frames[1].samples[4, 4, :3].astype(int) - expected).max() <= 8
 
 
 def test_all_frames_together_count_as_pixels() -> None:

@@ -88,6 +88,15 @@ def test_pixels_of_unknown_meaning_are_refused(data: bytes, words: str) -> None:
         codecs.decode(data)
 
 
+def test_kinds_that_libvips_does_not_read_are_not_called_damaged() -> None:
+    for data in (
+        tiff(RED, "cielab"),
+        tiff(RED, "rgb").replace(b"\x03\x01\x03\x00\x01\x00\x00\x00\x01\x00", b"\x03\x01\x03\x00\x01\x00\x00\x00\x50\xc3"),
+    ):
+        with pytest.raises(ImageError, match="the tiff data is of a kind that is not read"):
+            codecs.decode(data)
+
+
 @pytest.mark.parametrize(("mode", "channels"), [("1", 1), ("L", 1), ("LA", 2), ("P", 3), ("RGB", 3), ("RGBA", 4)])
 def test_modes_of_png(mode: str, channels: int, pillow: Pillow) -> None:
     picture = codecs.decode(pillow(RED, "PNG", mode))
