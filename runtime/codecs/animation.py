@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pyvips
 
 from upconv.runtime.codecs import decoding, headers, metadata
@@ -58,9 +57,8 @@ def encode_frames(animation: Animation, format: str, quality: int = 90, *, lossl
     check_options(format, quality, lossless)
     first = animation.frames[0]
     check_size(format, first.width, first.height)
-    strip = first.with_samples(np.concatenate([frame.samples for frame in animation.frames]))
-    image, noted = fitted(strip, format)
-    image, keep, noted = metadata.onto(image, noted, format)
+    frames = [fitted(frame, format) for frame in animation.frames]
+    image, keep, noted = metadata.onto(pyvips.Image.arrayjoin([image for image, _ in frames], across=1), frames[0][1], format)
     image = image.copy()
     for field, kind, value in _timing(animation, first.height):
         image.set_type(kind, field, value)

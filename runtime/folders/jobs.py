@@ -34,6 +34,8 @@ class Found:
     jobs: tuple[Job, ...]
     ignored: Counter[str]
     """How many pictures of other formats lie in the folders, by suffix."""
+    closed: tuple[str, ...] = ()
+    """Folders that cannot be looked into, a sentence each."""
 
 
 def find(inputs: list[Path], output: Path, *, format: str | None = None, frames: bool = False) -> Found:
@@ -44,18 +46,19 @@ def find(inputs: list[Path], output: Path, *, format: str | None = None, frames:
     where an input would be overwritten, two results would go to one place, or there is nothing to do.
     """
     ignored: Counter[str] = Counter()
+    closed: list[str] = []
     names: list[tuple[Path, Path]] = []
     for path in inputs:
         if path.is_dir():
-            names += [(file, file.relative_to(path)) for file in _pictures(path, output, ignored)]
+            names += [(file, file.relative_to(path)) for file in _pictures(path, output, ignored, closed)]
         else:
             names.append((path, Path(path.name)))
     jobs = tuple(Job(source, output / name) for source, name in _apart(names, format, frames))
     if not jobs:
-        others = f", only {_listed(ignored)}" if ignored else ""
+        others = f", only {_listed(ignored)}" if ignored else f"; {closed[0]}" if closed else ""
         raise ParameterError(f"there are no pictures in {', '.join(map(str, inputs))}{others}")
     check(jobs)
-    return Found(jobs, ignored)
+    return Found(jobs, ignored, tuple(closed))
 
 
 def check(jobs: tuple[Job, ...]) -> None:
@@ -73,9 +76,12 @@ def check(jobs: tuple[Job, ...]) -> None:
         seen[place] = job.source
 
 
-def _pictures(folder: Path, output: Path, ignored: Counter[str]) -> Iterator[Path]:
+def _pictures(folder: Path, output: Path, ignored: Counter[str], closed: list[str]) -> Iterator[Path]:
+    def note(error: OSError) -> None:
+        closed.append(f"cannot look into {error.filename}: {error.strerror}")
+
     beyond = output.resolve()
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != beyond)
         for name in sorted(files):
             suffix = Path(name).suffix.lower()

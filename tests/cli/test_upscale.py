@@ -86,6 +86,22 @@ def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
     assert not list(tmp_path.glob(".upconv*")), "a record is kept for folders alone"
 
 
+def test_names_that_are_no_text(tmp_path: Path, photograph: Photograph) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    data, _ = codecs.encode(Picture(photograph(8, 8)), "png")
+    for name in (b"\xff\xfe.png", b'"><script>$x.png', b"-o.png"):
+        (folder / os.fsdecode(name)).write_bytes(data)
+    done = upconv("upscale", folder, "-o", tmp_path / "out", *MODEL, "--compare", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert {os.fsencode(path.name) for path in (tmp_path / "out").glob("*.png")} == {
+        os.fsencode(path.name) for path in folder.iterdir()
+    }
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<script>") == 1
+    assert upconv("upscale", folder, "-o", tmp_path / "out", *MODEL).stdout.startswith("0 enlarged, 3 skipped")
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
 def test_every_frame(suffix: str, tmp_path: Path) -> None:
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))

@@ -44,8 +44,10 @@ def write_page(page: Path, outcomes: Sequence[Outcome], model: str) -> None:
 
 
 def _figure(folder: Path, outcome: Outcome) -> str:
+    from upconv.cli.progress import printable
+
     assert outcome.before is not None and outcome.after is not None
-    name, (width, height) = escape(outcome.job.destination.name), outcome.after
+    name, (width, height) = escape(printable(outcome.job.destination.name)), outcome.after
     said = "".join(f"; {escape(conversion)}" for conversion in outcome.conversions)
     return f"""<figure>
 <div class="pair">
@@ -61,7 +63,8 @@ def _source(folder: Path, picture: Path) -> str:
     from upconv.runtime.codecs import SUFFIXES
 
     if SUFFIXES.get(picture.suffix.lower()) != "tiff":
-        return escape(quote(Path(os.path.relpath(picture.resolve(), folder.resolve())).as_posix()))
+        path = Path(os.path.relpath(picture.resolve(), folder.resolve())).as_posix()
+        return escape(quote(os.fsencode(path)))
     try:
         return f"data:image/webp;base64,{base64.b64encode(_preview(picture)).decode()}"
     except UpconvError:  # gone or changed since

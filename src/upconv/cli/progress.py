@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +40,7 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether any picture has no result."""
-        return any(outcome.error is not None for outcome in self.outcomes)
+        return bool(self._found.closed) or any(outcome.error is not None for outcome in self.outcomes)
 
     def take(self, outcome: Outcome) -> None:
         """Count and show what became of a picture."""
@@ -53,6 +54,8 @@ class Report:
 
     def __enter__(self) -> Self:
         self._bar.start()
+        for sentence in self._found.closed:
+            self._print(f"error: {sentence}", error=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -62,6 +65,7 @@ class Report:
             print(self._summary())
 
     def _print(self, line: str, *, error: bool = False) -> None:
+        line = printable(line)
         if self._bar.disable:
             print(line, file=sys.stderr if error else sys.stdout, flush=True)
         else:
@@ -86,6 +90,11 @@ class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         worked, elapsed = task.fields["worked"], task.elapsed or 0
         return Text(f"{worked / elapsed:.1f} images/s" if worked and elapsed else "- images/s")
+
+
+def printable(text: str) -> str:
+    """Text in which bytes of a file's name that are no UTF-8 have become marks."""
+    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def _line(outcome: Outcome) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_hidden_files_the_output_and_other_formats_are_passed_over(album: Album)
     found = find([folder], folder / "out")
     assert [job.source.name for job in found.jobs] == ["a.png", "f.png"]
     assert found.ignored == {".heic": 2, ".bmp": 1}
+
+
+def test_a_folder_that_is_closed_is_said(album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, real = album("a.png", "closed/b.png"), os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = find([folder], tmp_path / "out")
+    assert [job.source.name for job in found.jobs] == ["a.png"]
+    assert found.closed == (f"cannot look into {folder}/closed: Permission denied",)
 
 
 def test_a_circle_of_links_ends(album: Album, tmp_path: Path) -> None:
