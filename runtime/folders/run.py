@@ -28,12 +28,12 @@ def run(
 
     With a journal, what is done is skipped, and what others have put into a result's place is left alone, unless
     `overwrite` is set. A picture that fails does not stop the rest; a disk that is full does. At most `in_flight`
-    pictures are in memory: one more than there are cores where nothing is said. Closing the iterator calls off what
+    pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator calls off what
     is in work.
     """
     stop = Stop()
     waiting = iter(jobs)
-    at_once = in_flight or available_cores() + 1
+    at_once = in_flight or max(2, available_cores())
 
     def one(job: Job) -> Outcome:
         return _unless_done(job, upscaler, options, stop, journal, overwrite)
