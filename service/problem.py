@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from upconv.runtime.errors import Cancelled
-from upconv.service.errors import KINDS, UNEXPECTED, FullError, Kind, kind_of
+from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, Kind, LaterError, kind_of
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
@@ -39,12 +39,25 @@ class Problem(BaseModel):
     detail: str = Field(description="one sentence: what was expected, what came, what to do")
 
 
+def told(kind: Kind, detail: str) -> Problem:
+    """A problem of this kind."""
+    return Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
+
+
 def answer(path: str, kind: Kind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer that tells of a problem at a request for `path`."""
     if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
         return JSONResponse({"error": detail}, _PROTOCOL_STATUS.get(kind.status, kind.status), headers)
-    problem = Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
-    return JSONResponse(problem.model_dump(), kind.status, headers, MEDIA_TYPE)
+    return JSONResponse(told(kind, detail).model_dump(), kind.status, headers, MEDIA_TYPE)
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """What else the answer to an error says: when to come back, or which key is needed."""
+    if isinstance(error, LaterError):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, KeyRequiredError):
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(BUSY_S)} if kind_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def unexpected(path: str) -> JSONResponse:
@@ -72,8 +85,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
         return answer(
             path, kind, "the model failed at this request; the service's log says why, by the X-Request-Id of this answer"
         )
-    headers = {"Retry-After": str(_retry_after_s(error))} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return answer(path, kind, str(error) or kind.title, headers)
+    return answer(path, kind, str(error) or kind.title, headers_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -91,10 +103,6 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
     title = HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, title.lower().replace(" ", "-"), title)
     return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
-
-
-def _retry_after_s(error: Exception) -> int:
-    return error.retry_after_s if isinstance(error, FullError) else BUSY_S
 
 
 def _sentence(error: Any) -> str:
