@@ -1,4 +1,8 @@
-"""Any decoder to ONNX: capture, simplify, prove, describe."""
+"""Any decoder to ONNX: capture, simplify, prove, describe. `upconv.export(module, example)` is `upconv.export.export`."""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from upconv.export.pipeline import export
 from upconv.export.report import Artifact, StageReport
@@ -26,3 +30,12 @@ __all__ = [
     "from_program",
     "open_source",
 ]
+
+
+class _Export(ModuleType):
+    # The package and what it is for have one name, and users call it by that.
+    def __call__(self, *arguments: Any, **options: Any) -> Artifact:
+        return export(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Export

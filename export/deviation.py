@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from upconv.export.storage import save
 from upconv.export.tiling import described
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
-from upconv.runtime.engine import available_cores
+from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
 
 PHOTOGRAPH = Path(__file__).with_name("photograph.jpg")
@@ -41,7 +42,7 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
     assert contract.height is not None and contract.width is not None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        path.write_bytes(described(model, contract).SerializeToString())
+        save(described(model, contract), path)
         opened = open_model(path, threads=available_cores())
         return tuple(_measured(opened, contract, contract.height, contract.width))
 

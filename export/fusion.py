@@ -10,6 +10,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper
 
+from upconv.export.storage import opened
 from upconv.runtime.errors import ExportError, first_line
 
 NCHWC = "com.microsoft.nchwc"
@@ -43,8 +44,9 @@ def fusion(model: onnx.ModelProto) -> Fusion:
         options.optimized_model_filepath = str(path)
         options.log_severity_level = 4  # it warns that such a file is for this machine alone
         try:
-            ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            nodes = list(onnx.load(path).graph.node)
+            with opened(model) as graph:
+                ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            nodes = list(onnx.load(path, load_external_data=False).graph.node)
         except Exception as error:  # onnxruntime raises half a dozen unrelated types
             raise ExportError(f"onnxruntime cannot optimise the graph: {first_line(error)}") from error
     convolutions = [node for node in nodes if node.op_type in ("Conv", "FusedConv", "ConvTranspose")]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import onnx
+from torch import nn
 
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
@@ -18,12 +20,13 @@ from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
 from upconv.export.reference import Reference, attempt
 from upconv.export.report import Artifact, StageReport
+from upconv.export.rewrite import RULES
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
-from upconv.export.sources import Source
-from upconv.export.stage import Stage, census
+from upconv.export.sources import Example, Source, SourceOptions, as_source
+from upconv.export.stage import NOTHING, Stage, census
+from upconv.export.storage import opened
 from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
-from upconv.runtime.codecs import write_atomically
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
 
@@ -32,34 +35,51 @@ STAGES: tuple[Stage, ...] = (Simplify(),)
 
 
 def export(
-    source: Source, out: Path, *, opset: int = OPSET, on_stage: Callable[[StageReport], None] = lambda _: None
+    model: Source | nn.Module | str | Path,
+    example: Example | None = None,
+    *,
+    out: str | Path | None = None,
+    opset: int = OPSET,
+    rewrites: Sequence[Stage] = RULES,
+    on_stage: Callable[[StageReport], None] = lambda _: None,
+    **options: Unpack[SourceOptions],
 ) -> Artifact:
-    """Export `source` to `out`, calling `on_stage` after each step.
+    """Export a torch or Keras module, a file, or a factory by its name, calling `on_stage` after each step.
 
-    Raises `ExportError`, having written nothing, where the module cannot be traced or the graph cannot be proved equal
-    to it in float64 within the noise floor.
+    `example` is an input, or one for each argument, as tensors or arrays; where there is none, the model's first layer
+    tells its shape. The result is written to `out` where that is given, and by `Artifact.save` otherwise. `options`
+    are those of `as_source`; `rewrites` are applied to the simplified graph, in order.
+
+    Raises `SourceError` where there is nothing to export and `ExportError` where the module cannot be traced or the
+    graph cannot be proved equal to it in float64 within the noise floor; nothing is written then.
     """
-    return _Export(source, out, on_stage).run(opset)
+    artifact = _Export(as_source(model, example, **options), rewrites, on_stage).run(opset)
+    return artifact if out is None else artifact.save(Path(out))
 
 
 class _Export:
-    def __init__(self, source: Source, out: Path, on_stage: Callable[[StageReport], None]) -> None:
-        self.source, self.out, self.on_stage = source, out, on_stage
+    def __init__(self, source: Source, rewrites: Sequence[Stage], on_stage: Callable[[StageReport], None]) -> None:
+        self.source, self.rewrites, self.on_stage = source, rewrites, on_stage
         self.stages: list[StageReport] = []
         self.started = time.perf_counter()
 
     def run(self, opset: int) -> Artifact:
-        model, axes, reference = self._captured(self._sizes(), opset)
+        plain, axes, reference = self._captured(self._sizes(), opset)
         for stage in (RaiseOpset(opset), *STAGES):
+            plain = self._applied(stage, plain, reference)
+        # How far it looks can be read from the plain graph only: what interleaves phases could look anywhere.
+        halo = self._halo(plain, axes)
+        model = plain
+        for stage in self.rewrites:
             model = self._applied(stage, model, reference)
-        halo = self._halo(model, axes)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
-        contract = self._tiled(model, contract)
-        optimised, findings = fusion(model), lint(model)
+        contract = self._tiled(model, contract, halos.products_per_pixel(plain))
+        optimised, findings = fusion(model), lint(plain)
         self._done("lint", False, f"onnxruntime runs it as {optimised}; {len(findings)} findings")
-        onnx.checker.check_model(described(model, contract), full_check=True)
-        write_atomically(self.out, described(model, contract).SerializeToString(deterministic=True))
-        return Artifact(self.out, contract, tuple(self.stages), census(model), optimised, findings)
+        final = described(model, contract)
+        with opened(final) as graph:
+            onnx.checker.check_model(graph, full_check=True)
+        return Artifact(final, contract, tuple(self.stages), census(model), optimised, findings)
 
     def _sizes(self) -> list[Axis]:
         shapes = self.source.shapes
@@ -95,7 +115,8 @@ class _Export:
     def _applied(self, stage: Stage, model: onnx.ModelProto, reference: Reference) -> onnx.ModelProto:
         result = stage(model)
         if not result.changed:
-            self._done(stage.name, False, result.summary)
+            if result.summary != NOTHING:
+                self._done(stage.name, False, result.summary)
             return model
         try:
             verdict = reference.judge(result.model)
@@ -160,6 +181,7 @@ class _Export:
             input=pixels,
             output=self._output_pixels(pixels),
             opset=opset_of(model),
+            rewrites=tuple(s.name for s in self.stages if s.changed and s.name in {rule.name for rule in self.rewrites}),
             evidence=Evidence(parity=tuple(_evidence(v) for v in verdicts)),
             provenance=Provenance(
                 source=self.source.origin,
@@ -176,11 +198,11 @@ class _Export:
             return pixels
         return self.source.output_pixels.model_copy(update={"color": pixels.color})
 
-    def _tiled(self, model: onnx.ModelProto, contract: Contract) -> Contract:
+    def _tiled(self, model: onnx.ModelProto, contract: Contract, products: float) -> Contract:
         """The contract with the tiling that it promises measured, by the engine that serves."""
         if not isinstance(contract.halo, Halo) or contract.task != "upscale":
             return contract
-        difference = tiling_difference(model, contract)
+        difference = tiling_difference(model, contract, products)
         if difference > TOLERANCE:
             reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
             self._done("tiling", False, f"none: {reason}")

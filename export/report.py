@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from upconv.export.fusion import Fusion
 from upconv.export.lint import Finding
+from upconv.export.storage import save
 from upconv.runtime.contract import Contract
+from upconv.runtime.errors import OutputError
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,10 @@ class StageReport:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that was written, and how it came about."""
+    """A model that was proved equal to its source, and how it came about."""
 
-    path: Path
+    model: onnx.ModelProto = field(repr=False)
+    """With its contract in its metadata."""
     contract: Contract
     stages: tuple[StageReport, ...]
     operators: dict[str, int]
@@ -36,11 +41,26 @@ class Artifact:
     """What onnxruntime makes of the graph."""
     findings: tuple[Finding, ...]
     """What deserves a look."""
+    saved_to: Path | None = None
+    """Where it was written, if it was."""
+
+    @property
+    def path(self) -> Path:
+        """Where it was written; raises `OutputError` where it was not."""
+        if self.saved_to is None:
+            raise OutputError(f"{self.contract.name} has not been written yet; save it first")
+        return self.saved_to
+
+    def save(self, path: Path) -> Artifact:
+        """Write the model, whole or not at all; raises `OutputError` where it cannot be written."""
+        save(self.model, path)
+        return replace(self, saved_to=path)
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report, for JSON."""
         return {
-            "path": str(self.path),
+            "version": 1,
+            "path": self.saved_to and str(self.saved_to),
             "stages": [asdict(stage) for stage in self.stages],
             "operators": self.operators,
             "fusion": asdict(self.fusion),
@@ -54,6 +74,6 @@ class Artifact:
         served = next(p for p in self.contract.evidence.parity if p.level == "all")
         changed = ", ".join(s.name for s in self.stages if s.changed)
         return (
-            f"{self.path}: {self.contract.name}, {sum(self.operators.values())} nodes after {changed}; "
+            f"{self.saved_to or 'not written'}: {self.contract.name}, {sum(self.operators.values())} nodes after {changed}; "
             f"largest error {served.max_abs:.2g}, {served.max_abs / served.noise_floor:.2g} of the noise floor ({served.factor:g} allowed)"
         )

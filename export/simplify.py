@@ -11,6 +11,7 @@ import onnx
 
 from upconv.export.capture import anonymous
 from upconv.export.stage import StageResult, census
+from upconv.export.storage import is_large
 
 TIMEOUT_S = 300
 
@@ -22,6 +23,8 @@ class Simplify:
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
         """The simplified model, or the same one and the reason."""
+        if is_large(model):
+            return StageResult(model, False, "declined: onnxsim takes no weights above 2 GiB")
         with tempfile.TemporaryDirectory() as folder:
             before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
             onnx.save(model, before)

@@ -7,6 +7,9 @@ from typing import Protocol
 
 import onnx
 
+NOTHING = "no such operators"
+"""The summary of a stage that has nothing to say about a model, and is left out of reports."""
+
 
 @dataclass(frozen=True)
 class StageResult:

@@ -10,9 +10,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from upconv.export.halo import products_per_pixel
+from upconv.export.storage import save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
-from upconv.runtime.engine import Engine, available_cores
+from upconv.runtime.cores import available_cores
+from upconv.runtime.engine import Engine
 from upconv.runtime.session import Model, open_model
 
 TOLERANCE = 1e-3
@@ -40,24 +41,27 @@ def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     return copy
 
 
-def tiling_difference(model: onnx.ModelProto, contract: Contract) -> float:
-    """Largest difference between tiled and whole output on noise, per unit of the output's range."""
+def tiling_difference(model: onnx.ModelProto, contract: Contract, products: float) -> float:
+    """Largest difference between tiled and whole output on noise, per unit of the output's range.
+
+    `products` is how many multiplications the model does for each pixel of an input, before it was rewritten.
+    """
     assert contract.output
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        path.write_bytes(described(model, contract).SerializeToString())
+        save(described(model, contract), path)
         opened = open_model(path, threads=available_cores())
-        difference = max(_difference(opened, *trial) for trial in _trials(model, contract))
+        difference = max(_difference(opened, *trial) for trial in _trials(products, contract))
     return difference / (contract.output.high - contract.output.low)
 
 
-def _trials(model: onnx.ModelProto, contract: Contract) -> Iterator[tuple[int, int, int]]:
+def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int]]:
     """Height and width of the pictures, and the tiles' side."""
     assert isinstance(contract.halo, Halo) and contract.height and contract.width
     sides = contract.halo.model_dump().values()
     tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
     height, width = 2 * tile_px + 5, max(3 * tile_px + 1, LONG_PX)
-    if products_per_pixel(model) * height * width <= BUDGET:
+    if products * height * width <= BUDGET:
         yield height, width, tile_px
         return
     halo = contract.halo
@@ -82,5 +86,8 @@ def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
     assert pixels is not None
     picture = np.random.default_rng(1).random((pixels.channels, height, width), np.float32)
     picture = picture * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
-    with Engine(model, workers=1, tile_px=tile_px) as tiled, Engine(model, workers=1, tile_px=max(height, width) + 64) as whole:
-        return float(np.abs(tiled.submit(picture).result() - whole.submit(picture).result()).max())
+    with (
+        Engine(model, workers=1, tile_px=tile_px, exact=True) as tiled,
+        Engine(model, workers=1, tile_px=max(height, width) + 64) as whole,
+    ):
+        return float(np.abs(tiled.enlarge(picture) - whole.enlarge(picture)).max())

@@ -10,7 +10,7 @@ from upconv.models import CATALOGUE, catalogue
 
 def main(names: list[str]) -> None:
     for name in names or [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]:
-        print(export(catalogue.source(name), catalogue.entry(name).artifact).summary)
+        print(export(catalogue.source(name), out=catalogue.entry(name).artifact).summary)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The README's code, run as it stands."""
+"""The code of the README and of the page on pipelines, run as it stands."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+PIPELINES = (ROOT / "docs" / "pipelines.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README + PIPELINES, re.DOTALL | re.MULTILINE)
 ADDRESS = "http://127.0.0.1:8000"
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def lines(*programs: str) -> list[str]:
-    """The lines of the README's shell blocks that start one of these programs."""
+    """The lines of the shell blocks that start one of these programs."""
     shell = "".join(text for language, text in BLOCKS if language == "sh")
     return [line for line in shell.splitlines() if line.split()[0] in programs]
 
@@ -76,6 +77,12 @@ def test_the_python_example_runs(folder: Path) -> None:
     (folder / "larger.jpg").unlink(missing_ok=True)
     subprocess.run([sys.executable, "-W", "error", "-c", python("from pathlib")], cwd=folder, check=True)
     assert (folder / "larger.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_the_pipelines_script_exports(folder: Path) -> None:
+    (folder / "decoder.onnx").unlink(missing_ok=True)
+    subprocess.run([sys.executable, "-c", python("# convert.py")], cwd=folder, check=True)
+    assert (folder / "decoder.onnx").stat().st_size > 1000
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx_ir as ir
 from onnx import TensorProto, helper
 
 from upconv.export.capture import OPSET
@@ -17,8 +16,9 @@ from upconv.export.pipeline import accepts, image_pixels
 from upconv.export.reference import attempt
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
+from upconv.export.sources.onnx_file import load
 from upconv.runtime.contract import KEY, Contract, Pixels
-from upconv.runtime.errors import ExportError, ModelError, ParameterError, first_line
+from upconv.runtime.errors import ExportError, ParameterError
 
 LENGTHS = (32, 64, 24, 128, 256)
 """Tried in turn along free axes of a file that does not say which sizes it takes."""
@@ -83,10 +83,10 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> Subject:
 def from_file(path: Path, label: str | None = None, shape: Shape | None = None, pixels: Pixels | None = None) -> Subject:
     """An .onnx file; its contract, where it has one, says which sizes and values it takes, and otherwise it is tried.
 
-    `shape` is that of the first input. Raises `ModelError` where the file is none, and `ParameterError` where no input
+    `shape` is that of the first input. Raises `SourceError` where the file is none, and `ParameterError` where no input
     is found that it runs on.
     """
-    model = _read(path)
+    model = load(path)
     contract = _contract(model, path)
     backend = OnnxruntimeBackend(model, "disabled")
     example, axes = _sizes(model, backend, contract, shape)
@@ -102,35 +102,6 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
         output_pixels=contract.output if contract and upscales else None,
         precision=_stored(model, contract),
     )
-
-
-def _read(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise ModelError(f"no model file at {path}")
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's errors and missing external data
-        raise ModelError(f"{path} is not a model that onnx can read: {first_line(error)}") from error
-    if not model.graph.output:
-        raise ModelError(f"{path} is not a model that onnx can read: its graph has no outputs")
-    known = {tensor.name for tensor in model.graph.initializer}
-    given = [value for value in model.graph.input if value.name not in known]
-    del model.graph.input[:]  # old files list their weights among the inputs
-    model.graph.input.extend(given)
-    return _sorted(model)
-
-
-def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with every node after those that it reads: runtimes do without, and converters leave it undone."""
-    made: set[str] = set()
-    every = {name for node in model.graph.node for name in node.output}
-    for node in model.graph.node:
-        if any(name in every and name not in made for name in node.input):
-            graph = ir.from_proto(model)
-            graph.graph.sort()
-            return ir.to_proto(graph)
-        made |= set(node.output)
-    return model
 
 
 def _contract(model: onnx.ModelProto, path: Path) -> Contract | None:

@@ -22,6 +22,9 @@ Outputs = list[Array]
 CEILING = 1e-3
 """Largest noise floor, per unit of the output's range: a module that float32 itself distorts more cannot be judged by it."""
 
+ROUNDINGS = 8
+"""The same in roundings of the precision that the outputs are in, where that is more: one of float16 is a thousandth already."""
+
 FACTOR = 4.0
 """Noise floors that a runtime's error may come to: another order of summation costs about two."""
 
@@ -97,9 +100,11 @@ def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str
     """The noise floor of one output over all inputs, and what is wrong where it is too high to judge by."""
     floor = max(noise_floor(e, r) for e, r in zip(exact, rounded, strict=True))
     span = max(float(np.ptp(e)) if e.size else 0.0 for e in exact) or 1.0
-    if floor <= CEILING * span:
+    kind = rounded[0].dtype
+    coarsest = max(CEILING, ROUNDINGS * float(np.finfo(kind).eps)) if kind.kind == "f" else CEILING
+    if floor <= coarsest * span:
         return floor, None
-    return floor, f"float32 is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
+    return floor, f"{kind} is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
 
 
 def problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:

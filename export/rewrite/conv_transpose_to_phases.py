@@ -7,7 +7,8 @@ Along one axis, output o = s*q + r gets W[t] * x[i] from all i, t with o = s*i +
 m = 0, 1, ..., and i = q + floor((r + p) / s) - m: an ordinary convolution with every s-th tap, in reverse order.
 All phases are equally long where s divides k - p_before - p_after + output_padding.
 
-A convolution can be quantised to int8 and takes a fused activation, a transposed one can neither in onnxruntime.
+A convolution can be quantised to int8 and takes a fused activation, a transposed one can neither in onnxruntime, which
+spends much of a transposed one on adding overlaps up. How the phases are computed and put together: `phases.py`.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ from typing import Any
 import numpy as np
 from onnxscript import ir
 
-from upconv.export.rewrite.interleave import interleaved
-from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, attribute, bias_of, constant, producer
+from upconv.export.rewrite.phases import Phase, PhasesRule, Window, cheapest, with_activations
+from upconv.export.rewrite.rule import Array, Rewrite, attribute, bias_of, constant, producer
 
-Window = tuple[int, int, int, int]
+Axis = tuple[int, int, int, int]
 """Stride, padding before, floor of what the output gains over stride * input in strides, and kernel, of one axis."""
 
 
-class ConvTransposeToPhases(ExactRule):
-    """A two-dimensional ConvTranspose with constant weights."""
+TRANSPOSED = 0.6
+"""Time of a multiplication in an ordinary convolution, where one in a transposed convolution takes 1; measured, 0.45 to 0.7."""
+
+
+class ConvTransposeToPhases(PhasesRule):
+    """A two-dimensional ConvTranspose with constant weights, wherever it can be rewritten."""
 
     def pattern(self, op: Any, x: Any) -> Any:
-        return op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["y"])
+        return self.followed(op, op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["made"]))
 
-    def obstacle(self, y: ir.Value, **_: Any) -> str | None:
-        node = producer(y)
+    def obstacle(self, made: ir.Value, **_: Any) -> str | None:
+        node = producer(made)
         weight = constant(node.inputs[1])
         if weight is None or weight.ndim != 4:
             return "the weights are not constant, or not of two dimensions"
@@ -42,62 +47,81 @@ class ConvTransposeToPhases(ExactRule):
             return "the padding follows from the output's size"
         if any(n != 1 for n in attribute(node, "dilations", [1, 1])):
             return "it is dilated"
-        windows = _windows(node, weight)
-        if windows is None:
+        return self._of_axes(_axes(node, weight), weight, attribute(node, "group", 1))
+
+    def _of_axes(self, axes: list[Axis] | None, weight: Array, groups: int) -> str | None:
+        if axes is None:
             return "its phases are of different size"
-        if all(stride == 1 for stride, *_ in windows):
+        if all(stride == 1 for stride, *_ in axes):
             return "its stride is 1"
-        if any(k < s for s, _, _, k in windows):
+        if any(k < s for s, _, _, k in axes):
             return "some phases have no tap"
-        if any(min(_pads(w, r)) < 0 for w in windows for r in range(w[0])):
+        if cheapest(phase_windows(weight, axes, groups), groups) is None:
             return "a phase would crop its input"
         return None
 
-    def rewrite(self, op: Any, x: ir.Value, y: ir.Value, **_: Any) -> Any:
-        node = producer(y)
+    def rewrite(self, op: Any, x: ir.Value, made: ir.Value, y: ir.Value | None = None, **_: Any) -> Any:
+        node = producer(made)
         weight, groups = constant(node.inputs[1]), attribute(node, "group", 1)
         assert weight is not None
-        windows = _windows(node, weight)
-        assert windows is not None
-        scales = [stride for stride, *_ in windows]
-        made = {}
-        for phase in product(*(range(stride) for stride in scales)):
-            kernel = op.initializer(
-                ir.tensor(phase_kernel(weight, phase, windows, groups)), name=f"{y.name}_phase_{phase[0]}_{phase[1]}"
-            )
-            pads = [_pads(window, r) for window, r in zip(windows, phase, strict=True)]
-            before, after = zip(*pads, strict=True)
-            made[phase] = op.Conv(x, kernel, *node.inputs[2:], group=groups, pads=[*before, *after])
-        return interleaved(op, made, scales, made[0, 0], f"{y.name}_interleave")
+        axes, bias = _axes(node, weight), bias_of(node, weight.shape[1] * groups)
+        assert axes is not None and bias is not None
+        return self.enlarged(op, x, phase_windows(weight, axes, groups), bias, groups, y, f"{made.name}_phases")
 
 
-def phase_kernel(weight: Array, phase: tuple[int, ...], windows: list[Window], groups: int) -> Array:
+class ConvTransposeToFasterPhases(ConvTransposeToPhases):
+    """Those that were measured to gain in float32: kernels above the stride, and few channels that fill no block."""
+
+    def _of_axes(self, axes: list[Axis] | None, weight: Array, groups: int) -> str | None:
+        reason = super()._of_axes(axes, weight, groups)
+        if reason is not None or axes is None:
+            return reason
+        if all(kernel == stride for stride, _, _, kernel in axes):
+            return "its kernel is its stride, so nothing overlaps and nothing is gained"
+        form = cheapest(phase_windows(weight, axes, groups), groups)
+        cost = form.cost if isinstance(form, Window) else form or 0
+        taps = weight.shape[1] * weight.shape[2] * weight.shape[3]
+        return None if cost * TRANSPOSED <= taps else "so few output channels are faster transposed"
+
+
+def phase_windows(weight: Array, axes: list[Axis], groups: int) -> dict[Phase, Window]:
+    """One window for each phase."""
+    windows = {}
+    for r, c in product(*(range(stride) for stride, *_ in axes)):
+        pads = [_pads(axis, phase) for axis, phase in zip(axes, (r, c), strict=True)]
+        before, after = zip(*pads, strict=True)
+        windows[r, c] = Window(phase_kernel(weight, (r, c), axes, groups), before, after)
+    return windows
+
+
+def phase_kernel(weight: Array, phase: tuple[int, ...], axes: list[Axis], groups: int) -> Array:
     """The (out, in / groups, *k) kernel of one phase of a transposed convolution's (in, out / groups, *k)."""
     taps = weight
-    for axis, (r, (stride, padding, _, kernel)) in enumerate(zip(phase, windows, strict=True), start=2):
+    for axis, (r, (stride, padding, _, kernel)) in enumerate(zip(phase, axes, strict=True), start=2):
         taps = np.flip(taps.take(range((r + padding) % stride, kernel, stride), axis), axis)
     grouped = taps.reshape(groups, -1, *taps.shape[1:])
     return np.ascontiguousarray(np.swapaxes(grouped, 1, 2).reshape(-1, grouped.shape[1], *taps.shape[2:]))
 
 
-def _windows(node: ir.Node, weight: Array) -> list[Window] | None:
+def _axes(node: ir.Node, weight: Array) -> list[Axis] | None:
     strides, pads = attribute(node, "strides", [1, 1]), attribute(node, "pads", [0, 0, 0, 0])
     extra = attribute(node, "output_padding", [0, 0])
-    windows = []
+    axes = []
     for axis in range(2):
         kernel, stride = weight.shape[2 + axis], strides[axis]
         gain, rest = divmod(kernel - pads[axis] - pads[axis + 2] + extra[axis] - stride, stride)
         if rest:
             return None
-        windows.append((stride, pads[axis], gain, kernel))
-    return windows
+        axes.append((stride, pads[axis], gain, kernel))
+    return axes
 
 
-def _pads(window: Window, phase: int) -> tuple[int, int]:
-    stride, padding, gain, kernel = window
+def _pads(axis: Axis, phase: int) -> tuple[int, int]:
+    stride, padding, gain, kernel = axis
     taps = len(range((phase + padding) % stride, kernel, stride))
     base = (phase + padding) // stride
     return taps - 1 - base, gain + base
 
 
-conv_transpose_to_phases = Rewrite("conv_transpose_to_phases", (ConvTransposeToPhases,))
+conv_transpose_to_phases = Rewrite("conv_transpose_to_phases", with_activations(ConvTransposeToFasterPhases))
+every_conv_transpose_to_phases = Rewrite("every_conv_transpose_to_phases", with_activations(ConvTransposeToPhases))

@@ -9,7 +9,7 @@ import numpy as np
 from onnxscript import ir
 
 
-def interleaved(op: Any, phases: Mapping[tuple[int, ...], Any], scales: Sequence[int], like: ir.Value, name: str) -> Any:
+def interleaved(op: Any, phases: Mapping[tuple[int, int], Any], scales: Sequence[int], like: ir.Value, name: str) -> Any:
     """The image (N, C, sh*H, sw*W) whose pixel (sh*i + r, sw*j + c) is pixel (i, j) of `phases[r, c]`, (N, C, H, W).
 
     `like` is a tensor of the phases' height and width. Stacking on a new last axis and reshaping is a few strided

@@ -8,7 +8,7 @@ Along one axis, with kernel k and padding p before it, y[s*q + r] = sum_t W[t] *
 with floor((r - p + t) / s) = d. A 3x3 kernel at s = 2 becomes four 2x2 kernels: 16 multiplications instead of 36. The
 border is zero before and after, because s pixels outside the enlarged image are one outside the small one.
 
-The phases are interleaved by stacking on new axes and reshaping, which moves whole rows; DepthToSpace is several times slower.
+An activation that follows moves before the interleave. How the phases are computed and put together: `phases.py`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 import numpy as np
 from onnxscript import ir
 
-from upconv.export.rewrite.interleave import interleaved
-from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, attribute, bias_of, constant, producer
+from upconv.export.rewrite.phases import PhasesRule, Window, with_activations
+from upconv.export.rewrite.rule import Array, Rewrite, attribute, bias_of, constant, producer
 
 
-class NearestConvToPhases(ExactRule):
+class NearestConvToPhases(PhasesRule):
     """A Conv of an image enlarged by nearest neighbours."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         resized = op.Resize(x, _allow_other_inputs=True, _outputs=["resized"])
-        return op.Conv(resized, _allow_other_inputs=True, _outputs=["y"])
+        return self.followed(op, op.Conv(resized, _allow_other_inputs=True, _outputs=["made"]))
 
-    def obstacle(self, resized: ir.Value, y: ir.Value, **_: Any) -> str | None:
-        conv, resize = producer(y), producer(resized)
+    def obstacle(self, resized: ir.Value, made: ir.Value, **_: Any) -> str | None:
+        conv, resize = producer(made), producer(resized)
         weight = constant(conv.inputs[1])
         if weight is None or weight.ndim != 4:
             return "the weights are not constant, or not of two dimensions"
@@ -40,24 +40,19 @@ class NearestConvToPhases(ExactRule):
             return "the bias is not constant"
         return _of_resize(resize) or _of_conv(conv, weight.shape[2:])
 
-    def rewrite(self, op: Any, x: ir.Value, resized: ir.Value, y: ir.Value, **_: Any) -> Any:
-        conv, scales = producer(y), _scales(producer(resized))
+    def rewrite(self, op: Any, x: ir.Value, resized: ir.Value, made: ir.Value, y: ir.Value | None = None, **_: Any) -> Any:
+        conv, scales = producer(made), _scales(producer(resized))
         weight = constant(conv.inputs[1])
         assert weight is not None and scales is not None
         pads = attribute(conv, "pads", [0, 0, 0, 0])[:2]
-        made = {}
-        for phase in product(*(range(s) for s in scales)):
-            kernel, before, after = phase_kernel(weight, phase, scales, pads)
-            name = f"{y.name}_phase_{phase[0]}_{phase[1]}"
-            inputs = [x, op.initializer(ir.tensor(kernel), name=name), *conv.inputs[2:]]
-            made[phase] = op.Conv(*inputs, group=attribute(conv, "group", 1), pads=[*before, *after])
-        return interleaved(op, made, scales, x, f"{y.name}_interleave")
+        phases = {(r, c): phase_window(weight, (r, c), scales, pads) for r, c in product(*(range(s) for s in scales))}
+        bias = bias_of(conv, weight.shape[0])
+        assert bias is not None
+        return self.enlarged(op, x, phases, bias, attribute(conv, "group", 1), y, f"{made.name}_phases")
 
 
-def phase_kernel(
-    weight: Array, phase: Sequence[int], scales: Sequence[int], pads: Sequence[int]
-) -> tuple[Array, list[int], list[int]]:
-    """The kernel (out, in, *k) of one phase, and its padding before and after."""
+def phase_window(weight: Array, phase: Sequence[int], scales: Sequence[int], pads: Sequence[int]) -> Window:
+    """The kernel (out, in, *k) of one phase, and its padding."""
     before, after, dtype = [], [], weight.dtype
     for axis, (r, s, p) in enumerate(zip(phase, scales, pads, strict=True), start=2):
         reads = np.array([(r - p + t) // s for t in range(weight.shape[axis])])
@@ -67,7 +62,7 @@ def phase_kernel(
         weight = np.stack(sums, axis)
         before.append(-first)
         after.append(last)
-    return weight.astype(dtype), before, after
+    return Window(weight.astype(dtype), (before[0], before[1]), (after[0], after[1]))
 
 
 def _of_resize(resize: ir.Node) -> str | None:
@@ -105,4 +100,4 @@ def _of_conv(conv: ir.Node, kernel: Sequence[int]) -> str | None:
     return None if same else "the convolution changes the size"
 
 
-nearest_conv_to_phases = Rewrite("nearest_conv_to_phases", (NearestConvToPhases,))
+nearest_conv_to_phases = Rewrite("nearest_conv_to_phases", with_activations(NearestConvToPhases))

@@ -12,7 +12,7 @@ from onnxscript import ir
 from onnxscript.rewriter import pattern
 
 from upconv.export.capture import anonymous
-from upconv.export.stage import StageResult
+from upconv.export.stage import NOTHING, StageResult
 
 Array = NDArray[Any]
 
@@ -42,7 +42,7 @@ class ExactRule(pattern.RewriteRuleClassBase, ABC):
 
 
 class Rewrite:
-    """The stage that applies a rule wherever it holds; its patterns are tried in order."""
+    """The stage that applies a rule wherever it holds: each pattern to the whole graph, in order, until none matches."""
 
     def __init__(self, name: str, patterns: tuple[type[ExactRule], ...]) -> None:
         self.name = name
@@ -52,10 +52,12 @@ class Rewrite:
         """The rewritten model, or the same one and why."""
         rules = [kind() for kind in self._patterns]
         graph = ir.from_proto(model)
-        count = pattern.RewriteRuleSet([_registered(rule) for rule in rules], commute=True).apply_to_model(graph)
+        count = 0
+        while found := sum(_applied(rule, graph) for rule in rules):
+            count += found
         declined = "; ".join(dict.fromkeys(reason for rule in rules for reason in rule.declined))
         if count == 0:
-            return StageResult(model, False, f"declined: {declined}" if declined else "no such operators")
+            return StageResult(model, False, f"declined: {declined}" if declined else NOTHING)
         ir.passes.common.RemoveUnusedNodesPass()(graph)
         rewritten = anonymous(ir.to_proto(graph))
         return StageResult(rewritten, True, f"{count} places{f'; declined elsewhere: {declined}' if declined else ''}")
@@ -88,5 +90,6 @@ def producer(value: ir.Value) -> ir.Node:
     return node
 
 
-def _registered(rule: ExactRule) -> pattern.RewriteRule:
-    return pattern.RewriteRule(rule.pattern, rule.rewrite, rule.check, name=rule.name)
+def _applied(rule: ExactRule, graph: ir.Model) -> int:
+    registered = pattern.RewriteRule(rule.pattern, rule.rewrite, rule.check, name=rule.name)
+    return pattern.RewriteRuleSet([registered], commute=True).apply_to_model(graph)

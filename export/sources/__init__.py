@@ -1,7 +1,7 @@
 """What can be exported: torch and Keras models, checkpoints, traced programs and ONNX files, each with its own truth."""
 
 from upconv.export.sources.checkpoint import from_checkpoint
-from upconv.export.sources.dispatch import READERS, open_source
+from upconv.export.sources.dispatch import READERS, Example, SourceOptions, as_source, open_source
 from upconv.export.sources.factory import from_factory
 from upconv.export.sources.graph import from_onnx
 from upconv.export.sources.keras_model import from_keras
@@ -12,8 +12,11 @@ from upconv.export.sources.weights import load_weights
 
 __all__ = [
     "READERS",
+    "Example",
     "Original",
     "Source",
+    "SourceOptions",
+    "as_source",
     "from_checkpoint",
     "from_factory",
     "from_keras",

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from upconv.export.parity.backends import Array
@@ -39,7 +40,7 @@ def from_factory(
 
     `arguments` are passed to the factory by name, `weights` (.safetensors, or .pth read with `weights_only=True`) are
     loaded into what it returns, and `example` or `shape` say what it takes, as for `from_module`. Raises `SourceError`
-    with the cause where any of this fails. A keras.Model that runs on torch is taken as `from_keras` takes it.
+    with the cause where any of this fails. Torch draws the same random weights in every call. A keras.Model that runs on torch is taken as `from_keras` takes it.
     """
     run_on_torch()
     where, _, attribute = spec.rpartition(":")
@@ -88,7 +89,9 @@ def _load_module(where: str) -> ModuleType:
 
 def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> Any:
     try:
-        module = factory(**arguments)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # weights that the factory draws at random are the same ones in every command
+            module = factory(**arguments)
     except Exception as error:
         raise SourceError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, nn.Module) and not is_keras(module):

@@ -12,10 +12,10 @@ import onnx
 from onnx import helper, numpy_helper
 
 from upconv.export.capture import anonymous
-from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, ReferenceBackend
+from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
 from upconv.export.sizes import Axis
 from upconv.export.sources.onnx_file import read_graph
-from upconv.export.sources.source import Precision, Source
+from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import ExportError, SourceError
 

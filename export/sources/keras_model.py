@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from upconv.export.capture import capture
-from upconv.export.parity.backends import Array, TorchBackend
+from upconv.export.parity.backends import Array, Precision, TorchBackend
 from upconv.export.sizes import Axis, Shape
 from upconv.export.sources.channels_first import channels_first
 from upconv.export.sources.module import refuse_non_finite
-from upconv.export.sources.source import Precision, Source
+from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError, first_line
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from upconv.export.capture import capture
-from upconv.export.parity.backends import Array, TorchBackend
+from upconv.export.parity.backends import Array, Precision, TorchBackend
 from upconv.export.sizes import Axis, Shape
 from upconv.export.sources.shapes import ShapeBackend
-from upconv.export.sources.source import Precision, Source
+from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
 

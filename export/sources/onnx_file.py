@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx import TensorProto, external_data_helper, inliner, numpy_helper
 
+from upconv.export.storage import opened
 from upconv.runtime.errors import SourceError, first_line
 
 STANDARD = ("", "ai.onnx")
@@ -19,10 +21,23 @@ FLOATS = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", Tens
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
-    """The model in `path` with its weights inside it and its functions inlined.
+    """The model in `path` as `load` gives it, if it can be exported from.
 
-    Raises `SourceError` where it is missing or truncated, names weights outside its folder, holds operators of its
-    maker's own or values that are no numbers, or does not pass onnx's checker.
+    Raises `SourceError` where it cannot be read, holds operators of its maker's own or values that are no numbers, or
+    does not pass onnx's checker.
+    """
+    model = load(path)
+    _refuse_custom(model, path)
+    _check(model, path)
+    model.ir_version = max(model.ir_version, 8)  # before that, weights had to be inputs
+    _refuse_inputs(model, path)
+    return model
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """The model in `path` with its weights inside it, its functions inlined and its nodes in order.
+
+    Raises `SourceError` where it is missing or truncated, or names weights outside its folder.
     """
     if not path.is_file():
         raise SourceError(f"no model file at {path}")
@@ -32,13 +47,10 @@ def read_graph(path: Path) -> onnx.ModelProto:
         raise SourceError(f"{path} is truncated or no ONNX file: {first_line(error)}; fetch or export it again") from error
     if not model.graph.node or not model.graph.output:
         raise SourceError(f"{path} holds no graph with an output; it is truncated or no ONNX file, so fetch or export it again")
-    _load_weights(model, path)
     model = inliner.inline_local_functions(model) if model.functions else model
-    _refuse_custom(model, path)
-    _check(model, path)
+    _load_weights(model, path)
     _without_initialized_inputs(model)
-    _refuse_inputs(model, path)
-    return model
+    return _sorted(model)
 
 
 def _load_weights(model: onnx.ModelProto, path: Path) -> None:
@@ -91,7 +103,8 @@ def _refuse_custom(model: onnx.ModelProto, path: Path) -> None:
 
 def _check(model: onnx.ModelProto, path: Path) -> None:
     try:
-        onnx.checker.check_model(model)
+        with opened(model) as graph:
+            onnx.checker.check_model(graph)
         for tensor in _tensors(model.graph):
             array = numpy_helper.to_array(tensor)
             if array.dtype.kind == "f" and np.isnan(array).any():
@@ -111,7 +124,19 @@ def _without_initialized_inputs(model: onnx.ModelProto) -> None:
     kept = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(kept)
-    model.ir_version = max(model.ir_version, 8)
+
+
+def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with every node after those that it reads: runtimes do without, and converters leave it undone."""
+    made: set[str] = set()
+    every = {name for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if any(name in every and name not in made for name in node.input):
+            graph = ir.from_proto(model)
+            graph.graph.sort()
+            return ir.to_proto(graph)
+        made |= set(node.output)
+    return model
 
 
 def _refuse_inputs(model: onnx.ModelProto, path: Path) -> None:

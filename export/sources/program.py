@@ -19,10 +19,10 @@ from torch.export import ExportedProgram
 from torch.utils._pytree import tree_leaves, tree_map
 
 from upconv.export.capture import capture_program
-from upconv.export.parity.backends import Array
+from upconv.export.parity.backends import Array, Precision
 from upconv.export.sizes import Axis
 from upconv.export.sources.module import refuse_non_finite
-from upconv.export.sources.source import Precision, Source
+from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError, first_line
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import onnx
 
-from upconv.export.parity.backends import Array, Backend
+from upconv.export.parity.backends import Array, Backend, Precision
 from upconv.export.sizes import Axis, Shapes
 from upconv.runtime.contract import Pixels
-
-Precision = Literal["float32", "float64"]
 
 
 class Original(Protocol):

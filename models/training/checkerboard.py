@@ -43,16 +43,6 @@ def measure(enlarge: Enlarge, scale: int) -> Checkerboard:
     )
 
 
-def phase_imbalance(kernel: NDArray[np.float32], stride: int) -> float:
-    """How unevenly a ConvTranspose kernel, (in, out, k, k), feeds its stride² phases.
-
-    The largest difference between the phases' sums of absolute weights, per their mean: 0 where all are fed alike.
-    """
-    weights = np.abs(kernel).sum(axis=(0, 1))
-    sums = np.array([weights[row::stride, column::stride].sum() for row, column in product(range(stride), repeat=2)])
-    return float((sums.max() - sums.min()) / sums.mean())
-
-
 def flat(level: float) -> Planes:
     """A picture of one grey level, (3, SIDE_PX, SIDE_PX)."""
     return np.full((3, SIDE_PX, SIDE_PX), level, np.float32)

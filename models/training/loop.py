@@ -20,6 +20,7 @@ from upconv.models.catalogue import entry
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
+from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.picture import LUMA
 
 
@@ -84,9 +85,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
         low, high = (t.to(self.device, memory_format=torch.channels_last) for t in (low, high))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            result = self.model(low)
-        loss = _loss(result.float() - high, self.config.luma_weight)
+        loss = _loss(self._predict(low) - high, self.config.luma_weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -127,6 +126,18 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = None if state["best"] is None else Score(**state["best"])
         self.latest = None if state["latest"] is None else Score(**state["latest"])
+
+    def _predict(self, low: Tensor) -> Tensor:
+        reduced = torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        if not isinstance(self.model, CompactUpscaler):
+            with reduced:
+                result: Tensor = self.model(low)
+            return result.float()
+        with reduced:
+            detail = self.model.detail(low)
+        # Rounded to bf16, the enlarged input would be 54 dB at best, whatever the weights add to it.
+        base: Tensor = self.model.base(low)
+        return detail.float() + base
 
     def _update_average(self) -> None:
         # Early on a long average would mostly hold the random start.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from upconv.runtime import Model, Target, Upscaler
+from upconv.runtime.engine import PlanesWork
 from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
 from upconv.service import body, header, work
 from upconv.service.cost import Cost, predict, together
@@ -159,10 +160,13 @@ def _tensor(given: Given, upscaler: Upscaler, name: str, tiles: int, called_off:
 
 
 def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, called_off: threading.Event) -> NDArray[np.float32]:
-    futures = []
+    engine, futures = upscaler.engine, []
+    pictures = [PlanesWork(picture, engine.plan(*picture.shape[1:])) for picture in batch]
     try:
-        futures = [upscaler.engine.submit(picture, lambda *_: work.go_on(called_off)) for picture in batch]
-        return np.stack([future.result() for future in futures])
+        futures = [engine.submit(picture, lambda *_: work.go_on(called_off)) for picture in pictures]
+        for future in futures:
+            future.result()
+        return np.stack([picture.result for picture in pictures])
     except ModelError as error:
         raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
     finally:

@@ -47,6 +47,16 @@ def test_export_and_inspect_say_what_they_found(tmp_path: Path) -> None:
     assert "opset" in upconv("inspect", tmp_path / "d.onnx").stdout
 
 
+def test_export_says_as_much_as_it_is_asked_to(tmp_path: Path) -> None:
+    quiet = upconv("export", "nearest-x2", "-o", tmp_path / "q.onnx", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert (tmp_path / "q.onnx").exists()
+    verbose = upconv("export", "nearest-x2", "-o", tmp_path / "v.onnx", "-v").stdout
+    assert "noise floors allowed" in verbose and "Resize 1" in verbose
+    both = upconv("export", "nearest-x2", "-o", tmp_path / "b.onnx", "-q", "-v")
+    assert both.returncode == 1 and "exclude each other" in both.stderr and not (tmp_path / "b.onnx").exists()
+
+
 def test_export_of_a_users_own_factory_with_a_json_report(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n\ndef head(k):\n    return nn.ConvTranspose2d(8, 4, k, stride=2)\n"

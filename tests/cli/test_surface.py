@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("upconv", ["Upscaler", "bundled"]),
+        ("upconv", ["Upscaler", "bundled", "export"]),
         ("upconv.runtime", ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]),
         ("upconv.models", ["CATALOGUE", "DEFAULT", "Entry", "bundled"]),
         (

@@ -21,7 +21,9 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     conv = nn.Conv2d(3, 12, 5, padding=REACH_PX, dilation=REACH_PX // 2, bias=False)
     torch.manual_seed(0)
     conv.weight.data = torch.rand_like(conv.weight) / 75
-    return export(from_module(nn.Sequential(conv, nn.PixelShuffle(2)), name="far"), tmp_path_factory.mktemp("far") / "f.onnx")
+    return export(
+        from_module(nn.Sequential(conv, nn.PixelShuffle(2)), name="far"), out=tmp_path_factory.mktemp("far") / "f.onnx"
+    )
 
 
 def test_a_wide_halo_comes_with_what_narrower_ones_cost(far: Artifact) -> None:
@@ -39,7 +41,7 @@ def test_the_exact_halo_is_exact(far: Artifact) -> None:
 
 
 def test_a_narrow_halo_needs_no_table(tmp_path: Path) -> None:
-    artifact = export(from_module(nn.Upsample(scale_factor=2), name="near"), tmp_path / "n.onnx")
+    artifact = export(from_module(nn.Upsample(scale_factor=2), name="near"), out=tmp_path / "n.onnx")
     assert artifact.contract.halo_deviation == ()
 
 

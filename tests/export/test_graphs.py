@@ -47,7 +47,7 @@ Saved = Callable[[onnx.ModelProto], Path]
 
 
 def test_an_old_file_is_raised_described_and_verified_against_itself(saved: Saved, tmp_path: Path) -> None:
-    artifact = export(from_onnx(saved(doubler(opset=13))), tmp_path / "out.onnx")
+    artifact = export(from_onnx(saved(doubler(opset=13))), out=tmp_path / "out.onnx")
     contract = open_model(artifact.path).contract
     assert contract.task == "upscale"
     assert contract.scale == 2
@@ -61,7 +61,7 @@ def test_an_old_file_is_raised_described_and_verified_against_itself(saved: Save
 
 
 def test_sizes_that_are_fixed_in_the_file_stay_fixed_and_are_named(saved: Saved, tmp_path: Path) -> None:
-    artifact = export(from_onnx(saved(doubler(height=24))), tmp_path / "out.onnx")
+    artifact = export(from_onnx(saved(doubler(height=24))), out=tmp_path / "out.onnx")
     assert artifact.contract.height is None
     assert artifact.contract.width is not None
     assert artifact.contract.width.scale == 2

@@ -15,6 +15,7 @@ from onnx import compose
 from onnx.backend.test.case.node import collect_testcases
 from torch import Tensor, nn
 
+import upconv
 from upconv.export import halo as halos
 from upconv.export.capture import capture
 from upconv.export.parity import OnnxruntimeBackend
@@ -85,7 +86,7 @@ def test_what_is_not_equal_is_listed_with_its_cause() -> None:
     case = Case("F.interpolate", (("size", (5, 5)), ("mode", "bilinear"), ("align_corners", True), ("antialias", True)), 2)
     results = run([case], present()[:2])
     assert {result.status for result in results} == {"refused"}
-    page = table.page(results, "upconv operators")
+    page = table.page(results, "upconv parity operators")
     assert "`antialias=True` with `align_corners=True`: torch scales by" in page
     assert table.summary(results).endswith("1 refused")
 
@@ -127,6 +128,20 @@ def test_a_size_that_is_twice_the_input_tells_its_scale() -> None:
 def test_what_no_operator_says_is_refused() -> None:
     with pytest.raises(ExportError, match="align_corners=False"):
         captured(Interpolated(size=(5, 5), mode="bilinear", align_corners=True, antialias=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rank"),
+    [
+        ((("scale_factor", 2.3), ("mode", "nearest")), 1),
+        ((("size", (1, 1)), ("mode", "bicubic"), ("align_corners", False)), 2),
+        ((("size", (9, 1)), ("mode", "bilinear"), ("align_corners", False), ("antialias", True)), 2),
+    ],
+)
+def test_what_the_table_lists_as_different_is_not_exported(arguments: tuple[tuple[str, object], ...], rank: int) -> None:
+    module = Case("F.interpolate", arguments, rank).module()
+    with pytest.raises(ExportError, match="is not the same function"):
+        upconv.export(module, np.zeros((1, 4, *[32] * rank), np.float32))
 
 
 @pytest.mark.parametrize(

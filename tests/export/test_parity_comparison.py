@@ -22,7 +22,7 @@ from upconv.export.parity.comparison import compare
 from upconv.export.parity.page import page
 from upconv.export.parity.runtimes import Runtime
 from upconv.export.parity.subject import Subject, from_file, from_source
-from upconv.runtime.errors import ContractError, ModelError, ParameterError
+from upconv.runtime.errors import ContractError, ParameterError, SourceError
 
 Fault = Callable[[onnx.ModelProto], None]
 
@@ -55,7 +55,7 @@ def a(source: Source) -> Subject:
 
 @pytest.fixture(scope="module")
 def file(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(source, tmp_path_factory.mktemp("parity") / "doubler.onnx").path
+    return export(source, out=tmp_path_factory.mktemp("parity") / "doubler.onnx").path
 
 
 def changed(path: Path, fault: Fault) -> Path:
@@ -323,8 +323,8 @@ def spoiled_contract(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "kind", "sentence"),
     [
-        (garbage, ModelError, "not a model that onnx can read"),
-        (lambda folder: folder / "none.onnx", ModelError, "no model file"),
+        (garbage, SourceError, "truncated or no ONNX file"),
+        (lambda folder: folder / "none.onnx", SourceError, "no model file"),
         (spoiled_contract, ContractError, "cannot be read by this version"),
     ],
 )

@@ -91,7 +91,7 @@ def doubler() -> nn.Module:
 
 
 def test_the_file_says_everything_that_serving_needs(doubler: nn.Module, tmp_path: Path) -> None:
-    export(from_module(doubler, name="doubler", licence="MIT"), tmp_path / "d.onnx")
+    export(from_module(doubler, name="doubler", licence="MIT"), out=tmp_path / "d.onnx")
     contract = open_model(tmp_path / "d.onnx").contract
     assert contract.task == "upscale"
     assert contract.scale == 2
@@ -106,7 +106,7 @@ def test_the_file_says_everything_that_serving_needs(doubler: nn.Module, tmp_pat
 
 def test_the_bytes_are_the_same_each_time_and_name_no_machine(doubler: nn.Module, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export(from_module(doubler, name="doubler"), tmp_path / f"{name}.onnx")
+        export(from_module(doubler, name="doubler"), out=tmp_path / f"{name}.onnx")
     data = (tmp_path / "a.onnx").read_bytes()
     assert data == (tmp_path / "b.onnx").read_bytes()
     assert str(Path(__file__).parent).encode() not in data
@@ -118,7 +118,7 @@ def test_a_stage_that_breaks_the_model_is_rolled_back(
     stage: Stage, doubler: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "STAGES", (stage,))
-    artifact = export(from_module(doubler, name="doubler"), tmp_path / "d.onnx")
+    artifact = export(from_module(doubler, name="doubler"), out=tmp_path / "d.onnx")
     report = next(s for s in artifact.stages if s.name == stage.name)
     assert not report.changed
     assert report.summary.startswith("rolled back")
@@ -147,13 +147,13 @@ def test_what_cannot_be_exported_writes_nothing(
     module: nn.Module, shape: tuple[int, ...], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=sentence):
-        export(from_module(module, name="m", shape=shape), tmp_path / "m.onnx")
+        export(from_module(module, name="m", shape=shape), out=tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    contract = export(from_module(UNet(), name="unet"), tmp_path / "u.onnx").contract
+    contract = export(from_module(UNet(), name="unet"), out=tmp_path / "u.onnx").contract
     assert contract.height is not None
     assert (contract.height.scale, contract.height.multiple) == (2, 4)
     assert isinstance(contract.halo, Halo)
@@ -163,7 +163,7 @@ def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path)
 
 def test_what_wraps_around_the_image_is_not_tiled(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1, padding_mode="circular"), nn.PixelShuffle(2))
-    contract = export(from_module(module, name="round"), tmp_path / "r.onnx").contract
+    contract = export(from_module(module, name="round"), out=tmp_path / "r.onnx").contract
     assert isinstance(contract.halo, NoHalo)
     assert "opposite side" in contract.halo.reason
 
@@ -174,7 +174,7 @@ def test_a_luma_model_with_a_range_of_its_own_keeps_colour(tmp_path: Path) -> No
             return F.interpolate(luma, scale_factor=2.0) * 2 - 1
 
     source = from_module(Double(), name="luma", shape=(1, 1, 16, 16), output_pixels=Pixels(low=-1))
-    export(source, tmp_path / "y.onnx")
+    export(source, out=tmp_path / "y.onnx")
     colored = np.zeros((20, 30, 3), np.uint8)
     colored[...] = (200, 90, 30)
     with Upscaler(tmp_path / "y.onnx") as upscaler:
@@ -188,6 +188,6 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
     layers = nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1), nn.PReLU(16), nn.ConvTranspose2d(16, 3, 3, stride=2, padding=1, output_padding=1)
     )
-    report = export(from_module(layers, name="uneven"), tmp_path / "u.onnx").as_dict()
+    report = export(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
     assert [finding["rule"] for finding in report["findings"]] == ["uneven-overlap", "unfused-activation"]
     assert report["fusion"]["convolutions"] == 2

@@ -48,6 +48,15 @@ def test_a_factory_in_a_file(file: Path) -> None:
     assert not module_of(source).training
 
 
+def test_random_weights_are_the_same_in_every_call_and_the_callers_own_draws_go_on(file: Path) -> None:
+    torch.manual_seed(5)
+    first = from_factory(f"{file}:doubler").original.weights_sha256()
+    drawn = torch.rand(3)
+    assert from_factory(f"{file}:doubler").original.weights_sha256() == first
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), drawn)
+
+
 def test_a_factory_in_a_package() -> None:
     source = from_factory("upconv.models.interpolation:interpolation", arguments={"mode": "nearest"})
     assert isinstance(module_of(source), nn.Upsample)

@@ -80,7 +80,7 @@ def test_tiles_equal_the_whole_picture(name: str, size: tuple[int, int]) -> None
     picture = np.random.default_rng(0).random((3, *size), np.float32)
     with Upscaler(bundled(name), tile_px=40, workers=2) as tiled, Upscaler(bundled(name), tile_px=4096, workers=1) as whole:
         assert len(whole.engine.plan(*size).tiles) == 1
-        difference = tiled.engine.submit(picture).result() - whole.engine.submit(picture).result()
+        difference = tiled.engine.enlarge(picture) - whole.engine.enlarge(picture)
     assert np.abs(difference).max() <= 1e-6
 
 
@@ -95,7 +95,7 @@ def test_an_entry_says_how_large_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CATALOGUE if name not in BUNDLED])
 def test_an_entry_that_is_not_bundled_exports(name: str, tmp_path: Path) -> None:
-    contract = export(catalogue.source(name), tmp_path / "x.onnx").contract
+    contract = export(catalogue.source(name), out=tmp_path / "x.onnx").contract
     assert (contract.name, contract.task) == (name, CATALOGUE[name].task)
     assert all(p.max_abs <= p.factor * p.noise_floor for p in contract.evidence.parity)
 

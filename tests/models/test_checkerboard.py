@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from upconv.models.training.checkerboard import Planes, measure, phase_imbalance
+from upconv.models.training.checkerboard import Planes, measure
 
 
 def run(module: nn.Module) -> Callable[[Planes], Planes]:
@@ -43,8 +42,3 @@ def test_uneven_overlap_draws_one_and_a_kernel_that_the_stride_divides_does_not(
     assert uneven.constant_steps > 50
     assert even.constant_steps < 0.01
     assert uneven.smooth_db > even.smooth_db + 10
-
-
-def test_phase_imbalance_of_kernels() -> None:
-    assert phase_imbalance(np.ones((2, 3, 4, 4), np.float32), 2) == 0
-    assert phase_imbalance(np.ones((2, 3, 3, 3), np.float32), 2) == pytest.approx((4 - 1) / (9 / 4))

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from upconv.models.training.checkerboard import phase_imbalance
+from upconv.export.lint import phase_imbalance
 from upconv.models.training.comparison import (
     CANDIDATES,
     Candidate,
@@ -88,8 +88,8 @@ def test_the_kernels_imbalance_is_that_of_the_layers_own_weights() -> None:
     for candidate in CANDIDATES:
         head = candidate.head(4, 3)
         if isinstance(head, nn.ConvTranspose2d):
-            own = phase_imbalance(head.weight.detach().numpy(), 2)
-            assert phase_imbalance(kernel(head, 4), 2) == pytest.approx(own, abs=1e-4)
+            own = phase_imbalance(head.weight.detach().numpy(), (2, 2))
+            assert phase_imbalance(kernel(head, 4), (2, 2)) == pytest.approx(own, abs=1e-4)
 
 
 def test_before_training_only_layers_whose_phases_share_their_weights_are_flat() -> None:

@@ -22,6 +22,7 @@ from onnx import helper
 from upconv.runtime import Contract, Model, Picture, codecs
 from upconv.runtime.contract import KEY
 from upconv.runtime.session import Tensor
+from upconv.runtime.stop import Stop
 from upconv.service import Settings, create_app
 from upconv.service.state import State
 
@@ -157,10 +158,10 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
     run = Model.run
 
-    def wait(model: Model, tensor: Tensor) -> Tensor:
+    def wait(model: Model, tensor: Tensor, stop: Stop | None = None) -> Tensor:
         gate.tiles += 1
         assert gate.opened.wait(30)
-        return run(model, tensor)
+        return run(model, tensor, stop)
 
     monkeypatch.setattr(Model, "run", wait)
     return gate

@@ -8,6 +8,7 @@ import onnx
 import onnxruntime as ort
 
 from upconv.export.parity.backends.backend import Array
+from upconv.export.storage import opened
 from upconv.runtime import providers
 from upconv.runtime.errors import ExportError, first_line
 
@@ -34,7 +35,8 @@ class OnnxruntimeBackend:
         self.level = level
         wanted = providers.request(provider)
         try:
-            self._session = ort.InferenceSession(model.SerializeToString(), _options(level), providers=wanted)
+            with opened(model) as graph:
+                self._session = ort.InferenceSession(graph, _options(level), providers=wanted)
         except Exception as error:  # onnxruntime raises half a dozen unrelated types
             raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
         providers.verify(self._session, provider)

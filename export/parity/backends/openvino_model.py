@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import onnx
 
 from upconv.export.parity.backends.backend import Array
+from upconv.export.storage import opened
 from upconv.runtime.errors import ExportError, first_line
 
 _SHORT = {"bfloat16": "bf16", "float16": "fp16", "f16": "fp16"}
@@ -25,8 +26,9 @@ class OpenvinoBackend:
         settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, **({"INFERENCE_PRECISION_HINT": hint} if hint else {})}
         core = openvino.Core()
         try:
-            opened = core.read_model(io.BytesIO(model.SerializeToString()))
-            self._compiled = core.compile_model(opened, "CPU", settings)
+            with opened(model) as graph:
+                read = core.read_model(graph if isinstance(graph, str) else io.BytesIO(graph))
+                self._compiled = core.compile_model(read, "CPU", settings)
         except Exception as error:  # whatever OpenVINO raises for an operator that it lacks
             raise ExportError(f"OpenVINO cannot open the graph: {first_line(error)}") from error
         kind: str = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from upconv.export.lint import phase_imbalance
 from upconv.models.training import checkerboard
 from upconv.models.training.checkerboard import Enlarge, Planes
 from upconv.models.training.comparison.candidates import SCALE
@@ -49,7 +50,7 @@ def artefacts(decoder: CompactUpscaler) -> Artefacts:
         constant_steps=whole.constant_steps,
         smooth_db=whole.smooth_db,
         detail_db=checkerboard.measure(_planes(decoder.detail), SCALE).smooth_db,
-        phase_imbalance=checkerboard.phase_imbalance(kernel(decoder.head, decoder.lift.out_channels), SCALE),
+        phase_imbalance=phase_imbalance(kernel(decoder.head, decoder.lift.out_channels), (SCALE, SCALE)),
         spectrum_db=_spectrum(checkerboard.inner(_planes(decoder)(checkerboard.wave()), SCALE)),
     )
 

@@ -84,7 +84,7 @@ def train(
     decoder = candidate.decoder(config)
     decoder.load_state_dict(loop.averaged_weights(out))
     source = from_module(decoder, name=candidate.name, shape=(1, 3, 32, 32), origin="upconv compare")
-    artifact = export(source, out / "model.onnx")
+    artifact = export(source, out=out / "model.onnx")
     evidence = artifact.contract.evidence.parity[-1]
     return Trained(candidate, read_curve(out / "log.csv"), decoder, artifact.path, evidence.max_abs / evidence.noise_floor)
 

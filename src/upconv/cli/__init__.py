@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from upconv.cli import compare, export, inspect, models, operators, parity, serve, upscale
 
+
+class _Commands(TyperGroup):
+    """Commands of one word, and of two where the first is a command of its own: `parity A B`, `parity operators`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="upconv",
     help="Export decoders that upsample to ONNX, check them, and serve them as an image upscaler.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (
-    *(export.export, inspect.inspect, parity.parity, operators.operators),
-    *(compare.compare, upscale.upscale, serve.serve),
-):
-    app.command()(command)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "export": export.export,
+    "inspect": inspect.inspect,
+    "parity": parity.parity,
+    "parity operators": operators.operators,
+    "compare": compare.compare,
+    "upscale": upscale.upscale,
+    "serve": serve.serve,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 app.add_typer(models.app, name="models")
 
 

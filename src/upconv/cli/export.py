@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from upconv.cli.inspect import described
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from upconv.export import Source, StageReport
+    from upconv.export import Artifact, Source, StageReport
     from upconv.runtime.contract import Pixels
 
 
@@ -39,6 +40,8 @@ def export(
     ] = None,
     output_range: Annotated[str | None, typer.Option(help="The same for its output, where that differs.")] = None,
     opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
 ) -> None:
     """Export a decoder to one verified .onnx file that describes itself."""
@@ -49,12 +52,21 @@ def export(
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
     ranges = (pixels_of(value_range), pixels_of(output_range))
-    artifact = run(
-        _source(source, weights, kwargs, shape or [], ranges), output, opset=opset, on_stage=_quiet if as_json else _show
-    )
+    if quiet + verbose + as_json > 1:
+        raise ParameterError("--quiet, --verbose and --json exclude each other")
+    loaded = _source(source, weights, kwargs, shape or [], ranges)
+    artifact = run(loaded, out=output, opset=opset, on_stage=_quiet if quiet or as_json else _show)
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
-        return
+    elif not quiet:
+        _conclude(artifact, verbose)
+
+
+def _conclude(artifact: Artifact, verbose: bool) -> None:
+    if verbose:
+        print(f"{'operators':<11}{', '.join(f'{name} {count}' for name, count in artifact.operators.items())}")
+        for name, value in described(artifact.contract):
+            print(f"{name:<11}{value}")
     for finding in artifact.findings:
         print(f"look at  {finding}")
     print(artifact.summary)
@@ -120,9 +132,9 @@ def pixels_of(text: str | None) -> Pixels | None:
 
 def _show(stage: StageReport) -> None:
     mark = "changed" if stage.changed else "       "
-    print(f"{stage.name:<9}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
+    print(f"{stage.name:<26}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
     if stage.equality:
-        print(f"{'':26}{stage.equality}", flush=True)
+        print(f"{'':43}{stage.equality}", flush=True)
 
 
 def _quiet(_: StageReport) -> None:

@@ -29,7 +29,7 @@ def inspect(
         print(json.dumps(facts | {"findings": None if findings is None else [asdict(f) for f in findings]}, indent=2))
         return
     print(f"{model}\nsha256 {opened.sha256}\n")
-    for name, value in _lines(opened.contract):
+    for name, value in described(opened.contract):
         print(f"{name:<11}{value}")
     if operators is not None:
         print(f"{'operators':<11}{', '.join(f'{name} {count}' for name, count in operators.items())}")
@@ -50,7 +50,8 @@ def _graph(model: Path) -> tuple[dict[str, int] | None, tuple[Finding, ...] | No
     return census(loaded), lint(loaded)
 
 
-def _lines(contract: Contract) -> Iterator[tuple[str, str]]:
+def described(contract: Contract) -> Iterator[tuple[str, str]]:
+    """What a contract says, as lines with a word in front of each."""
     from upconv.runtime.contract import Halo
 
     yield "name", contract.name

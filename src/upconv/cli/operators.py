@@ -1,4 +1,4 @@
-"""`upconv operators`."""
+"""`upconv parity operators`."""
 
 from __future__ import annotations
 

@@ -33,14 +33,18 @@ def parity(
     shape: Annotated[list[str] | None, typer.Option(help="An example of each input, such as 1x3x64x64 or 1:int64.")] = None,
     value_range: Annotated[str | None, typer.Option("--range", help="Bounds of the inputs; 0,1 by default.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with difference images here.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors: the exit code tells.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell whether A and B are the same function, and where they part. Exit code 0: equal, 1: not, 2: not comparable."""
     try:
-        comparison = _compared(a, b, backend or [], (factor, min_psnr), (weights, kwargs, shape, value_range), html, as_json)
+        table = not quiet and not as_json
+        comparison = _compared(a, b, backend or [], (factor, min_psnr), (weights, kwargs, shape, value_range), html, table)
     except UpconvError as error:  # as with `diff`, 1 is kept for a difference
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
+    if as_json:
+        print(json.dumps(comparison.as_dict(), indent=2, allow_nan=False))
     if not comparison.equal:
         raise typer.Exit(1)
 
@@ -52,26 +56,24 @@ def _compared(
     limits: tuple[float, float],
     options: tuple[Path | None, str, list[str] | None, str | None],
     html: Path | None,
-    as_json: bool,
+    table: bool,
 ) -> Comparison:
     from upconv.export.parity.comparison import compare
 
     if html is not None and (html.is_dir() or not html.parent.is_dir()):
         raise ParameterError(f"cannot write a page to {html}: expected a file in a folder that exists")
     subjects = [_subject(a, *options), *([] if b is None else [_subject(b, None, *options[1:])])]
-    if not as_json:
+    if table:
         _line(_HEAD)
     comparison = compare(
-        *subjects, backends=backends, factor=limits[0], min_psnr_db=limits[1], on_row=_quiet if as_json else _show
+        *subjects, backends=backends, factor=limits[0], min_psnr_db=limits[1], on_row=_show if table else _quiet
     )
     if html is not None:
         from upconv.export.parity.page import page
         from upconv.runtime.codecs import write_atomically
 
         write_atomically(html, page(comparison).encode())
-    if as_json:
-        print(json.dumps(comparison.as_dict(), indent=2, allow_nan=False))
-    else:
+    if table:
         _conclude(comparison)
     return comparison
 

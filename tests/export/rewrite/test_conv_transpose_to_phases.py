@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upconv.export.rewrite.conv_transpose_to_phases import conv_transpose_to_phases as stage
+from upconv.export.rewrite.conv_transpose_to_phases import conv_transpose_to_phases as where_it_gains
+from upconv.export.rewrite.conv_transpose_to_phases import every_conv_transpose_to_phases as stage
 
 random = np.random.default_rng(0)
 
@@ -83,3 +84,47 @@ def test_what_has_no_equal_phases_is_left(graph: Any, kernel: tuple[int, int], a
     result = stage(transposed(graph, kernel, **attributes).model((1, 4, 5, 5)))
     assert not result.changed
     assert reason in result.summary
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "pads", "form"),
+    [
+        (16, 4, 1, "separate"),
+        (24, 4, 1, "separate"),
+        (3, 6, 2, "stacked"),
+        (3, 4, 1, "so few output channels"),
+        (1, 9, 4, "so few output channels"),
+        (16, 2, 0, "nothing overlaps"),
+    ],
+)
+def test_float32_is_rewritten_where_that_was_measured_to_gain(
+    graph: Any, applied: Any, channels: int, kernel: int, pads: int, form: str
+) -> None:
+    made = graph()
+    weight = made.weight("w", random.normal(size=(2, channels, kernel, kernel)))
+    attributes = {"strides": [2, 2], "pads": [pads] * 4, "output_padding": [kernel % 2] * 2}
+    made.add("ConvTranspose", ["x", weight], "y", **attributes)
+    result = applied(where_it_gains, made.model((1, 2, 3, 5)), random.normal(size=(1, 2, 3, 5)))
+    forms = {"separate": "Concat", "stacked": "DepthToSpace"}
+    assert result.changed == (form in forms)
+    if result.changed:
+        assert forms[form] in [node.op_type for node in result.model.graph.node]
+    else:
+        assert form in result.summary
+
+
+@pytest.mark.parametrize("kind", ["Relu", "LeakyRelu", "Sigmoid", "Tanh"])
+def test_an_activation_moves_before_the_interleave(graph: Any, applied: Any, kind: str) -> None:
+    made = transposed(graph, (4, 4), strides=[2, 2], pads=[1, 1, 1, 1])
+    made.nodes[-1].output[0] = "t"
+    made.add(kind, ["t"], "y")
+    result = applied(stage, made.model((1, 4, 5, 3)), random.normal(size=(1, 4, 5, 3)))
+    nodes = {node.output[0]: node.op_type for node in result.model.graph.node}
+    assert nodes["y"] in ("DepthToSpace", "Reshape")
+    assert kind in nodes.values()
+
+
+def test_what_is_cropped_beyond_its_padding_is_one_convolution(graph: Any, applied: Any) -> None:
+    made = transposed(graph, (4, 4), strides=[2, 2], pads=[3, 3, 3, 3])
+    result = applied(stage, made.model((1, 4, 6, 7)), random.normal(size=(1, 4, 6, 7)))
+    assert [node.op_type for node in result.model.graph.node] == ["Conv", "DepthToSpace"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upconv.export.rewrite.prelu_to_max import prelu_to_max as stage
+from upconv.export.rewrite.prelu_to_elementwise import prelu_to_elementwise as stage
 
 random = np.random.default_rng(0)
 
@@ -54,3 +54,21 @@ def test_slopes_that_are_computed_are_left(graph: Any) -> None:
     made.add("Abs", ["x"], "a")
     made.add("PRelu", ["x", "a"], "y")
     assert "not constant" in stage(made.model((1, 2, 4, 4))).summary
+
+
+@pytest.mark.parametrize(
+    ("slopes", "operators"),
+    [
+        ([0.25, 0.25], {"Conv", "LeakyRelu"}),
+        ([-0.5, 1.0], {"Conv", "Mul", "Relu", "Add"}),
+        ([0.5, 3.0], {"Conv", "Mul", "Relu", "Add"}),
+    ],
+)
+def test_after_a_convolution_nothing_leaves_its_layout(
+    graph: Any, applied: Any, slopes: list[float], operators: set[str]
+) -> None:
+    made = graph()
+    made.add("Conv", ["x", made.weight("w", random.normal(size=(2, 3, 1, 1)))], "c")
+    made.add("PRelu", ["c", made.weight("a", np.array(slopes).reshape(2, 1, 1))], "y")
+    result = applied(stage, made.model((2, 3, 4, 5)), random.normal(size=(2, 3, 4, 5)))
+    assert {node.op_type for node in result.model.graph.node} == operators

@@ -1,0 +1,64 @@
+"""Models on their way to disk: in one file, or with their weights beside them where protobuf's 2 GiB do not hold them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+from onnx import external_data_helper
+
+from upconv.runtime.codecs import write_atomically
+from upconv.runtime.errors import OutputError
+
+LIMIT = 2**31 - 2**24
+"""Bytes of weights that one file may hold: protobuf's largest message, less room for the graph itself."""
+
+_INLINE = 1024
+"""Tensors smaller than this, in bytes, stay in the model: shapes and scales are read without their weights."""
+
+
+def is_large(model: onnx.ModelProto) -> bool:
+    """Whether the model needs a second file for its weights."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LIMIT
+
+
+@contextmanager
+def opened(model: onnx.ModelProto) -> Iterator[bytes | str]:
+    """What runtimes and checkers open: the model's bytes, or the path of a file that lasts as long as the context."""
+    if not is_large(model):
+        yield model.SerializeToString()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        _save_apart(model, path, path.name)
+        yield str(path)
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Write the model, whole or not at all, and the same bytes for the same model.
+
+    The weights of a large one go to `path` + `.data`, which is put in place first and must stay beside it. Raises
+    `OutputError` where the folder cannot be written.
+    """
+    if not is_large(model):
+        write_atomically(path, model.SerializeToString(deterministic=True))
+        return
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".upconv-") as folder:
+            _save_apart(model, Path(folder, path.name), path.name)
+            for name in (f"{path.name}.data", path.name):
+                Path(folder, name).chmod(0o644)
+                os.replace(Path(folder, name), path.with_name(name))
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _save_apart(model: onnx.ModelProto, path: Path, name: str) -> None:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    external_data_helper.convert_model_to_external_data(copy, location=f"{name}.data", size_threshold=_INLINE)
+    onnx.save_model(copy, path)
