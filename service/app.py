@@ -11,7 +11,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from upconv.runtime.engine import available_cores
+from upconv.runtime.cores import available_cores
 from upconv.service import health, loading, metrics, models, openapi, pages, problem, upscale
 from upconv.service.access import Access, Rates
 from upconv.service.admission import Admission, Pace
