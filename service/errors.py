@@ -27,7 +27,17 @@ from dataclasses import dataclass
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 
-from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ModelError, Overloaded, ParameterError
+from upconv.runtime.errors import (
+    Cancelled,
+    DiskFullError,
+    ImageError,
+    ImageTooLargeError,
+    ModelError,
+    OutOfMemoryError,
+    Overloaded,
+    ParameterError,
+    TimedOut,
+)
 from upconv.service.inference_protocol.errors import UnsupportedError
 from upconv.service.jobs.errors import KeyReusedError, NotDoneError, UnknownJobError
 
@@ -125,6 +135,9 @@ KINDS: dict[type[Exception], Kind] = {
     UnsupportedError: Kind(501, "unsupported", "This part of the protocol is not served"),
     RateError: Kind(429, "too-many-requests", "Too many requests"),
     DeadlineError: Kind(503, "deadline", "The answer was not ready in time"),
+    TimedOut: Kind(503, "deadline", "The answer was not ready in time"),
+    OutOfMemoryError: Kind(503, "no-memory", "The service has too little memory at the moment"),
+    DiskFullError: Kind(503, "no-room", "The service has no room on its disk at the moment"),
     Overloaded: Kind(503, "full", "The service is busy"),
     ModelError: Kind(500, "model-failed", "The model failed"),
 }

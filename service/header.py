@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import pyvips
-
-from upconv.runtime.errors import ImageError, ImageTooLargeError, first_line
+from upconv.runtime.codecs import decoding, headers
 
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations by which width and height change places."""
@@ -25,17 +24,15 @@ class Size:
         return self.width * self.height
 
 
-def size(data: bytes) -> Size:
-    """The size that an image file announces; raises `ImageError` where its header cannot be read."""
-    try:
-        image = pyvips.Image.new_from_buffer(data, "", access="sequential")
-        turned = image.get_typeof("orientation") and image.get("orientation") in _TURNED
-        return Size(image.height, image.width) if turned else Size(image.width, image.height)
-    except pyvips.Error as error:
-        raise ImageError(f"the image is damaged or incomplete: {first_line(error)}") from error
+def size(data: bytes, max_pixels: int) -> Size:
+    """The size that an image file announces.
+
+    Raises `ImageError` where its header cannot be read and `ImageTooLargeError` where it announces more than `max_pixels`.
+    """
+    name = headers.check(data, max_pixels)
+    return decoding.reading(data, name, lambda fail_on: _size(decoding.opened(data, name, max_pixels, fail_on)))
 
 
-def limit(size: Size, max_pixels: int) -> None:
-    """Raise `ImageTooLargeError` for a picture of more pixels than allowed."""
-    if size.pixels > max_pixels:
-        raise ImageTooLargeError(f"the picture has {size.width}x{size.height} pixels; at most {max_pixels} are allowed")
+def _size(image: Any) -> Size:
+    turned = image.get_typeof("orientation") and image.get("orientation") in _TURNED
+    return Size(image.height, image.width) if turned else Size(image.width, image.height)

@@ -74,8 +74,7 @@ class _Call:
 
 def _foresee(order: work.Order, entry: Entry, upscaler: Upscaler) -> _Foreseen:
     picture = body.picture_in(order.data, order.content_type)
-    size = header.size(picture)
-    header.limit(size, order.max_pixels)
+    size = header.size(picture, order.max_pixels)
     order = replace(order, data=picture, content_type="")
     return _Foreseen(order, predict(size, order, entry, upscaler), cache.etag(order, picture, entry.model.sha256))
 
@@ -112,4 +111,5 @@ def _order(data: bytes, request: Request, query: UpscaleQuery, state: State) -> 
         max_pixels=state.settings.max_pixels,
         max_output_pixels=state.settings.max_output_pixels,
         keep_metadata=query.metadata == "keep",
+        lossless=query.lossless,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from upconv.runtime.errors import UpconvError
+from upconv.runtime.stop import Stop
 from upconv.service import body
 from upconv.service.connection import Turn, run_while_connected
 from upconv.service.headers import timing
@@ -80,10 +80,8 @@ def _prepare(call: _Call, entry: Entry) -> inference.Prepared:
     return inference.prepare(entry, request.parse(data, call.header_length, call.max_json_bytes), call.limits)
 
 
-def _compute(
-    prepared: inference.Prepared, entry: Entry, accept: str, called_off: threading.Event
-) -> tuple[inference.Outcome, reply.Reply]:
-    outcome = inference.infer(entry, prepared, called_off)
+def _compute(prepared: inference.Prepared, entry: Entry, accept: str, stop: Stop) -> tuple[inference.Outcome, reply.Reply]:
+    outcome = inference.infer(entry, prepared, stop)
     computed = time.perf_counter()
     notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}
     written = reply.write(entry.name, prepared.request, outcome.outputs, notes, accept)

@@ -7,8 +7,9 @@ which becomes the larger image file. Any other model takes the tensors that its 
 from __future__ import annotations
 
 import math
-import threading
 import time
+from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,8 @@ from pydantic import ValidationError
 
 from upconv.runtime import Model, Target, Upscaler
 from upconv.runtime.engine import PlanesWork
-from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
+from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.stop import Stop
 from upconv.service import body, header, work
 from upconv.service.cost import Cost, predict, together
 from upconv.service.inference_protocol import datatypes
@@ -87,8 +89,8 @@ def prepare(entry: Entry, request: Request, limits: Limits) -> Prepared:
     return Prepared(request, inputs, names, orders, together(costs))
 
 
-def infer(entry: Entry, prepared: Prepared, called_off: threading.Event) -> Outcome:
-    """Compute the outputs that are asked for; stops soon after `called_off` is set.
+def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
+    """Compute the outputs that are asked for; stops soon after `stop` is said.
 
     Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
     """
@@ -97,9 +99,9 @@ def infer(entry: Entry, prepared: Prepared, called_off: threading.Event) -> Outc
     if entry.upscaler is None:
         outcome = _run(entry.model, prepared.inputs, prepared.names)
     elif prepared.orders:
-        return _images(given, prepared.orders, entry.upscaler, name, called_off)
+        return _images(given, prepared.orders, entry.upscaler, name, stop)
     else:
-        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, called_off)
+        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, stop)
     outcome.seconds = {"infer": time.perf_counter() - started}
     return outcome
 
@@ -110,20 +112,17 @@ def _orders(given: Given, request: Request, limits: Limits) -> tuple[work.Order,
     target, keep = Target(query.scale, query.width, query.height), query.metadata == "keep"
     pixels = limits.max_pixels, limits.max_output_pixels
     return tuple(
-        work.Order(body.picture_in(data, ""), "", target, query.format, query.quality, *pixels, keep) for data in given.values
+        work.Order(body.picture_in(data, ""), "", target, query.format, query.quality, *pixels, keep, query.lossless)
+        for data in given.values
     )
 
 
 def _cost_of_image(order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
-    size = header.size(order.data)
-    header.limit(size, order.max_pixels)
-    return predict(size, order, entry, upscaler)
+    return predict(header.size(order.data, order.max_pixels), order, entry, upscaler)
 
 
-def _images(
-    given: Given, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, called_off: threading.Event
-) -> Outcome:
-    results = [work.carry_out(order, upscaler, called_off) for order in orders]
+def _images(given: Given, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> Outcome:
+    results = [work.carry_out(order, upscaler, stop) for order in orders]
     outcome = Outcome([Computed(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
     outcome.pixels_in, outcome.pixels_out = sum(r.pixels_in for r in results), sum(r.pixels_out for r in results)
@@ -151,27 +150,36 @@ def _cost_of_tensor(given: Given, entry: Entry, upscaler: Upscaler, limits: Limi
     return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
 
 
-def _tensor(given: Given, upscaler: Upscaler, name: str, tiles: int, called_off: threading.Event) -> Outcome:
+def _tensor(given: Given, upscaler: Upscaler, name: str, tiles: int, stop: Stop) -> Outcome:
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, called_off)
+    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, stop)
     return Outcome([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, called_off: threading.Event) -> NDArray[np.float32]:
-    engine, futures = upscaler.engine, []
-    pictures = [PlanesWork(picture, engine.plan(*picture.shape[1:])) for picture in batch]
-    try:
-        futures = [engine.submit(picture, lambda *_: work.go_on(called_off)) for picture in pictures]
+def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Stop) -> NDArray[np.float32]:
+    pictures = [PlanesWork(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
+    with ExitStack() as stack:
+        futures = []
+        for picture in pictures:
+            futures.append(upscaler.engine.submit(picture))
+            stack.callback(futures[-1].cancel)
+            stack.enter_context(stop.telling(futures[-1].cancel))
         for future in futures:
-            future.result()
-        return np.stack([picture.result for picture in pictures])
+            _wait(future)
+    return np.stack([picture.result for picture in pictures])
+
+
+def _wait(future: Future[None]) -> None:
+    try:
+        future.result()
+    except CancelledError as error:
+        raise Cancelled("the request was called off") from error
+    except OutOfMemoryError:
+        raise
     except ModelError as error:
         raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _run(model: Model, inputs: dict[str, Given], names: list[str]) -> Outcome:

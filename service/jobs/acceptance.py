@@ -52,16 +52,18 @@ def accept(given: Acceptance, upscaler: Upscaler, folder: Folder, settings: Sett
 
 def _job(given: Acceptance, picture: bytes) -> Job:
     asked = given.query
-    order = Order(str(asked.model), asked.scale, asked.width, asked.height, asked.format, asked.quality, asked.metadata)
+    order = Order(
+        str(asked.model), asked.scale, asked.width, asked.height, asked.format, asked.quality, asked.metadata, asked.lossless
+    )
     fingerprint = hashlib.sha256(picture + repr(sorted(asdict(order).items())).encode()).hexdigest()
     return Job(uuid.uuid4().hex, given.owner, order, fingerprint, len(picture), time.time(), given.idempotency_key)
 
 
 def _foresee(picture: bytes, query: UpscaleQuery, upscaler: Upscaler, settings: Settings) -> None:
-    size = header.size(picture)
-    header.limit(size, settings.max_pixels)
-    target = Target(query.scale, query.width, query.height)
-    order = work.Order(b"", "", target, None, query.quality, settings.max_pixels, settings.max_output_pixels)
+    size = header.size(picture, settings.max_pixels)
+    target, lossless = Target(query.scale, query.width, query.height), query.lossless
+    pixels = settings.max_pixels, settings.max_output_pixels
+    order = work.Order(picture, "", target, query.format, query.quality, *pixels, lossless=lossless)
     work.foresee(size.width, size.height, order, upscaler)
 
 

@@ -24,6 +24,7 @@ class Order:
     format: str | None
     quality: int
     metadata: Literal["keep", "strip"]
+    lossless: bool
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,8 @@ from anyio import to_thread
 
 from upconv.runtime import Target, Upscaler
 from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
+from upconv.runtime.schedule import Priority
+from upconv.runtime.stop import Stop
 from upconv.service import problem, work
 from upconv.service.errors import UNEXPECTED, kind_of
 from upconv.service.headers import of_result
@@ -33,7 +34,7 @@ _SWEEP_S = 30.0
 class _Running:
     """A job in work."""
 
-    called_off: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     progress: Progress = field(default_factory=Progress)
 
 
@@ -86,7 +87,7 @@ class Runner:
     async def delete(self, id: str) -> None:
         """Forget a job, its picture and its result; work on it stops at the next tile."""
         if id in self._running:
-            self._running[id].called_off.set()
+            self._running[id].stop.say()
         await to_thread.run_sync(self._remove, id)
         self.notify(id)
 
@@ -107,7 +108,7 @@ class Runner:
         """End what is in work at the next tile; to be called before `run` is cancelled."""
         self._stopping = True
         for running in self._running.values():
-            running.called_off.set()
+            running.stop.say()
 
     async def _do(self, job: Job) -> None:
         running = self._running[job.id] = _Running()
@@ -149,7 +150,7 @@ class Runner:
             raise ParameterError(
                 f"the service ended {MOST_ATTEMPTS} times while it worked on this picture; it is not tried again"
             )
-        result = work.carry_out(self._order(job), upscaler, running.called_off, watch)
+        result = work.carry_out(self._order(job), upscaler, running.stop, watch, Priority.BACKGROUND)
         etag = f'"{hashlib.sha256(result.data).hexdigest()}"'
         headers = {**of_result(result, upscaler.model), "ETag": etag}
         self.folder.write(self.folder.result(job.id), result.data)
@@ -166,6 +167,7 @@ class Runner:
             self._settings.max_pixels,
             self._settings.max_output_pixels,
             asked.metadata == "keep",
+            asked.lossless,
         )
 
     def _failed(self, job: Job, error: Exception) -> Job:

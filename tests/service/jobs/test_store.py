@@ -10,7 +10,7 @@ import pytest
 from upconv.service.jobs.job import Job, Order
 from upconv.service.jobs.store import Store
 
-ORDER = Order("model", 2.5, None, None, "png", 90, "keep")
+ORDER = Order("model", 2.5, None, None, "png", 90, "keep", False)
 
 
 def job(id: str, **values: Any) -> Job:
