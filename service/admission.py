@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from upconv.service.errors import FullError, TooLongError
+from upconv.service.errors import DeadlineError, FullError, TooLongError
 
 _FADE = 0.9
 """What a picture counts in the pace after the next one."""
@@ -92,9 +92,11 @@ class Admission:
     def expect(self, cost_s: float, limit_s: float) -> None:
         """Count the predicted cost of a picture that has come in.
 
-        Raises `TooLongError` for one that alone would take longer than `limit_s`, and `FullError` for one that would be done
-        too late behind the others.
+        Raises `TooLongError` for one that alone would take longer than `limit_s`, `FullError` for one that would be done too late
+        behind the others, and `DeadlineError` where no time is left.
         """
+        if limit_s <= 0:
+            raise DeadlineError("the time for this request was over before the work began; allow more, or send a smaller file")
         own_s = cost_s / self._pace.per_s
         if own_s > limit_s:
             raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")

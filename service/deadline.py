@@ -15,7 +15,7 @@ async def _until(
     x_upconv_timeout: Annotated[
         float | None,
         Header(
-            gt=0,
+            ge=1,
             le=86400,
             allow_inf_nan=False,
             description="seconds after which the answer is of no use; capped by the service's own limit",

@@ -124,7 +124,7 @@ KINDS: dict[type[Exception], Kind] = {
     RequestValidationError: Kind(422, "bad-parameter", "A parameter makes no sense"),
     UnknownJobError: Kind(404, "unknown-job", "There is no such job"),
     NotDoneError: Kind(409, "no-result", "The job has no result"),
-    KeyReusedError: Kind(422, "idempotency-key-reused", "The idempotency key belongs to another request"),
+    KeyReusedError: Kind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: Kind(401, "key-required", "An API key is needed"),
     ForbiddenError: Kind(403, "forbidden", "This needs the admin key"),
     SlowBodyError: Kind(408, "slow-body", "The file took too long to arrive"),

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from upconv.runtime.errors import Cancelled
 from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, Kind, LaterError, kind_of
@@ -22,7 +23,7 @@ PROTOCOL = "/v2"
 """Where errors are `{"error"}`."""
 
 _LONGEST_VALUE = 60
-_PROTOCOL_STATUS = {405: 404, 415: 400, 422: 400}
+_PROTOCOL_STATUS = {415: 400, 422: 400}
 """The protocol knows fewer kinds of refusal."""
 
 
@@ -96,13 +97,23 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     path, method = _short(request.url.path), request.method
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allow(request, headers.get("Allow", ""))
     details = {
         404: f"there is nothing at {path}; /docs lists what there is",
-        405: f"{path} does not understand {_short(method)}; it expects {(error.headers or {}).get('Allow', 'another method')}",
+        405: f"{path} does not understand {_short(method)}; it expects {headers.get('Allow')}",
     }
     title = HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, title.lower().replace(" ", "-"), title)
-    return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+    return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), headers)
+
+
+def _allow(request: Request, first: str) -> str:
+    """All methods that the path understands, by OpenAPI; starlette names those of the `first` route alone."""
+    paths = request.app.openapi()["paths"].items()
+    methods = {method.upper() for path, known in paths if compile_path(path)[0].fullmatch(request.url.path) for method in known}
+    return ", ".join(sorted(methods)) or first
 
 
 def _sentence(error: Any) -> str:

@@ -10,6 +10,16 @@ from anyio import to_thread
 from upconv.service.jobs.job import Job, told
 from upconv.service.jobs.runner import Runner
 
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "done", "failed", "deleted"]},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "as GET /v1/jobs/{id} answers"},
+        "retry": {"type": "integer"},
+    },
+}
+"""One event, for OpenAPI."""
+
 _LOOK_S = 1.0
 """How often a stream looks whether the service is stopping."""
 _SILENCE_S = 15.0

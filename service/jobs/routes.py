@@ -21,15 +21,13 @@ from upconv.service.state import Shared, State
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _POLL_S = "1"
-_Id = Annotated[
-    str, Path(description="as the job was accepted with", max_length=64, examples=["a3f1c0de9b7e4c55a3f1c0de9b7e4c55"])
-]
+_Id = Annotated[str, Path(description="as the job was accepted with", examples=["a3f1c0de9b7e4c55a3f1c0de9b7e4c55"])]
 
 
 async def _find(id: _Id, request: Request, state: Shared) -> Job:
     job = await to_thread.run_sync(state.jobs.folder.store.get, id)
     if job is None or job.owner not in (owner_of(request), ""):
-        raise UnknownJobError(f"there is no job {id!r}; finished ones are deleted after {state.settings.job_ttl_s:g} s")
+        raise UnknownJobError(f"there is no job {id[:40]!r}; finished ones are deleted after {state.settings.job_ttl_s:g} s")
     return job
 
 
@@ -40,7 +38,7 @@ _Known = Annotated[Job, Depends(_find)]
     "",
     summary="Enlarge a picture later",
     status_code=202,
-    responses={**problems(400, 401, 404, 408, 413, 415, 422, 429, 503)},
+    responses={**problems(400, 401, 404, 408, 409, 413, 415, 422, 429, 503)},
     openapi_extra=PICTURE_BODY,
 )
 async def submit(
@@ -84,7 +82,7 @@ async def status(job: _Known, state: Shared, response: Response) -> JobStatus:
     responses={
         200: {
             "description": "Server-sent events, each a job's status",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": events.SCHEMA}},
         },
         **problems(401, 404, 429, 503),
     },

@@ -124,7 +124,7 @@ def test_idempotency(service: Any, encoded: Encoded, wait_until: Wait) -> None:
     ended(service, ids.pop(), wait_until)
     for body, query in ((encoded("png", 13, 20), ""), (encoded(), "?scale=3")):
         answer = service.post(f"/v1/jobs{query}", content=body, headers={"Idempotency-Key": "a"})
-        assert (answer.status_code, answer.json()["type"]) == (422, "/docs#idempotency-key-reused")
+        assert (answer.status_code, answer.json()["type"]) == (409, "/docs#idempotency-key-reused")
 
 
 def test_expiry(client_with: Callable[..., Any], encoded: Encoded, wait_until: Wait) -> None:
