@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from types import FrameType
 
 import uvicorn
@@ -20,6 +21,7 @@ from upconv.service.state import State
 
 _CONNECTIONS = 1024
 _HEADER_BYTES = 32 * 1024
+_SWITCH_S = 0.0005
 
 
 def serve(settings: Settings) -> None:
@@ -29,6 +31,8 @@ def serve(settings: Settings) -> None:
     `ParameterError` where the address cannot be listened on.
     """
     _refuse_several()
+    # Each of the loop's own steps may wait this long for the interpreter while threads convert pixels; 5 ms is what Python sets.
+    sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)
     logger = logging.getLogger("uvicorn")
     handler = Handler(new_journal())
