@@ -18,20 +18,23 @@ from upconv.export.fusion import fusion
 from upconv.export.lint import lint
 from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
+from upconv.export.precision import Reduction
 from upconv.export.reference import Reference, attempt
 from upconv.export.report import Artifact, StageReport
-from upconv.export.rewrite import RULES
+from upconv.export.rewrite import RULES, every_conv_transpose_to_phases
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Example, Source, SourceOptions, as_source
 from upconv.export.stage import NOTHING, Stage, census
 from upconv.export.storage import opened
-from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
+from upconv.export.tiling import BUDGET, REDUCED_TOLERANCE, TOLERANCE, described, strip, tiling_difference
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
 
 STAGES: tuple[Stage, ...] = (Simplify(),)
 """What is done to a captured graph, in order."""
+
+FP32 = Reduction()
 
 
 def export(
@@ -41,6 +44,7 @@ def export(
     out: str | Path | None = None,
     opset: int = OPSET,
     rewrites: Sequence[Stage] = RULES,
+    reduction: Reduction = FP32,
     on_stage: Callable[[StageReport], None] = lambda _: None,
     **options: Unpack[SourceOptions],
 ) -> Artifact:
@@ -48,18 +52,23 @@ def export(
 
     `example` is an input, or one for each argument, as tensors or arrays; where there is none, the model's first layer
     tells its shape. The result is written to `out` where that is given, and by `Artifact.save` otherwise. `options`
-    are those of `as_source`; `rewrites` are applied to the simplified graph, in order.
+    are those of `as_source`; `rewrites` are applied to the simplified graph, in order, and `reduction` to the
+    proved one.
 
     Raises `SourceError` where there is nothing to export and `ExportError` where the module cannot be traced or the
     graph cannot be proved equal to it in float64 within the noise floor; nothing is written then.
     """
-    artifact = _Export(as_source(model, example, **options), rewrites, on_stage).run(opset)
+    artifact = _Export(as_source(model, example, **options), rewrites, reduction, on_stage).run(opset)
     return artifact if out is None else artifact.save(Path(out))
 
 
 class _Export:
-    def __init__(self, source: Source, rewrites: Sequence[Stage], on_stage: Callable[[StageReport], None]) -> None:
-        self.source, self.rewrites, self.on_stage = source, rewrites, on_stage
+    def __init__(
+        self, source: Source, rewrites: Sequence[Stage], reduction: Reduction, on_stage: Callable[[StageReport], None]
+    ) -> None:
+        self.source, self.reduction, self.on_stage = source, reduction, on_stage
+        # A transposed convolution is never computed in int8.
+        self.rewrites = (*rewrites, every_conv_transpose_to_phases) if reduction.precision == "int8" and rewrites else rewrites
         self.stages: list[StageReport] = []
         self.started = time.perf_counter()
 
@@ -73,6 +82,7 @@ class _Export:
         for stage in self.rewrites:
             model = self._applied(stage, model, reference)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
+        model, contract = self._reduced(model, contract)
         contract = self._tiled(model, contract, halos.products_per_pixel(plain))
         optimised, findings = fusion(model), lint(plain)
         self._done("lint", False, f"onnxruntime runs it as {optimised}; {len(findings)} findings")
@@ -193,6 +203,15 @@ class _Export:
             ),
         )
 
+    def _reduced(self, model: onnx.ModelProto, contract: Contract) -> tuple[onnx.ModelProto, Contract]:
+        """The model in the precision that is wanted; the parity that its contract states is that of the float32 one."""
+        model, contract = self.reduction.apply(model, contract)
+        quality = contract.evidence.quality
+        if quality is not None:
+            kept = f"; {quality.kept} operators stay in float32" if quality.kept else ""
+            self._done(contract.precision, True, f"{quality}{kept}")
+        return model, contract
+
     def _output_pixels(self, pixels: Pixels | None) -> Pixels | None:
         if pixels is None or self.source.output_pixels is None:
             return pixels
@@ -203,7 +222,7 @@ class _Export:
         if not isinstance(contract.halo, Halo) or contract.task != "upscale":
             return contract
         difference = tiling_difference(model, contract, products)
-        if difference > TOLERANCE:
+        if difference > (TOLERANCE if contract.precision == "fp32" else REDUCED_TOLERANCE):
             reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
             self._done("tiling", False, f"none: {reason}")
             return contract.model_copy(update={"halo": NoHalo(node="the whole graph", reason=reason)})

@@ -113,10 +113,29 @@ class Parity(_Part):
     """How many noise floors are allowed."""
 
 
+class Quality(_Part):
+    """What fewer bits cost, measured on pictures or samples."""
+
+    psnr_db: float
+    """How alike the output is to that in float32."""
+    loss_db: float | None = None
+    """How much PSNR is lost against the truth; none where there is no truth."""
+    samples: int = Field(ge=1)
+    kept: int = Field(default=0, ge=0)
+    """Operators that stayed in float32 for the sake of it."""
+
+    def __str__(self) -> str:
+        loss = "" if self.loss_db is None else f", {self.loss_db:.3f} dB lost against the truth"
+        return f"{self.psnr_db:.1f} dB from float32{loss}, on {self.samples} samples"
+
+
 class Evidence(_Part):
     """What was measured before the file was written."""
 
     parity: tuple[Parity, ...] = ()
+    """Of the graph in float32."""
+    quality: Quality | None = None
+    """Of the reduced precision; none for float32."""
     tiling_max_abs: float | None = None
     """Largest difference between tiled and whole-image output; none where no finite halo exists."""
 

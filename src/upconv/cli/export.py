@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -42,10 +42,19 @@ def export(
     opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
+    precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="int8 for processors, fp16 for CUDA.")] = "fp32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="A folder of pictures for int8 (or of .npy, .npz inputs); photographs of the project by default."),
+    ] = None,
+    limit_db: Annotated[float, typer.Option(min=0, help="Decibels that fewer bits may lose against the pictures.")] = 0.1,
+    rewrite: Annotated[bool, typer.Option(help="Rewrite the graph to an equal one that runs faster.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
 ) -> None:
     """Export a decoder to one verified .onnx file that describes itself."""
     from upconv.export import export as run
+    from upconv.export.precision import Reduction
+    from upconv.export.rewrite import RULES
 
     if output.is_dir():
         raise ParameterError(f"{output} is a folder; give the name of a file in it")
@@ -55,7 +64,14 @@ def export(
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other")
     loaded = _source(source, weights, kwargs, shape or [], ranges)
-    artifact = run(loaded, out=output, opset=opset, on_stage=_quiet if quiet or as_json else _show)
+    artifact = run(
+        loaded,
+        out=output,
+        opset=opset,
+        rewrites=RULES if rewrite else (),
+        reduction=Reduction(precision, calibrate, limit_db),
+        on_stage=_quiet if quiet or as_json else _show,
+    )
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
     elif not quiet:
