@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from upconv.models import bundled
 from upconv.runtime import Engine, open_model
-from upconv.runtime.engine import available_cores
+from upconv.runtime.cores import available_cores
 
 TILES_PX = (64, 96, 128, 192, 256, 384, 512)
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 def enlarge(engine: Engine, picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """One picture in tiles."""
-    return engine.submit(picture).result()
+    return engine.enlarge(picture)
 
 
 def in_turns(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

@@ -17,7 +17,7 @@ from upconv.export.storage import save
 from upconv.export.tiling import described
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
-from upconv.runtime.engine import available_cores
+from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
 
 PHOTOGRAPH = Path(__file__).parent / "photographs" / "rocket.jpg"

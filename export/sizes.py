@@ -88,6 +88,8 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
         if law is not None:
             return Axis(axis.index, _with_minimum(law, base, out), free=True, inputs=axis.inputs)
         constant = constant or multiple == 1
+        if constant and {*results, out(length + STEPS[-1] * MULTIPLES[-1])} == {results[0]}:
+            break  # the output is of one size, whatever the input's: no multiple will change that
     return Axis(axis.index, None, free=constant, inputs=axis.inputs)
 
 

@@ -12,7 +12,8 @@ from onnx import helper
 
 from upconv.export.storage import save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
-from upconv.runtime.engine import Engine, available_cores
+from upconv.runtime.cores import available_cores
+from upconv.runtime.engine import Engine
 from upconv.runtime.session import Model, open_model
 
 TOLERANCE = 1e-3
@@ -88,5 +89,8 @@ def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
     assert pixels is not None
     picture = np.random.default_rng(1).random((pixels.channels, height, width), np.float32)
     picture = picture * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
-    with Engine(model, workers=1, tile_px=tile_px) as tiled, Engine(model, workers=1, tile_px=max(height, width) + 64) as whole:
-        return float(np.abs(tiled.submit(picture).result() - whole.submit(picture).result()).max())
+    with (
+        Engine(model, workers=1, tile_px=tile_px, exact=True) as tiled,
+        Engine(model, workers=1, tile_px=max(height, width) + 64) as whole,
+    ):
+        return float(np.abs(tiled.enlarge(picture) - whole.enlarge(picture)).max())

@@ -2,79 +2,104 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
-from pathlib import Path
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from upconv.runtime.errors import Cancelled, ModelError, Overloaded
+from upconv.runtime.cores import available_cores
+from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError
+from upconv.runtime.executors import Executor, LocalExecutor
+from upconv.runtime.schedule import OnTile, Priority, Request, Schedule, Work
 from upconv.runtime.session import Model, Tensor
+from upconv.runtime.stop import Stop
 from upconv.runtime.tiling import Plan, Tile, plan
 
 TILE_PX = 384
 """Side of a tile in input pixels, halo included: the smallest that `benchmarks/tiles.py` found about as fast as any."""
 
+MAX_WAITING_PX = 1_000_000_000
+"""Input pixels that may wait: a quarter of an hour of a small model on two cores."""
+
 
 class Engine:
-    """Worker threads that compute tiles of any number of pictures with one model.
+    """Worker threads that cut, compute and paste the tiles of any number of pictures with one model.
 
-    A worker takes one tile of the request whose turn it is, and the request goes to the end of the line.
+    There is a thread for each of the executor's slots. While one computes, another converts pixels or encodes.
     """
 
-    def __init__(self, model: Model, *, workers: int | None = None, tile_px: int = TILE_PX, max_waiting: int = 1024) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        workers: int | None = None,
+        tile_px: int = TILE_PX,
+        exact: bool = False,
+        max_waiting: int = 1024,
+        max_waiting_px: int = MAX_WAITING_PX,
+        executor: Executor | None = None,
+    ) -> None:
+        """`exact` forbids halos smaller than the contract's; `executor` is this machine where none is given."""
         self.model = model
         self.tile_px = tile_px
-        self._max_waiting = max_waiting
-        self._line: deque[_Request] = deque()
+        self.exact = exact
+        self._executor = executor or LocalExecutor(model, workers or available_cores())
+        self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True)
-            for n in range(workers or available_cores())
+            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True) for n in range(self._executor.slots)
         ]
         for thread in self._threads:
             thread.start()
 
     def plan(self, height: int, width: int) -> Plan:
         """The tiles that a picture of this size becomes."""
-        return plan(height, width, self.model.contract, self.tile_px)
+        return plan(height, width, self.model.contract, self.tile_px, exact=self.exact)
 
-    def submit(self, tensor: Tensor, on_tile: Callable[[int, int], None] | None = None) -> Future[Tensor]:
-        """Start on a picture, (C, H, W) float32 in the contract's range; the future holds (C, scale*H, scale*W).
+    def submit(
+        self,
+        work: Work,
+        on_tile: OnTile | None = None,
+        *,
+        priority: Priority = Priority.NORMAL,
+        deadline: float = float("inf"),
+    ) -> Future[None]:
+        """Start on a picture; the future is done when its last tile is pasted.
 
         `on_tile(done, total)` is called from a worker after each tile. Cancelling the future frees the workers at
-        the next tile. Raises `Overloaded` where more requests wait than allowed; the future raises `ModelError`
-        where the model puts out anything that is no number.
+        once or at the next node of the graph. `deadline` counts as `time.monotonic()` does.
+
+        Raises `Overloaded` where more waits than allowed. The future raises `TimedOut` after the deadline, `ModelError`
+        where the model puts out what is no picture, and what `cut`, `paste` and `on_tile` raise.
         """
-        tiles = self.plan(*tensor.shape[1:])
-        request = _Request(tiles, tiles.pad(tensor), tiles.new_result(tensor.shape[0]), on_tile, deque(tiles.tiles))
+        request = Request(work, on_tile, priority, deadline)
         with self._changed:
             if self._closed:
                 raise Cancelled("the engine has been closed")
-            if len(self._line) >= self._max_waiting:
-                raise Overloaded(f"{len(self._line)} pictures are waiting already; try again later")
-            self._line.append(request)
+            self._schedule.add(request)
             self._changed.notify_all()
         return request.future
+
+    def enlarge(self, planes: Tensor) -> Tensor:
+        """(C, H, W) float32 in the contract's range to (C, scale*H, scale*W), in tiles; waits for the result."""
+        work = PlanesWork(planes, self.plan(*planes.shape[1:]))
+        self.submit(work).result()
+        return work.result
 
     def close(self) -> None:
         """Stop after the tiles in work; what waits is cancelled."""
         with self._changed:
             self._closed = True
-            waiting, self._line = list(self._line), deque()
+            waiting = list(self._schedule.drain())
             self._changed.notify_all()
         for request in waiting:
             request.fail(Cancelled("the engine has been closed"))
         for thread in self._threads:
             thread.join()
+        self._executor.close()
 
     def __enter__(self) -> Self:
         return self
@@ -83,18 +108,60 @@ class Engine:
         self.close()
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            self._compute(*job)
-            del job  # or a worker that waits would keep the last picture in memory
+        while jobs := self._next():
+            self._compute(jobs)
+            del jobs  # or a worker that waits would keep the last picture in memory
 
-    def _compute(self, request: _Request, tile: Tile) -> None:
+    def _next(self) -> list[tuple[Request, Tile]]:
+        """The next batch, as soon as there is one; empty at the end."""
+        with self._changed:
+            while not self._closed:
+                if jobs := self._schedule.take(self._executor.batch):
+                    return jobs
+                self._changed.wait()
+            return []
+
+    def _compute(self, jobs: list[tuple[Request, Tile]]) -> None:
+        if len(jobs) > 1:
+            self._compute_batch(jobs)
+            return
+        for request, tile in jobs:
+            try:
+                self._tile(request.work, tile, request.stop)
+                request.finish_one()
+            except BaseException as error:  # whatever it is, it ends this picture and not the worker
+                request.fail(error)
+
+    def _compute_batch(self, jobs: list[tuple[Request, Tile]]) -> None:
         try:
-            request.finish(tile, self._output(request.tiles.cut(request.picture, tile)))
-        except BaseException as error:  # whatever it is, it ends this picture and not the worker
-            request.fail(error)
+            outputs = self._output(np.concatenate([request.work.cut(tile) for request, tile in jobs]), Stop())
+        except BaseException:  # one of them is at fault: each on its own finds out which
+            for job in jobs:
+                self._compute([job])
+            return
+        for number, (request, tile) in enumerate(jobs):
+            try:
+                request.work.paste(tile, outputs[number : number + 1])
+                request.finish_one()
+            except BaseException as error:
+                request.fail(error)
 
-    def _output(self, tensor: Tensor) -> Tensor:
-        output, contract = self.model.run(tensor), self.model.contract
+    def _tile(self, work: Work, tile: Tile, stop: Stop) -> None:
+        """Compute one tile, in halves where memory does not suffice for the whole."""
+        try:
+            output = self._output(work.cut(tile), stop)
+        except (OutOfMemoryError, MemoryError) as error:
+            halves = work.plan.halves(tile)
+            if not halves:
+                raise _too_large(self.model, tile) from error
+        else:
+            work.paste(tile, output)
+            return
+        for half in halves:
+            self._tile(work, half, stop)
+
+    def _output(self, tensor: Tensor, stop: Stop) -> Tensor:
+        output, contract = self._executor.run(tensor, stop), self.model.contract
         expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
         if output.shape != expected:
             raise ModelError(f"{contract.name} made {output.shape} of {tensor.shape}; its contract promises {expected}")
@@ -102,61 +169,30 @@ class Engine:
             raise ModelError(f"{contract.name} put out values that are no numbers; export it again and check parity")
         return output
 
-    def _next(self) -> tuple[_Request, Tile] | None:
-        with self._changed:
-            while True:
-                self._changed.wait_for(lambda: self._line or self._closed)
-                if self._closed:
-                    return None
-                request = self._line.popleft()
-                if request.over:
-                    continue
-                tile = request.waiting.popleft()
-                if request.waiting:
-                    self._line.append(request)
-                return request, tile
+
+class PlanesWork:
+    """A picture in floats, (C, H, W), as one that has no pixels has to be."""
+
+    def __init__(self, planes: Tensor, plan: Plan) -> None:
+        self.plan = plan
+        self.result: Tensor = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
+        self._planes = planes
+
+    def cut(self, tile: Tile) -> Tensor:
+        """The tile's input, (1, C, h, w)."""
+        rows, columns = tile.rows, tile.columns
+        block = self._planes[:, rows.start : rows.stop, columns.start : columns.stop]
+        return np.ascontiguousarray(self.plan.pad(block, tile)[None])
+
+    def paste(self, tile: Tile, output: Tensor) -> None:
+        """Put what is to be kept of a tile's output into its place."""
+        kept, (top, left) = self.plan.kept(tile, output[0])
+        self.result[:, top : top + kept.shape[1], left : left + kept.shape[2]] = kept
 
 
-@dataclass
-class _Request:
-    """One picture on its way."""
-
-    tiles: Plan
-    picture: Tensor
-    result: Tensor
-    on_tile: Callable[[int, int], None] | None
-    waiting: deque[Tile]
-    future: Future[Tensor] = field(default_factory=Future)
-    done: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def over(self) -> bool:
-        """Whether nobody needs further tiles."""
-        return self.future.done()
-
-    def finish(self, tile: Tile, output: Tensor) -> None:
-        self.tiles.paste(self.result, tile, output)
-        with self.lock:
-            self.done += 1
-            done, total = self.done, len(self.tiles.tiles)
-        # Before the future is set: whoever waits for it has then seen all progress.
-        if self.on_tile is not None and not self.over:
-            self.on_tile(done, total)
-        if done == total:
-            with contextlib.suppress(InvalidStateError):  # called off meanwhile
-                self.future.set_result(self.result)
-
-    def fail(self, error: BaseException) -> None:
-        with contextlib.suppress(InvalidStateError):
-            self.future.set_exception(error)
-
-
-def available_cores() -> int:
-    """Processor cores that this process may use, by affinity and by the container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:
+    height, width = tile.shape
+    return OutOfMemoryError(
+        f"{model.contract.name} runs out of memory on {width}x{height} pixels, which cannot be computed in smaller parts; "
+        "free memory, use fewer workers or a smaller picture"
+    )

@@ -2,16 +2,19 @@
 
 UpconvError
  ├─ ModelError          the .onnx file: missing, damaged, without a contract, or wrong about itself
- │   └─ ContractError       its contract is missing, malformed or of a later version
+ │   ├─ ContractError       its contract is missing, malformed or of a later version
+ │   └─ OutOfMemoryError    it needs more memory than there is
  ├─ ProviderError       the execution provider that was asked for is not there
  ├─ ImageError          the picture: not an image, damaged, of a format that is not read
  │   └─ ImageTooLargeError  more pixels than allowed, known from its header
- ├─ OutputError         the result cannot be written: no room, no right, no such folder
+ ├─ OutputError         the result cannot be written: no right, no such folder
+ │   └─ DiskFullError       there is no room, for this result or any other
  ├─ ParameterError      what was asked for: a scale of 0, an unknown format
  ├─ SourceError         what is to be exported: no such file, factory or weights
  ├─ ExportError         the export: a stage that cannot go on, a result that does not match
  ├─ Cancelled           the work was called off
  └─ Overloaded          too much work is waiting
+     └─ TimedOut            it waited, or was computed, past its deadline
 
 Every message is one sentence that says what was expected, what came, and what to do.
 """
@@ -31,6 +34,10 @@ class ContractError(ModelError):
     """The model file does not describe itself in a way this version reads."""
 
 
+class OutOfMemoryError(ModelError):
+    """The model needs more memory than there is."""
+
+
 class ProviderError(UpconvError):
     """The execution provider that was asked for cannot run here."""
 
@@ -45,6 +52,10 @@ class ImageTooLargeError(ImageError):
 
 class OutputError(UpconvError):
     """The result cannot be written where it should go."""
+
+
+class DiskFullError(OutputError):
+    """There is no room left for any result."""
 
 
 class ParameterError(UpconvError):
@@ -65,6 +76,10 @@ class Cancelled(UpconvError):
 
 class Overloaded(UpconvError):
     """The engine has more waiting work than it accepts."""
+
+
+class TimedOut(Overloaded):
+    """The result did not come before its deadline."""
 
 
 def first_line(error: BaseException) -> str:

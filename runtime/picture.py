@@ -24,10 +24,23 @@ class Metadata:
 
     icc: bytes | None = None
     """The ICC profile that the colours are in."""
-    pixels_per_mm: tuple[float, float] = (1.0, 1.0)
-    """Resolution along x and y."""
+    pixels_per_mm: tuple[float, float] | None = None
+    """Resolution along x and y, where the file states one."""
     fields: tuple[tuple[str, int, Any], ...] = ()
-    """EXIF, XMP and IPTC as libvips holds them: name, type and value."""
+    """EXIF, XMP, IPTC and texts as libvips holds them: name, type and value."""
+    bits: int | None = None
+    """Of a sample in the file, where that is between 8 and 16."""
+
+    def denser(self, across: float, down: float) -> Metadata:
+        """The same for a picture of that many times the pixels: its printed size stays."""
+        if self.pixels_per_mm is None:
+            return self
+        x, y = self.pixels_per_mm
+        return replace(self, pixels_per_mm=(x * across, y * down))
+
+    def stripped(self) -> Metadata:
+        """What it takes to show the pixels as they are meant, and nothing about their origin."""
+        return replace(self, fields=())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from numpy.typing import NDArray
 
 from upconv.runtime import providers
 from upconv.runtime.contract import Contract
-from upconv.runtime.errors import ModelError, UpconvError, first_line
+from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
+from upconv.runtime.stop import Stop
 
 Tensor = NDArray[np.float32]
+
+_OUT_OF_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE)
+"""How onnxruntime, the C++ library, CUDA and cuDNN say it."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,26 @@ class Model:
     """The execution provider that really runs, by onnxruntime's name."""
     session: ort.InferenceSession
 
-    def run(self, tensor: Tensor) -> Tensor:
-        """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output."""
+    def run(self, tensor: Tensor, stop: Stop | None = None) -> Tensor:
+        """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output.
+
+        Ends with `Cancelled` at the next node of the graph after `stop` is said. Raises `OutOfMemoryError` where memory
+        does not suffice and `ModelError` where the model cannot run.
+        """
+        options = ort.RunOptions()
         try:
-            result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor})[0]
+            with (stop or Stop()).telling(lambda: setattr(options, "terminate", True)):
+                result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor}, options)[0]
         except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
-            raise ModelError(f"{self.path} cannot run on {tensor.shape}, as its contract says: {first_line(error)}") from error
+            raise self._told(error, tensor, options) from error
         return result
+
+    def _told(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
+        if options.terminate:
+            return Cancelled(f"{self.contract.name} was stopped")
+        if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+            return OutOfMemoryError(f"{self.path} runs out of memory on {tensor.shape}: {first_line(error)}")
+        return ModelError(f"{self.path} cannot run on {tensor.shape}, as its contract says: {first_line(error)}")
 
 
 def open_model(path: str | Path, provider: str = "cpu", threads: int = 1) -> Model:

@@ -15,12 +15,18 @@ from itertools import product
 
 import numpy as np
 
-from upconv.runtime.contract import Contract, Halo, SizeLaw
+from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
 from upconv.runtime.errors import ModelError
 from upconv.runtime.session import Tensor
 
 STEP_PX = 8
 """Sides of tiles are multiples of this, where they are not the largest allowed."""
+
+MAX_WASTE = 1.5
+"""Pixels that an exact halo may cost per pixel that is kept; beyond it a smaller one does, where one is good enough."""
+
+MAX_STEPS = 0.5
+"""What "good enough" is: the largest measured deviation of a smaller halo, in 8-bit steps."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ class Span:
     """First input pixel whose result is kept."""
     keep_stop: int
 
+    @property
+    def length(self) -> int:
+        """Input pixels."""
+        return self.stop - self.start
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -43,105 +54,170 @@ class Tile:
     rows: Span
     columns: Span
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in input pixels."""
+        return self.rows.length, self.columns.length
+
+    @property
+    def area(self) -> int:
+        """Input pixels, which is what computing it costs."""
+        return self.rows.length * self.columns.length
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What can be cut along one axis of a picture."""
+
+    length: int
+    """The picture, in input pixels."""
+    padded: int
+    """The same after padding to the model's multiple and minimum."""
+    multiple: int
+    smallest: int
+    """The shortest input that the model takes."""
+    halo: tuple[int, int] | None
+    """Input pixels before and after a tile, rounded up to the multiple; none where the whole axis is needed."""
+
+    @classmethod
+    def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> Axis:
+        """The axis of a picture that is `length` long, for a model with this law."""
+        # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
+        smallest = _rounded_up(law.minimum, law.multiple)
+        aligned = None if halo is None else (_rounded_up(halo[0], law.multiple), _rounded_up(halo[1], law.multiple))
+        return cls(length, _rounded_up(max(length, law.minimum), law.multiple), law.multiple, smallest, aligned)
+
+    def spans(self, tile_px: int) -> list[Span]:
+        """Equal spans of at most `tile_px`, longer only where the model's minimum or a wide halo asks for it."""
+        if self.halo is None:
+            return [Span(0, self.padded, 0, self.padded)]
+        overlap = sum(self.halo)
+        # With less than a third of a tile to keep, a wide halo would be computed over and over.
+        smallest = max(self.smallest, 3 * overlap, self.multiple)
+        side = max(tile_px // self.multiple * self.multiple, smallest)
+        if self.padded <= side:
+            return [Span(0, self.padded, 0, self.padded)]
+        return list(self._overlapping(max(smallest, self._fitted(side, overlap))))
+
+    def halves(self, span: Span) -> tuple[Span, ...]:
+        """Two spans that keep what this one keeps; none where it is too short to be cut."""
+        if self.halo is None or span.keep_stop - span.keep_start < 2 * self.multiple:
+            return ()
+        middle = span.keep_start + _rounded_up((span.keep_stop - span.keep_start) // 2, self.multiple)
+        return self._around(span.keep_start, middle), self._around(middle, span.keep_stop)
+
+    def _around(self, keep_start: int, keep_stop: int) -> Span:
+        assert self.halo is not None
+        start, stop = max(keep_start - self.halo[0], 0), min(keep_stop + self.halo[1], self.padded)
+        stop = min(max(stop, start + self.smallest), self.padded)
+        return Span(max(min(start, stop - self.smallest), 0), stop, keep_start, keep_stop)
+
+    def _fitted(self, side: int, overlap: int) -> int:
+        """The smallest side with which as few tiles suffice as with `side`; in steps, so that pictures share shapes."""
+        count = -(-(self.padded - overlap) // (side - overlap))
+        fitted = -(-(self.padded + (count - 1) * overlap) // count)
+        return min(side, _rounded_up(fitted, math.lcm(self.multiple, STEP_PX)))
+
+    def _overlapping(self, side: int) -> Iterator[Span]:
+        assert self.halo is not None
+        before, after = self.halo
+        done = 0
+        while done < self.padded:
+            start = min(max(done - before, 0), self.padded - side)
+            stop = start + side
+            keep_stop = self.padded if stop == self.padded else stop - after
+            yield Span(start, stop, done, keep_stop)
+            done = keep_stop
+
 
 @dataclass(frozen=True)
 class Plan:
     """How one picture is cut and put together again."""
 
-    height: int
-    width: int
-    """The picture, in input pixels."""
-    padded_height: int
-    padded_width: int
-    """The same after padding to the model's multiple and minimum."""
+    rows: Axis
+    columns: Axis
     scale: int
     tiles: tuple[Tile, ...]
+    deviation: HaloDeviation | None = None
+    """What the tiles differ by from the whole, where their halo is smaller than the exact one."""
+
+    @property
+    def height(self) -> int:
+        """The picture's, in input pixels."""
+        return self.rows.length
+
+    @property
+    def width(self) -> int:
+        """The picture's, in input pixels."""
+        return self.columns.length
+
+    @property
+    def computed_px(self) -> int:
+        """Input pixels of all tiles."""
+        return sum(tile.area for tile in self.tiles)
 
     @property
     def waste(self) -> float:
         """Pixels that are computed per pixel that is kept."""
-        computed = sum((t.rows.stop - t.rows.start) * (t.columns.stop - t.columns.start) for t in self.tiles)
-        return computed / (self.height * self.width)
+        return self.computed_px / (self.height * self.width)
 
-    def pad(self, picture: Tensor) -> Tensor:
-        """(C, height, width) with its last row and column repeated up to the padded size."""
-        below, right = self.padded_height - self.height, self.padded_width - self.width
-        return np.pad(picture, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else picture
+    def pad(self, planes: Tensor, tile: Tile) -> Tensor:
+        """What the picture has of a tile, (C, h, w), with its last row and column repeated up to the tile's shape."""
+        below, right = tile.rows.length - planes.shape[1], tile.columns.length - planes.shape[2]
+        return np.pad(planes, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else planes
 
-    def cut(self, padded: Tensor, tile: Tile) -> Tensor:
-        """The tile's input, (1, C, h, w), contiguous."""
-        rows, columns = tile.rows, tile.columns
-        return np.ascontiguousarray(padded[None, :, rows.start : rows.stop, columns.start : columns.stop])
-
-    def new_result(self, channels: int) -> Tensor:
-        """Room for the result, (channels, scale*height, scale*width)."""
-        return np.empty((channels, self.height * self.scale, self.width * self.scale), np.float32)
-
-    def paste(self, result: Tensor, tile: Tile, output: Tensor) -> None:
-        """Put what is to be kept of a tile's output, (1, C, scale*h, scale*w), into its place in `result`."""
+    def kept(self, tile: Tile, planes: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """What is to be kept of a tile's output, (C, scale*h, scale*w), and the row and column where it belongs."""
         top, bottom, above = self._place(tile.rows, self.height)
         left, right, before = self._place(tile.columns, self.width)
-        result[:, top:bottom, left:right] = output[0, :, top - above : bottom - above, left - before : right - before]
+        return planes[:, top - above : bottom - above, left - before : right - before], (top, left)
+
+    def halves(self, tile: Tile) -> tuple[Tile, ...]:
+        """Smaller tiles that keep what this one keeps; none where there are none much smaller."""
+        along_rows = tuple(Tile(rows, tile.columns) for rows in self.rows.halves(tile.rows))
+        along_columns = tuple(Tile(tile.rows, columns) for columns in self.columns.halves(tile.columns))
+        ways = [way for way in (along_rows, along_columns) if way and max(half.area for half in way) < 0.9 * tile.area]
+        return min(ways, key=lambda way: max(half.area for half in way), default=())
 
     def _place(self, span: Span, length: int) -> tuple[int, int, int]:
         stop = min(span.keep_stop, length)
         return span.keep_start * self.scale, stop * self.scale, span.start * self.scale
 
 
-def plan(height: int, width: int, contract: Contract, tile_px: int) -> Plan:
+def plan(height: int, width: int, contract: Contract, tile_px: int, *, exact: bool = False) -> Plan:
     """Tiles of `tile_px` input pixels a side at most, halo included, for a picture of `height` by `width`.
 
-    Tiles are larger only where the model's minimum or a wide halo asks for it.
-
-    Among the sides that need as few tiles, the smallest is taken, so that little is computed twice.
+    Among the sides that need as few tiles, the smallest is taken, so that little is computed twice. Where the exact
+    halo costs more than `MAX_WASTE`, the smallest is taken that differs by at most `MAX_STEPS`, unless `exact`.
 
     A model without a finite halo gets one tile: the whole picture.
     """
-    rows, columns, scale = contract.height, contract.width, contract.scale
-    assert rows is not None and columns is not None  # or contract.scale would have raised
-    if rows.offset or columns.offset:
+    halo = contract.halo if isinstance(contract.halo, Halo) else None
+    whole = _plan(height, width, contract, tile_px, halo, None)
+    if exact or halo is None or whole.waste <= MAX_WASTE:
+        return whole
+    for deviation in contract.halo_deviation:
+        if deviation.steps <= MAX_STEPS:
+            side = deviation.halo_px
+            smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
+            return min(whole, _plan(height, width, contract, tile_px, smaller, deviation), key=lambda plan: plan.computed_px)
+    return whole
+
+
+def _plan(
+    height: int, width: int, contract: Contract, tile_px: int, halo: Halo | None, deviation: HaloDeviation | None
+) -> Plan:
+    laws, scale = (contract.height, contract.width), contract.scale
+    assert laws[0] is not None and laws[1] is not None  # or contract.scale would have raised
+    if laws[0].offset or laws[1].offset:
         raise ModelError(
-            f"{contract.name} adds {rows.offset} and {columns.offset} pixels to its output; pictures need an offset of 0"
+            f"{contract.name} adds {laws[0].offset} and {laws[1].offset} pixels to its output; pictures need an offset of 0"
         )
-    tall, wide = _padded(height, rows), _padded(width, columns)
-    if isinstance(contract.halo, Halo):
-        halo = contract.halo
-        row_spans = _spans(tall, tile_px, halo.top, halo.bottom, rows)
-        column_spans = _spans(wide, tile_px, halo.left, halo.right, columns)
-    else:
-        row_spans, column_spans = [Span(0, tall, 0, tall)], [Span(0, wide, 0, wide)]
-    return Plan(height, width, tall, wide, scale, tuple(Tile(r, c) for r, c in product(row_spans, column_spans)))
+    rows = Axis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
+    columns = Axis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
+    tiles = tuple(Tile(*spans) for spans in product(rows.spans(tile_px), columns.spans(tile_px)))
+    return Plan(rows, columns, scale, tiles, deviation)
 
 
-def _padded(length: int, law: SizeLaw) -> int:
-    return -(-max(length, law.minimum) // law.multiple) * law.multiple
-
-
-def _spans(length: int, tile_px: int, before: int, after: int, law: SizeLaw) -> list[Span]:
-    # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
-    multiple = law.multiple
-    before, after = -(-before // multiple) * multiple, -(-after // multiple) * multiple
-    # With less than a third of a tile to keep, a wide halo would be computed over and over.
-    smallest = max(_padded(0, law), 3 * (before + after), multiple)
-    side = max(tile_px // multiple * multiple, smallest)
-    if length <= side:
-        return [Span(0, length, 0, length)]
-    return list(_overlapping(length, max(smallest, _fitted(length, side, before + after, multiple)), before, after))
-
-
-def _fitted(length: int, side: int, overlap: int, multiple: int) -> int:
-    """The smallest side with which as few tiles suffice as with `side`; in steps, so that pictures share shapes."""
-    count = -(-(length - overlap) // (side - overlap))
-    step = math.lcm(multiple, STEP_PX)
-    fitted = -(-(length + (count - 1) * overlap) // count)
-    return min(side, -(-fitted // step) * step)
-
-
-def _overlapping(length: int, side: int, before: int, after: int) -> Iterator[Span]:
-    done = 0
-    while done < length:
-        start = min(max(done - before, 0), length - side)
-        stop = start + side
-        keep_stop = length if stop == length else stop - after
-        yield Span(start, stop, done, keep_stop)
-        done = keep_stop
+def _rounded_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +12,16 @@ from typing import Any, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.runtime import codecs
-from upconv.runtime.contract import Pixels
+from upconv.runtime import codecs, resampling
+from upconv.runtime.alpha import bled
+from upconv.runtime.conversion import conversion
 from upconv.runtime.engine import TILE_PX, Engine
-from upconv.runtime.errors import ModelError, ParameterError
-from upconv.runtime.picture import Metadata, Picture, Samples, from_tensor, to_tensor
-from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.errors import Cancelled, ModelError, ParameterError
+from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.schedule import OnTile, Priority
+from upconv.runtime.session import Model, open_model
+from upconv.runtime.stop import Stop
+from upconv.runtime.tiling import Plan
 
 MAX_SCALE = 16
 """Largest enlargement per side; beyond it there is nothing left to see."""
@@ -63,9 +67,18 @@ class Upscaler:
     """A model ready to enlarge pictures, from any number of threads."""
 
     def __init__(
-        self, model: str | Path | Model, *, provider: str = "cpu", workers: int | None = None, tile_px: int = TILE_PX
+        self,
+        model: str | Path | Model,
+        *,
+        provider: str = "cpu",
+        workers: int | None = None,
+        tile_px: int = TILE_PX,
+        exact: bool = False,
     ) -> None:
         """Open `model`, an exported `.onnx` file of task `upscale`.
+
+        `exact` gives every tile the whole halo that the model has, whatever it costs; otherwise a smaller one does where
+        the exact one costs much and the file says that the result hardly differs.
 
         Raises `ModelError`, `ContractError` or `ProviderError` where it cannot be used as asked.
         """
@@ -76,8 +89,8 @@ class Upscaler:
         self.scale = contract.scale
         if self.scale < 2:
             raise ModelError(f"{contract.name} scales by {self.scale}; expected 2 or more")
-        self._input, self._output = contract.input, contract.output
-        self.engine = Engine(self.model, workers=workers, tile_px=tile_px)
+        self._luma_only = contract.output.channels == 1
+        self.engine = Engine(self.model, workers=workers, tile_px=tile_px, exact=exact)
 
     @overload
     def upscale(self, source: str | Path | Picture, scale: float | None = None) -> Picture: ...
@@ -102,39 +115,62 @@ class Upscaler:
             return samples if source.ndim == 3 else samples[..., 0]
         return self.run(source if isinstance(source, Picture) else codecs.read(Path(source)), target)
 
-    def run(self, picture: Picture, target: Target, on_tile: Callable[[int, int], None] | None = None) -> Picture:
+    def run(
+        self,
+        picture: Picture,
+        target: Target,
+        on_tile: OnTile | None = None,
+        *,
+        stop: Stop | None = None,
+        priority: Priority = Priority.NORMAL,
+        deadline: float = float("inf"),
+    ) -> Picture:
         """Enlarge `picture` to `target`: as often through the model as it takes, then one exact resampling.
 
-        `on_tile(done, total)` is called as tiles of a pass are finished.
+        `on_tile(done, total)` is called as tiles of a pass are finished. Raises `Cancelled` soon after `stop` is said,
+        `TimedOut` after `deadline`, which counts as `time.monotonic()` does, `Overloaded` where too much is waiting,
+        and `OutputError` where the disk has no room for a large picture.
         """
-        width, height = target.size(picture.width, picture.height, self.scale)
-        color = picture.with_samples(picture.color)
-        while color.width < width or color.height < height:
-            color = color.with_samples(self._enlarge(color, on_tile))
-        if (color.width, color.height) != (width, height):
-            color = color.with_samples(codecs.resize(color.samples, width, height))
-        alpha = picture.alpha
-        if alpha is not None:
-            alpha = codecs.resize(alpha, width, height, kernel="cubic")
-            color = color.with_samples(np.concatenate([color.samples, alpha], axis=2))
-        return replace(color, metadata=_denser(picture.metadata, width / picture.width, height / picture.height))
+        size = target.size(picture.width, picture.height, self.scale)
+        turn = _Turn(on_tile, stop or Stop(), priority, deadline)
+        samples, notes = self._reach(bled(picture), picture.color.shape[2], size, turn)
+        if picture.alpha is not None:
+            samples = resampling.joined(samples, self._opacity(picture.alpha, size, turn))
+        metadata = picture.metadata.denser(size[0] / picture.width, size[1] / picture.height)
+        return replace(picture, samples=samples, metadata=metadata).noting(*sorted(notes))
 
-    def _enlarge(self, color: Picture, on_tile: Callable[[int, int], None] | None) -> Samples:
-        future = self.engine.submit(to_tensor(color, self._input), on_tile)
+    def _reach(self, color: Samples, channels: int, size: tuple[int, int], turn: _Turn) -> tuple[Samples, set[str]]:
+        """The first `channels` of (H, W, C) enlarged to exactly `size`, width and height, and what is to be said of it."""
+        width, height = size
+        notes: set[str] = set()
+        while color.shape[1] < width or color.shape[0] < height:
+            plan = self.engine.plan(*color.shape[:2])
+            color = self._enlarge(color, channels, plan, turn)
+            notes |= _deviation(plan)
+        if (color.shape[1], color.shape[0]) != size:
+            color = resampling.resize(color, width, height, channels=channels)
+        return color, notes
+
+    def _opacity(self, alpha: Samples, size: tuple[int, int], turn: _Turn) -> Samples:
+        """Alpha as if it were grey: its edges come out as sharp as the colour's; nothing is computed where it has none."""
+        first = alpha[0, 0, 0]
+        if (alpha == first).all():
+            return np.full((size[1], size[0], 1), first, alpha.dtype)
+        return self._reach(alpha, 1, size, turn)[0]
+
+    def _enlarge(self, color: Samples, channels: int, plan: Plan, turn: _Turn) -> Samples:
+        size = plan.width * self.scale, plan.height * self.scale
+        chroma = resampling.resize(color, *size, "cubic", channels) if self._luma_only and channels == 3 else None
+        work = conversion(color, channels, plan, self.model.contract, chroma)
+        future = self.engine.submit(work, turn.on_tile, priority=turn.priority, deadline=turn.deadline)
         try:
-            result = future.result()
+            with turn.stop.telling(future.cancel):
+                future.result()
+        except CancelledError as error:
+            raise Cancelled("the picture was called off") from error
         finally:
             future.cancel()
-        if self._output.channels == 1 and color.samples.shape[2] == 3:
-            return self._with_chroma(result, color)
-        return from_tensor(result, self._output, color)
-
-    def _with_chroma(self, luma: Tensor, color: Picture) -> Samples:
-        """`color` enlarged by cubic interpolation, with its luma replaced: what is added alike to R, G and B is no chroma."""
-        height, width = luma.shape[1:]
-        simple = color.with_samples(codecs.resize(color.samples, width, height, kernel="cubic"))
-        planes = to_tensor(simple, Pixels()) + (luma - self._output.low) / (self._output.high - self._output.low)
-        return from_tensor(planes - to_tensor(simple, Pixels(color="y")), Pixels(), color)
+        return work.canvas.samples()
 
     def close(self) -> None:
         """Stop the worker threads."""
@@ -147,7 +183,21 @@ class Upscaler:
         self.close()
 
 
-def _denser(metadata: Metadata, across: float, down: float) -> Metadata:
-    """The printed size stays, so there are more pixels per millimetre."""
-    x, y = metadata.pixels_per_mm
-    return replace(metadata, pixels_per_mm=(x * across, y * down))
+@dataclass(frozen=True)
+class _Turn:
+    """How one picture waits for its tiles."""
+
+    on_tile: OnTile | None
+    stop: Stop
+    priority: Priority
+    deadline: float
+
+
+def _deviation(plan: Plan) -> set[str]:
+    """What is to be said of a plan whose tiles are not quite the whole."""
+    if plan.deviation is None:
+        return set()
+    halo_px, steps = plan.deviation.halo_px, plan.deviation.steps
+    return {
+        f"computed in tiles that overlap by {halo_px} pixels, which differs by up to {steps:.2g} of 255 steps from the whole"
+    }

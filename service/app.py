@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from upconv.service import health, metrics, models, openapi, pages, problem, upscale
 from upconv.service.admission import Admission
+from upconv.service.inference_protocol import routes
 from upconv.service.journal import Journal, new_journal
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
@@ -34,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.upconv = state
     app.add_middleware(Journal, journal=new_journal(), metrics=state.metrics)
     problem.install(app)
-    for router in (upscale.router, models.router, health.router, metrics.router(state.metrics)):
+    for router in (upscale.router, models.router, routes.router, health.router, metrics.router(state.metrics)):
         app.include_router(router)
     pages.mount(app)
     openapi.complete(app)

@@ -57,7 +57,7 @@ def picture_in(body: bytes, content_type: str) -> bytes:
     if not data:
         raise ImageError(f"the picture is empty; send the bytes of an image as the body or as the form field {FILE_FIELD!r}")
     if codecs.sniff(data[:64]) is None:
-        raise NotAnImageError(f"the data is no image that can be read; expected {', '.join(codecs.FORMATS)}")
+        raise NotAnImageError(codecs.unread(data))
     return data
 
 

@@ -23,6 +23,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 
 from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ModelError, Overloaded, ParameterError
+from upconv.service.inference_protocol.errors import UnsupportedError
 
 
 class NotAnImageError(ImageError):
@@ -85,6 +86,7 @@ KINDS: dict[type[Exception], Kind] = {
     ClientDisconnect: Kind(499, "client-gone", "The client closed the connection"),
     Cancelled: Kind(503, "stopping", "The service is stopping"),
     CancelledError: Kind(503, "stopping", "The service is stopping"),
+    UnsupportedError: Kind(501, "unsupported", "This part of the protocol is not served"),
     Overloaded: Kind(503, "full", "The service is busy"),
     ModelError: Kind(500, "model-failed", "The model failed"),
 }

@@ -42,7 +42,7 @@ async def live() -> Live:
 @router.get("/readyz", summary="Whether pictures can be sent", responses={503: {"model": Readiness, "description": "Not now"}})
 async def ready(state: Shared, response: Response) -> Readiness:
     """200 when all models are warm and the service is not about to stop, otherwise 503."""
-    if state.registry is None or state.draining:
+    if state.registry is None or not state.ready:
         response.status_code = 503
         return Readiness(status="draining" if state.draining else "loading")
     entries = state.registry.entries.values()

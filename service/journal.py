@@ -77,11 +77,11 @@ class Journal:
         except Exception as unexpected:
             error = unexpected
             if not answer.status:
-                await problem.unexpected()(scope, receive, answer.send)
+                await problem.unexpected(scope["path"])(scope, receive, answer.send)
         except asyncio.CancelledError:
             # The time to drain is over; raised further, it would reach the client as a bare 500.
             if not answer.status:
-                await problem.stopping()(scope, receive, answer.send)
+                await problem.stopping(scope["path"])(scope, receive, answer.send)
         finally:
             self._write(scope, answer, time.perf_counter() - started, error or scope.get("state", {}).get("error"))
 

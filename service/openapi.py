@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from upconv.runtime import codecs
 from upconv.service.body import FILE_FIELD, FORM
 from upconv.service.errors import KINDS, UNEXPECTED
+from upconv.service.inference_protocol.openapi import SCHEMAS
 from upconv.service.problem import MEDIA_TYPE, Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -69,5 +70,15 @@ def problems(*statuses: int) -> Responses:
 
 
 def complete(app: FastAPI) -> None:
-    """Add to the app's OpenAPI what `problems` refers to."""
-    app.openapi()["components"]["schemas"][Problem.__name__] = Problem.model_json_schema()
+    """Add to the app's OpenAPI what `problems` refers to, and take out FastAPI's own errors, which are never sent."""
+    description = app.openapi()
+    schemas = description["components"]["schemas"]
+    for operation in (each for path in description["paths"].values() for each in path.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for model in (Problem, *SCHEMAS):
+        described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs", {}))
+        schemas[model.__name__] = described

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457)."""
+"""Errors as `application/problem+json` (RFC 9457), and under `/v2` as its protocol has them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
 """What `Retry-After` says where nothing better is known."""
 
+PROTOCOL = "/v2"
+"""Where errors are `{"error"}`."""
+
 _LONGEST_VALUE = 60
+_PROTOCOL_STATUS = {405: 404, 415: 400, 422: 400}
+"""The protocol knows fewer kinds of refusal."""
 
 
 class Problem(BaseModel):
@@ -34,20 +39,22 @@ class Problem(BaseModel):
     detail: str = Field(description="one sentence: what was expected, what came, what to do")
 
 
-def answer(kind: Kind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The answer that tells of a problem."""
+def answer(path: str, kind: Kind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer that tells of a problem at a request for `path`."""
+    if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
+        return JSONResponse({"error": detail}, _PROTOCOL_STATUS.get(kind.status, kind.status), headers)
     problem = Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
     return JSONResponse(problem.model_dump(), kind.status, headers, MEDIA_TYPE)
 
 
-def unexpected() -> JSONResponse:
+def unexpected(path: str) -> JSONResponse:
     """The answer to an error that nobody thought of: it tells nothing about the inside."""
-    return answer(UNEXPECTED, "the service failed at this request; its log says why, by the X-Request-Id of this answer")
+    return answer(path, UNEXPECTED, "the service failed at this request; its log says why, by the X-Request-Id of this answer")
 
 
-def stopping() -> JSONResponse:
+def stopping(path: str) -> JSONResponse:
     """The answer to a request that could not be finished in the time left."""
-    return answer(KINDS[Cancelled], "the service is stopping; try again in a moment", {"Retry-After": str(BUSY_S)})
+    return answer(path, KINDS[Cancelled], "the service is stopping; try again in a moment", {"Retry-After": str(BUSY_S)})
 
 
 def install(app: FastAPI) -> None:
@@ -59,17 +66,19 @@ def install(app: FastAPI) -> None:
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:
-    kind = kind_of(error)
+    kind, path = kind_of(error), request.url.path
     request.state.error = error
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return answer(kind, "the model failed at this picture; the service's log says why, by the X-Request-Id of this answer")
+        return answer(
+            path, kind, "the model failed at this request; the service's log says why, by the X-Request-Id of this answer"
+        )
     headers = {"Retry-After": str(_retry_after_s(error))} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return answer(kind, str(error) or kind.title, headers)
+    return answer(path, kind, str(error) or kind.title, headers)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return answer(kind_of(error), _sentence(error.errors()[0]))
+    return answer(request.url.path, kind_of(error), _sentence(error.errors()[0]))
 
 
 async def _plain(request: Request, error: Exception) -> JSONResponse:
@@ -81,7 +90,7 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
     }
     title = HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, title.lower().replace(" ", "-"), title)
-    return answer(kind, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+    return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
 
 
 def _retry_after_s(error: Exception) -> int:

@@ -60,12 +60,16 @@ class Registry:
 
         Raises `UnknownModelError` for a name that no model has and `ParameterError` for one that does not upscale.
         """
-        entry = self.entries.get(name) if name is not None else next(entry for entry in self.entries.values() if entry.default)
-        if entry is None:
-            raise UnknownModelError(f"there is no model {name!r}; loaded are {', '.join(self.entries)}")
+        entry = self.entry(name) if name is not None else next(entry for entry in self.entries.values() if entry.default)
         if entry.upscaler is None:
             raise ParameterError(f"{name} is made to {entry.model.contract.task}, not to upscale pictures")
         return entry.upscaler
+
+    def entry(self, name: str) -> Entry:
+        """The model with this name; raises `UnknownModelError` where none has it."""
+        if name not in self.entries:
+            raise UnknownModelError(f"there is no model {name[:200]!r}; loaded are {', '.join(self.entries)}")
+        return self.entries[name]
 
     def close(self) -> None:
         """Stop the worker threads of every model."""

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Side of a tile in input pixels, halo included."""
     max_bytes: int = Field(default=32 * 2**20, ge=1)
     """Largest request body."""
+    max_json_bytes: int = Field(default=8 * 2**20, ge=1)
+    """Most JSON in a request of the inference protocol; binary tensors count as bytes of the body alone."""
     max_pixels: int = Field(default=25_000_000, ge=1)
     """Largest picture that is decoded."""
     max_output_pixels: int = Field(default=100_000_000, ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import anyio
@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from upconv.runtime.errors import Overloaded
 from upconv.service.admission import Admission
+from upconv.service.inference_protocol.statistics import Statistics
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
@@ -26,8 +27,15 @@ class State:
     """The worker threads that decode, enlarge and encode."""
     registry: Registry | None = None
     """The models; none until they are warm, and none again after the end."""
+    statistics: Statistics = field(default_factory=Statistics)
+    """Counts per model, for `/v2`."""
     draining: bool = False
     """Whether the service is about to stop."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be sent."""
+        return self.registry is not None and not self.draining
 
     @property
     def models(self) -> Registry:

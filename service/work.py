@@ -68,10 +68,10 @@ def carry_out(order: Order, upscaler: Upscaler, called_off: threading.Event) -> 
     with clock.stage("decode"):
         picture = codecs.decode(body.picture_in(order.data, order.content_type), order.max_pixels)
     tiles = _tiles(picture, order, upscaler)
-    _go_on(called_off)
+    go_on(called_off)
     with clock.stage("infer"):
-        enlarged = upscaler.run(picture, order.target, lambda *_: _go_on(called_off))
-    _go_on(called_off)
+        enlarged = upscaler.run(picture, order.target, lambda *_: go_on(called_off))
+    go_on(called_off)
     format = order.format or (picture.format if picture.format in codecs.WRITABLE else "png")
     if order.format is None and format != picture.format:
         enlarged = enlarged.noting(f"{picture.format} became {format}, as {picture.format} is not written")
@@ -81,7 +81,8 @@ def carry_out(order: Order, upscaler: Upscaler, called_off: threading.Event) -> 
     return Result(data, format, noted.conversions, tiles, *sizes, clock.seconds)
 
 
-def _go_on(called_off: threading.Event) -> None:
+def go_on(called_off: threading.Event) -> None:
+    """Raise `Cancelled` where the work was called off."""
     if called_off.is_set():
         raise Cancelled("the request was called off")
 

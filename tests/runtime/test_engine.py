@@ -4,15 +4,17 @@ import gc
 import threading
 import time
 import weakref
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from upconv.runtime.engine import Engine
-from upconv.runtime.errors import Cancelled, ModelError, Overloaded
+from upconv.runtime.engine import Engine, PlanesWork
+from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, Overloaded, TimedOut
+from upconv.runtime.schedule import Priority
 from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.stop import Stop
 
 
 @pytest.fixture
@@ -21,59 +23,113 @@ def model(nearest_x2: Path) -> Model:
 
 
 class Gate:
-    """A model whose runs wait until they are let through, and that notes the order of its tiles."""
+    """An executor whose runs wait until they are let through, and that notes the order of its tiles."""
 
-    def __init__(self, model: Model) -> None:
-        self.contract = model.contract
+    def __init__(self, slots: int = 1, batch: int = 1) -> None:
+        self.slots, self.batch = slots, batch
         self.open = threading.Event()
         self.order: list[float] = []
+        self.batches: list[int] = []
+        self.closed = False
 
-    def run(self, tensor: Tensor) -> Tensor:
-        self.open.wait(10)
-        self.order.append(float(tensor.flat[0]))
+    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+        while not self.open.wait(0.01):
+            if stop.set:
+                raise Cancelled("stopped")
+        self.order += [float(tile.flat[0]) for tile in tensor]
+        self.batches.append(len(tensor))
         return tensor.repeat(2, axis=2).repeat(2, axis=3)
 
+    def close(self) -> None:
+        self.closed = True
 
-def filled(value: float, side: int) -> Tensor:
-    return np.full((3, side, side), value, np.float32)
+
+class SmallMemory(Gate):
+    """An executor that takes tiles of so many pixels at most."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.open.set()
+        self.limit = limit
+
+    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+        if tensor[0, 0].size > self.limit:
+            raise OutOfMemoryError("no memory")
+        return super().run(tensor, stop)
+
+
+def filled(engine: Engine, value: float, side: int) -> PlanesWork:
+    return PlanesWork(np.full((3, side, side), value, np.float32), engine.plan(side, side))
+
+
+def noise(height: int, width: int, seed: int = 0) -> Tensor:
+    return np.random.default_rng(seed).random((3, height, width), np.float32)
+
+
+def doubled(planes: Tensor) -> Tensor:
+    return planes.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def test_pictures_of_any_size_come_back_whole(model: Model) -> None:
-    with Engine(model, workers=2, tile_px=16) as engine:
-        pictures = [np.random.default_rng(n).random((3, 1 + n * 7, 40 - n), np.float32) for n in range(12)]
-        futures = [engine.submit(picture) for picture in pictures]
-        for picture, future in zip(pictures, futures, strict=True):
-            np.testing.assert_array_equal(future.result(10), picture.repeat(2, axis=1).repeat(2, axis=2))
+    with Engine(model, workers=2, tile_px=16) as engine, ThreadPoolExecutor(4) as threads:
+        pictures = [noise(1 + n * 7, 40 - n, n) for n in range(12)]
+        for picture, result in zip(pictures, threads.map(engine.enlarge, pictures), strict=True):
+            np.testing.assert_array_equal(result, doubled(picture))
 
 
 def test_progress_counts_to_the_number_of_tiles(model: Model) -> None:
     seen: list[tuple[int, int]] = []
     with Engine(model, workers=1, tile_px=16) as engine:
-        engine.submit(filled(0, 40), lambda done, total: seen.append((done, total))).result(10)
+        engine.submit(filled(engine, 0, 40), lambda done, total: seen.append((done, total))).result(10)
     assert seen == [(n, 9) for n in range(1, 10)]
 
 
 def test_a_small_picture_does_not_wait_for_a_large_one(model: Model) -> None:
-    gate = Gate(model)
-    with Engine(gate, workers=1, tile_px=16) as engine:  # type: ignore[arg-type]
-        large, small = engine.submit(filled(1, 160)), engine.submit(filled(2, 16))
+    gate = Gate()
+    with Engine(model, executor=gate, tile_px=16) as engine:
+        large, small = engine.submit(filled(engine, 1, 160)), engine.submit(filled(engine, 2, 16))
         gate.open.set()
         small.result(10)
         large.result(10)
     assert gate.order.index(2.0) <= 2
 
 
-def test_cancelling_frees_the_workers_at_the_next_tile(model: Model) -> None:
-    gate = Gate(model)
-    with Engine(gate, workers=1, tile_px=16) as engine:  # type: ignore[arg-type]
-        large = engine.submit(filled(1, 160))
+def test_background_work_steps_back_and_does_not_starve(model: Model) -> None:
+    gate = Gate()
+    with Engine(model, executor=gate, tile_px=16) as engine:
+        jobs = [engine.submit(filled(engine, p, 320), priority=p) for p in (Priority.BACKGROUND, Priority.NORMAL)]
+        gate.open.set()
+        for job in jobs:
+            job.result(10)
+    before = gate.order[: len(gate.order) - gate.order[::-1].index(Priority.NORMAL)]
+    share = before.count(Priority.BACKGROUND) / before.count(Priority.NORMAL)
+    assert 0.1 <= share <= 0.15
+
+
+def test_cancelling_frees_the_workers_at_once(model: Model) -> None:
+    gate = Gate()
+    with Engine(model, executor=gate, tile_px=16) as engine:
+        large = engine.submit(filled(engine, 1, 160))
         assert large.cancel()
-        small = engine.submit(filled(2, 16))
+        small = engine.submit(filled(engine, 2, 16))
         gate.open.set()
         small.result(10)
         with pytest.raises(CancelledError):
             large.result()
-    assert gate.order.count(1.0) <= 2
+    assert gate.order.count(1.0) <= 1
+
+
+def test_a_deadline_ends_what_waits_too_long(model: Model) -> None:
+    gate = Gate()
+    with Engine(model, executor=gate, tile_px=16) as engine:
+        late = engine.submit(filled(engine, 1, 160), deadline=time.monotonic() + 0.05)
+        in_time = engine.submit(filled(engine, 2, 160), deadline=time.monotonic() + 60)
+        time.sleep(0.1)
+        gate.open.set()
+        with pytest.raises(TimedOut):
+            late.result(10)
+        in_time.result(10)
+    assert gate.order.count(1.0) <= 1
 
 
 def test_an_error_in_the_progress_callback_ends_that_picture_alone(model: Model) -> None:
@@ -81,48 +137,54 @@ def test_an_error_in_the_progress_callback_ends_that_picture_alone(model: Model)
         raise Cancelled("no longer wanted")
 
     with Engine(model, workers=1, tile_px=16) as engine:
-        stopped, other = engine.submit(filled(1, 64), stop), engine.submit(filled(2, 64))
+        stopped, other = engine.submit(filled(engine, 1, 64), stop), engine.submit(filled(engine, 2, 64))
         with pytest.raises(Cancelled):
             stopped.result(10)
-        assert other.result(10).shape == (3, 128, 128)
+        other.result(10)
 
 
-def test_too_much_waiting_work_is_refused(model: Model) -> None:
-    gate = Gate(model)
-    with Engine(gate, workers=1, tile_px=16, max_waiting=2) as engine:  # type: ignore[arg-type]
-        waiting = [engine.submit(filled(1, 64)), engine.submit(filled(1, 64))]
-        # A worker may have taken the only tile of the first, so one more may find room, and the next does not.
-        with pytest.raises(Overloaded):
-            waiting.extend(engine.submit(filled(1, 64)) for _ in range(3))
+@pytest.mark.parametrize(("max_waiting", "max_waiting_px"), [(2, 10**9), (100, 8192)])
+def test_too_much_waiting_work_is_refused(model: Model, max_waiting: int, max_waiting_px: int) -> None:
+    gate = Gate()
+    with Engine(model, executor=gate, tile_px=16, max_waiting=max_waiting, max_waiting_px=max_waiting_px) as engine:
+        waiting = [engine.submit(filled(engine, 1, 64)), engine.submit(filled(engine, 1, 64))]
+        with pytest.raises(Overloaded, match="waiting already"):
+            waiting.extend(engine.submit(filled(engine, 1, 64)) for _ in range(3))
         gate.open.set()
         for future in waiting:
             future.result(10)
 
 
+def test_a_picture_larger_than_the_bound_is_taken_when_nobody_waits(model: Model) -> None:
+    with Engine(model, workers=1, tile_px=16, max_waiting_px=1) as engine:
+        assert engine.enlarge(noise(64, 64)).shape == (3, 128, 128)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_output_that_is_no_number_is_an_error_not_a_black_picture(model: Model, value: float) -> None:
     with Engine(model, workers=1) as engine, pytest.raises(ModelError, match="no numbers"):
-        engine.submit(filled(value, 8)).result(10)
+        engine.submit(filled(engine, value, 8)).result(10)
 
 
 def test_closing_cancels_what_waits(model: Model) -> None:
-    gate = Gate(model)
-    engine = Engine(gate, workers=1, tile_px=16)  # type: ignore[arg-type]
-    waiting = engine.submit(filled(0, 64))
+    gate = Gate()
+    engine = Engine(model, executor=gate, tile_px=16)
+    waiting = engine.submit(filled(engine, 0, 64))
     threading.Timer(0.2, gate.open.set).start()
     engine.close()
+    assert gate.closed
     with pytest.raises(Cancelled):
         waiting.result(10)
     with pytest.raises(Cancelled):
-        engine.submit(filled(0, 8))
+        engine.submit(filled(engine, 0, 8))
 
 
 def test_a_picture_is_let_go_when_it_is_done(model: Model) -> None:
     with Engine(model, workers=2, tile_px=16) as engine:
-        picture = filled(1, 40)
-        result = engine.submit(picture).result(10)
-        kept = [weakref.ref(picture), weakref.ref(result)]
-        del picture, result
+        work = filled(engine, 1, 40)
+        engine.submit(work).result(10)
+        kept: list[weakref.ref[object]] = [weakref.ref(work), weakref.ref(work.result)]
+        del work
         deadline = time.monotonic() + 5
         while any(ref() is not None for ref in kept) and time.monotonic() < deadline:
             gc.collect()
@@ -137,13 +199,58 @@ def test_a_worker_outlives_whatever_a_callback_raises(model: Model, error: type[
 
     with Engine(model, workers=1, tile_px=16) as engine:
         with pytest.raises(error):
-            engine.submit(filled(1, 8), stop).result(10)
-        assert engine.submit(filled(2, 8)).result(10).shape == (3, 16, 16)
+            engine.submit(filled(engine, 1, 8), stop).result(10)
+        engine.submit(filled(engine, 2, 8)).result(10)
 
 
 def test_a_model_that_breaks_its_promise_is_an_error_not_a_wrong_picture(model: Model) -> None:
-    gate = Gate(model)
-    gate.open.set()
-    gate.run = lambda tensor: tensor.repeat(4, axis=2).repeat(4, axis=3)  # type: ignore[method-assign]
-    with Engine(gate, workers=1) as engine, pytest.raises(ModelError, match="contract promises"):  # type: ignore[arg-type]
-        engine.submit(filled(1, 8)).result(10)
+    class Liar(Gate):
+        def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+            return tensor.repeat(4, axis=2).repeat(4, axis=3)
+
+    with Engine(model, executor=Liar()) as engine, pytest.raises(ModelError, match="contract promises"):
+        engine.enlarge(noise(8, 8))
+
+
+@pytest.mark.parametrize("limit", [4000, 700, 100])
+def test_a_tile_that_memory_does_not_hold_is_halved(model: Model, limit: int) -> None:
+    seen: list[tuple[int, int]] = []
+    executor, picture = SmallMemory(limit), noise(60, 70)
+    with Engine(model, executor=executor, tile_px=64) as engine:
+        work = PlanesWork(picture, engine.plan(60, 70))
+        engine.submit(work, lambda done, total: seen.append((done, total))).result(10)
+    np.testing.assert_array_equal(work.result, doubled(picture))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_what_memory_does_not_hold_in_any_parts_is_a_clear_error(model: Model) -> None:
+    with (
+        Engine(model, executor=SmallMemory(0), tile_px=64) as engine,
+        pytest.raises(OutOfMemoryError, match="fewer workers or a smaller picture"),
+    ):
+        engine.enlarge(noise(60, 70))
+
+
+def test_tiles_of_one_shape_share_a_batch(model: Model) -> None:
+    gate = Gate(batch=4)
+    with Engine(model, executor=gate, tile_px=16) as engine, ThreadPoolExecutor(3) as threads:
+        pictures = [noise(40, 40, 1), noise(40, 40, 2), noise(9, 11, 3)]
+        results = threads.map(engine.enlarge, pictures)
+        time.sleep(0.1)
+        gate.open.set()
+        for picture, result in zip(pictures, results, strict=True):
+            np.testing.assert_array_equal(result, doubled(picture))
+    assert max(gate.batches) == 4
+
+
+def test_a_tile_at_fault_does_not_take_its_batch_along(model: Model) -> None:
+    gate = Gate(batch=4)
+    with Engine(model, executor=gate, tile_px=16) as engine:
+        futures = [engine.submit(filled(engine, value, 8)) for value in (0.0, 1.0, np.nan, 2.0)]
+        gate.open.set()
+        for number, future in enumerate(futures):
+            if number == 2:
+                with pytest.raises(ModelError):
+                    future.result(10)
+            else:
+                future.result(10)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upconv.runtime.contract import Contract, Halo, NoHalo, Provenance, SizeLaw
+from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
 from upconv.runtime.errors import ModelError
 from upconv.runtime.tiling import plan
 
@@ -31,12 +31,12 @@ def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
     height: int, width: int, halo: Halo, multiple: int, minimum: int, tile: int
 ) -> None:
     tiles = plan(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
-    seen = np.zeros((tiles.padded_height, tiles.padded_width), int)
+    seen = np.zeros((tiles.rows.padded, tiles.columns.padded), np.int64)
     for part in tiles.tiles:
         seen[part.rows.keep_start : part.rows.keep_stop, part.columns.keep_start : part.columns.keep_stop] += 1
         for span, length, before, after in (
-            (part.rows, tiles.padded_height, halo.top, halo.bottom),
-            (part.columns, tiles.padded_width, halo.left, halo.right),
+            (part.rows, tiles.rows.padded, halo.top, halo.bottom),
+            (part.columns, tiles.columns.padded, halo.left, halo.right),
         ):
             assert 0 <= span.start <= span.keep_start < span.keep_stop <= span.stop <= length
             assert span.start % multiple == 0
@@ -46,14 +46,25 @@ def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
     assert len({(t.rows.stop - t.rows.start, t.columns.stop - t.columns.start) for t in tiles.tiles}) == 1
 
 
-@given(height=sizes, width=sizes, halo=halos, tile=st.integers(1, 40))
-def test_tiles_put_together_are_the_whole(height: int, width: int, halo: Halo, tile: int) -> None:
-    picture = np.random.default_rng(0).random((3, height, width), np.float32)
-    tiles = plan(height, width, contract(halo, multiple=4), tile)
-    padded, result = tiles.pad(picture), tiles.new_result(3)
-    for part in tiles.tiles:
-        tiles.paste(result, part, tiles.cut(padded, part).repeat(2, axis=2).repeat(2, axis=3))
-    np.testing.assert_array_equal(result, picture.repeat(2, axis=1).repeat(2, axis=2))
+@given(height=sizes, width=sizes, halo=halos, tile=st.integers(1, 40), multiple=st.sampled_from([1, 3, 4]), minimum=sizes)
+def test_halves_of_halves_keep_what_the_tile_keeps(
+    height: int, width: int, halo: Halo, tile: int, multiple: int, minimum: int
+) -> None:
+    whole = plan(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
+    seen = np.zeros((whole.rows.padded, whole.columns.padded), np.int64)
+    for part in whole.tiles:
+        for quarter in (quarter for half in whole.halves(part) or (part,) for quarter in whole.halves(half) or (half,)):
+            seen[quarter.rows.keep_start : quarter.rows.keep_stop, quarter.columns.keep_start : quarter.columns.keep_stop] += 1
+            assert quarter.area <= part.area
+            for axis, span, (before, after) in (
+                (whole.rows, quarter.rows, (halo.top, halo.bottom)),
+                (whole.columns, quarter.columns, (halo.left, halo.right)),
+            ):
+                assert span.start % multiple == span.length % multiple == 0
+                assert 0 <= span.start <= max(span.keep_start - before, 0)
+                assert min(span.keep_stop + after, axis.padded) <= span.stop <= axis.padded
+                assert span.length >= minimum
+    assert (seen == 1).all()
 
 
 def test_a_model_without_a_finite_halo_gets_the_whole_picture() -> None:
@@ -82,3 +93,28 @@ def test_little_is_computed_twice() -> None:
 def test_an_offset_is_refused() -> None:
     with pytest.raises(ModelError, match="offset of 0"):
         plan(8, 8, contract(Halo(top=0, bottom=0, left=0, right=0), offset=1), 64)
+
+
+TABLE = (HaloDeviation(halo_px=16, steps=3, share=0.1), HaloDeviation(halo_px=48, steps=0.4, share=0.01))
+
+
+@pytest.mark.parametrize(
+    ("reach", "side", "exact", "overlap"),
+    [
+        (350, 3000, False, 48),  # the smallest that is good enough
+        (350, 3000, True, 350),
+        (350, 500, False, None),  # a picture in one tile costs nothing more
+        (7, 3000, False, None),  # and so does a small halo
+    ],
+)
+def test_a_wide_halo_gives_way_to_one_that_is_good_enough(reach: int, side: int, exact: bool, overlap: int | None) -> None:
+    wide = contract(Halo(top=reach, bottom=reach, left=reach, right=reach)).model_copy(update={"halo_deviation": TABLE})
+    tiles = plan(side, side, wide, 512, exact=exact)
+    assert tiles.deviation == (TABLE[1] if overlap == 48 else None)
+    if overlap is not None:
+        assert min(t.rows.keep_start - t.rows.start for t in tiles.tiles if t.rows.start) >= overlap
+
+
+def test_a_halo_is_not_replaced_by_one_that_is_not_good_enough() -> None:
+    wide = contract(Halo(top=350, bottom=350, left=350, right=350)).model_copy(update={"halo_deviation": TABLE[:1]})
+    assert plan(3000, 3000, wide, 512).deviation is None

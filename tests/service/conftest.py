@@ -22,6 +22,7 @@ from onnx import helper
 from upconv.runtime import Contract, Model, Picture, codecs
 from upconv.runtime.contract import KEY
 from upconv.runtime.session import Tensor
+from upconv.runtime.stop import Stop
 from upconv.service import Settings, create_app
 from upconv.service.state import State
 
@@ -51,7 +52,7 @@ class Service(httpx.Client):
 
 
 @contextmanager
-def running(**settings: Any) -> Iterator[Service]:
+def _running(**settings: Any) -> Iterator[Service]:
     app = create_app(Settings(**settings))
     server = uvicorn.Server(
         uvicorn.Config(app, http="h11", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=5)
@@ -71,23 +72,29 @@ def running(**settings: Any) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
+def running() -> Callable[..., AbstractContextManager[Service]]:
+    """Runs a service with the settings given."""
+    return _running
+
+
+@pytest.fixture(scope="session")
 def client(nearest_x2: Path) -> Iterator[Service]:
     """A service for tests that leave no trace in it."""
-    with running(models=(nearest_x2,), workers=1) as service:
+    with _running(models=(nearest_x2,), workers=1) as service:
         yield service
 
 
 @pytest.fixture
 def service(nearest_x2: Path) -> Iterator[Service]:
     """A service of the test's own."""
-    with running(models=(nearest_x2,), workers=1) as service:
+    with _running(models=(nearest_x2,), workers=1) as service:
         yield service
 
 
 @pytest.fixture
 def client_with(nearest_x2: Path) -> Callable[..., AbstractContextManager[Service]]:
     """A service that is set up otherwise."""
-    return lambda **settings: running(**{"models": (nearest_x2,), "workers": 1, **settings})
+    return lambda **settings: _running(**{"models": (nearest_x2,), "workers": 1, **settings})
 
 
 @pytest.fixture
@@ -143,10 +150,10 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
     run = Model.run
 
-    def wait(model: Model, tensor: Tensor) -> Tensor:
+    def wait(model: Model, tensor: Tensor, stop: Stop | None = None) -> Tensor:
         gate.tiles += 1
         assert gate.opened.wait(30)
-        return run(model, tensor)
+        return run(model, tensor, stop)
 
     monkeypatch.setattr(Model, "run", wait)
     return gate

@@ -14,7 +14,17 @@ def description(client: httpx.Client) -> dict[str, Any]:
 
 
 def test_routes(description: dict[str, Any]) -> None:
-    assert set(description["paths"]) == {"/v1/upscale", "/v1/models", "/healthz", "/readyz", "/metrics"}
+    one_model = {
+        f"/v2/models/{{model}}{version}{what}"
+        for version in ("", "/versions/{version}")
+        for what in ("", "/ready", "/config", "/stats", "/infer")
+    }
+    others = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index", "/v2/models/stats"}
+    assert {path for path in description["paths"] if path.startswith("/v2")} == one_model | others
+    assert {path for path in description["paths"] if not path.startswith("/v2")} == {
+        *("/v1/upscale", "/v1/models"),
+        *("/healthz", "/readyz", "/metrics"),
+    }
 
 
 def test_upscale(description: dict[str, Any]) -> None:

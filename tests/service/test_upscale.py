@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime import Upscaler, codecs
-from upconv.service.upscale import accepted_format
+from upconv.service.parameters import accepted_format
 
 Encoded = Callable[..., bytes]
 PNG = {"Content-Type": "image/png"}

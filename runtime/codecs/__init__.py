@@ -1,0 +1,29 @@
+"""Image bytes to pictures and back, with libvips."""
+
+from upconv.runtime.codecs.animation import Animation, decode_frames, encode_frames
+from upconv.runtime.codecs.decoding import decode
+from upconv.runtime.codecs.encoding import check_size, encode
+from upconv.runtime.codecs.files import read, read_bytes, write_atomically
+from upconv.runtime.codecs.formats import ANIMATED, FORMATS, MAX_PIXELS, MEDIA_TYPES, WRITABLE, format_of, sniff, unread
+from upconv.runtime.codecs.profiles import to_srgb
+
+__all__ = [
+    "ANIMATED",
+    "FORMATS",
+    "MAX_PIXELS",
+    "MEDIA_TYPES",
+    "WRITABLE",
+    "Animation",
+    "check_size",
+    "decode",
+    "decode_frames",
+    "encode",
+    "encode_frames",
+    "format_of",
+    "read",
+    "read_bytes",
+    "sniff",
+    "to_srgb",
+    "unread",
+    "write_atomically",
+]

@@ -1,0 +1,65 @@
+"""Whatever colours a file is in, as grey or RGB of 8 or 16 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upconv.runtime.codecs import profiles
+from upconv.runtime.errors import ImageError
+
+PLAIN = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
+"""What libvips calls pixels that need no conversion."""
+
+_CHANNELS = {"b-w": 1, "grey16": 1, "cmyk": 4}
+"""Channels of colour where they are not three."""
+_UNKNOWN_RANGE = "the picture holds {} samples, whose range is not known; convert it to 16 bits first"
+
+
+def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
+    """The image with 1 to 4 channels of 8 or 16 bits, and what had to be changed for it.
+
+    Raises `ImageError` for samples that have no known range and for more channels than a colour has.
+    """
+    image, notes = _with_one_extra(_named(image))
+    if image.format == "uint":
+        image = _plain((image >> 16).cast("ushort"))
+        notes = (*notes, "32 bits reduced to 16")
+    if image.interpretation in PLAIN and image.format in ("uchar", "ushort"):
+        return image, notes
+    if image.interpretation == "cmyk" and image.format in ("uchar", "ushort"):
+        return profiles.transformed(image, "cmyk"), (*notes, "CMYK converted to sRGB")
+    if image.interpretation in PLAIN or image.format not in ("uchar", "ushort", "short", "float"):
+        raise ImageError(_UNKNOWN_RANGE.format(image.format))
+    return _colorimetric(image, notes)
+
+
+def _named(image: Any) -> Any:
+    """An image whose channels are grey or RGB where its file does not say."""
+    if image.interpretation != "multiband":
+        return image
+    if image.bands > 4:
+        raise ImageError(f"the picture has {image.bands} channels; expected grey or RGB, with or without alpha")
+    return _plain(image)
+
+
+def _plain(image: Any) -> Any:
+    deep, grey = image.format == "ushort", image.bands < 3
+    return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))
+
+
+def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
+    """What is beyond the first channel after the colour is no opacity."""
+    most = _CHANNELS.get(image.interpretation, 3) + 1
+    extra = image.bands - most
+    if extra <= 0:
+        return image, ()
+    return image.extract_band(0, n=most), (f"{extra} channel{'s' * (extra > 1)} beside colour and alpha dropped",)
+
+
+def _colorimetric(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+    if image.bands < 3:
+        raise ImageError(_UNKNOWN_RANGE.format(image.format))
+    shallow = image.format == "uchar"
+    converted = image.colourspace("srgb" if shallow else "rgb16")
+    note = f"{image.interpretation} in {image.format} converted to {8 if shallow else 16}-bit sRGB"
+    return converted.cast("uchar" if shallow else "ushort"), (*notes, note)

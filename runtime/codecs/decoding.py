@@ -1,0 +1,123 @@
+"""Image bytes to pictures: the header is looked at first, then the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pyvips
+
+from upconv.runtime.codecs import color, headers, metadata, profiles, tiff_tags
+from upconv.runtime.codecs.failures import reason
+from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
+from upconv.runtime.errors import ImageError
+from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.resampling import to_samples
+
+# Only loaders that libvips' authors consider safe for files from strangers.
+pyvips.block_untrusted_set(True)
+# Every picture is worked on once: remembered operations would only keep the last ones in memory.
+pyvips.cache_set_max(0)
+
+T = TypeVar("T")
+
+_LOADERS: dict[str, Callable[..., Any]] = {
+    "jpeg": pyvips.Image.jpegload_buffer,
+    "png": pyvips.Image.pngload_buffer,
+    "webp": pyvips.Image.webpload_buffer,
+    "avif": pyvips.Image.heifload_buffer,
+    "tiff": pyvips.Image.tiffload_buffer,
+    "gif": pyvips.Image.gifload_buffer,
+}
+_GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1")
+_NO_GAIN_MAP = "HDR gain map dropped"
+_HEADERS_BYTES = 1 << 18
+_MISSING_PIXELS = ("premature end", "Huffman", "instead of RST", "arithmetic")
+_MOST_CHANNELS = 16
+"""Beyond these, pixels take too much room; 5 are the most that mean anything."""
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture in an image file's bytes, upright; of several frames or pages, the first.
+
+    Raises `ImageError` where the bytes are no whole image of a format in `FORMATS`, and `ImageTooLargeError`, before
+    decoding, where its header announces more than `max_pixels`.
+    """
+    name = headers.check(data, max_pixels)
+    return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on)))
+
+
+def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
+    """What `read(fail_on)` gives; raises `ImageError` where libvips finds the data wanting."""
+    try:
+        return _forgiving(read) if name == "jpeg" else read("error")
+    except pyvips.Error as error:
+        raise ImageError(f"the {name} data is damaged or incomplete: {reason(error)}") from error
+
+
+def _forgiving(read: Callable[[str], T]) -> T:
+    """What `read` gives. Where pixels are missing, libjpeg only warns; and so it does of what does no harm."""
+    try:
+        return read("warning")
+    except pyvips.Error as error:
+        if any(sign in str(error.detail) for sign in _MISSING_PIXELS):
+            raise
+        return read("error")
+
+
+def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any) -> Any:
+    """A libvips image that is not computed yet; raises `ImageTooLargeError` where that would take too much."""
+    image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
+    headers.check_size(image.width, image.height, max_pixels)
+    headers.check_frames(frames_of(image))
+    if image.bands > _MOST_CHANNELS:
+        raise ImageError(f"the picture has {image.bands} channels; expected grey or RGB, with or without alpha")
+    return image
+
+
+def frames_of(image: Any) -> int:
+    """How many frames or pages the file has that the image was opened from."""
+    count: int = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    return count
+
+
+def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, tuple[str, ...]]:
+    """Samples of 8 or 16 bits as they lie in the file, the profile they are in, and what had to be changed."""
+    converted, notes = color.grey_or_rgb(image)
+    used_up = image.interpretation not in color.PLAIN
+    profile, said = (None, ()) if used_up else profiles.fitting(converted)
+    return to_samples(_upright(converted) if upright else converted), profile, (*notes, *said)
+
+
+def _picture(data: bytes, name: str, image: Any) -> Picture:
+    missed = _missed(data, name, image)
+    beside = metadata.of(image, name)
+    samples, profile, notes = pixels(image)
+    if _NO_GAIN_MAP in missed:
+        # The packet says where in the file the map is, and how large.
+        beside = replace(beside, fields=tuple(field for field in beside.fields if field[0] != "xmp-data"))
+    bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
+    return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed))
+
+
+def _upright(image: Any) -> Any:
+    turned = image.get_typeof("orientation") and image.get("orientation") > 1
+    # Turning takes the rows in another order than they are decoded in.
+    return image.copy_memory().autorot() if turned else image
+
+
+def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
+    """What is in the file and not in the picture."""
+    frames, missed = frames_of(image), []
+    if name == "png" and b"acTL" in data[:_HEADERS_BYTES].split(b"IDAT", 1)[0]:
+        missed.append("the first frame of an animated PNG taken")
+    if frames > 1:
+        missed.append(f"the first of {frames} {'frames' if name in ANIMATED else 'pictures'} taken")
+    if name == "jpeg" and any(mark in data[:_HEADERS_BYTES] for mark in _GAIN_MAP):
+        missed.append(_NO_GAIN_MAP)
+    if name == "tiff" and tiff_tags.EXIF in tiff_tags.first_directory(data):
+        missed.append("EXIF dropped, which is not read from tiff")
+    if name == "png" and image.get_typeof("palette"):
+        missed.append("palette expanded to RGB")
+    return tuple(missed)

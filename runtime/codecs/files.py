@@ -1,0 +1,82 @@
+"""Picture files on disk: read whole or not at all, and written the same way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from upconv.runtime.codecs.decoding import decode
+from upconv.runtime.codecs.formats import HEAD_BYTES, MAX_PIXELS, sniff, unread
+from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError, OutputError
+from upconv.runtime.picture import Picture
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_BYTES_A_PIXEL = 16
+"""Four channels of 32 bits: no file needs more."""
+_BYTES_BESIDE = 1 << 26
+"""Room for profiles and metadata."""
+
+
+def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture in a file; raises `ImageError` with the file's name."""
+    data = read_bytes(path, max_pixels)
+    try:
+        return decode(data, max_pixels)
+    except ImageError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def read_bytes(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
+    """What is in an image file.
+
+    Raises `ImageError` where it is no file, of no format that is read, too long to hold a picture of `max_pixels`, or
+    not the same after reading as before.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ImageError(f"{path} is no file; expected one that holds a picture")
+        return _read(path, _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE)
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        head = file.read(HEAD_BYTES)
+        if sniff(head) is None:
+            raise ImageError(f"{path}: {unread(head)}")
+        if before.st_size > limit:
+            raise ImageTooLargeError(f"{path} has {before.st_size} bytes; no picture that is allowed needs over {limit}")
+        data = head + file.read(limit)
+        after = os.fstat(file.fileno())
+    if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ImageError(f"{path} changed while it was read; try again when it is complete")
+    return data
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put a whole file in place, or leave everything as it was.
+
+    Raises `OutputError` where it cannot be written, `DiskFullError` where nothing else could either.
+    """
+    try:
+        _write(path, data)
+    except OSError as error:
+        kind = DiskFullError if error.errno in _FULL else OutputError
+        raise kind(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".upconv-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,72 @@
+"""The directories of a TIFF, as far as it takes to tell what kind of file it is (TIFF 6.0, section 2; BigTIFF)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SUBFILE, PHOTOMETRIC, TILE_WIDTH, TILE_LENGTH, SUB_DIRECTORIES = 254, 262, 322, 323, 330
+EXIF, DNG_VERSION = 34665, 50706
+
+_RAW_PHOTOMETRICS = (32803, 34892)
+_INLINE = {1: 1, 3: 2, 4: 4, 13: 4}
+"""Bytes of the integer types."""
+_MOST_TAGS = 512
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How long the file's counts and offsets are."""
+
+    data: bytes
+    order: Literal["little", "big"]
+    count: int
+    offset: int
+    entry: int
+
+    def number(self, start: int, length: int) -> int:
+        """An unsigned integer, or 0 beyond the end."""
+        return int.from_bytes(self.data[start : start + length], self.order)
+
+    def tags(self, start: int) -> int:
+        """How many entries a directory has."""
+        return self.number(start, self.count)
+
+    def following(self, start: int) -> int:
+        """Where the directory after this one starts, or 0."""
+        return self.number(start + self.count + self.tags(start) * self.entry, self.offset)
+
+
+def first_directory(data: bytes) -> dict[int, int]:
+    """The directory's integers, the first where a tag has several that fit; empty where there is no directory."""
+    layout = _layout(data)
+    start = layout.number(layout.offset, layout.offset)
+    first = start + layout.count
+    stop = min(first + min(layout.tags(start), _MOST_TAGS) * layout.entry, len(data))
+    tags: dict[int, int] = {}
+    for place in range(first, stop, layout.entry):
+        length = _INLINE.get(layout.number(place + 2, 2), 0)
+        tags[layout.number(place, 2)] = layout.number(place + 4 + layout.offset, length)
+    return tags
+
+
+def count_directories(data: bytes, most: int) -> int:
+    """How many pages the file has, counted up to `most`, and in a circle too."""
+    layout = _layout(data)
+    start, count = layout.number(layout.offset, layout.offset), 0
+    while 0 < start < len(data) and count < most:
+        count += 1
+        start = layout.following(start)
+    return count
+
+
+def is_raw(tags: dict[int, int]) -> bool:
+    """Whether this is a camera's raw file, whose first picture is but a thumbnail (DNG, NEF, ARW and the like)."""
+    thumbnail_first = tags.get(SUBFILE, 0) & 1 and SUB_DIRECTORIES in tags
+    return DNG_VERSION in tags or tags.get(PHOTOMETRIC) in _RAW_PHOTOMETRICS or bool(thumbnail_first)
+
+
+def _layout(data: bytes) -> _Layout:
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    big = int.from_bytes(data[2:4], order) == 43
+    return _Layout(data, order, 8, 8, 20) if big else _Layout(data, order, 2, 4, 12)

@@ -1,0 +1,161 @@
+"""Whose turn it is: deficit round robin by tile (Shreedhar and Varghese, 1995), so that nobody waits for a large picture.
+
+Every request in the line has a credit of pixels. In its turn the credit grows by a quantum, and as many of its tiles are
+computed as it pays for. With the largest tile in the line as the quantum, that is one tile or a few small ones. A request of
+lower priority gets a part of the quantum, so it saves up over several rounds: it is slower, but never starves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import IntEnum
+from threading import Lock
+from typing import Protocol
+
+from upconv.runtime.errors import Overloaded, TimedOut
+from upconv.runtime.session import Tensor
+from upconv.runtime.stop import Stop
+from upconv.runtime.tiling import Plan, Tile
+
+OnTile = Callable[[int, int], None]
+"""Called with the number of tiles that are done and of all."""
+
+
+class Priority(IntEnum):
+    """How large a request's share is while others wait."""
+
+    BACKGROUND = 1
+    NORMAL = 8
+    URGENT = 64
+
+
+class Work(Protocol):
+    """A picture's tiles; `cut` and `paste` are called from the workers, for several tiles at once."""
+
+    @property
+    def plan(self) -> Plan:
+        """Which tiles there are."""
+
+    def cut(self, tile: Tile) -> Tensor:
+        """The tile's input, (1, C, h, w) float32."""
+
+    def paste(self, tile: Tile, output: Tensor) -> None:
+        """Take a tile's output, (1, C, scale*h, scale*w)."""
+
+
+@dataclass(eq=False)
+class Request:
+    """One picture on its way."""
+
+    work: Work
+    on_tile: OnTile | None = None
+    priority: Priority = Priority.NORMAL
+    deadline: float = float("inf")
+    """When the result is of no use any more, by `time.monotonic()`."""
+    future: Future[None] = field(default_factory=Future)
+    stop: Stop = field(default_factory=Stop)
+    waiting: deque[Tile] = field(init=False)
+    credit: float = 0
+    _done: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.waiting = deque(self.work.plan.tiles)
+        self.future.add_done_callback(lambda _: self.stop.say())
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody needs further tiles."""
+        return self.future.done()
+
+    def finish_one(self) -> None:
+        """Count a tile that was pasted; the last one ends the request."""
+        with self._lock:
+            self._done += 1
+            done, total = self._done, len(self.work.plan.tiles)
+        # Before the future is set: whoever waits for it has then seen all progress.
+        if self.on_tile is not None and not self.over:
+            self.on_tile(done, total)
+        if done == total:
+            with suppress(InvalidStateError):  # called off meanwhile
+                self.future.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """End the request with an error, unless it is over."""
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
+
+
+class Schedule:
+    """The line of requests. Holds no lock: whoever uses it from several threads does."""
+
+    def __init__(self, max_waiting: int, max_waiting_px: int) -> None:
+        self._line: deque[Request] = deque()
+        self._max_waiting, self._max_waiting_px = max_waiting, max_waiting_px
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    @property
+    def waiting_px(self) -> int:
+        """Input pixels of the tiles that nobody computes yet."""
+        return sum(request.waiting[0].area * len(request.waiting) for request in self._line)
+
+    def add(self, request: Request) -> None:
+        """Let a request wait; raises `Overloaded` where more waits already than allowed."""
+        self._sweep()
+        if len(self._line) >= self._max_waiting:
+            raise Overloaded(f"{len(self._line)} pictures are waiting already; try again later")
+        if self._line and self.waiting_px + request.work.plan.computed_px > self._max_waiting_px:
+            raise Overloaded(f"{self.waiting_px / 1e6:.0f} megapixels are waiting already; try again later")
+        self._line.append(request)
+
+    def take(self, most: int = 1) -> list[tuple[Request, Tile]]:
+        """The tile whose turn it is, and up to `most` - 1 further ones of the same shape; empty where nobody waits."""
+        self._sweep()
+        if not self._line:
+            return []
+        first = self._next()
+        taken = [first]
+        while len(taken) < most and self._line and self._line[0].waiting[0].shape == first[1].shape:
+            taken.append(self._next())
+        return taken
+
+    def drain(self) -> Iterator[Request]:
+        """Everybody who waits, taken out of the line."""
+        while self._line:
+            yield self._line.popleft()
+
+    def _sweep(self) -> None:
+        """Drop those who no longer wait, and tell those whose time is over."""
+        now = time.monotonic()
+        for request in self._line:
+            if request.deadline <= now:
+                request.fail(TimedOut("the time for this picture is over; allow more, or try again when less is waiting"))
+        if any(request.over for request in self._line):
+            self._line = deque(request for request in self._line if not request.over)
+
+    def _next(self) -> tuple[Request, Tile]:
+        heaviest = max(request.priority for request in self._line)
+        quantum = max(request.waiting[0].area for request in self._line)
+        while True:
+            request = self._line[0]
+            if request.credit >= request.waiting[0].area:
+                return request, self._pay(request)
+            request.credit += quantum * request.priority / heaviest
+            if request.credit < request.waiting[0].area:
+                self._line.rotate(-1)
+
+    def _pay(self, request: Request) -> Tile:
+        tile = request.waiting.popleft()
+        request.credit -= tile.area
+        if not request.waiting:
+            self._line.popleft()
+        elif request.credit < request.waiting[0].area:
+            self._line.rotate(-1)
+        return tile

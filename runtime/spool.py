@@ -1,0 +1,148 @@
+"""Samples on disk: a large picture lies in an unlinked temporary file, so that it takes no memory.
+
+The file is an uncompressed BigTIFF of one strip (https://libtiff.gitlab.io/libtiff/specification/bigtiff.html), because
+libvips reads that row by row, in any depth and number of channels. Raw data it would map, and mapped pages count as memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import sys
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from numpy.typing import DTypeLike
+
+from upconv.runtime.errors import OutputError
+from upconv.runtime.picture import Samples
+
+_DATA = mmap.ALLOCATIONGRANULARITY
+"""Where the samples begin in the file: as far in as a mapping has to."""
+_ALLOCATES = hasattr(os, "posix_fallocate")
+
+
+class SpooledSamples(np.ndarray):
+    """Samples whose pages lie in a `spool`; parts and copies of them are plain arrays."""
+
+    spool: Spool | None = None
+
+    def __array_finalize__(self, whole: object) -> None:
+        self.spool = None
+
+
+class Spool:
+    """Room on disk for samples (H, W, C), written in any order by any number of threads."""
+
+    def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
+        """Raises `OutputError` where the disk has no room for them."""
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        handle, name = tempfile.mkstemp(prefix="upconv-", suffix=".tif")
+        try:
+            self._file = os.fdopen(handle, "r+b", buffering=0)
+            self.path = _nameless(self._file.fileno(), name)
+            self._end = weakref.finalize(self, self._file.close)
+            size = _DATA + int(np.prod(shape)) * self.dtype.itemsize
+            os.posix_fallocate(self._file.fileno(), 0, size) if _ALLOCATES else os.truncate(self._file.fileno(), size)
+            self._put(memoryview(_header(shape, self.dtype)), 0)
+        except OSError as error:
+            Path(name).unlink(missing_ok=True)
+            raise OutputError(
+                f"no room for a picture of {shape[1]}x{shape[0]} in {Path(name).parent}: {error.strerror}"
+            ) from error
+        self._map: mmap.mmap | None = None
+
+    def write(self, top: int, left: int, block: Samples) -> None:
+        """Put a block (h, w, C) with its first sample at row `top` and column `left`; raises `OutputError`."""
+        step = self.dtype.itemsize * self.shape[2]
+        try:
+            for row, line in enumerate(np.ascontiguousarray(block), start=top):
+                self._put(line.data, _DATA + (row * self.shape[1] + left) * step)
+        except OSError as error:
+            raise OutputError(f"cannot keep a picture of {self.shape[1]}x{self.shape[0]} on disk: {error.strerror}") from error
+
+    def fill(self, image: Any) -> None:
+        """Write all of a libvips image of this shape, row by row; raises `pyvips.Error`."""
+        os.lseek(self._file.fileno(), _DATA, os.SEEK_SET)
+        image.rawsave_target(pyvips.Target.new_to_descriptor(self._file.fileno()))
+
+    def image(self) -> Any:
+        """What was written as a libvips image, to be read from top to bottom once."""
+        image = pyvips.Image.new_from_file(self.path, access="sequential")
+        image._references.append(self)  # or the file would be gone when libvips starts to read
+        return image
+
+    def samples(self) -> Samples:
+        """What was written as an array that cannot be changed; its pages come from disk when they are touched."""
+        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        samples: Any = np.frombuffer(self._map, self.dtype, offset=_DATA).reshape(self.shape).view(SpooledSamples)
+        samples.spool = self
+        result: Samples = samples
+        return result
+
+    def release(self) -> None:
+        """Give back the memory of pages that were touched; they come from disk again when they are needed."""
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def _put(self, data: memoryview, offset: int) -> None:
+        written = os.pwrite(self._file.fileno(), data, offset)
+        if written < data.nbytes:  # a disk that fills up takes a part first
+            self._put(data.cast("B")[written:], offset + written)
+
+
+def spool_of(samples: Samples) -> Spool | None:
+    """Where these samples lie, if they are all of a spool's."""
+    return samples.spool if isinstance(samples, SpooledSamples) else None
+
+
+def part(samples: Samples, top: int, bottom: int, left: int, right: int) -> Samples:
+    """A block of samples; of spooled ones a copy, for which no memory is kept beside it."""
+    block = samples[top:bottom, left:right]
+    spool = spool_of(samples)
+    if spool is None:
+        return block
+    copied: Any = np.array(block, subok=False)
+    spool.release()
+    plain: Samples = copied
+    return plain
+
+
+def _nameless(handle: int, name: str) -> str:
+    """A path to the open file that goes away with the process, whatever ends it."""
+    path = f"/proc/self/fd/{handle}"
+    if sys.platform != "linux" or not os.path.exists(path):
+        return name
+    os.unlink(name)
+    return path
+
+
+def _header(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> bytes:
+    height, width, channels = shape
+    bits = 8 * dtype.itemsize
+    entries = [
+        _entry(256, "I", width),
+        _entry(257, "I", height),
+        _entry(258, "H", *[bits] * channels),
+        _entry(259, "H", 1),  # no compression
+        _entry(262, "H", 2 if channels > 2 else 1),  # RGB, or black is zero
+        _entry(273, "Q", _DATA),
+        _entry(277, "H", channels),
+        _entry(278, "I", height),  # rows of the strip
+        _entry(279, "Q", height * width * channels * dtype.itemsize),
+        _entry(284, "H", 1),  # interleaved
+    ]
+    if channels in (2, 4):
+        entries.append(_entry(338, "H", 2))  # the last is opacity, not premultiplied
+    order = b"II" if sys.byteorder == "little" else b"MM"
+    return struct.pack("=2sHHHQQ", order, 43, 8, 0, 16, len(entries)) + b"".join(entries) + bytes(8)
+
+
+def _entry(tag: int, kind: str, *values: int) -> bytes:
+    packed = struct.pack("=" + kind * len(values), *values)
+    return struct.pack("=HHQ", tag, {"H": 3, "I": 4, "Q": 16}[kind], len(values)) + packed.ljust(8, b"\0")

@@ -1,0 +1,40 @@
+"""How a result that nobody wants any more is called off while it is computed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Stop:
+    """Says, once, that a result is no longer wanted; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], object]] = []
+        self.set = False
+        """Whether it was said."""
+
+    def say(self) -> None:
+        """Tell everyone who listens."""
+        with self._lock:
+            self.set = True
+            listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener()
+
+    @contextmanager
+    def telling(self, listener: Callable[[], object]) -> Iterator[None]:
+        """Call `listener` when it is said within the block, or at once where it was."""
+        with self._lock:
+            if not self.set:
+                self._listeners.append(listener)
+        if self.set:
+            listener()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)

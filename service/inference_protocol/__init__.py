@@ -1,0 +1,5 @@
+"""The Open Inference Protocol v2 over REST, so that Triton's and KServe's clients work unchanged.
+
+https://github.com/kserve/open-inference-protocol, with Triton's extensions for binary tensors, configuration, statistics
+and the repository's index.
+"""

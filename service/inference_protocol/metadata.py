@@ -1,0 +1,60 @@
+"""What the protocol tells of the service and its models."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from upconv.service.inference_protocol import datatypes
+from upconv.service.inference_protocol.inference import shape_of
+from upconv.service.inference_protocol.messages import ModelMetadata, ServerMetadata, TensorMetadata
+from upconv.service.inference_protocol.reply import VERSION
+from upconv.service.registry import Entry
+
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
+PLATFORM = "onnx_onnxv1"
+
+_IMAGES = "the input may also be BYTES, each element an image file; the output is then BYTES as well"
+_CONFIG_TYPES = {"BYTES": "STRING"}
+
+
+def of_server() -> ServerMetadata:
+    """Name, version, extensions."""
+    return ServerMetadata(name="upconv", version=version("upconv"), extensions=EXTENSIONS)
+
+
+def of_model(entry: Entry) -> ModelMetadata:
+    """A model's tensors."""
+    session = entry.model.session
+    return ModelMetadata(
+        name=entry.name,
+        versions=[VERSION],
+        platform=PLATFORM,
+        inputs=[_tensor(node) for node in session.get_inputs()],
+        outputs=[_tensor(node) for node in session.get_outputs()],
+        parameters={"sha256": entry.model.sha256, **({"encoded_images": _IMAGES} if entry.upscaler else {})},
+    )
+
+
+def configuration(entry: Entry) -> dict[str, Any]:
+    """The same as Triton's model configuration."""
+    described = of_model(entry)
+    return {
+        "name": described.name,
+        "platform": described.platform,
+        "backend": "onnxruntime",
+        "max_batch_size": 0,
+        "input": [_configured(tensor) for tensor in described.inputs],
+        "output": [_configured(tensor) for tensor in described.outputs],
+        "version_policy": {"latest": {"num_versions": 1}},
+        "parameters": {name: {"string_value": value} for name, value in described.parameters.items()},
+    }
+
+
+def _tensor(node: Any) -> TensorMetadata:
+    return TensorMetadata(name=node.name, datatype=datatypes.of_onnx(node.type), shape=shape_of(node.shape))
+
+
+def _configured(tensor: TensorMetadata) -> dict[str, Any]:
+    kind = _CONFIG_TYPES.get(tensor.datatype, tensor.datatype)
+    return {"name": tensor.name, "data_type": f"TYPE_{kind}", "dims": tensor.shape}

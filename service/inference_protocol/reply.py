@@ -1,0 +1,106 @@
+"""From outputs to an answer's body: JSON, with binary tensors behind it where they are wanted."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upconv.service.inference_protocol import datatypes
+from upconv.service.inference_protocol.errors import TensorError
+from upconv.service.inference_protocol.messages import InferResponse, Output
+from upconv.service.inference_protocol.request import LENGTH_HEADER, Request
+
+VERSION = "1"
+"""The one version that every model has."""
+
+_MOST_JSON_VALUES = 1_000_000
+_SMALL = 1024
+"""Bytes below which compression gains nothing."""
+_REFUSED = re.compile(r"q\s*=\s*0(\.0*)?\s*$")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """An output tensor."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    values: NDArray[Any] | list[bytes]
+
+    @property
+    def binary(self) -> bytes:
+        """As it goes over the wire."""
+        if isinstance(self.values, list):
+            return datatypes.join(self.values)
+        return np.ascontiguousarray(self.values, datatypes.NUMPY[self.datatype]).tobytes()
+
+    @property
+    def json(self) -> list[Any]:
+        """Flat, in row-major order; raises `TensorError` where JSON cannot hold it."""
+        if isinstance(self.values, list):
+            return [base64.b64encode(value).decode("ascii") for value in self.values]
+        if self.values.size > _MOST_JSON_VALUES:
+            raise TensorError(f"output {self.name!r} has {self.values.size} values, too many for JSON; ask for binary_data")
+        flat: list[Any] = self.values.ravel().tolist()
+        return flat
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A body and the headers that go with it."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+def write(model: str, request: Request, outputs: list[Computed], parameters: dict[str, str], accept: str) -> Reply:
+    """The answer to `request`; packed where `accept`, its Accept-Encoding, asks for it."""
+    blobs: list[bytes] = []
+    described = []
+    for output in outputs:
+        tensor = Output(name=output.name, shape=list(output.shape), datatype=output.datatype)
+        if _binary(output.name, request):
+            blobs.append(output.binary)
+            tensor.parameters = {"binary_data_size": len(blobs[-1])}
+        else:
+            tensor.data = output.json
+        described.append(tensor)
+    answer = InferResponse(
+        model_name=model, model_version=VERSION, id=request.id, parameters=parameters or None, outputs=described
+    )
+    head = answer.model_dump_json(exclude_none=True).encode()
+    headers = {"Content-Type": "application/octet-stream", LENGTH_HEADER: str(len(head))} if blobs else {}
+    return _packed(b"".join((head, *blobs)), {"Content-Type": "application/json", **headers}, accept)
+
+
+def wanted(request: Request, names: list[str]) -> list[str]:
+    """The outputs that are asked for, of those there are; raises `TensorError` for others."""
+    asked = [output.name for output in request.outputs] or names
+    for name in asked:
+        if name not in names:
+            raise TensorError(f"there is no output {name!r}; the model gives {', '.join(names)}")
+    if len(set(asked)) != len(asked):
+        raise TensorError("an output is asked for twice")
+    return asked
+
+
+def _binary(name: str, request: Request) -> bool:
+    own = next((output.parameters.get("binary_data") for output in request.outputs if output.name == name), None)
+    return bool(request.parameters.get("binary_data_output", False) if own is None else own)
+
+
+def _packed(body: bytes, headers: dict[str, str], accept: str) -> Reply:
+    offered = {part.split(";")[0].strip().lower() for part in accept.split(",") if not _REFUSED.search(part)}
+    if len(body) > _SMALL and "gzip" in offered:
+        return Reply(gzip.compress(body, 1, mtime=0), {**headers, "Content-Encoding": "gzip"})
+    if len(body) > _SMALL and "deflate" in offered:
+        return Reply(zlib.compress(body, 1), {**headers, "Content-Encoding": "deflate"})
+    return Reply(body, headers)

@@ -1,0 +1,52 @@
+"""What may be asked of a picture, by query parameters and by the Accept header."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from upconv.runtime import codecs
+from upconv.runtime.upscaler import MAX_SCALE
+
+_LONGEST_SIDE = 1_000_000
+
+
+class UpscaleQuery(BaseModel):
+    """What is to become of the picture."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(
+        default=None, max_length=200, description="name of a loaded model; the default where none is given"
+    )
+    scale: float | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SCALE,
+        allow_inf_nan=False,
+        description="enlargement per side, any number; the model's own where nothing is given",
+    )
+    width: int | None = Field(
+        default=None, ge=1, le=_LONGEST_SIDE, description="pixels, instead of a scale; alone it keeps the shape"
+    )
+    height: int | None = Field(
+        default=None, ge=1, le=_LONGEST_SIDE, description="pixels, instead of a scale; alone it keeps the shape"
+    )
+    format: Literal["jpeg", "png", "webp", "avif", "tiff"] | None = Field(
+        default=None, description="of the result; otherwise the one image type that Accept names, otherwise that of the picture"
+    )
+    quality: int = Field(default=90, ge=1, le=100, description="for JPEG, WebP and AVIF")
+
+
+def accepted_format(accept: str) -> str | None:
+    """The format of the one writable image type that an Accept header names, or none."""
+    offered = {codecs.MEDIA_TYPES[name]: name for name in codecs.WRITABLE}
+    named = {
+        offered[kind] for kind, *parameters in map(_parts, accept.split(",")) if kind in offered and "q=0" not in parameters
+    }
+    return named.pop() if len(named) == 1 else None
+
+
+def _parts(entry: str) -> list[str]:
+    return [part.strip().lower() for part in entry.split(";")]

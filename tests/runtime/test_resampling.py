@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from upconv.runtime.resampling import resize
+
+Photograph = Callable[[int, int], np.ndarray]
+
+
+@pytest.mark.parametrize("size", [(94, 122), (70, 91), (47, 61), (48, 62), (200, 61), (188, 244)])
+def test_enlarging_is_pillows_cubic_interpolation(size: tuple[int, int], photograph: Photograph) -> None:
+    pixels = photograph(61, 47)
+    expected = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    assert np.abs(resize(pixels, *size).astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(30, 40), (47, 30), (5, 4), (24, 31)])
+def test_shrinking_is_close_to_pillows_lanczos(size: tuple[int, int], photograph: Photograph) -> None:
+    pixels = photograph(61, 47)
+    expected = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    assert np.abs(resize(pixels, *size).astype(int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(20, 90), (90, 20), (1, 200), (333, 1)])
+def test_one_side_may_shrink_while_the_other_grows(size: tuple[int, int]) -> None:
+    resized = resize(np.full((61, 47, 2), 77, np.uint16), *size)
+    assert resized.shape == (size[1], size[0], 2)
+    assert resized.dtype == np.uint16
+    assert (resized == 77).all()

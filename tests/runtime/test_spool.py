@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import errno
+import gc
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from upconv.runtime import canvas, codecs, resampling
+from upconv.runtime.canvas import MemoryCanvas, new_canvas
+from upconv.runtime.errors import OutputError
+from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.spool import Spool, part, spool_of
+
+
+def noise(height: int, width: int, channels: int, depth: Any = np.uint8) -> Samples:
+    samples: Samples = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (height, width, channels)).astype(depth)
+    return samples
+
+
+def spooled(samples: Samples) -> Samples:
+    height, width, channels = samples.shape
+    spool = Spool((height, width, channels), samples.dtype)
+    spool.write(0, 0, samples)
+    return spool.samples()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", [Spool, MemoryCanvas])
+def test_blocks_written_in_any_order_come_back_as_one(
+    channels: int, depth: Any, kind: type[Spool] | type[MemoryCanvas]
+) -> None:
+    samples = noise(50, 37, channels, depth)
+    room = kind(samples.shape, depth)
+    for top, left in ((30, 20), (0, 20), (30, 0), (0, 0)):
+        room.write(top, left, samples[top : top + 30, left : left + 20])
+    np.testing.assert_array_equal(room.samples(), samples)
+    np.testing.assert_array_equal(resampling.to_samples(resampling.to_image(room.samples())), samples)
+
+
+def test_parts_and_copies_are_plain_arrays() -> None:
+    samples = spooled(noise(9, 8, 3))
+    assert spool_of(samples) is not None
+    for other in (samples[:5], samples.copy(), samples[..., :1], samples.T, samples + 1):
+        assert spool_of(other) is None
+    np.testing.assert_array_equal(part(samples, 2, 7, 1, 8), noise(9, 8, 3)[2:7, 1:8])
+
+
+def test_the_file_lives_as_long_as_an_array_or_image_of_it() -> None:
+    before = len(os.listdir("/dev/fd"))
+    image = resampling.to_image(spooled(noise(300, 200, 3)))
+    gc.collect()
+    enlarged = image.resize(2)
+    del image
+    gc.collect()
+    assert enlarged.avg() == pytest.approx(noise(300, 200, 3).mean(), abs=1)
+    del enlarged
+    gc.collect()
+    assert len(os.listdir("/dev/fd")) <= before + 1  # libvips may keep one in its cache
+
+
+def test_nothing_is_left_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    samples = spooled(noise(9, 8, 3))
+    assert spool_of(samples) is not None
+    del samples
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    spool = Spool((4, 4, 3), np.uint8)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OutputError, match="No space left"):
+        spool.write(0, 0, noise(4, 4, 3))
+    with pytest.raises(OutputError, match="no room for a picture of 5x4"):
+        Spool((4, 5, 3), np.uint8)
+
+
+def test_a_disk_that_takes_a_part_first_is_given_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda handle, data, offset: write(handle, data.cast("B")[:100], offset))
+    spool, samples = Spool((3, 400, 3), np.uint8), noise(3, 400, 3)
+    spool.write(0, 0, samples)
+    np.testing.assert_array_equal(spool.samples(), samples)
+    np.testing.assert_array_equal(resampling.to_samples(spool.image()), samples)
+
+
+def test_only_large_pictures_go_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canvas, "SPOOL_BYTES", 1000)
+    assert isinstance(new_canvas((10, 10, 3), np.uint8), MemoryCanvas)
+    assert isinstance(new_canvas((10, 10, 3), np.uint16), MemoryCanvas)
+    assert isinstance(new_canvas((10, 20, 3), np.uint16), Spool)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_resampling_is_the_same_from_disk(channels: int, depth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = noise(60, 41, channels, depth)
+    expected = resampling.resize(samples, 77, 90)
+    np.testing.assert_array_equal(resampling.resize(spooled(samples), 77, 90), expected)
+    monkeypatch.setattr(resampling, "SPOOL_BYTES", 0)
+    to_disk = resampling.resize(spooled(samples), 77, 90)
+    assert spool_of(to_disk) is not None
+    np.testing.assert_array_equal(to_disk, expected)
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "tiff", "webp"])
+def test_spooled_pictures_are_encoded_as_any(name: str) -> None:
+    samples = noise(60, 41, 3)
+    assert codecs.encode(Picture(spooled(samples)), name)[0] == codecs.encode(Picture(samples), name)[0]
