@@ -12,11 +12,14 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from upconv.runtime import providers
-from upconv.runtime.contract import Contract
+from upconv.runtime.contract import Contract, Session
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
 from upconv.runtime.stop import Stop
 
 Tensor = NDArray[np.float32]
+
+DEFAULT = Session()
+_UNBLOCKED = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
 
 _OUT_OF_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE)
 """How onnxruntime, the C++ library, CUDA and cuDNN say it."""
@@ -66,6 +69,8 @@ def open_model(path: str | Path, provider: str = "cpu", threads: int = 1) -> Mod
     path = Path(path)
     session = open_session(path, provider, threads)
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, path)
+    if contract.session != DEFAULT:
+        session = open_session(path, provider, threads, wishes=contract.session)
     return Model(path, contract, hashlib.sha256(path.read_bytes()).hexdigest(), session.get_providers()[0], session)
 
 
@@ -74,13 +79,14 @@ def open_session(
     provider: str = "cpu",
     threads: int = 1,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    wishes: Session = DEFAULT,
 ) -> ort.InferenceSession:
     """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for."""
     wanted = providers.request(provider)
     if not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
-        session = ort.InferenceSession(str(path), _options(threads, level), providers=wanted)
+        session = ort.InferenceSession(str(path), options(threads, level, wishes), providers=wanted)
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
@@ -89,12 +95,19 @@ def open_session(
     return session
 
 
-def _options(threads: int, level: ort.GraphOptimizationLevel) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = level
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+def options(
+    threads: int,
+    level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    wishes: Session = DEFAULT,
+) -> ort.SessionOptions:
+    """What a session is opened with."""
+    made = ort.SessionOptions()
+    made.graph_optimization_level = level if wishes.blocked else min(level, _UNBLOCKED, key=int)
+    made.enable_cpu_mem_arena = wishes.arena
+    made.enable_mem_pattern = wishes.memory_pattern
+    made.intra_op_num_threads = threads
+    made.inter_op_num_threads = 1
+    made.log_severity_level = 3
     # Threads that spin while they wait take the processor from other sessions and from encoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return made

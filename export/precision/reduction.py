@@ -27,6 +27,8 @@ class Reduction:
     """A folder of pictures, or of arrays for a model that takes none; the project's photographs where it is none."""
     limit_db: float = LOSS_DB
     """What may be lost against the truth."""
+    only_if_faster: bool = False
+    """Whether float32 is kept where fewer bits gain nothing, or cost too much."""
 
     def apply(
         self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None

@@ -52,7 +52,7 @@ def to_int8(model: onnx.ModelProto, gate: Gate, on_progress: Progress = lambda _
         else:
             fails = middle
     if best is None:
-        asked = f"{gate.limit_db:g} dB of loss" if whole.quality.loss_db is not None else "its PSNR"
+        asked = f"{gate.limit_db:g} dB of loss" if whole.quality.loss_db is not None else f"{gate.least_db:g} dB of PSNR"
         raise ExportError(f"int8 cannot be had for {asked}: all of it has {whole.quality}")
     return best
 
