@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-DEFAULT = "upsample-s-x2"
+DEFAULT = "photo-s-x2"
 """What is served where nothing else is asked for."""
 
 
