@@ -10,7 +10,7 @@ from typing import Literal
 from upconv.runtime import codecs
 from upconv.runtime.codecs.files import output_error
 from upconv.runtime.codecs.formats import SUFFIXES
-from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError
+from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError, first_line
 from upconv.runtime.folders.jobs import Job
 from upconv.runtime.picture import Picture
 from upconv.runtime.stop import Stop
@@ -68,6 +68,10 @@ def carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Out
         raise
     except UpconvError as error:
         return Outcome(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
+    except (
+        Exception
+    ) as error:  # whatever it is, memory that ran out or a mistake of ours, it ends this picture and not the rest
+        return Outcome(job, "failed", error=f"{job.source} cannot be enlarged: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)
 
 

@@ -135,6 +135,22 @@ def test_one_is_decoded_while_another_is_in_the_engine(
     assert set(statuses(outcomes).values()) == {"done"}
 
 
+def test_whatever_goes_wrong_with_one_picture_the_rest_goes_on(
+    doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = doubler.run
+
+    def exhausted(picture: Picture, *arguments: Any, **options: Any) -> Picture:
+        if picture.samples[0, 0, 0] == 20:
+            raise MemoryError
+        return real(picture, *arguments, **options)
+
+    monkeypatch.setattr(doubler, "run", exhausted)
+    outcomes = enlarge(album("a.png", "b.png", "c.png"), tmp_path / "out", doubler)
+    assert statuses(outcomes) == {"a.png": "done", "b.png": "failed", "c.png": "done"}
+    assert str(outcomes["b.png"].error).endswith("b.png cannot be enlarged: MemoryError")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
