@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from upconv.runtime.codecs import color, headers, metadata, profiles, tiff_tags
+from upconv.runtime.codecs import cicp, color, headers, metadata, profiles, tiff_tags
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
 from upconv.runtime.errors import ImageError
@@ -101,6 +101,9 @@ def _picture(data: bytes, name: str, image: Any) -> Picture:
     if _NO_GAIN_MAP in missed:
         # The packet says where in the file the map is, and how large.
         beside = replace(beside, fields=tuple(field for field in beside.fields if field[0] != "xmp-data"))
+    if profile is None and samples.shape[2] > 2:
+        profile, said = cicp.profile_for(data, name)
+        notes = (*notes, *said)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
     return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed, *unread))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ def test_what_an_interruption_left_between_file_and_record_is_ours(doubler: Upsc
     assert "bytes" not in json.loads(begun)
     (out / ".upconv.jsonl").write_text(begun + "\n")
     assert enlarge(folder, out, doubler)["a.png"].status == "done"
+
+
+def test_what_a_killed_run_left_half_written_goes(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "day"
+    out.mkdir(parents=True)
+    for name, age_s in ((".upconv-old", 7200), (".upconv-now", 0)):
+        (out / name).write_bytes(b"half")
+        os.utime(out / name, (time.time() - age_s, time.time() - age_s))
+    enlarge(album("a.png"), tmp_path / "out", doubler)
+    assert [path.name for path in out.iterdir()] == [".upconv-now"]
 
 
 def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
