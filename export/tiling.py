@@ -23,6 +23,9 @@ Tiles differ by 0 to 1e-6 as a rule. A Resize by 3 rounds its coordinates, the m
 comes to some 1e-5. More than that is no rounding: the halo is too small for what the graph does.
 """
 
+REDUCED_TOLERANCE = 4 / 255
+"""The same in fewer bits: where float32 differs in its last place, a value may be rounded to the next of 256."""
+
 LONG_PX = 1500
 """Width of the picture that tiling is tried on: what is rounded wrong is rounded worse far from the corner."""
 

@@ -28,6 +28,7 @@ PNG_FILTERS = {"none": 8, "sub": 16, "up": 32, "average": 64, "paeth": 128, "all
 _ALWAYS_RGB = ("webp", "avif", "gif")
 """Formats that libvips writes no grey in."""
 _BIG_TIFF_BYTES = 1 << 31
+_JPEG_OPTIMIZED_PX = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, int, int, Picture]:
 
 
 def _jpeg(image: Any, wish: _Wish) -> Any:
-    return image.jpegsave_buffer(Q=wish.quality, optimize_coding=True, keep=wish.keep)
+    # To find the best code, libjpeg keeps the whole picture in memory, twelve bytes a pixel, and takes eight times as long.
+    optimize = image.width * image.height <= _JPEG_OPTIMIZED_PX
+    return image.jpegsave_buffer(Q=wish.quality, optimize_coding=optimize, keep=wish.keep)
 
 
 def _png(image: Any, wish: _Wish) -> Any:
