@@ -109,7 +109,7 @@ def with_texts(png: bytes, metadata: Metadata) -> bytes:
             keyword = field.removeprefix(_TEXT).partition("-")[2]
             data = b"iTXt" + keyword.encode("latin-1", "replace")[:79] + bytes(5) + value.encode()
             chunks += (len(data) - 4).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
-    return png[:_PNG_HEADER_END] + chunks + png[_PNG_HEADER_END:]
+    return png[:_PNG_HEADER_END] + chunks + png[_PNG_HEADER_END:] if chunks else png
 
 
 def _is_foreign_text(field: str, value: Any) -> bool:
