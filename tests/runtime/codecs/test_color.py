@@ -146,6 +146,22 @@ def test_a_wide_gamut_is_kept_with_its_profile_or_converted(p3: bytes, pillow: P
     assert np.abs(converted.samples.astype(int) - np.asarray(expected)).max() <= 2
 
 
+def test_exif_says_srgb_after_the_conversion(p3: bytes, pillow: Pillow) -> None:
+    exif = Image.Exif()
+    exif[0x8769] = {0xA001: 65535, 0x9003: "2020:01:01 00:00:00", 0xA005: {1: "R03"}}
+    picture = codecs.decode(pillow(RED, "JPEG", icc_profile=p3, exif=exif))
+    for made, space, index in ((picture, 65535, "R03"), (codecs.to_srgb(picture), 1, "R98")):
+        found = Image.open(io.BytesIO(codecs.encode(made, "jpeg")[0])).getexif()
+        assert (found.get_ifd(0x8769)[0xA001], found.get_ifd(0xA005)[1]) == (space, index)
+        assert found.get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
+
+
+def test_srgb_by_profile_stays_nearly_as_it_is(photograph: Callable[[int, int], np.ndarray]) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Picture(photograph(32, 32), metadata=Metadata(icc=srgb))
+    assert np.abs(codecs.to_srgb(picture).samples.astype(int) - picture.samples).max() <= 1
+
+
 def test_conversion_keeps_depth_alpha_and_grey(p3: bytes) -> None:
     deep = np.full((5, 4, 4), (20000, 30000, 40000, 1234), np.uint16)
     converted = codecs.to_srgb(Picture(deep, metadata=Metadata(icc=p3)))
