@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+import pyvips
 
 from upconv.runtime import Target, Upscaler, codecs
 from upconv.runtime.errors import DiskFullError
@@ -190,7 +191,25 @@ def test_a_picture_with_a_wrong_name_is_written_as_its_name_says_and_spoken_of(
     assert codecs.sniff((tmp_path / "out" / "a.jpg").read_bytes()) == "jpeg"
 
 
-def test_frames_profile_and_metadata_are_as_asked(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["keep", "srgb"])
+@pytest.mark.parametrize("metadata", ["keep", "strip"])
+def test_profile_and_metadata_are_as_asked(
+    profile: Literal["keep", "srgb"], metadata: Literal["keep", "strip"], doubler: Upscaler, album: Album, tmp_path: Path
+) -> None:
+    folder = album()
+    wide = pyvips.Image.new_from_array(np.full((6, 8, 3), (200, 30, 40), np.uint8)).copy(interpretation="srgb")
+    wide = wide.icc_transform("p3", input_profile="srgb").copy(xres=4, yres=4)
+    wide.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Artist", "somebody")
+    (folder / "a.jpg").write_bytes(wide.jpegsave_buffer(keep=63, Q=98))
+    outcome = enlarge(folder, tmp_path / "out", doubler, Options(profile=profile, metadata=metadata, quality=98))["a.jpg"]
+    back = codecs.decode(outcome.job.destination.read_bytes())
+    assert (back.metadata.icc is not None) == (profile == "keep")
+    assert any(field == "exif-ifd0-Artist" for field, _, _ in back.metadata.fields) == (metadata == "keep")
+    assert back.metadata.pixels_per_mm == pytest.approx((8, 8), rel=0.01)
+    assert np.abs(codecs.to_srgb(back).samples.astype(int) - (200, 30, 40)).max() <= 3
+
+
+def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder = album()
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
     (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation(frames, (50, 60, 70)), "gif")[0])
