@@ -67,10 +67,8 @@ def carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Out
     except Cancelled:
         raise
     except UpconvError as error:
-        return Outcome(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
-    except (
-        Exception
-    ) as error:  # whatever it is, memory that ran out or a mistake of ours, it ends this picture and not the rest
+        return Outcome(job, "failed", error=_naming(job, str(error)), fatal=isinstance(error, DiskFullError))
+    except Exception as error:  # memory that ran out, or a mistake of ours: it ends this picture and not the rest
         return Outcome(job, "failed", error=f"{job.source} cannot be enlarged: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)
 
@@ -90,6 +88,11 @@ def _carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Ou
     _place(job.destination, data)
     said = _misnamed(job.source, first.format, name)
     return Outcome(job, "done", (first.width, first.height), after, conversions=(*said, *conversions))
+
+
+def _naming(job: Job, sentence: str) -> str:
+    named = any(str(path) in sentence for path in (job.source, job.destination))
+    return sentence if named else f"{job.source}: {sentence}"
 
 
 def _go_on(stop: Stop) -> None:
@@ -132,5 +135,5 @@ def _place(destination: Path, data: bytes) -> None:
 
 def _misnamed(source: Path, found: str, name: str) -> tuple[str, ...]:
     """A phrase where a file's name, and so that of the result, says something else than its bytes."""
-    wrong = SUFFIXES.get(source.suffix.lower(), found) != found and found != name
+    wrong = found != name == SUFFIXES.get(source.suffix.lower())
     return (f"{found} became {name}, as the file is called {source.suffix}",) if wrong else ()

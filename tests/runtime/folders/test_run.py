@@ -179,6 +179,7 @@ def test_what_cannot_be_done_is_said_for_each(
     (folder / "wide.webp").write_bytes(codecs.encode(Picture(np.zeros((4, 1100, 3), np.uint8)), "webp")[0])
     outcomes = enlarge(folder, tmp_path / "out", doubler, options)
     assert words in str(outcomes[name].error)
+    assert f"{folder / name}: " in str(outcomes[name].error)
 
 
 def test_a_picture_with_a_wrong_name_is_written_as_its_name_says_and_spoken_of(
