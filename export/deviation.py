@@ -1,7 +1,7 @@
 """What a smaller halo than the exact one costs: tiles of a photograph against the whole of it.
 
-Deep networks look hundreds of pixels far by their operators, and notice little of what is there. The photograph that
-comes with this module is a part of "Falcon 9 with DSCOVR" by SpaceX, CC0 1.0.
+Deep networks look hundreds of pixels far by their operators, and notice little of what is there. Whose the photograph is:
+`photographs/LICENCES.md`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
 
-PHOTOGRAPH = Path(__file__).with_name("photograph.jpg")
+PHOTOGRAPH = Path(__file__).parent / "photographs" / "rocket.jpg"
 
 USEFUL_PX = 64
 """A larger halo than this is rarely worth computing: most of a tile would be thrown away."""

@@ -12,12 +12,15 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from upconv.runtime import providers
-from upconv.runtime.contract import Contract, Halo
+from upconv.runtime.contract import Contract, Halo, Session
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
 from upconv.runtime.stop import Stop
 
 Tensor = NDArray[np.float32]
+
+DEFAULT = Session()
+_UNBLOCKED = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
 
 _OUT_OF_MEMORY = re.compile(
     r"failed to allocate memory|Available memory of|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE
@@ -80,8 +83,9 @@ def open_model(path: str | Path, provider: str = "cpu", threads: int | None = No
     path = Path(path)
     session = open_session(path, provider, threads or 1)
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, path)
-    if threads is None and contract.task == "upscale" and not isinstance(contract.halo, Halo) and available_cores() > 1:
-        session = open_session(path, provider, available_cores())
+    alone = threads is None and contract.task == "upscale" and not isinstance(contract.halo, Halo)
+    if alone or contract.session != DEFAULT:
+        session = open_session(path, provider, available_cores() if alone else threads or 1, wishes=contract.session)
     return Model(path, contract, hashlib.sha256(path.read_bytes()).hexdigest(), session.get_providers()[0], session)
 
 
@@ -91,6 +95,7 @@ def open_session(
     threads: int = 1,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     profile: Path | None = None,
+    wishes: Session = DEFAULT,
 ) -> ort.InferenceSession:
     """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for.
 
@@ -100,7 +105,7 @@ def open_session(
     if not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
-        session = ort.InferenceSession(str(path), _options(threads, level, profile), providers=wanted)
+        session = ort.InferenceSession(str(path), options(threads, level, wishes, profile), providers=wanted)
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
@@ -109,14 +114,22 @@ def open_session(
     return session
 
 
-def _options(threads: int, level: ort.GraphOptimizationLevel, profile: Path | None) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = level
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong comes as an exception
+def options(
+    threads: int,
+    level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    wishes: Session = DEFAULT,
+    profile: Path | None = None,
+) -> ort.SessionOptions:
+    """What a session is opened with."""
+    made = ort.SessionOptions()
+    made.graph_optimization_level = level if wishes.blocked else min(level, _UNBLOCKED, key=int)
+    made.enable_cpu_mem_arena = wishes.arena
+    made.enable_mem_pattern = wishes.memory_pattern
+    made.intra_op_num_threads = threads
+    made.inter_op_num_threads = 1
+    made.log_severity_level = 4  # what goes wrong comes as an exception
     # Threads that spin while they wait take the processor from other sessions and from encoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if profile is not None:
-        options.enable_profiling, options.profile_file_prefix = True, str(profile)
-    return options
+        made.enable_profiling, made.profile_file_prefix = True, str(profile)
+    return made
