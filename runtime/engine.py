@@ -13,7 +13,7 @@ import numpy as np
 
 from upconv.runtime import providers
 from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
-from upconv.runtime.contract import NoHalo
+from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
@@ -75,10 +75,11 @@ class Engine:
             return small
         measured = self._measured()
         most_px = measured.most_px(self._executor.slots)
-        if isinstance(contract.halo, NoHalo) and height * width > most_px:
-            raise _too_much_for_one_piece(contract.name, contract.halo, height, width, most_px)
         side = self._tile_px or measured.tile_px
-        return plan(height, width, contract, side, exact=self.exact, most_px=math.isqrt(most_px))
+        best = plan(height, width, contract, side, exact=self.exact, most_px=math.isqrt(most_px))
+        if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
+            raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
+        return best
 
     def submit(
         self,
@@ -235,8 +236,12 @@ def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:
     )
 
 
-def _too_much_for_one_piece(name: str, halo: NoHalo, height: int, width: int, most_px: int) -> ImageTooLargeError:
+def _too_much_for_memory(contract: Contract, tile: Tile, bytes_per_px: float) -> ImageTooLargeError:
+    height, width = tile.shape
+    why = f"looks {contract.halo}"
+    if isinstance(contract.halo, NoHalo):
+        why = f"looks at the whole picture at once ({contract.halo.node}: {contract.halo.reason})"
     return ImageTooLargeError(
-        f"{name} looks at the whole picture at once ({halo.node}: {halo.reason}), so {width}x{height} pixels cannot be computed in "
-        f"tiles, and memory suffices for {most_px}; use a smaller picture or another model"
+        f"{contract.name} {why}, so {width}x{height} pixels have to be computed in one piece; that takes about "
+        f"{tile.area * bytes_per_px / 2**30:.1f} GiB, which are not free; use fewer workers, a smaller picture or another model"
     )

@@ -95,12 +95,12 @@ class Axis:
     def side(self, tile_px: int, most_px: int) -> int:
         """The length of equal spans of at most `tile_px`, the shortest with which as few of them suffice.
 
-        It is longer where the model's minimum asks for it, or, up to `most_px`, a wide halo.
+        It is longer where the model's minimum asks for it, or, as far as `most_px` allows, a wide halo.
         """
         if self.halo is None:
             return self.padded
-        # With less than a third of a tile to keep, a wide halo would be computed over and over.
-        wide = min(3 * self._overlap, most_px // self.multiple * self.multiple)
+        # With less than a third of a tile's sides to keep, a wide halo would be computed over and over.
+        wide = min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)) // self.multiple * self.multiple
         smallest = max(self.smallest, wide, self._overlap + self.multiple)
         side = max(tile_px // self.multiple * self.multiple, smallest)
         return self.padded if self.padded <= side else max(smallest, self._fitted(side))

@@ -13,7 +13,7 @@ import pytest
 
 from upconv.runtime import engine as engine_module
 from upconv.runtime.calibration import Calibration
-from upconv.runtime.contract import NoHalo
+from upconv.runtime.contract import Halo, NoHalo
 from upconv.runtime.engine import Engine, PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.schedule import Priority
@@ -292,3 +292,15 @@ def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypat
         assert len(engine.plan(1000, 1000).tiles) == 1
         with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
             engine.plan(3000, 3000)
+
+
+def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = model.contract.model_copy(update={"halo": Halo(top=300, bottom=300, left=300, right=300)})
+    with Engine(replace(model, contract=wide), workers=1) as engine:
+        for bytes_per_px, fits in ((1000, True), (1e9, False)):
+            monkeypatch.setattr(engine, "_calibration", Calibration({128: 1e-6}, bytes_per_px))
+            if fits:
+                assert engine.plan(3000, 3000).waste < 9
+            else:
+                with pytest.raises(ImageTooLargeError, match=r"300 above.* GiB"):
+                    engine.plan(3000, 3000)
