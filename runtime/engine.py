@@ -25,6 +25,9 @@ from upconv.runtime.tiling import Plan, Tile, plan
 LARGE_PX = 2_000_000
 """Pictures with fewer pixels are not worth measuring the best tile for, and their memory is kept for the next."""
 
+IDLE_S = 2.0
+"""After so long without work, memory is given back: onnxruntime keeps up to twice what the largest tiles needed."""
+
 MAX_WAITING_PX = 1_000_000_000
 """Input pixels that may wait: a quarter of an hour of a small model on two cores."""
 
@@ -60,6 +63,7 @@ class Engine:
         self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
+        self._used = False
         self._threads = [
             threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True) for n in range(self._executor.slots)
         ]
@@ -136,21 +140,25 @@ class Engine:
             return self._calibration
 
     def _work(self) -> None:
-        while jobs := self._next():
+        while (jobs := self._next()) is not None:
             self._compute(jobs)
-            if any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs):
+            large = any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs)
+            if large or not jobs:
                 with suppress(Exception):  # of no request, and the next run says what is wrong
                     self._executor.release()
             del jobs  # or a worker that waits would keep the last picture in memory
 
-    def _next(self) -> list[tuple[Request, Tile]]:
-        """The next batch, as soon as there is one; empty at the end."""
+    def _next(self) -> list[tuple[Request, Tile]] | None:
+        """The next batch, as soon as there is one; an empty one once when nothing came for a while, none at the end."""
         with self._changed:
             while not self._closed:
                 if jobs := self._schedule.take(self._executor.batch):
+                    self._used = True
                     return jobs
-                self._changed.wait()
-            return []
+                if not self._changed.wait(IDLE_S if self._used else None) and self._used:
+                    self._used = False
+                    return []
+            return None
 
     def _compute(self, jobs: list[tuple[Request, Tile]]) -> None:
         if len(jobs) > 1:

@@ -26,7 +26,7 @@ class Executor(Protocol):
         """
 
     def release(self) -> None:
-        """Give back memory that a large picture's tiles took; called when the last of them is done."""
+        """Give back memory that tiles took; called after large pictures and when nothing came for a while."""
 
     def close(self) -> None:
         """Free what it holds; called once, after the last run."""

@@ -304,3 +304,17 @@ def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Mode
             else:
                 with pytest.raises(ImageTooLargeError, match=r"300 above.* GiB"):
                     engine.plan(3000, 3000)
+
+
+def test_memory_is_given_back_once_when_nothing_comes(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "IDLE_S", 0.05)
+    gate = Gate(slots=2)
+    gate.open.set()
+    with Engine(model, executor=gate) as engine:
+        for times in (1, 2):
+            engine.enlarge(noise(8, 8))
+            deadline = time.monotonic() + 10
+            while gate.released < times and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            assert gate.released == times
