@@ -28,7 +28,6 @@ PNG_FILTERS = {"none": 8, "sub": 16, "up": 32, "average": 64, "paeth": 128, "all
 _ALWAYS_RGB = ("webp", "avif", "gif")
 """Formats that libvips writes no grey in."""
 _BIG_TIFF_BYTES = 1 << 31
-_JPEG_OPTIMIZED_PX = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,8 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, int, int, Picture]:
 
 
 def _jpeg(image: Any, wish: _Wish) -> Any:
-    # To find the best code, libjpeg keeps the whole picture in memory, twelve bytes a pixel, and takes eight times as long.
-    optimize = image.width * image.height <= _JPEG_OPTIMIZED_PX
-    return image.jpegsave_buffer(Q=wish.quality, optimize_coding=optimize, keep=wish.keep)
+    # Not with `optimize_coding`: 2 % smaller in three times the time, and libjpeg keeps twelve bytes a pixel for it.
+    return image.jpegsave_buffer(Q=wish.quality, keep=wish.keep)
 
 
 def _png(image: Any, wish: _Wish) -> Any:
