@@ -1,10 +1,11 @@
-"""`python -m benchmarks.service fuzz|overload|idle`, from the repository's root."""
+"""`python -m benchmarks.service fuzz|overload|compare|idle`, from the repository's root."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from benchmarks.service.process import running, tell
 
@@ -35,6 +36,10 @@ def main() -> int:
     overload = commands.add_parser("overload")
     overload.add_argument("--seconds", type=float, default=60)
     overload.add_argument("--factor", type=float, default=10)
+    compare = commands.add_parser("compare")
+    compare.add_argument("--peers", type=Path, help="bin folder of an environment with litserve and bentoml")
+    compare.add_argument("--rounds", type=int, default=9)
+    compare.add_argument("--turn-s", type=float, default=4)
     commands.add_parser("idle")
     given = parser.parse_args()
     if given.command == "idle":
@@ -43,6 +48,10 @@ def main() -> int:
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
         return not run_fuzz(given.count, given.seed)
+    if given.command == "compare":
+        from benchmarks.service.compare import compare as run_compare
+
+        return not run_compare(given.peers, given.rounds, given.turn_s)
     from benchmarks.service.overload import overload as run_overload
 
     return not run_overload(given.seconds, given.factor)

@@ -50,6 +50,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def tree_cpu_s(pid: int) -> float:
+    """Processor time of a process and of all that it started and that still run."""
+    children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return cpu_s(pid) + sum(tree_cpu_s(child) for child in children)
+
+
 @contextmanager
 def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
     """`upconv serve` on a free port."""
