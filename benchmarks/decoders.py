@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from upconv.export.deviation import PHOTOGRAPH
+from upconv.export.precision.samples import PHOTOGRAPHS
 from upconv.export.sources import load_weights
 from upconv.models import catalogue
 from upconv.models.decoders import Generator, dcgan
@@ -149,10 +149,10 @@ class Decoder:
             hook.remove()
         return made
 
-    def inputs(self, shapes: tuple[Shape, ...] | None = None) -> list[NDArray[np.float32]]:
-        """Its inputs: the project's photograph where it takes pictures, noise where it takes features."""
-        random = np.random.default_rng(0)
-        return [_picture(s) if s[1] in (1, 3) else random.standard_normal(s, np.float32) for s in shapes or self.shapes]
+    def inputs(self, number: int = 0) -> list[NDArray[np.float32]]:
+        """Its inputs: one of the project's photographs where it takes pictures, noise where it takes features."""
+        random = np.random.default_rng(number)
+        return [_picture(s, number) if s[1] in (1, 3) else random.standard_normal(s, np.float32) for s in self.shapes]
 
 
 def _normalise(layer: nn.Conv2d | nn.ConvTranspose2d, _: tuple[Tensor, ...], made: Tensor) -> Tensor:
@@ -167,8 +167,9 @@ def _normalise(layer: nn.Conv2d | nn.ConvTranspose2d, _: tuple[Tensor, ...], mad
     return (made - mean.reshape(1, -1, 1, 1)) / deviation.reshape(1, -1, 1, 1)
 
 
-def _picture(shape: Shape) -> NDArray[np.float32]:
-    samples = read(PHOTOGRAPH).samples.astype(np.float32) / np.float32(255)
+def _picture(shape: Shape, number: int) -> NDArray[np.float32]:
+    photographs = sorted(PHOTOGRAPHS.glob("*.jpg"))
+    samples = read(photographs[number % len(photographs)]).samples.astype(np.float32) / np.float32(255)
     planes = samples.transpose(2, 0, 1) if shape[1] == 3 else samples.mean(axis=2)[None]
     tiles = [-(-n // m) for n, m in zip(shape[2:], planes.shape[1:], strict=True)]
     whole = np.tile(planes, (1, *tiles))[:, : shape[2], : shape[3]]

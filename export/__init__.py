@@ -4,7 +4,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from upconv.export.pipeline import export
+from upconv.export.pipeline import export, tune
 from upconv.export.report import Artifact, StageReport
 from upconv.export.sources import (
     Source,
@@ -29,6 +29,7 @@ __all__ = [
     "from_onnx",
     "from_program",
     "open_source",
+    "tune",
 ]
 
 

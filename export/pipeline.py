@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -18,20 +19,24 @@ from upconv.export.fusion import fusion
 from upconv.export.lint import lint
 from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
+from upconv.export.precision import Reduction
 from upconv.export.reference import Reference, attempt
 from upconv.export.report import Artifact, StageReport
-from upconv.export.rewrite import RULES
+from upconv.export.rewrite import RULES, every_conv_transpose_to_phases
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
-from upconv.export.sources import Example, Source, SourceOptions, as_source
+from upconv.export.sources import Example, Source, SourceOptions, as_source, from_onnx
 from upconv.export.stage import NOTHING, Stage, census
 from upconv.export.storage import opened
-from upconv.export.tiling import BUDGET, TOLERANCE, described, strip, tiling_difference
+from upconv.export.tiling import BUDGET, REDUCED_TOLERANCE, TOLERANCE, described, strip, tiling_difference
+from upconv.export.tuner import Tuner, tiles
 from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
 
 STAGES: tuple[Stage, ...] = (Simplify(),)
 """What is done to a captured graph, in order."""
+
+FP32 = Reduction()
 
 
 def export(
@@ -41,6 +46,8 @@ def export(
     out: str | Path | None = None,
     opset: int = OPSET,
     rewrites: Sequence[Stage] = RULES,
+    reduction: Reduction = FP32,
+    tuner: Tuner | None = None,
     on_stage: Callable[[StageReport], None] = lambda _: None,
     **options: Unpack[SourceOptions],
 ) -> Artifact:
@@ -48,18 +55,49 @@ def export(
 
     `example` is an input, or one for each argument, as tensors or arrays; where there is none, the model's first layer
     tells its shape. The result is written to `out` where that is given, and by `Artifact.save` otherwise. `options`
-    are those of `as_source`; `rewrites` are applied to the simplified graph, in order.
+    are those of `as_source`; `rewrites` are applied to the simplified graph, in order, and `reduction` to the
+    proved one; with a `tuner`, only what it measures to be faster.
 
     Raises `SourceError` where there is nothing to export and `ExportError` where the module cannot be traced or the
     graph cannot be proved equal to it in float64 within the noise floor; nothing is written then.
     """
-    artifact = _Export(as_source(model, example, **options), rewrites, on_stage).run(opset)
+    artifact = _Export(as_source(model, example, **options), rewrites, reduction, tuner, on_stage).run(opset)
     return artifact if out is None else artifact.save(Path(out))
 
 
+def tune(
+    path: Path,
+    *,
+    tuner: Tuner,
+    reduction: Reduction = FP32,
+    on_stage: Callable[[StageReport], None] = lambda _: None,
+) -> Artifact:
+    """Tune an exported file for this machine, proving the result equal to it; the caller writes it.
+
+    Raises `ContractError` where the file carries no contract and `ExportError` where it is float32 no more.
+    """
+    source = from_onnx(path)
+    metadata = onnx.load(path, load_external_data=False).metadata_props
+    contract = Contract.from_metadata({entry.key: entry.value for entry in metadata}, path)
+    if contract.precision != "fp32":
+        raise ExportError(f"{path} is {contract.precision} already; tune the float32 file that it was made from")
+    source = replace(source, name=contract.name, pixels=contract.input or source.pixels)
+    return _Export(source, RULES, reduction, tuner, on_stage).rerun(contract)
+
+
 class _Export:
-    def __init__(self, source: Source, rewrites: Sequence[Stage], on_stage: Callable[[StageReport], None]) -> None:
-        self.source, self.rewrites, self.on_stage = source, rewrites, on_stage
+    def __init__(
+        self,
+        source: Source,
+        rewrites: Sequence[Stage],
+        reduction: Reduction,
+        tuner: Tuner | None,
+        on_stage: Callable[[StageReport], None],
+    ) -> None:
+        self.source, self.reduction, self.tuner, self.on_stage = source, reduction, tuner, on_stage
+        # A transposed convolution is never computed in int8.
+        more = reduction.precision == "int8" or tuner is not None
+        self.rewrites = (*rewrites, every_conv_transpose_to_phases) if more and rewrites else rewrites
         self.stages: list[StageReport] = []
         self.started = time.perf_counter()
 
@@ -69,10 +107,31 @@ class _Export:
             plain = self._applied(stage, plain, reference)
         # How far it looks can be read from the plain graph only: what interleaves phases could look anywhere.
         halo = self._halo(plain, axes)
-        model = plain
-        for stage in self.rewrites:
-            model = self._applied(stage, model, reference)
+        model = self._rewritten(plain, axes, reference)
         contract = self._contract(model, axes, halo, self._parity(model, reference))
+        return self._finished(plain, model, contract, reference)
+
+    def rerun(self, contract: Contract) -> Artifact:
+        """Tune the source, a file that carries this contract; what is known of its sizes and halo stays."""
+        laws = ((2, contract.height), (3, contract.width))
+        axes = [Axis(index, law, free=True) for index, law in laws if law is not None]
+        plain = self.source.original.capture(self.source.name, self.source.example, axes, contract.opset)
+        reference = Reference(self.source, axes, [s for s in trial_shapes(self.source.shapes, axes) if accepts(plain, s)])
+        model = self._rewritten(plain, axes, reference)
+        evidence = contract.evidence.model_copy(update={"parity": tuple(map(_evidence, self._parity(model, reference)))})
+        rewrites = tuple(dict.fromkeys((*contract.rewrites, *self._applied_rewrites())))
+        return self._finished(plain, model, contract.model_copy(update={"rewrites": rewrites, "evidence": evidence}), reference)
+
+    def _rewritten(self, plain: onnx.ModelProto, axes: list[Axis], reference: Reference) -> onnx.ModelProto:
+        if self.tuner is not None:
+            self.tuner.watch(plain, tiles(self.source, axes))
+        for stage in self.rewrites:
+            plain = self._applied(stage, plain, reference, self.tuner)
+        return plain
+
+    def _finished(self, plain: onnx.ModelProto, model: onnx.ModelProto, contract: Contract, reference: Reference) -> Artifact:
+        """The model in its precision, its tiling tried, as it is written."""
+        model, contract = self._tuned(*self._reduced(model, contract, reference))
         contract = self._tiled(model, contract, halos.products_per_pixel(plain))
         optimised, findings = fusion(model), lint(plain)
         self._done("lint", False, f"onnxruntime runs it as {optimised}; {len(findings)} findings")
@@ -80,6 +139,10 @@ class _Export:
         with opened(final) as graph:
             onnx.checker.check_model(graph, full_check=True)
         return Artifact(final, contract, tuple(self.stages), census(model), optimised, findings)
+
+    def _applied_rewrites(self) -> tuple[str, ...]:
+        names = {rule.name for rule in self.rewrites}
+        return tuple(stage.name for stage in self.stages if stage.changed and stage.name in names)
 
     def _sizes(self) -> list[Axis]:
         shapes = self.source.shapes
@@ -112,7 +175,9 @@ class _Export:
         self._done("capture", True, f"{len(model.graph.node)} nodes, opset {opset_of(model)}{said}", str(verdict))
         return model, kept, reference
 
-    def _applied(self, stage: Stage, model: onnx.ModelProto, reference: Reference) -> onnx.ModelProto:
+    def _applied(
+        self, stage: Stage, model: onnx.ModelProto, reference: Reference, tuner: Tuner | None = None
+    ) -> onnx.ModelProto:
         result = stage(model)
         if not result.changed:
             if result.summary != NOTHING:
@@ -126,7 +191,11 @@ class _Export:
         if not verdict.equal:
             self._done(stage.name, False, f"rolled back: {verdict}")
             return model
-        self._done(stage.name, True, result.summary, str(verdict))
+        if tuner is not None and not tuner.wins(stage.name, model, result.model):
+            self._done(stage.name, False, f"not faster here: {tuner.trials[-1]}")
+            return model
+        gained = "" if tuner is None else f", {tuner.trials[-1]}"
+        self._done(stage.name, True, f"{result.summary}{gained}", str(verdict))
         return result.model
 
     def _halo(self, model: onnx.ModelProto, axes: list[Axis]) -> Halo | NoHalo | None:
@@ -181,7 +250,7 @@ class _Export:
             input=pixels,
             output=self._output_pixels(pixels),
             opset=opset_of(model),
-            rewrites=tuple(s.name for s in self.stages if s.changed and s.name in {rule.name for rule in self.rewrites}),
+            rewrites=self._applied_rewrites(),
             evidence=Evidence(parity=tuple(_evidence(v) for v in verdicts)),
             provenance=Provenance(
                 source=self.source.origin,
@@ -193,6 +262,43 @@ class _Export:
             ),
         )
 
+    def _reduced(self, model: onnx.ModelProto, contract: Contract, reference: Reference) -> tuple[onnx.ModelProto, Contract]:
+        """The model in the precision that is wanted; the parity that its contract states is that of the float32 one."""
+        basis = model
+        if self.reduction.precision == "int8" and self.tuner is not None:
+            # Slower as it may be in float32, only a convolution can be int8.
+            phased = every_conv_transpose_to_phases(model)
+            basis = phased.model if phased.changed and reference.judge(phased.model).equal else model
+        try:
+            reduced, described = self.reduction.apply(basis, contract)
+        except ExportError as error:
+            if not self.reduction.only_if_faster:
+                raise
+            self._done(self.reduction.precision, False, str(error))
+            return model, contract
+        quality = described.evidence.quality
+        if quality is None:
+            return model, contract
+        if (
+            self.tuner is not None
+            and not self.tuner.wins(described.precision, model, reduced)
+            and self.reduction.only_if_faster
+        ):
+            self._done(described.precision, False, f"not faster here: {self.tuner.trials[-1]}")
+            return model, contract
+        kept = f"; {quality.kept} operators stay in float32" if quality.kept else ""
+        self._done(described.precision, True, f"{quality}{kept}")
+        return reduced, described
+
+    def _tuned(self, model: onnx.ModelProto, contract: Contract) -> tuple[onnx.ModelProto, Contract]:
+        """The contract with the best way to open a session, and with all that was tried."""
+        if self.tuner is None:
+            return model, contract
+        self.tuner.tune_session(model)
+        tuning = self.tuner.result()
+        self._done("tune", False, str(tuning))
+        return model, contract.model_copy(update={"session": self.tuner.session, "tuning": tuning})
+
     def _output_pixels(self, pixels: Pixels | None) -> Pixels | None:
         if pixels is None or self.source.output_pixels is None:
             return pixels
@@ -203,7 +309,7 @@ class _Export:
         if not isinstance(contract.halo, Halo) or contract.task != "upscale":
             return contract
         difference = tiling_difference(model, contract, products)
-        if difference > TOLERANCE:
+        if difference > (TOLERANCE if contract.precision == "fp32" else REDUCED_TOLERANCE):
             reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
             self._done("tiling", False, f"none: {reason}")
             return contract.model_copy(update={"halo": NoHalo(node="the whole graph", reason=reason)})

@@ -44,9 +44,9 @@ class Reference:
 
 
 def attempt(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
-    """The shapes that the original makes of inputs of these shapes; none where it refuses them."""
+    """The shapes that the original makes of inputs of these shapes; none where it refuses them, or nothing comes out."""
     made = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
-    return None if made is None else tuple(tuple(y.shape) for y in made)
+    return None if made is None or any(y.size == 0 for y in made) else tuple(tuple(y.shape) for y in made)
 
 
 def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:

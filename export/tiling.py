@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from upconv.export.storage import save
+from upconv.export.storage import copied, save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
@@ -22,6 +22,9 @@ TOLERANCE = 1e-3
 Tiles differ by 0 to 1e-6 as a rule. A Resize by 3 rounds its coordinates, the more so the farther from the corner, and
 comes to some 1e-5. More than that is no rounding: the halo is too small for what the graph does.
 """
+
+REDUCED_TOLERANCE = 4 / 255
+"""The same in fewer bits: where float32 differs in its last place, a value may be rounded to the next of 256."""
 
 LONG_PX = 1500
 """Width of the picture that tiling is tried on: what is rounded wrong is rounded worse far from the corner."""
@@ -35,8 +38,7 @@ STRIP_PX = 4
 
 def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     """`model` with its contract in its metadata."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     helper.set_model_props(copy, {KEY: contract.to_json()})
     return copy
 

@@ -58,6 +58,10 @@ class SizeLaw(_Part):
         offset = f" {self.offset:+d}" if self.offset else ""
         return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}"
 
+    def fitted(self, length: int) -> int:
+        """The shortest length from this one up that the law covers."""
+        return -(-max(length, self.minimum) // self.multiple) * self.multiple
+
     def output(self, length: int) -> int | None:
         """What an input of this length becomes; none where the law does not cover it."""
         if length < self.minimum or length % self.multiple:
@@ -113,12 +117,71 @@ class Parity(_Part):
     """How many noise floors are allowed."""
 
 
+class Quality(_Part):
+    """What fewer bits cost, measured on pictures or samples."""
+
+    psnr_db: float
+    """How alike the output is to that in float32."""
+    loss_db: float | None = None
+    """How much PSNR is lost against the truth; none where there is no truth."""
+    samples: int = Field(ge=1)
+    kept: int = Field(default=0, ge=0)
+    """Operators that stayed in float32 for the sake of it."""
+
+    def __str__(self) -> str:
+        loss = "" if self.loss_db is None else f", {self.loss_db:.3f} dB lost against the truth"
+        return f"{self.psnr_db:.1f} dB from float32{loss}, on {self.samples} samples"
+
+
 class Evidence(_Part):
     """What was measured before the file was written."""
 
     parity: tuple[Parity, ...] = ()
+    """Of the graph in float32."""
+    quality: Quality | None = None
+    """Of the reduced precision; none for float32."""
     tiling_max_abs: float | None = None
     """Largest difference between tiled and whole-image output; none where no finite halo exists."""
+
+
+class Session(_Part):
+    """How onnxruntime is best told to run the file, as tuning found it."""
+
+    arena: bool = True
+    """Whether freed memory is kept for the next run."""
+    memory_pattern: bool = True
+    """Whether memory is planned ahead for a size that has been seen."""
+    blocked: bool = True
+    """Whether channels are rearranged into blocks as wide as the processor's vectors."""
+
+
+class Trial(_Part):
+    """One thing that tuning tried."""
+
+    name: str
+    speed: float
+    """How many times as fast as before; median over the rounds."""
+    low: float
+    high: float
+    """Quartiles of the same."""
+    kept: bool
+
+    def __str__(self) -> str:
+        return f"x{self.speed:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+class Tuning(_Part):
+    """What was measured on the machine that tuned the file, in turns, on one thread."""
+
+    shape: tuple[int, ...]
+    """Of the leading input."""
+    trials: tuple[Trial, ...] = ()
+    machine: str
+    runtime: str
+
+    def __str__(self) -> str:
+        kept = [f"{trial.name} {trial}" for trial in self.trials if trial.kept]
+        return f"{len(self.trials)} tried on {self.machine}; kept {', '.join(kept) or 'nothing'}"
 
 
 class Provenance(_Part):
@@ -151,6 +214,9 @@ class Contract(_Part):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     opset: int
     rewrites: tuple[str, ...] = ()
+    session: Session = Session()
+    tuning: Tuning | None = None
+    """None where what was measured to gain elsewhere was taken over."""
     evidence: Evidence = Evidence()
     provenance: Provenance
 
@@ -174,6 +240,12 @@ class Contract(_Part):
     def to_json(self) -> str:
         """The contract as compact JSON, the same bytes for the same contract."""
         return self.model_dump_json()
+
+    def fitted(self, height: int, width: int) -> tuple[int, int]:
+        """The smallest size from this one up that the model takes; raises `ContractError` where it has no size law."""
+        if self.height is None or self.width is None:
+            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
+        return self.height.fitted(height), self.width.fitted(width)
 
     @property
     def scale(self) -> int:

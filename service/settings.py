@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from upconv.runtime.engine import TILE_PX
 from upconv.runtime.providers import Provider
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -44,8 +43,8 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model; one per available core where none is given."""
-    tile_px: int = Field(default=TILE_PX, ge=16, le=4096)
-    """Side of a tile in input pixels, halo included."""
+    tile_px: int | None = Field(default=None, ge=16, le=4096)
+    """Side of a tile in input pixels, halo included; measured where none is given."""
 
     max_bytes: int = Field(default=32 * 2**20, ge=1)
     """Largest request body."""

@@ -8,6 +8,7 @@ more threads gets more of it; the processor time of a picture is a fairer measur
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -154,14 +155,13 @@ def _peer(command: list[str], model: Path) -> Iterator[tuple[str, int]]:
     environment = {**os.environ, "MODEL": str(model), "PORT": str(port), "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
     arguments = [*command, *(["--port", str(port)] if "serve" in command else [])]
-    with subprocess.Popen(
-        arguments, cwd=PEERS, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(arguments, cwd=PEERS, env=environment, start_new_session=True, **quiet) as process:
         try:
             _wait(port, process)
             yield f"http://127.0.0.1:{port}", process.pid
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)  # and its workers
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) -> None:

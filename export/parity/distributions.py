@@ -13,7 +13,7 @@ from upconv.export.parity.backends import Array
 from upconv.export.sizes import Shape, Shapes
 from upconv.runtime.contract import Pixels
 
-PHOTOGRAPH = Path(__file__).parent.parent / "photograph.jpg"
+PHOTOGRAPH = Path(__file__).parent.parent / "photographs" / "rocket.jpg"
 
 SEED = 0
 

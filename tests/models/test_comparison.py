@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from upconv.export.lint import phase_imbalance
+from upconv.export.turns import in_turns
 from upconv.models.training.comparison import (
     CANDIDATES,
     Candidate,
@@ -33,7 +34,6 @@ from upconv.models.training.comparison.cost import gflops, parameters
 from upconv.models.training.comparison.matched import Curve, first_reached, to_equal, untrained
 from upconv.models.training.comparison.pictures import BUNDLED_HELD_OUT, BUNDLED_TRAINING
 from upconv.models.training.comparison.plots import Bar, Scale, Series, bars, lines
-from upconv.models.training.comparison.timing import in_turns
 from upconv.models.training.config import TrainingConfig, UpscalerConfig
 from upconv.runtime.errors import ParameterError
 

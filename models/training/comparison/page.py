@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from PIL import Image
 
+from upconv.export.turns import Timing
 from upconv.models.training.checkerboard import Planes
 from upconv.models.training.comparison.plots import Bar, Series, bars, lines
 from upconv.models.training.comparison.results import Comparison, Exhibit, Result
 from upconv.models.training.comparison.table import heading, rows
-from upconv.models.training.comparison.timing import Timing
 from upconv.models.training.data import Pixels
 
 SHOWN_PX = 32

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from upconv.export.turns import Timing
 from upconv.models.training.comparison.results import Comparison, Result, Setup
-from upconv.models.training.comparison.timing import Timing
 
 
 @dataclass(frozen=True)

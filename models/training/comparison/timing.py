@@ -1,9 +1,8 @@
-"""Time, measured in turns: whatever slows the machine for a moment slows every candidate alike."""
+"""What each candidate costs in time, measured in turns."""
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,22 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from upconv.export.turns import Timing, in_turns
 from upconv.models.training.comparison.matched import Trained
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.loop import Run
 from upconv.runtime import open_model
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long something takes, beside the first of those it was measured with."""
-
-    ms: float
-    """Median over the rounds, wall time."""
-    ratio: float
-    """To the first: median of the quotients within a round."""
-    quartiles: tuple[float, float]
-    """Of those quotients."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +55,6 @@ def timings(
     }
     timed = [in_turns(each, rounds, partial(on_round, what)) for what, each in tasks.items()]
     return [Timings(*each) for each in zip(*timed, strict=True)]
-
-
-def in_turns(
-    tasks: Sequence[Callable[[], object]], rounds: int, after_round: Callable[[int], None] = lambda _: None
-) -> list[Timing]:
-    """Time every task once a round, each round beginning with another, after one run that does not count."""
-    for task in tasks:
-        task()
-    times = np.empty((len(tasks), rounds))
-    for turn in range(rounds):
-        for offset in range(len(tasks)):
-            index = (turn + offset) % len(tasks)
-            started = time.perf_counter()
-            tasks[index]()
-            times[index, turn] = (time.perf_counter() - started) * 1000
-        after_round(turn + 1)
-    quotients = times / times[0]
-    low, middle, high = np.quantile(quotients, [0.25, 0.5, 0.75], axis=1).tolist()
-    return [Timing(*each) for each in zip(np.median(times, axis=1).tolist(), middle, zip(low, high, strict=True), strict=True)]
 
 
 def _infer(decoder: nn.Module, image: Tensor) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from upconv.cli import compare, export, inspect, models, operators, parity, serve, upscale
+from upconv.cli import compare, export, inspect, models, operators, parity, serve, tune, upscale
 
 
 class _Commands(TyperGroup):
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
+    "tune": tune.tune,
     "inspect": inspect.inspect,
     "parity": parity.parity,
     "parity operators": operators.operators,

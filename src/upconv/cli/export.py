@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from upconv.cli.inspect import described
+from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from upconv.export import Artifact, Source, StageReport
+    from upconv.export import Artifact, Source
     from upconv.runtime.contract import Pixels
 
 
@@ -42,10 +43,24 @@ def export(
     opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8", "auto"],
+        typer.Option(help="int8 for processors, fp16 for CUDA; auto tunes, and takes int8 where it is faster."),
+    ] = "fp32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="A folder of pictures for int8 (or of .npy, .npz inputs); photographs of the project by default."),
+    ] = None,
+    limit_db: Annotated[float, typer.Option(min=0, help="Decibels that fewer bits may lose against the pictures.")] = 0.1,
+    tune: Annotated[bool, typer.Option("--tune", help="Keep only rewrites that are faster on this machine.")] = False,
+    tune_s: Annotated[float, typer.Option(min=1, help="Seconds that tuning may take.")] = 60,
+    rewrite: Annotated[bool, typer.Option(help="Rewrite the graph to an equal one that runs faster.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
 ) -> None:
     """Export a decoder to one verified .onnx file that describes itself."""
     from upconv.export import export as run
+    from upconv.export.precision import Reduction
+    from upconv.export.rewrite import RULES
 
     if output.is_dir():
         raise ParameterError(f"{output} is a folder; give the name of a file in it")
@@ -55,7 +70,16 @@ def export(
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other")
     loaded = _source(source, weights, kwargs, shape or [], ranges)
-    artifact = run(loaded, out=output, opset=opset, on_stage=_quiet if quiet or as_json else _show)
+    with measuring(tune_s if tune or precision == "auto" else None, silent=quiet or as_json) as tuner:
+        artifact = run(
+            loaded,
+            out=output,
+            opset=opset,
+            rewrites=RULES if rewrite else (),
+            reduction=Reduction("int8" if precision == "auto" else precision, calibrate, limit_db, precision == "auto"),
+            tuner=tuner,
+            on_stage=nothing if quiet or as_json else show,
+        )
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
     elif not quiet:
@@ -128,14 +152,3 @@ def pixels_of(text: str | None) -> Pixels | None:
         return Pixels(low=low, high=high)
     except ValueError as error:
         raise ParameterError(f"--range must be two rising numbers such as -1,1, not {text!r}") from error
-
-
-def _show(stage: StageReport) -> None:
-    mark = "changed" if stage.changed else "       "
-    print(f"{stage.name:<26}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
-    if stage.equality:
-        print(f"{'':43}{stage.equality}", flush=True)
-
-
-def _quiet(_: StageReport) -> None:
-    pass

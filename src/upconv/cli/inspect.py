@@ -81,6 +81,10 @@ def _evidence(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "", f"error {parity.max_abs:.2g}, noise floor {parity.noise_floor:.2g}, {parity.factor:g} noise floors allowed"
     if contract.evidence.tiling_max_abs is not None:
         yield "tiling", f"differs from the whole picture by {contract.evidence.tiling_max_abs:.2g} at most"
+    if contract.tuning is not None:
+        yield "tuning", str(contract.tuning)
+    if contract.evidence.quality is not None:
+        yield "quality", str(contract.evidence.quality)
     source = contract.provenance
     yield "source", f"{source.source}{f', licence {source.licence}' if source.licence else ''}"
     if source.weights_sha256 is not None:

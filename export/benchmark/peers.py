@@ -1,0 +1,164 @@
+"""Everything here that can run a decoder on the processor, one thread each."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from torch import nn
+
+from upconv.export.benchmark.ncnn_writer import to_ncnn
+from upconv.export.parity.backends import Array
+from upconv.export.parity.backends.openvino_model import OpenvinoBackend
+from upconv.export.storage import opened
+from upconv.runtime.contract import Session
+from upconv.runtime.errors import ExportError, first_line
+from upconv.runtime.session import options
+
+Run = Callable[[], Sequence[Array]]
+
+BASELINE = "torch export + onnxsim + onnxruntime"
+OURS = "upconv"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One decoder in the forms that the peers take."""
+
+    name: str
+    model: onnx.ModelProto
+    """As upconv writes it."""
+    inputs: list[Array]
+    plain: onnx.ModelProto | None = None
+    """As torch and onnxsim write it; none where there is only a file."""
+    module: nn.Module | None = None
+    session: Session = Session()
+    """How the file wants to be opened."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One way to run a subject."""
+
+    name: str
+    open: Callable[[Subject], Run]
+    """Raises `ExportError` where it cannot."""
+
+
+def _eager(subject: Subject) -> Run:
+    if subject.module is None:
+        raise ExportError("there is no torch module, only a file")
+    return _torch(subject.module, subject)
+
+
+def _compiled(subject: Subject) -> Run:
+    if subject.module is None:
+        raise ExportError("there is no torch module, only a file")
+    if not any(map(shutil.which, ("g++", "clang++"))):
+        raise ExportError("there is no C++ compiler")
+    return _torch(torch.compile(subject.module, dynamic=False), subject)
+
+
+def _torch(module: Callable[..., torch.Tensor], subject: Subject) -> Run:
+    tensors = [torch.from_numpy(x) for x in subject.inputs]
+
+    def run() -> Sequence[Array]:
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            return [np.asarray(module(*tensors))]
+
+    return run
+
+
+def _plain(subject: Subject) -> Run:
+    if subject.plain is None:
+        raise ExportError("there is no source to export anew, only a file")
+    default = ort.SessionOptions()
+    default.intra_op_num_threads = 1
+    default.log_severity_level = 3
+    return onnxruntime_run(subject.plain, subject.inputs, default)
+
+
+def _ours(subject: Subject) -> Run:
+    return onnxruntime_run(subject.model, subject.inputs, options(1, wishes=subject.session))
+
+
+def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], how: ort.SessionOptions) -> Run:
+    """A session's answer to these inputs."""
+    with opened(model) as graph:
+        session = ort.InferenceSession(graph, how, providers=["CPUExecutionProvider"])
+    feed = {value.name: array for value, array in zip(session.get_inputs(), inputs, strict=True)}
+    run: Run = partial(session.run, None, feed)
+    return run
+
+
+def _openvino(subject: Subject, hint: str | None) -> Run:
+    if importlib.util.find_spec("openvino") is None:
+        raise ExportError("not installed; pip install 'upconv[openvino]'")
+    backend = OpenvinoBackend(subject.plain or subject.model, hint)
+    if hint is None and backend.rounds_to is None:
+        raise ExportError("the processor has no shorter precision that OpenVINO would take")
+    return partial(backend.run, subject.inputs)
+
+
+def _ncnn(subject: Subject) -> Run:
+    if importlib.util.find_spec("ncnn") is None:
+        raise ExportError("not installed; pip install ncnn")
+    import ncnn
+
+    if any(len(x) != 1 for x in subject.inputs):
+        raise ExportError("ncnn takes no batches")
+    model = subject.plain or subject.model
+    net = ncnn.Net()
+    net.opt.num_threads = 1
+    for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+        setattr(net.opt, name, False)
+    with tempfile.TemporaryDirectory() as folder:
+        text, weights = Path(folder, "m.param"), Path(folder, "m.bin")
+        written = to_ncnn(model)
+        text.write_text(written[0])
+        weights.write_bytes(written[1])
+        if net.load_param(str(text)) or net.load_model(str(weights)):
+            raise ExportError("ncnn does not load what was written for it")
+    names, output = [value.name for value in model.graph.input], model.graph.output[0].name
+
+    def run() -> Sequence[Array]:
+        extractor = net.create_extractor()
+        for name, array in zip(names, subject.inputs, strict=True):
+            extractor.input(name, ncnn.Mat(array[0]))
+        return [np.array(extractor.extract(output)[1])[None]]
+
+    return run
+
+
+PEERS = (
+    Peer(BASELINE, _plain),
+    Peer(OURS, _ours),
+    Peer("torch eager", _eager),
+    Peer("torch.compile", _compiled),
+    Peer("OpenVINO fp32", partial(_openvino, hint="f32")),
+    Peer("OpenVINO bf16", partial(_openvino, hint=None)),
+    Peer("ncnn fp32", _ncnn),
+)
+"""In the order in which they are measured."""
+
+
+def opened_by(peer: Peer, subject: Subject) -> Run | str:
+    """What runs the subject, tried once, or why this peer cannot."""
+    try:
+        run = peer.open(subject)
+        run()
+    except ExportError as error:
+        return str(error)
+    except Exception as error:  # whatever a runtime raises for a graph that it does not take
+        return first_line(error)
+    return run

@@ -1,0 +1,102 @@
+"""A graph in int8: QuantizeLinear and DequantizeLinear around every operator, fused by onnxruntime into integer ones.
+
+Weights are signed, one scale for each output channel; activations unsigned, one scale for each tensor, from the smallest
+and largest value on the samples. Unsigned times signed is what VNNI multiplies.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantType
+from onnxruntime.quantization.calibrate import create_calibrator
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+from upconv.export.parity.backends import Array
+from upconv.export.precision.order import in_order
+from upconv.export.precision.samples import Samples
+
+LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
+"""What onnxruntime does not compute in integers, or not well."""
+
+
+class Quantiser:
+    """A model whose activations have been watched on samples, ready to be quantised in part or as a whole."""
+
+    def __init__(self, model: onnx.ModelProto, samples: Samples) -> None:
+        self._model = _named(model)
+        kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
+        self.nodes = tuple(node.name for node in self._model.graph.node if node.op_type in kinds)
+        """The nodes that can be quantised, in the graph's order."""
+        self._kinds = sorted({node.op_type for node in self._model.graph.node if node.name in self.nodes})
+        self._ranges = _watched(self._model, samples, self._kinds)
+
+    def quantised(self, kept: Collection[str] = ()) -> onnx.ModelProto:
+        """The model in int8, but for the nodes in `kept`."""
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self._model)
+        with _quiet():
+            quantiser = QDQQuantizer(
+                copy,
+                per_channel=True,
+                reduce_range=False,
+                weight_qType=QuantType.QInt8,
+                activation_qType=QuantType.QUInt8,
+                tensors_range=self._ranges,
+                nodes_to_quantize=[],
+                nodes_to_exclude=list(kept),
+                op_types_to_quantize=self._kinds,
+                extra_options={},
+            )
+            quantiser.quantize_model()
+        return in_order(quantiser.model.model)
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, names: Sequence[str], samples: Samples) -> None:
+        self._feeds: Iterator[dict[str, Array]] = (dict(zip(names, arrays, strict=True)) for arrays in samples.inputs)
+
+    def get_next(self) -> dict[str, Array] | None:
+        """The next sample, none after the last."""
+        return next(self._feeds, None)
+
+
+def _watched(model: onnx.ModelProto, samples: Samples, kinds: Sequence[str]) -> Any:
+    """The range of each tensor between operators."""
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder, "model.onnx")
+        onnx.save(model, path)
+        calibrator = create_calibrator(str(path), list(kinds), augmented_model_path=str(Path(folder, "watched.onnx")))
+        calibrator.collect_data(_Reader([value.name for value in model.graph.input], samples))
+        return calibrator.compute_data()
+
+
+def _named(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose nodes all have names of their own, by which they can be left out."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    seen: set[str] = set()
+    for number, node in enumerate(copy.graph.node):
+        if not node.name or node.name in seen:
+            node.name = f"{node.op_type}_{number}"
+        seen.add(node.name)
+    return copy
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Onnxruntime advises a preprocessing that the export has done already, on every call."""
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

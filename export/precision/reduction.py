@@ -1,0 +1,60 @@
+"""The step of an export that takes a proved float32 model to fewer bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnx
+
+from upconv.export.precision.gate import LOSS_DB, Gate
+from upconv.export.precision.half import to_half
+from upconv.export.precision.samples import Samples, from_folder
+from upconv.export.precision.sensitivity import Progress, Reduced, to_int8
+from upconv.runtime.contract import Contract
+from upconv.runtime.errors import ExportError
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What precision is wanted, and what it may cost."""
+
+    precision: Precision = "fp32"
+    calibrate: Path | None = None
+    """A folder of pictures, or of arrays for a model that takes none; the project's photographs where it is none."""
+    limit_db: float = LOSS_DB
+    """What may be lost against the truth."""
+    only_if_faster: bool = False
+    """Whether float32 is kept where fewer bits gain nothing, or cost too much."""
+
+    def apply(
+        self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None
+    ) -> tuple[onnx.ModelProto, Contract]:
+        """The model in this precision, and its contract with what that costs; raises `ExportError` where it costs too much."""
+        if self.precision == "fp32":
+            return model, contract
+        samples = from_folder(self.calibrate, contract, len(model.graph.input))
+        reduced = self.reduced(model, samples, _span(contract), on_progress)
+        quality = reduced.quality.model_copy(update={"kept": len(reduced.kept)})
+        evidence = contract.evidence.model_copy(update={"quality": quality})
+        return reduced.model, contract.model_copy(update={"precision": self.precision, "evidence": evidence})
+
+    def reduced(
+        self, model: onnx.ModelProto, samples: Samples, span: float | None, on_progress: Progress = lambda _, __: None
+    ) -> Reduced:
+        """The model in this precision, judged on `samples`."""
+        gate = Gate.of(model, samples, span, self.limit_db)
+        if self.precision == "int8":
+            return to_int8(model, gate, on_progress)
+        half = to_half(model)
+        quality = gate.judge(half)
+        if not gate.passed(quality):
+            raise ExportError(f"float16 is not enough for this model: {quality}")
+        return Reduced(half, quality, ())
+
+
+def _span(contract: Contract) -> float | None:
+    return None if contract.output is None else contract.output.high - contract.output.low

@@ -1,0 +1,57 @@
+"""Time, measured in turns: whatever slows the machine for a moment slows every candidate alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST = 5
+"""Rounds that are measured whatever the budget."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long something takes, beside the first of those it was measured with."""
+
+    ms: float
+    """Median over the rounds, wall time."""
+    ratio: float
+    """To the first: median of the quotients within a round."""
+    quartiles: tuple[float, float]
+    """Of those quotients."""
+
+
+def in_turns(
+    tasks: Sequence[Callable[[], object]],
+    rounds: int,
+    after_round: Callable[[int], None] = lambda _: None,
+    budget_s: float = float("inf"),
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Timing]:
+    """Time every task once a round, each round beginning with another, after one run that does not count.
+
+    No further round begins once `budget_s` is spent, but for the first few.
+    """
+    started = time.perf_counter()
+    for task in tasks:
+        task()
+    times = np.empty((len(tasks), rounds))
+    turn = 0
+    while turn < rounds and (turn < FEWEST or time.perf_counter() - started < budget_s):
+        for offset in range(len(tasks)):
+            index = (turn + offset) % len(tasks)
+            before = clock()
+            tasks[index]()
+            times[index, turn] = (clock() - before) * 1000
+        turn += 1
+        after_round(turn)
+    return _timings(times[:, :turn])
+
+
+def _timings(times: np.ndarray) -> list[Timing]:
+    quotients = times / times[0]
+    low, middle, high = np.quantile(quotients, [0.25, 0.5, 0.75], axis=1).tolist()
+    return [Timing(*each) for each in zip(np.median(times, axis=1).tolist(), middle, zip(low, high, strict=True), strict=True)]

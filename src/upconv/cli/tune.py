@@ -1,0 +1,44 @@
+"""`upconv tune`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from upconv.cli.stages import measuring, nothing, show
+from upconv.runtime.errors import ParameterError
+
+
+def tune(
+    model: Annotated[Path, typer.Argument(help="A float32 .onnx file with a contract.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file to write; the model itself by default.")
+    ] = None,
+    tune_s: Annotated[float, typer.Option(min=1, help="Seconds that measuring may take.")] = 60,
+    precision: Annotated[
+        Literal["fp32", "auto"], typer.Option(help="auto takes int8 where it passes its gate and is faster.")
+    ] = "fp32",
+    calibrate: Annotated[
+        Path | None, typer.Option(help="A folder of pictures for int8; photographs of the project by default.")
+    ] = None,
+    limit_db: Annotated[float, typer.Option(min=0, help="Decibels that int8 may lose against the pictures.")] = 0.1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
+) -> None:
+    """Tune an exported file for this machine: what is faster here and proved equal is kept."""
+    from upconv.export import tune as run
+    from upconv.export.precision import Reduction
+
+    out = output or model
+    if out.is_dir() or not out.parent.is_dir():
+        raise ParameterError(f"{out} is no file that could be written")
+    reduction = Reduction("int8" if precision == "auto" else "fp32", calibrate, limit_db, only_if_faster=True)
+    with measuring(tune_s, silent=as_json) as tuner:
+        assert tuner is not None
+        artifact = run(model, tuner=tuner, reduction=reduction, on_stage=nothing if as_json else show).save(out)
+    if as_json:
+        print(json.dumps(artifact.as_dict(), indent=2))
+    else:
+        print(artifact.summary)
