@@ -106,15 +106,18 @@ class Tuner:
 
 
 def tiles(source: Source, axes: Sequence[Axis]) -> Iterator[list[Array]]:
-    """Inputs of the size of a tile, then of smaller ones: a photograph where the model takes pictures, noise elsewhere."""
-    random = np.random.default_rng(0)
-    for side in (TILE_PX >> n for n in range(4)):
-        shapes = source.shapes
-        for axis in (axis for axis in axes if axis.law is not None):
-            assert axis.law is not None
-            length = max(axis.law.minimum, side // axis.law.multiple * axis.law.multiple)
+    """Inputs of the size of a tile, then of smaller ones."""
+    return (inputs_of(source, axes, TILE_PX >> n) for n in range(4))
+
+
+def inputs_of(source: Source, axes: Sequence[Axis], side_px: int) -> list[Array]:
+    """Inputs about as long as `side_px`: a photograph where the model takes pictures, noise elsewhere."""
+    shapes = source.shapes
+    for axis in axes:
+        if axis.law is not None:
+            length = max(axis.law.minimum, side_px // axis.law.multiple * axis.law.multiple)
             shapes = axis.resized(shapes, length) or shapes
-        yield [_pictured(x, source) for x in drawn(source, shapes, random)]
+    return [_pictured(x, source) for x in drawn(source, shapes, np.random.default_rng(0))]
 
 
 def _pictured(noise: Array, source: Source) -> Array:

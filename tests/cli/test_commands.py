@@ -43,7 +43,8 @@ def test_export_and_inspect_say_what_they_found(tmp_path: Path) -> None:
     assert set(facts["halo"]) == {"top", "bottom", "left", "right"}
     assert facts["evidence"]["parity"][-1]["max_abs"] <= 4 * facts["evidence"]["parity"][-1]["noise_floor"]
     assert facts["opset"] == 18
-    assert facts["operators"]["ConvTranspose"] == 1
+    assert facts["rewrites"] == ["conv_transpose_to_phases"]
+    assert facts["operators"]["DepthToSpace"] == 1
     assert "opset" in upconv("inspect", tmp_path / "d.onnx").stdout
 
 
