@@ -42,6 +42,9 @@ WISHES = {
 }
 """Ways to open a session that are tried, one after the other."""
 
+LEAST_GAIN = 1.02
+"""What three of four rounds must show: less is within what memory happens to lie like."""
+
 Feed = dict[str, Array]
 OnTrial = Callable[[Trial], None]
 
@@ -98,8 +101,7 @@ class Tuner:
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
         # The time of this thread alone, on which onnxruntime runs here: what other programs take does not count.
-        # Three of four rounds must agree: noise takes sides only half of the time.
-        trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=high < 1)
+        trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
         self.trials.append(trial)
         self.on_trial(trial)
         return trial.kept
