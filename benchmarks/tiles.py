@@ -1,7 +1,8 @@
-"""Which tile size is fastest here, and what tiling costs: `python benchmarks/tiles.py [MODEL.onnx] [--side 1024]`.
+"""What tiling costs, and which tile is fastest here: `python benchmarks/tiles.py [MODEL.onnx] [--side 2048] [--tiles 256 384]`.
 
 Every candidate enlarges the same noise, in turns in one run; each row gives its time as a ratio to the whole picture in one
-run of onnxruntime with as many threads, median over the rounds. The first round warms up and does not count.
+run of onnxruntime with as many threads, by the clock and by the processor's time, medians over the rounds. The first round
+warms up and does not count. "measured" is the tile that the engine chooses by itself.
 """
 
 from __future__ import annotations
@@ -14,58 +15,56 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from upconv.models import bundled
 from upconv.runtime import Engine, open_model
 from upconv.runtime.cores import available_cores
-
-TILES_PX = (64, 96, 128, 192, 256, 384, 512)
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", type=Path, default=bundled())
-    parser.add_argument("--side", type=int, default=1024, help="pixels of the square picture")
+    parser.add_argument("--side", type=int, default=2048, help="pixels of the square picture")
+    parser.add_argument("--tiles", type=int, nargs="*", default=[128, 192, 256, 384, 512], help="sides of tiles in pixels")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
 
     cores = available_cores()
     whole, single = open_model(arguments.model, threads=cores), open_model(arguments.model)
-    picture = np.random.default_rng(0).random(
-        (single.contract.input.channels if single.contract.input else 3, *[arguments.side] * 2), np.float32
-    )
-    engines = {tile_px: Engine(single, workers=cores, tile_px=tile_px) for tile_px in TILES_PX}
+    channels = single.contract.input.channels if single.contract.input else 3
+    picture = np.random.default_rng(0).random((channels, arguments.side, arguments.side), np.float32)
+    engines = {f"{px} px": Engine(single, workers=cores, tile_px=px) for px in arguments.tiles}
+    engines["measured"] = Engine(single, workers=cores)
     candidates: dict[str, Callable[[], object]] = {"whole": lambda: whole.run(picture[None])}
-    candidates |= {f"{tile_px} px": partial(enlarge, engine, picture) for tile_px, engine in engines.items()}
+    candidates |= {name: partial(engine.enlarge, picture) for name, engine in engines.items()}
 
     seconds = in_turns(candidates, arguments.rounds)
     print(f"{arguments.model.name}, {arguments.side}x{arguments.side}, {cores} cores, {arguments.rounds} rounds")
-    base = statistics.median(seconds["whole"])
-    print(f"{'tile':<8}{'ratio':>7}{'spread':>14}{'computed / kept':>17}")
-    for name, times in seconds.items():
-        ratios = sorted(t / base for t in times)
-        waste = 1.0 if name == "whole" else engines[int(name.split()[0])].plan(*picture.shape[1:]).waste
-        print(f"{name:<8}{statistics.median(ratios):>7.3f}{ratios[0]:>8.2f}-{ratios[-1]:.2f}{waste:>15.3f}")
+    print(f"{'tile':<10}{'time':>7}{'spread':>14}{'processor':>11}{'computed / kept':>17}{'tiles':>15}")
+    for name, rounds in seconds.items():
+        clock, processor = (
+            sorted(turn[which] / base[which] for turn, base in zip(rounds, seconds["whole"], strict=True)) for which in (0, 1)
+        )
+        plan = engines[name].plan(*picture.shape[1:]) if name in engines else None
+        shape = "x".join(map(str, plan.tiles[0].shape)) if plan else ""
+        print(
+            f"{name:<10}{statistics.median(clock):>7.3f}{clock[0]:>8.2f}-{clock[-1]:.2f}{statistics.median(processor):>13.3f}"
+            f"{plan.waste if plan else 1:>15.3f}{f'{len(plan.tiles)} of {shape}' if plan else '':>17}"
+        )
     for engine in engines.values():
         engine.close()
 
 
-def enlarge(engine: Engine, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One picture in tiles."""
-    return engine.enlarge(picture)
-
-
-def in_turns(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each candidate in each round after the first."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+def in_turns(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of each candidate in each round after the first, by the clock and of the processor."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
     for turn in range(rounds + 1):
         for name, run in candidates.items():
-            started = time.perf_counter()
+            clock, processor = time.perf_counter(), time.process_time()
             run()
             if turn:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append((time.perf_counter() - clock, time.process_time() - processor))
     return seconds
 
 

@@ -23,6 +23,7 @@ from upconv.export.out_of_place import out_of_place
 from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
+from upconv.export.storage import copied
 from upconv.runtime.errors import ExportError
 
 Dynamic = tuple[dict[int, Any], ...]
@@ -114,8 +115,7 @@ def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> Exp
 
 def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model without stack traces, file names and intermediate shapes, and with axes named batch, height, width."""
-    stripped = onnx.ModelProto()
-    stripped.CopyFrom(model)
+    stripped = copied(model)
     stripped.producer_name, stripped.producer_version, stripped.doc_string = "upconv", "", ""
     del stripped.metadata_props[:]
     graph = stripped.graph

@@ -25,13 +25,13 @@ PHOTOGRAPH = Path(__file__).parent / "photographs" / "rocket.jpg"
 USEFUL_PX = 64
 """A larger halo than this is rarely worth computing: most of a tile would be thrown away."""
 
-HALOS_PX = (10, 16, 24, 32, 48, 64)
-"""What is tried; 10 is the `tile_pad` that many upscalers come with."""
+HALOS_PX = (10, 16, 24, 32, 48, 64, 96)
+"""What is tried, up to the exact one; 10 is the `tile_pad` that many upscalers come with."""
 
 TILE_PX = 64
 """Side of the part whose output is compared. It lies in the picture's corner, so two of its sides are cut ones."""
 
-PICTURE_PX = 160
+PICTURE_PX = 192
 """Side of the picture, which is all that "the whole" means here: a larger one would cost a deep network minutes."""
 
 
@@ -50,7 +50,9 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
 def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw) -> Iterator[HaloDeviation]:
     picture = photograph(contract)[:, :, : _fitting(PICTURE_PX, rows), : _fitting(PICTURE_PX, columns)]
     whole = _core(model.run(picture), contract)
-    for halo_px in HALOS_PX:
+    assert isinstance(contract.halo, Halo)
+    exact_px = max(contract.halo.model_dump().values())
+    for halo_px in (px for px in HALOS_PX if px < exact_px):
         height, width = _fitting(TILE_PX + halo_px, rows), _fitting(TILE_PX + halo_px, columns)
         tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
         differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))

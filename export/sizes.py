@@ -81,7 +81,7 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
     for multiple in (n for n in MULTIPLES if n % known == 0):
         base = -(-length // multiple) * multiple
         sizes = [base + step * multiple for step in STEPS]
-        results = _all(out, sizes)
+        results = _all(out, sizes, straight=multiple > 1)
         if results is None:
             continue
         law = _line(sizes, results, multiple)
@@ -103,14 +103,23 @@ def trial_shapes(example: Shapes, axes: list[Axis]) -> list[Shapes]:
     return list(dict.fromkeys(trials))
 
 
-def _all(out: Callable[[int], int | None], sizes: list[int]) -> list[int] | None:
-    results = []
+def _all(out: Callable[[int], int | None], sizes: list[int], *, straight: bool) -> list[int] | None:
+    """What comes of every size; none where one of them fails or, if asked for, leaves the line of those before it."""
+    results: list[int] = []
     for size in sizes:
         result = out(size)
         if result is None:
             return None
         results.append(result)
+        if straight and len(results) > 2 and not _on_line(sizes, results):
+            return None
     return results
+
+
+def _on_line(sizes: list[int], results: list[int]) -> bool:
+    """Whether the last of the results is where the first two point to."""
+    run, rise = sizes[1] - sizes[0], results[1] - results[0]
+    return (results[-1] - results[0]) * run == rise * (sizes[len(results) - 1] - sizes[0])
 
 
 def _line(sizes: list[int], results: list[int], multiple: int) -> SizeLaw | None:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import external_data_helper
@@ -57,8 +58,26 @@ def save(model: onnx.ModelProto, path: Path) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _save_apart(model: onnx.ModelProto, path: Path, name: str) -> None:
+def copied(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy to be changed, however large: protobuf's own copying goes through a message, which 2 GiB do not fit into."""
     copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    _merge(copy, model) if is_large(model) else copy.CopyFrom(model)
+    return copy
+
+
+def _merge(target: Any, source: Any) -> None:
+    for field, value in source.ListFields():
+        if field.message_type is None:
+            getattr(target, field.name).extend(value) if field.is_repeated else setattr(target, field.name, value)
+        elif field.is_repeated:
+            for part in value:
+                _merge(getattr(target, field.name).add(), part)
+        else:
+            getattr(target, field.name).SetInParent()
+            _merge(getattr(target, field.name), value)
+
+
+def _save_apart(model: onnx.ModelProto, path: Path, name: str) -> None:
+    copy = copied(model)
     external_data_helper.convert_model_to_external_data(copy, location=f"{name}.data", size_threshold=_INLINE)
     onnx.save_model(copy, path)

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from upconv.export.storage import save
+from upconv.export.storage import copied, save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
@@ -38,8 +38,7 @@ STRIP_PX = 4
 
 def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     """`model` with its contract in its metadata."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     helper.set_model_props(copy, {KEY: contract.to_json()})
     return copy
 

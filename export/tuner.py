@@ -20,9 +20,9 @@ from upconv.export.sizes import Axis
 from upconv.export.sources import Source
 from upconv.export.storage import opened
 from upconv.export.turns import in_turns
+from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Session, Trial, Tuning
-from upconv.runtime.engine import TILE_PX
 from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.session import DEFAULT, options
 

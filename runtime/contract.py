@@ -58,6 +58,10 @@ class SizeLaw(_Part):
         offset = f" {self.offset:+d}" if self.offset else ""
         return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}"
 
+    def fitted(self, length: int) -> int:
+        """The shortest length from this one up that the law covers."""
+        return -(-max(length, self.minimum) // self.multiple) * self.multiple
+
     def output(self, length: int) -> int | None:
         """What an input of this length becomes; none where the law does not cover it."""
         if length < self.minimum or length % self.multiple:
@@ -236,6 +240,12 @@ class Contract(_Part):
     def to_json(self) -> str:
         """The contract as compact JSON, the same bytes for the same contract."""
         return self.model_dump_json()
+
+    def fitted(self, height: int, width: int) -> tuple[int, int]:
+        """The smallest size from this one up that the model takes; raises `ContractError` where it has no size law."""
+        if self.height is None or self.width is None:
+            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
+        return self.height.fitted(height), self.width.fitted(width)
 
     @property
     def scale(self) -> int:

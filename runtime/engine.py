@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from upconv.runtime import providers
+from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
+from upconv.runtime.contract import NoHalo
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError
+from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
 from upconv.runtime.schedule import OnTile, Priority, Request, Schedule, Work
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.stop import Stop
 from upconv.runtime.tiling import Plan, Tile, plan
 
-TILE_PX = 384
-"""Side of a tile in input pixels, halo included: the smallest that `benchmarks/tiles.py` found about as fast as any."""
+LARGE_PX = 2_000_000
+"""Pictures with fewer pixels are not worth measuring the best tile for, and their memory is kept for the next."""
 
 MAX_WAITING_PX = 1_000_000_000
 """Input pixels that may wait: a quarter of an hour of a small model on two cores."""
@@ -35,17 +40,23 @@ class Engine:
         model: Model,
         *,
         workers: int | None = None,
-        tile_px: int = TILE_PX,
+        tile_px: int | None = None,
         exact: bool = False,
         max_waiting: int = 1024,
         max_waiting_px: int = MAX_WAITING_PX,
         executor: Executor | None = None,
     ) -> None:
-        """`exact` forbids halos smaller than the contract's; `executor` is this machine where none is given."""
+        """`executor` is this machine where none is given, with a worker for each core.
+
+        `tile_px` is the side of a tile in input pixels, halo included; where none is given it is measured when the first
+        large picture comes. `exact` forbids halos that are smaller than the contract's.
+        """
         self.model = model
-        self.tile_px = tile_px
         self.exact = exact
-        self._executor = executor or LocalExecutor(model, workers or available_cores())
+        self._tile_px = tile_px
+        self._calibration: Calibration | None = None
+        self._calibrating = threading.Lock()
+        self._executor = executor or _local(model, workers)
         self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
@@ -56,8 +67,18 @@ class Engine:
             thread.start()
 
     def plan(self, height: int, width: int) -> Plan:
-        """The tiles that a picture of this size becomes."""
-        return plan(height, width, self.model.contract, self.tile_px, exact=self.exact)
+        """The tiles that a picture of this size becomes; raises `ImageTooLargeError` where it needs too much memory."""
+        contract = self.model.contract
+        small = plan(height, width, contract, self._tile_px or TILE_PX, exact=self.exact)
+        largest = small.tiles[0].area
+        if max(height * width, largest) < LARGE_PX or (self._tile_px and largest <= self._tile_px**2):
+            return small
+        measured = self._measured()
+        most_px = measured.most_px(self._executor.slots)
+        if isinstance(contract.halo, NoHalo) and height * width > most_px:
+            raise _too_much_for_one_piece(contract.name, contract.halo, height, width, most_px)
+        side = self._tile_px or measured.tile_px
+        return plan(height, width, contract, side, exact=self.exact, most_px=math.isqrt(most_px))
 
     def submit(
         self,
@@ -107,9 +128,18 @@ class Engine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def _measured(self) -> Calibration:
+        with self._calibrating:
+            if self._calibration is None:
+                self._calibration = calibrate(self.model)
+            return self._calibration
+
     def _work(self) -> None:
         while jobs := self._next():
             self._compute(jobs)
+            if any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs):
+                with suppress(Exception):  # of no request, and the next run says what is wrong
+                    self._executor.release()
             del jobs  # or a worker that waits would keep the last picture in memory
 
     def _next(self) -> list[tuple[Request, Tile]]:
@@ -170,6 +200,13 @@ class Engine:
         return output
 
 
+def _local(model: Model, workers: int | None) -> LocalExecutor:
+    fit = providers.fit(model.provider, available_cores())
+    # What looks at the whole picture computes it on all cores; the second worker lets a small one pass by.
+    whole = isinstance(model.contract.halo, NoHalo)
+    return LocalExecutor(model, workers or (min(2, fit.workers) if whole else fit.workers), 1 if whole else fit.batch)
+
+
 class PlanesWork:
     """A picture in floats, (C, H, W), as one that has no pixels has to be."""
 
@@ -195,4 +232,11 @@ def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:
     return OutOfMemoryError(
         f"{model.contract.name} runs out of memory on {width}x{height} pixels, which cannot be computed in smaller parts; "
         "free memory, use fewer workers or a smaller picture"
+    )
+
+
+def _too_much_for_one_piece(name: str, halo: NoHalo, height: int, width: int, most_px: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"{name} looks at the whole picture at once ({halo.node}: {halo.reason}), so {width}x{height} pixels cannot be computed in "
+        f"tiles, and memory suffices for {most_px}; use a smaller picture or another model"
     )

@@ -25,6 +25,9 @@ class Executor(Protocol):
         Raises `OutOfMemoryError` where a smaller tensor could succeed, and `ModelError` otherwise.
         """
 
+    def release(self) -> None:
+        """Give back memory that a large picture's tiles took; called when the last of them is done."""
+
     def close(self) -> None:
         """Free what it holds; called once, after the last run."""
 
@@ -40,6 +43,10 @@ class LocalExecutor:
     def run(self, tensor: Tensor, stop: Stop) -> Tensor:
         """Compute on the calling thread."""
         return self._model.run(tensor, stop)
+
+    def release(self) -> None:
+        """Shrink the session's memory."""
+        self._model.release()
 
     def close(self) -> None:
         """Nothing: the model is the caller's."""

@@ -28,12 +28,16 @@ _ALLOCATES = hasattr(os, "posix_fallocate")
 
 
 class SpooledSamples(np.ndarray):
-    """Samples whose pages lie in a `spool`; parts and copies of them are plain arrays."""
+    """Samples whose pages lie on disk, or a part or copy of such samples."""
 
     spool: Spool | None = None
+    """Where all of these samples lie; none for parts and copies."""
+    home: Spool | None = None
+    """Where these samples, or what they were taken from, lie."""
 
     def __array_finalize__(self, whole: object) -> None:
         self.spool = None
+        self.home = getattr(whole, "home", None)
 
 
 class Spool:
@@ -81,7 +85,7 @@ class Spool:
         """What was written as an array that cannot be changed; its pages come from disk when they are touched."""
         self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         samples: Any = np.frombuffer(self._map, self.dtype, offset=_DATA).reshape(self.shape).view(SpooledSamples)
-        samples.spool = self
+        samples.spool = samples.home = self
         result: Samples = samples
         return result
 
@@ -104,11 +108,10 @@ def spool_of(samples: Samples) -> Spool | None:
 def part(samples: Samples, top: int, bottom: int, left: int, right: int) -> Samples:
     """A block of samples; of spooled ones a copy, for which no memory is kept beside it."""
     block = samples[top:bottom, left:right]
-    spool = spool_of(samples)
-    if spool is None:
+    if not isinstance(samples, SpooledSamples) or samples.home is None:
         return block
     copied: Any = np.array(block, subok=False)
-    spool.release()
+    samples.home.release()
     plain: Samples = copied
     return plain
 

@@ -9,7 +9,7 @@ padded. Every tile has the same shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -21,6 +21,9 @@ from upconv.runtime.session import Tensor
 
 STEP_PX = 8
 """Sides of tiles are multiples of this, where they are not the largest allowed."""
+
+UNBOUNDED_PX = 1_000_000
+"""A side that no tile reaches."""
 
 MAX_WASTE = 1.5
 """Pixels that an exact halo may cost per pixel that is kept; beyond it a smaller one does, where one is good enough."""
@@ -83,17 +86,17 @@ class Axis:
     def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> Axis:
         """The axis of a picture that is `length` long, for a model with this law."""
         # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
-        smallest = _rounded_up(law.minimum, law.multiple)
         aligned = None if halo is None else (_rounded_up(halo[0], law.multiple), _rounded_up(halo[1], law.multiple))
-        return cls(length, _rounded_up(max(length, law.minimum), law.multiple), law.multiple, smallest, aligned)
+        return cls(length, law.fitted(length), law.multiple, law.fitted(0), aligned)
 
-    def spans(self, tile_px: int) -> list[Span]:
+    def spans(self, tile_px: int, most_px: int) -> list[Span]:
         """Equal spans of at most `tile_px`, longer only where the model's minimum or a wide halo asks for it."""
         if self.halo is None:
             return [Span(0, self.padded, 0, self.padded)]
         overlap = sum(self.halo)
         # With less than a third of a tile to keep, a wide halo would be computed over and over.
-        smallest = max(self.smallest, 3 * overlap, self.multiple)
+        wide = min(3 * overlap, most_px // self.multiple * self.multiple)
+        smallest = max(self.smallest, wide, overlap + self.multiple)
         side = max(tile_px // self.multiple * self.multiple, smallest)
         if self.padded <= side:
             return [Span(0, self.padded, 0, self.padded)]
@@ -184,28 +187,44 @@ class Plan:
         return span.keep_start * self.scale, stop * self.scale, span.start * self.scale
 
 
-def plan(height: int, width: int, contract: Contract, tile_px: int, *, exact: bool = False) -> Plan:
+def plan(
+    height: int,
+    width: int,
+    contract: Contract,
+    tile_px: int | Callable[[Halo], int],
+    *,
+    exact: bool = False,
+    most_px: int = UNBOUNDED_PX,
+) -> Plan:
     """Tiles of `tile_px` input pixels a side at most, halo included, for a picture of `height` by `width`.
 
-    Among the sides that need as few tiles, the smallest is taken, so that little is computed twice. Where the exact
-    halo costs more than `MAX_WASTE`, the smallest is taken that differs by at most `MAX_STEPS`, unless `exact`.
+    Among the sides that need as few tiles, the smallest is taken, so that little is computed twice. A wide halo asks for
+    larger tiles, up to `most_px` a side. Where the exact one costs more than `MAX_WASTE`, the smallest is taken that
+    differs by at most `MAX_STEPS`, unless `exact`.
 
     A model without a finite halo gets one tile: the whole picture.
     """
     halo = contract.halo if isinstance(contract.halo, Halo) else None
-    whole = _plan(height, width, contract, tile_px, halo, None)
+    whole = _plan(height, width, contract, tile_px, most_px, halo, None)
     if exact or halo is None or whole.waste <= MAX_WASTE:
         return whole
     for deviation in contract.halo_deviation:
         if deviation.steps <= MAX_STEPS:
             side = deviation.halo_px
             smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
-            return min(whole, _plan(height, width, contract, tile_px, smaller, deviation), key=lambda plan: plan.computed_px)
+            other = _plan(height, width, contract, tile_px, most_px, smaller, deviation)
+            return min(whole, other, key=lambda plan: plan.computed_px)
     return whole
 
 
 def _plan(
-    height: int, width: int, contract: Contract, tile_px: int, halo: Halo | None, deviation: HaloDeviation | None
+    height: int,
+    width: int,
+    contract: Contract,
+    tile_px: int | Callable[[Halo], int],
+    most_px: int,
+    halo: Halo | None,
+    deviation: HaloDeviation | None,
 ) -> Plan:
     laws, scale = (contract.height, contract.width), contract.scale
     assert laws[0] is not None and laws[1] is not None  # or contract.scale would have raised
@@ -215,7 +234,8 @@ def _plan(
         )
     rows = Axis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
     columns = Axis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
-    tiles = tuple(Tile(*spans) for spans in product(rows.spans(tile_px), columns.spans(tile_px)))
+    side = tile_px if isinstance(tile_px, int) else 0 if halo is None else tile_px(halo)
+    tiles = tuple(Tile(*spans) for spans in product(rows.spans(side, most_px), columns.spans(side, most_px)))
     return Plan(rows, columns, scale, tiles, deviation)
 
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.runtime import codecs, resampling
+from upconv.runtime import forms, resampling
 from upconv.runtime.alpha import bled
 from upconv.runtime.conversion import conversion
-from upconv.runtime.engine import TILE_PX, Engine
+from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError, ParameterError
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.session import Model, open_model
 from upconv.runtime.stop import Stop
 from upconv.runtime.tiling import Plan
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Exactly = TypeVar("Exactly", bytes, NDArray[np.uint8], NDArray[np.uint16], "Image")
+"""What comes back as what it was."""
 
 MAX_SCALE = 16
 """Largest enlargement per side; beyond it there is nothing left to see."""
@@ -72,13 +79,14 @@ class Upscaler:
         *,
         provider: str = "cpu",
         workers: int | None = None,
-        tile_px: int = TILE_PX,
+        tile_px: int | None = None,
         exact: bool = False,
     ) -> None:
         """Open `model`, an exported `.onnx` file of task `upscale`.
 
-        `exact` gives every tile the whole halo that the model has, whatever it costs; otherwise a smaller one does where
-        the exact one costs much and the file says that the result hardly differs.
+        `tile_px`, the side of tiles, is measured where none is given. `exact` gives every tile the whole halo that the
+        model has, whatever it costs; otherwise a smaller one does where the exact one costs much and the file says that
+        the result hardly differs.
 
         Raises `ModelError`, `ContractError` or `ProviderError` where it cannot be used as asked.
         """
@@ -93,27 +101,44 @@ class Upscaler:
         self.engine = Engine(self.model, workers=workers, tile_px=tile_px, exact=exact)
 
     @overload
-    def upscale(self, source: str | Path | Picture, scale: float | None = None) -> Picture: ...
+    def upscale(
+        self, source: str | Path | Picture, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> Picture: ...
     @overload
-    def upscale(self, source: bytes, scale: float | None = None) -> bytes: ...
-    @overload
-    def upscale(self, source: NDArray[np.uint8], scale: float | None = None) -> NDArray[np.uint8]: ...
-    @overload
-    def upscale(self, source: NDArray[np.uint16], scale: float | None = None) -> NDArray[np.uint16]: ...
+    def upscale(
+        self, source: Exactly, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> Exactly: ...
 
-    def upscale(self, source: Any, scale: float | None = None) -> Any:
-        """Enlarge `source`, by the model's own scale where no other is given.
+    def upscale(self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None) -> Any:
+        """Enlarge `source`, by the model's own scale where no other scale or size is given.
 
-        A path or a `Picture` gives a `Picture`, the bytes of an image file those of a file of the same format (PNG
-        where it cannot be written), and an array (H, W, C) or (H, W) of uint8 or uint16 an array.
+        The bytes of an image file give those of a file of the same format (PNG where it cannot be written), an array
+        (H, W, C) or (H, W) of uint8 or uint16 an array, a PIL image a PIL image, and a path or a `Picture` a `Picture`.
         """
-        target = Target(scale)
-        if isinstance(source, bytes):
-            return codecs.encode(self.run(codecs.decode(source), target))[0]
-        if isinstance(source, np.ndarray):
-            samples = self.run(Picture(source if source.ndim == 3 else source[..., None]), target).samples
-            return samples if source.ndim == 3 else samples[..., 0]
-        return self.run(source if isinstance(source, Picture) else codecs.read(Path(source)), target)
+        return self._upscale(source, Target(scale, width, height), Stop())
+
+    @overload
+    async def upscale_async(
+        self, source: str | Path | Picture, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> Picture: ...
+    @overload
+    async def upscale_async(
+        self, source: Exactly, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> Exactly: ...
+
+    async def upscale_async(
+        self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> Any:
+        """The same for asyncio: the event loop goes on meanwhile, and cancelling the task frees the workers at once."""
+        stop = Stop()
+        try:
+            return await asyncio.to_thread(self._upscale, source, Target(scale, width, height), stop)
+        except asyncio.CancelledError:
+            stop.say()
+            raise
+
+    def _upscale(self, source: Any, target: Target, stop: Stop) -> Any:
+        return forms.like(source, self.run(forms.to_picture(source), target, stop=stop))
 
     def run(
         self,

@@ -1,48 +1,116 @@
-"""Who may come in: a bounded number of pictures and bytes, so that nothing waits in a line without end."""
+"""Who may come in: a bounded number of pictures, bytes and predicted seconds, so that nothing waits in a line without end."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from upconv.service.errors import FullError
+from upconv.service.errors import DeadlineError, FullError, TooLongError
 
-_WEIGHT = 0.1
-"""Of the newest picture in the mean of seconds per picture."""
+_FADE = 0.9
+"""What a picture counts in the pace after the next one."""
 _LONGEST_S = 300
+
+
+class Pace:
+    """How many predicted seconds of work are done in a second: with several cores more than one, with wrong predictions any."""
+
+    def __init__(self, cores: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._work_s, self._time_s = float(cores), 1.0
+        self._clock = clock
+        self._since = clock()
+
+    def begin(self) -> None:
+        """Work starts after a time without any."""
+        self._since = self._clock()
+
+    def finish(self, cost_s: float) -> None:
+        """Work of this predicted cost is done."""
+        now = self._clock()
+        self._work_s = _FADE * self._work_s + cost_s
+        self._time_s = _FADE * self._time_s + now - self._since
+        self._since = now
+
+    @property
+    def per_s(self) -> float:
+        """Predicted seconds a second."""
+        return max(self._work_s / max(self._time_s, 1e-3), 1e-3)
 
 
 class Admission:
     """Counts pictures in work or waiting. Belongs to one event loop, so it needs no lock."""
 
-    def __init__(self, max_pictures: int, max_bytes: int, at_once: int) -> None:
+    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, pace: Pace) -> None:
         self.pictures = 0
         self.bytes = 0
-        self._max_pictures, self._max_bytes, self._at_once = max_pictures, max_bytes, at_once
-        self._mean_s = 1.0
+        self.cost_s = 0.0
+        """Predicted seconds of what is in work or waiting."""
+        self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
+        self._pace = pace
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """A place for one picture; raises `FullError` where all are taken."""
-        if self.pictures >= self._max_pictures:
-            raise self.full(f"{self.pictures} pictures are in work or waiting")
-        self.pictures += 1
+    def reading(self) -> Iterator[Place]:
+        """A place for the bytes of a body alone."""
         place = Place(self)
         try:
             yield place
         finally:
-            self.pictures -= 1
-            self.bytes -= place.held
+            place.leave()
 
-    def took(self, seconds: float) -> None:
-        """Learn from a picture that was computed."""
-        self._mean_s += _WEIGHT * (seconds - self._mean_s)
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """A place for one picture; raises `FullError` where all are taken, or the line is too long."""
+        self.check()
+        with self.reading() as place:
+            place.come_in()
+            yield place
+
+    def check(self) -> None:
+        """Raise `FullError` where no picture may come in now."""
+        if self.pictures >= self._max_pictures:
+            raise self.full(f"{self.pictures} pictures are in work or waiting")
+        if self.wait_s > self._max_wait_s:
+            raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
+
+    @property
+    def wait_s(self) -> float:
+        """When what is here should be done, in seconds from now."""
+        return self.cost_s / self._pace.per_s
 
     @property
     def retry_after_s(self) -> int:
-        """Seconds until a place should be free: the time that what is here takes, at the mean of the last pictures."""
-        return max(1, min(_LONGEST_S, math.ceil(self._mean_s * self.pictures / self._at_once)))
+        """Seconds until a place should be free: until the line is short enough, or until the mean picture of it is done."""
+        one = self.wait_s / max(self.pictures, 1)
+        return max(1, min(_LONGEST_S, math.ceil(max(self.wait_s - self._max_wait_s, one))))
+
+    def full(self, why: str) -> FullError:
+        """The error that says when to come back."""
+        return FullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
+
+    def expect(self, cost_s: float, limit_s: float) -> None:
+        """Count the predicted cost of a picture that has come in.
+
+        Raises `TooLongError` for one that alone would take longer than `limit_s`, `FullError` for one that would be done too late
+        behind the others, and `DeadlineError` where no time is left.
+        """
+        if limit_s <= 0:
+            raise DeadlineError("the time for this request was over before the work began; allow more, or send a smaller file")
+        own_s = cost_s / self._pace.per_s
+        if own_s > limit_s:
+            raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
+        if self.wait_s + own_s > limit_s:
+            raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
+        if not self.cost_s:
+            self._pace.begin()
+        self.cost_s += cost_s
+
+    def done(self, cost_s: float, finished: bool) -> None:
+        """Take the cost back, and learn from it where the work was finished."""
+        self.cost_s = max(0.0, self.cost_s - cost_s)
+        if finished:
+            self._pace.finish(cost_s)
 
     def hold(self, bytes: int) -> None:
         """Count further bytes; raises `FullError` where they are too many."""
@@ -50,21 +118,44 @@ class Admission:
             raise self.full(f"{self.bytes} bytes of pictures are in work or waiting")
         self.bytes += bytes
 
-    def full(self, why: str) -> FullError:
-        """The error that says when to come back."""
-        return FullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
-
 
 class Place:
-    """One picture's place."""
+    """One request's place: its bytes, and, once it has come in, its picture and what that is predicted to cost."""
 
     def __init__(self, admission: Admission) -> None:
         self.held = 0
         """Bytes counted for it."""
         self._admission = admission
+        self._in = False
+        self._cost_s = 0.0
+
+    def come_in(self) -> None:
+        """Count as a picture."""
+        self._in = True
+        self._admission.pictures += 1
 
     def hold(self, bytes: int) -> None:
-        """Count `bytes` in all for this picture; raises `FullError` where there is no room for them."""
+        """Count `bytes` in all; raises `FullError` where there is no room for them."""
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes
+
+    def expect(self, cost_s: float, limit_s: float) -> None:
+        """Count what the picture is predicted to cost; raises as `Admission.expect`."""
+        self._admission.expect(cost_s, limit_s)
+        self._cost_s = cost_s
+
+    def done(self, finished: bool = True) -> None:
+        """Count no longer as a picture; bytes stay counted."""
+        if self._in:
+            self._admission.pictures -= 1
+            self._in = False
+        if self._cost_s:
+            self._admission.done(self._cost_s, finished)
+            self._cost_s = 0.0
+
+    def leave(self) -> None:
+        """Count no longer at all."""
+        self.done(finished=False)
+        self._admission.bytes -= self.held
+        self.held = 0

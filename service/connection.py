@@ -1,10 +1,11 @@
-"""Work that is called off when the client goes away."""
+"""Work that is called off when the client goes away, or its time is over."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
@@ -12,34 +13,57 @@ from anyio import to_thread
 from fastapi import Request
 
 from upconv.runtime.errors import Cancelled
-from upconv.service.errors import ClientGoneError
+from upconv.runtime.stop import Stop
+from upconv.service.errors import ClientGoneError, DeadlineError
 
 T = TypeVar("T")
 
 
-async def run_while_connected(request: Request, work: Callable[[threading.Event], T], limiter: anyio.CapacityLimiter) -> T:
-    """What `work` returns, computed in a thread of `limiter`; the request's body must have been read.
+@dataclass(frozen=True)
+class Turn:
+    """When and where work is done."""
 
-    When the client closes the connection, work that waits for a thread is dropped and the event given to running work is set;
-    either raises `ClientGoneError`. The event is set as well when the task is cancelled.
+    threads: anyio.CapacityLimiter
+    room: AbstractAsyncContextManager[None]
+    """Entered before the thread is asked for."""
+    until: float
+    """Event loop's time at which the answer is no longer wanted."""
+
+
+async def run_while_connected(request: Request, work: Callable[[Stop], T], turn: Turn) -> T:
+    """What `work` returns, computed in a thread; the request's body must have been read.
+
+    When the client closes the connection, or the time is over, work that waits for its turn is dropped and running
+    work is told by its `Stop`; that raises `ClientGoneError` or `DeadlineError`. It is told as well when the task is cancelled.
     """
-    called_off = threading.Event()
+    called_off = _CalledOff()
     with anyio.CancelScope() as scope:
-        watch = asyncio.create_task(_call_off_when_gone(request, called_off, scope))
+        watch = asyncio.create_task(_call_off(request, called_off, scope, turn.until))
         try:
-            return await to_thread.run_sync(work, called_off, limiter=limiter)
+            async with turn.room:
+                return await to_thread.run_sync(work, called_off.stop, limiter=turn.threads)
         except Cancelled as error:
             if scope.cancel_called:
-                raise ClientGoneError("the client closed the connection") from error
+                raise called_off.error from error
             raise
         finally:
-            called_off.set()
+            called_off.stop.say()
             watch.cancel()
-    raise ClientGoneError("the client closed the connection")
+    raise called_off.error
 
 
-async def _call_off_when_gone(request: Request, called_off: threading.Event, scope: anyio.CancelScope) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    called_off.set()
+class _CalledOff:
+    def __init__(self) -> None:
+        self.stop = Stop()
+        self.error: Exception = ClientGoneError("the client closed the connection")
+
+
+async def _call_off(request: Request, called_off: _CalledOff, scope: anyio.CancelScope, until: float) -> None:
+    try:
+        async with asyncio.timeout_at(until):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        called_off.error = DeadlineError("the time for this request is over; send long work to /v1/jobs")
+    called_off.stop.say()
     scope.cancel()

@@ -3,15 +3,20 @@
 UpconvError
  ├─ ImageError
  │   ├─ NotAnImageError         the body is no image of a format that is read
- │   └─ BodyTooLargeError       more bytes than allowed
+ │   ├─ BodyTooLargeError       more bytes than allowed
+ │   └─ TooLongError            it would take longer than a request may
  ├─ ParameterError
  │   ├─ UnknownModelError       no loaded model has this name
- │   └─ MediaTypeError          a Content-Type that cannot hold a picture
+ │   ├─ MediaTypeError          a Content-Type that cannot hold a picture
+ │   ├─ KeyRequiredError        no API key, or an unknown one
+ │   └─ ForbiddenError          the key is not an admin's
  ├─ Cancelled
  │   ├─ ClientGoneError         the client closed the connection
  │   └─ SlowBodyError           the body did not arrive in time
  └─ Overloaded
-     └─ FullError               all places are taken; says when to come back
+     ├─ FullError               all places are taken; says when to come back
+     ├─ RateError               this client sends too much; says when to come back
+     └─ DeadlineError           the answer was not ready in time
 """
 
 from __future__ import annotations
@@ -22,8 +27,19 @@ from dataclasses import dataclass
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 
-from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ModelError, Overloaded, ParameterError
+from upconv.runtime.errors import (
+    Cancelled,
+    DiskFullError,
+    ImageError,
+    ImageTooLargeError,
+    ModelError,
+    OutOfMemoryError,
+    Overloaded,
+    ParameterError,
+    TimedOut,
+)
 from upconv.service.inference_protocol.errors import UnsupportedError
+from upconv.service.jobs.errors import KeyReusedError, NotDoneError, UnknownJobError
 
 
 class NotAnImageError(ImageError):
@@ -34,12 +50,24 @@ class BodyTooLargeError(ImageError):
     """The body has more bytes than the limit allows."""
 
 
+class TooLongError(ImageError):
+    """The picture would take longer than a request may."""
+
+
 class UnknownModelError(ParameterError):
     """No loaded model has the name that was asked for."""
 
 
 class MediaTypeError(ParameterError):
     """The body's Content-Type cannot hold a picture."""
+
+
+class KeyRequiredError(ParameterError):
+    """The request has no API key, or one that is not known."""
+
+
+class ForbiddenError(ParameterError):
+    """The request's API key is not an admin's."""
 
 
 class ClientGoneError(Cancelled):
@@ -50,13 +78,25 @@ class SlowBodyError(Cancelled):
     """The body did not arrive in time."""
 
 
-class FullError(Overloaded):
-    """All places are taken."""
+class LaterError(Overloaded):
+    """Worth trying again at a time that is known."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """Seconds until a place should be free."""
+        """Seconds until it is worth trying again."""
+
+
+class FullError(LaterError):
+    """All places are taken."""
+
+
+class RateError(LaterError):
+    """This client sends too much."""
+
+
+class DeadlineError(Overloaded):
+    """The answer was not ready in the time that the request has."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +115,29 @@ UNEXPECTED = Kind(500, "internal", "Something went wrong in the service")
 KINDS: dict[type[Exception], Kind] = {
     BodyTooLargeError: Kind(413, "too-many-bytes", "The file is too large"),
     ImageTooLargeError: Kind(413, "too-many-pixels", "The picture is too large"),
+    TooLongError: Kind(413, "too-long", "The picture would take too long"),
     NotAnImageError: Kind(415, "not-an-image", "The file is not an image that can be read"),
     MediaTypeError: Kind(415, "not-a-picture-type", "The content type is not one of a picture"),
     ImageError: Kind(422, "damaged-image", "The image cannot be read or written"),
     UnknownModelError: Kind(404, "unknown-model", "There is no such model"),
     ParameterError: Kind(422, "bad-parameter", "A parameter makes no sense"),
     RequestValidationError: Kind(422, "bad-parameter", "A parameter makes no sense"),
+    UnknownJobError: Kind(404, "unknown-job", "There is no such job"),
+    NotDoneError: Kind(409, "no-result", "The job has no result"),
+    KeyReusedError: Kind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
+    KeyRequiredError: Kind(401, "key-required", "An API key is needed"),
+    ForbiddenError: Kind(403, "forbidden", "This needs the admin key"),
     SlowBodyError: Kind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: Kind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: Kind(499, "client-gone", "The client closed the connection"),
     Cancelled: Kind(503, "stopping", "The service is stopping"),
     CancelledError: Kind(503, "stopping", "The service is stopping"),
     UnsupportedError: Kind(501, "unsupported", "This part of the protocol is not served"),
+    RateError: Kind(429, "too-many-requests", "Too many requests"),
+    DeadlineError: Kind(503, "deadline", "The answer was not ready in time"),
+    TimedOut: Kind(503, "deadline", "The answer was not ready in time"),
+    OutOfMemoryError: Kind(503, "no-memory", "The service has too little memory at the moment"),
+    DiskFullError: Kind(503, "no-room", "The service has no room on its disk at the moment"),
     Overloaded: Kind(503, "full", "The service is busy"),
     ModelError: Kind(500, "model-failed", "The model failed"),
 }

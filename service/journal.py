@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from upconv.runtime.errors import Overloaded
 from upconv.service import problem
 from upconv.service.metrics import Metrics
+from upconv.service.settings import Level
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -32,8 +33,8 @@ SECURITY_HEADERS = {
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def new_journal(file: TextIO | None = None) -> Any:
-    """A structlog logger that writes a line of JSON an event, to standard error where no file is given."""
+def new_journal(file: TextIO | None = None, level: Level = "info") -> Any:
+    """A structlog logger that writes a line of JSON an event of `level` or above, to standard error where no file is given."""
     return structlog.wrap_logger(
         structlog.WriteLogger(file or sys.stderr),
         processors=[
@@ -43,6 +44,7 @@ def new_journal(file: TextIO | None = None) -> Any:
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
     )
 
 
@@ -91,6 +93,7 @@ class Journal:
             "request_id": answer.request_id,
             "method": scope["method"],
             "path": scope["path"],
+            **_client(scope),
             "status": answer.status,
             "ms": round(seconds * 1000, 1),
         }
@@ -117,6 +120,12 @@ class _Answer:
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
+
+
+def _client(scope: Scope) -> dict[str, str]:
+    """The name of the key that the request came with."""
+    key = scope.get("state", {}).get("key")
+    return {"key": key.name} if key else {}
 
 
 def _request_id(scope: Scope) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from upconv.service.registry import Registry
+
+if TYPE_CHECKING:
+    from upconv.service.state import State
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -25,9 +31,23 @@ class Metrics:
         self._models = Gauge(
             "upconv_model_info", "Models that are loaded", ("model", "sha256", "provider"), registry=self.registry
         )
-        self.in_work = Gauge("upconv_pictures_in_work", "Pictures that have a worker thread", registry=self.registry)
-        self.admitted = Gauge("upconv_pictures_admitted", "Pictures in work or waiting", registry=self.registry)
-        self.admitted_bytes = Gauge("upconv_admitted_bytes", "Bytes of the bodies of those pictures", registry=self.registry)
+        self._jobs = Counter("upconv_jobs", "Jobs that ended", ("state",), registry=self.registry)
+        self._looked_up = Counter("upconv_cache_lookups", "Results looked for in the cache", ("found",), registry=self.registry)
+
+    def watch(self, state: State) -> None:
+        """Show what `state` holds at the time of reading."""
+        admission, memory = state.admission, state.memory
+        self._show("upconv_pictures_in_work", "Pictures that have a worker thread", lambda: state.threads.borrowed_tokens)
+        self._show("upconv_pictures_admitted", "Pictures in work or waiting", lambda: admission.pictures)
+        self._show("upconv_admitted_bytes", "Bytes of the bodies of those pictures", lambda: admission.bytes)
+        self._show("upconv_predicted_wait_seconds", "When those pictures should be done", lambda: admission.wait_s)
+        self._show("upconv_pixel_memory_bytes", "Predicted memory of pictures in work", lambda: memory.taken)
+        self._show("upconv_jobs_waiting", "Jobs queued or running", lambda: state.runner.waiting if state.runner else 0)
+        self._show("upconv_cache_bytes", "Results kept on the disk", lambda: state.cache.bytes if state.cache else 0)
+        self._show("upconv_ready", "Whether requests can be sent", lambda: state.ready)
+
+    def _show(self, name: str, what: str, value: Callable[[], float]) -> None:
+        Gauge(name, what, registry=self.registry).set_function(value)
 
     def answered(self, route: str, method: str, status: int) -> None:
         """Count a request; `route` must be one of finitely many."""
@@ -41,9 +61,19 @@ class Metrics:
         self._pixels.labels("out").inc(pixels_out)
         self._tiles.labels(model).inc(tiles)
 
-    def loaded(self, model: str, sha256: str, provider: str) -> None:
-        """Name a model that is loaded."""
-        self._models.labels(model, sha256, provider).set(1)
+    def loaded(self, registry: Registry) -> None:
+        """Name the models that are loaded, and no others."""
+        self._models.clear()
+        for entry in registry.entries.values():
+            self._models.labels(entry.name, entry.model.sha256, entry.model.provider).set(1)
+
+    def job_ended(self, how: str) -> None:
+        """Count a job that ended."""
+        self._jobs.labels(how).inc()
+
+    def looked_up(self, found: bool) -> None:
+        """Count a look into the cache."""
+        self._looked_up.labels(str(found).lower()).inc()
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -43,6 +43,8 @@ _HEADERS = {
     "X-Upconv-Provider": "execution provider that really ran",
     "X-Upconv-Tiles": "tiles computed",
     "X-Upconv-Conversions": "what could not be kept of the picture, if anything; separated by semicolons",
+    "X-Upconv-Cache": "hit, where the result was computed before",
+    "ETag": "the same for the same picture, parameters and model",
     "X-Request-Id": "the request's own, or a new one; also in the log",
 }
 
@@ -52,6 +54,9 @@ PICTURE: dict[str, Any] = {
     "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()},
 }
 """The answer of routes that give a picture."""
+
+
+NOT_MODIFIED: dict[str, Any] = {"description": "The client has this result: If-None-Match named its ETag"}
 
 
 def problems(*statuses: int) -> Responses:
@@ -64,7 +69,7 @@ def problems(*statuses: int) -> Responses:
             "description": titles,
             "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
         }
-        if status == 503:
+        if status in (429, 503):
             answers[status]["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
     return answers
 

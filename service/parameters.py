@@ -37,6 +37,10 @@ class UpscaleQuery(BaseModel):
         default=None, description="of the result; otherwise the one image type that Accept names, otherwise that of the picture"
     )
     quality: int = Field(default=90, ge=1, le=100, description="for JPEG, WebP and AVIF")
+    lossless: bool = Field(default=False, description="for WebP and AVIF, instead of a quality; PNG and TIFF always are")
+    metadata: Literal["keep", "strip"] = Field(
+        default="keep", description="whether EXIF, XMP and IPTC stay; the colour profile and the resolution always do"
+    )
 
 
 def accepted_format(accept: str) -> str | None:

@@ -10,9 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from upconv.runtime.errors import Cancelled
-from upconv.service.errors import KINDS, UNEXPECTED, FullError, Kind, kind_of
+from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, Kind, LaterError, kind_of
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
@@ -22,7 +23,7 @@ PROTOCOL = "/v2"
 """Where errors are `{"error"}`."""
 
 _LONGEST_VALUE = 60
-_PROTOCOL_STATUS = {405: 404, 415: 400, 422: 400}
+_PROTOCOL_STATUS = {415: 400, 422: 400}
 """The protocol knows fewer kinds of refusal."""
 
 
@@ -39,12 +40,25 @@ class Problem(BaseModel):
     detail: str = Field(description="one sentence: what was expected, what came, what to do")
 
 
+def told(kind: Kind, detail: str) -> Problem:
+    """A problem of this kind."""
+    return Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
+
+
 def answer(path: str, kind: Kind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer that tells of a problem at a request for `path`."""
     if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
         return JSONResponse({"error": detail}, _PROTOCOL_STATUS.get(kind.status, kind.status), headers)
-    problem = Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
-    return JSONResponse(problem.model_dump(), kind.status, headers, MEDIA_TYPE)
+    return JSONResponse(told(kind, detail).model_dump(), kind.status, headers, MEDIA_TYPE)
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """What else the answer to an error says: when to come back, or which key is needed."""
+    if isinstance(error, LaterError):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, KeyRequiredError):
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(BUSY_S)} if kind_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def unexpected(path: str) -> JSONResponse:
@@ -72,8 +86,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
         return answer(
             path, kind, "the model failed at this request; the service's log says why, by the X-Request-Id of this answer"
         )
-    headers = {"Retry-After": str(_retry_after_s(error))} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return answer(path, kind, str(error) or kind.title, headers)
+    return answer(path, kind, str(error) or kind.title, headers_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -84,17 +97,23 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     path, method = _short(request.url.path), request.method
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allow(request, headers.get("Allow", ""))
     details = {
         404: f"there is nothing at {path}; /docs lists what there is",
-        405: f"{path} does not understand {_short(method)}; it expects {(error.headers or {}).get('Allow', 'another method')}",
+        405: f"{path} does not understand {_short(method)}; it expects {headers.get('Allow')}",
     }
     title = HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, title.lower().replace(" ", "-"), title)
-    return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+    return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), headers)
 
 
-def _retry_after_s(error: Exception) -> int:
-    return error.retry_after_s if isinstance(error, FullError) else BUSY_S
+def _allow(request: Request, first: str) -> str:
+    """All methods that the path understands, by OpenAPI; starlette names those of the `first` route alone."""
+    paths = request.app.openapi()["paths"].items()
+    methods = {method.upper() for path, known in paths if compile_path(path)[0].fullmatch(request.url.path) for method in known}
+    return ", ".join(sorted(methods)) or first
 
 
 def _sentence(error: Any) -> str:

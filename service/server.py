@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
 from types import FrameType
 
 import uvicorn
@@ -19,6 +21,7 @@ from upconv.service.state import State
 
 _CONNECTIONS = 1024
 _HEADER_BYTES = 32 * 1024
+_SWITCH_S = 0.0005
 
 
 def serve(settings: Settings) -> None:
@@ -27,6 +30,9 @@ def serve(settings: Settings) -> None:
     Prints `upconv is ready on http://HOST:PORT` once requests are answered. Raises what opening the models raises, and
     `ParameterError` where the address cannot be listened on.
     """
+    _refuse_several()
+    # Each of the loop's own steps may wait this long for the interpreter while threads convert pixels; 5 ms is what Python sets.
+    sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)
     logger = logging.getLogger("uvicorn")
     handler = Handler(new_journal())
@@ -36,6 +42,14 @@ def serve(settings: Settings) -> None:
             asyncio.run(_run(_Server(_config(app, settings), app.state.upconv), app, listener))
     finally:
         logger.removeHandler(handler)
+
+
+def _refuse_several() -> None:
+    if os.environ.get("WEB_CONCURRENCY", "1").strip() not in ("", "0", "1"):
+        raise ParameterError(
+            "WEB_CONCURRENCY asks for several processes, but limits are counted, and jobs kept, in one, which uses every core; "
+            "unset it, or start services with a --port and --jobs-dir each behind a balancer"
+        )
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from fastapi import Depends, Request
 
 from upconv.runtime.errors import Overloaded
 from upconv.service.admission import Admission
+from upconv.service.cache import Cache
+from upconv.service.cost import Memory
 from upconv.service.inference_protocol.statistics import Statistics
+from upconv.service.jobs.runner import Runner
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
@@ -22,13 +26,23 @@ class State:
 
     settings: Settings
     admission: Admission
+    memory: Memory
     metrics: Metrics
+    journal: Any
     threads: anyio.CapacityLimiter
     """The worker threads that decode, enlarge and encode."""
+    glances: anyio.CapacityLimiter
+    """Threads for what is over in a moment, so that it need not wait for a picture: headers, hashes, files."""
     registry: Registry | None = None
     """The models; none until they are warm, and none again after the end."""
+    runner: Runner | None = None
+    """The jobs; none before the start and after the end."""
+    cache: Cache | None = None
+    """Results that were computed before; none where nothing is kept."""
     statistics: Statistics = field(default_factory=Statistics)
     """Counts per model, for `/v2`."""
+    reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while models are replaced."""
     draining: bool = False
     """Whether the service is about to stop."""
 
@@ -43,6 +57,13 @@ class State:
         if self.registry is None:
             raise Overloaded("the models are not loaded; try again in a moment")
         return self.registry
+
+    @property
+    def jobs(self) -> Runner:
+        """The jobs; raises `Overloaded` where they are not open."""
+        if self.runner is None:
+            raise Overloaded("jobs are not open; try again in a moment")
+        return self.runner
 
 
 def _state(request: Request) -> State:

@@ -2,49 +2,103 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Annotated
-from urllib.parse import quote
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from upconv.runtime import Model, Target, codecs
-from upconv.service import body, work
-from upconv.service.connection import run_while_connected
-from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
+from upconv.runtime import Target, Upscaler
+from upconv.service import body, cache, header, work
+from upconv.service.admission import Place
+from upconv.service.cache import Kept
+from upconv.service.connection import Turn, run_while_connected
+from upconv.service.cost import Cost, predict
+from upconv.service.deadline import Until
+from upconv.service.headers import of_result, timing
+from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
+from upconv.service.registry import Entry
+from upconv.service.sending import PictureResponse
 from upconv.service.state import Shared, State
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
-
-_SUFFIXES = {"jpeg": "jpg"}
-_READABLE = " ;,:'()/%+"
-"""What need not be percent-encoded in a header's value for it to stay one."""
 
 
 @router.post(
     "/upscale",
     summary="Enlarge a picture",
     response_class=Response,
-    responses={200: PICTURE, **problems(404, 408, 413, 415, 422, 503)},
+    responses={200: PICTURE, 304: NOT_MODIFIED, **problems(400, 401, 404, 408, 413, 415, 422, 429, 503)},
     openapi_extra=PICTURE_BODY,
 )
-async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], state: Shared) -> Response:
+async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], state: Shared, until: Until) -> Response:
     """The body is the bytes of an image (curl: `--data-binary @in.jpg`) or a form (`-F file=@in.jpg`)."""
-    upscaler = state.models.upscaler(query.model)
+    entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
-    with state.admission.place() as place:
+    with ExitStack() as stack:
+        stack.enter_context(entry.in_use())
+        place = stack.enter_context(state.admission.place())
         data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, place)
         order = _order(data, request, query, state)
-        arrived = time.perf_counter()
-        result = await run_while_connected(request, functools.partial(work.carry_out, order, upscaler), state.threads)
-        seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
-    state.admission.took(sum(result.seconds.values()))
-    state.metrics.upscaled(upscaler.model.contract.name, seconds, result.pixels_in, result.pixels_out, result.tiles)
-    return Response(
-        result.data, media_type=codecs.MEDIA_TYPES[result.format], headers=_headers(result, upscaler.model, seconds)
-    )
+        seen = await to_thread.run_sync(_foresee, order, entry, upscaler, limiter=state.glances)
+        if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
+            return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
+        kept = await _kept(seen.etag, state) or await _compute(_Call(request, seen, entry, upscaler, place, until), state)
+        headers = {**kept.headers, "ETag": seen.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
+        place.done()
+        return PictureResponse(kept.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
+
+
+@dataclass(frozen=True)
+class _Foreseen:
+    order: work.Order
+    """With the picture alone as its data."""
+    cost: Cost
+    etag: str
+
+
+@dataclass(frozen=True)
+class _Call:
+    request: Request
+    seen: _Foreseen
+    entry: Entry
+    upscaler: Upscaler
+    place: Place
+    until: float
+
+
+def _foresee(order: work.Order, entry: Entry, upscaler: Upscaler) -> _Foreseen:
+    picture = body.picture_in(order.data, order.content_type)
+    size = header.size(picture, order.max_pixels)
+    order = replace(order, data=picture, content_type="")
+    return _Foreseen(order, predict(size, order, entry, upscaler), cache.etag(order, picture, entry.model.sha256))
+
+
+async def _kept(etag: str, state: State) -> Kept | None:
+    if state.cache is None:
+        return None
+    kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.glances)
+    state.metrics.looked_up(kept is not None)
+    return Kept(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
+
+
+async def _compute(call: _Call, state: State) -> Kept:
+    arrived = time.perf_counter()
+    call.place.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
+    turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
+    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler)
+    result = await run_while_connected(call.request, work_on_it, turn)
+    seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
+    state.metrics.upscaled(call.entry.name, seconds, result.pixels_in, result.pixels_out, result.tiles)
+    headers = of_result(result, call.entry.model)
+    if state.cache is not None:
+        await to_thread.run_sync(state.cache.put, call.seen.etag, Kept(result.data, headers), limiter=state.glances)
+    return Kept(result.data, {**headers, "Server-Timing": timing(seconds)})
 
 
 def _order(data: bytes, request: Request, query: UpscaleQuery, state: State) -> work.Order:
@@ -56,19 +110,6 @@ def _order(data: bytes, request: Request, query: UpscaleQuery, state: State) -> 
         quality=query.quality,
         max_pixels=state.settings.max_pixels,
         max_output_pixels=state.settings.max_output_pixels,
+        keep_metadata=query.metadata == "keep",
+        lossless=query.lossless,
     )
-
-
-def _headers(result: work.Result, model: Model, seconds: dict[str, float]) -> dict[str, str]:
-    headers = {
-        "Server-Timing": ", ".join(f"{stage};dur={max(value, 0) * 1000:.1f}" for stage, value in seconds.items()),
-        "X-Upconv-Model": quote(model.contract.name, safe=_READABLE),
-        "X-Upconv-Model-SHA256": model.sha256,
-        "X-Upconv-Provider": model.provider,
-        "X-Upconv-Tiles": str(result.tiles),
-        "Content-Disposition": f'inline; filename="upscaled.{_SUFFIXES.get(result.format, result.format)}"',
-        "Vary": "Accept",
-    }
-    if result.conversions:
-        headers["X-Upconv-Conversions"] = quote("; ".join(result.conversions), safe=_READABLE)
-    return headers

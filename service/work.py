@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from upconv.runtime import Picture, Target, Upscaler, codecs
 from upconv.runtime.errors import Cancelled, ImageTooLargeError
+from upconv.runtime.schedule import OnTile, Priority
+from upconv.runtime.stop import Stop
 from upconv.service import body
 
 
@@ -28,6 +30,20 @@ class Order:
     """Largest picture to decode."""
     max_output_pixels: int
     """Largest picture to compute."""
+    keep_metadata: bool = True
+    """Whether EXIF, XMP and IPTC stay; the colour profile and the resolution always do."""
+    lossless: bool = False
+    """For WebP and AVIF."""
+
+    def format_for(self, given: str) -> str:
+        """The format of the result of a picture that came in the format `given`."""
+        return self.format or (given if given in codecs.WRITABLE else "png")
+
+    @property
+    def asked(self) -> list[object]:
+        """What decides the result, beside the picture and the model."""
+        target = self.target
+        return [target.scale, target.width, target.height, self.format, self.quality, self.keep_metadata, self.lossless]
 
 
 @dataclass(frozen=True)
@@ -58,8 +74,16 @@ class _Clock:
             self.seconds[name] = time.perf_counter() - started
 
 
-def carry_out(order: Order, upscaler: Upscaler, called_off: threading.Event) -> Result:
-    """Decode, enlarge and encode; stops soon after `called_off` is set.
+def carry_out(
+    order: Order,
+    upscaler: Upscaler,
+    stop: Stop,
+    on_tile: OnTile | None = None,
+    priority: Priority = Priority.NORMAL,
+) -> Result:
+    """Decode, enlarge and encode; ends soon after `stop` is said.
+
+    `on_tile(done, total)` is called after each tile of all passes, from any thread.
 
     Raises `Cancelled` then, `ImageError` and its children for a picture that is none, damaged or too large, and
     `ParameterError` for what makes no sense.
@@ -67,35 +91,62 @@ def carry_out(order: Order, upscaler: Upscaler, called_off: threading.Event) -> 
     clock = _Clock()
     with clock.stage("decode"):
         picture = codecs.decode(body.picture_in(order.data, order.content_type), order.max_pixels)
-    tiles = _tiles(picture, order, upscaler)
-    go_on(called_off)
+    if not order.keep_metadata:
+        picture = replace(picture, metadata=picture.metadata.stripped())
+    count = _Count(foresee(picture.width, picture.height, order, upscaler) * _layers(picture), on_tile)
+    go_on(stop)
     with clock.stage("infer"):
-        enlarged = upscaler.run(picture, order.target, lambda *_: go_on(called_off))
-    go_on(called_off)
-    format = order.format or (picture.format if picture.format in codecs.WRITABLE else "png")
+        enlarged = upscaler.run(picture, order.target, count, stop=stop, priority=priority)
+    go_on(stop)
+    format = order.format_for(picture.format)
     if order.format is None and format != picture.format:
         enlarged = enlarged.noting(f"{picture.format} became {format}, as {picture.format} is not written")
     with clock.stage("encode"):
-        data, noted = codecs.encode(enlarged, format, order.quality)
+        data, noted = codecs.encode(enlarged, format, order.quality, lossless=order.lossless)
     sizes = picture.width * picture.height, enlarged.width * enlarged.height
-    return Result(data, format, noted.conversions, tiles, *sizes, clock.seconds)
+    return Result(data, format, noted.conversions, count.done, *sizes, clock.seconds)
 
 
-def go_on(called_off: threading.Event) -> None:
+def _layers(picture: Picture) -> int:
+    """How often the model computes the picture: opacity is enlarged like colour where it has any shape."""
+    return 1 if picture.alpha is None or (picture.alpha == picture.alpha[0, 0, 0]).all() else 2
+
+
+class _Count:
+    """Counts tiles over all passes."""
+
+    def __init__(self, total: int, tell: OnTile | None) -> None:
+        self.done = 0
+        self._total, self._tell = total, tell
+        self._lock = threading.Lock()
+
+    def __call__(self, *_: int) -> None:
+        with self._lock:
+            self.done += 1
+            done = self.done
+        if self._tell is not None:
+            self._tell(min(done, self._total), self._total)
+
+
+def go_on(stop: Stop) -> None:
     """Raise `Cancelled` where the work was called off."""
-    if called_off.is_set():
+    if stop.set:
         raise Cancelled("the request was called off")
 
 
-def _tiles(picture: Picture, order: Order, upscaler: Upscaler) -> int:
-    """How many tiles are computed in all passes; raises `ImageTooLargeError` where one gives too many pixels."""
-    width, height = order.target.size(picture.width, picture.height, upscaler.scale)
-    _limit(width, height, order, "the result")
-    tiles, (wide, tall) = 0, (picture.width, picture.height)
-    while wide < width or tall < height:
-        _limit(wide * upscaler.scale, tall * upscaler.scale, order, f"on the way to {width}x{height} the picture")
-        tiles += len(upscaler.engine.plan(tall, wide).tiles)
-        wide, tall = wide * upscaler.scale, tall * upscaler.scale
+def foresee(width: int, height: int, order: Order, upscaler: Upscaler) -> int:
+    """How many tiles a picture of this size takes in all passes.
+
+    Raises `ParameterError` for a target that makes no sense and `ImageTooLargeError` where a pass gives too many pixels.
+    """
+    across, down = order.target.size(width, height, upscaler.scale)
+    _limit(across, down, order, "the result")
+    codecs.check_size(order.format_for(codecs.sniff(order.data[:64]) or "png"), across, down)
+    tiles = 0
+    while width < across or height < down:
+        _limit(width * upscaler.scale, height * upscaler.scale, order, f"on the way to {across}x{down} the picture")
+        tiles += len(upscaler.engine.plan(height, width).tiles)
+        width, height = width * upscaler.scale, height * upscaler.scale
     return tiles
 
 

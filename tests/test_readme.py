@@ -36,6 +36,7 @@ def python(first_line: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("readme")
     shutil.copy(ROOT / "tests" / "data" / "flower.jpg", path / "photo.jpg")
+    shutil.copytree(ROOT / "tests" / "data", path / "album")
     (path / "decoders.py").write_text(python("# decoders.py"))
     return path
 

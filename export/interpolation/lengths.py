@@ -30,9 +30,9 @@ def lengths_in_double(model: onnx.ModelProto, program: torch.export.ExportedProg
             continue
         _widen(graph, product, makers, constants, exact)
     used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    graph.ClearField("initializer")
-    graph.initializer.extend(kept)
+    for number in reversed(range(len(graph.initializer))):
+        if graph.initializer[number].name not in used:
+            del graph.initializer[number]
 
 
 def _widen(

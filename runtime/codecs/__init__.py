@@ -4,7 +4,17 @@ from upconv.runtime.codecs.animation import Animation, decode_frames, encode_fra
 from upconv.runtime.codecs.decoding import decode
 from upconv.runtime.codecs.encoding import check_size, encode
 from upconv.runtime.codecs.files import read, read_bytes, write_atomically
-from upconv.runtime.codecs.formats import ANIMATED, FORMATS, MAX_PIXELS, MEDIA_TYPES, WRITABLE, format_of, sniff, unread
+from upconv.runtime.codecs.formats import (
+    ANIMATED,
+    FORMATS,
+    MAX_PIXELS,
+    MEDIA_TYPES,
+    SUFFIXES,
+    WRITABLE,
+    format_of,
+    sniff,
+    unread,
+)
 from upconv.runtime.codecs.profiles import to_srgb
 
 __all__ = [
@@ -12,6 +22,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "MEDIA_TYPES",
+    "SUFFIXES",
     "WRITABLE",
     "Animation",
     "check_size",

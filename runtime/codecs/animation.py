@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pyvips
 
 from upconv.runtime.codecs import decoding, headers, metadata
@@ -14,6 +13,8 @@ from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.picture import Picture
+
+_GIF_END = b";"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS) -> Animation:
     name = headers.check(data, max_pixels)
     if name not in ANIMATED:
         return Animation((decoding.decode(data, max_pixels),), (0,))
+    if name == "gif" and not data.rstrip(b"\0").endswith(_GIF_END):
+        # libnsgif takes what frames are whole.
+        raise ImageError("the gif data is damaged or incomplete: its end is missing")
     return decoding.reading(data, name, lambda fail_on: _frames(data, name, max_pixels, fail_on))
 
 
@@ -53,9 +57,8 @@ def encode_frames(animation: Animation, format: str, quality: int = 90, *, lossl
     check_options(format, quality, lossless)
     first = animation.frames[0]
     check_size(format, first.width, first.height)
-    strip = first.with_samples(np.concatenate([frame.samples for frame in animation.frames]))
-    image, noted = fitted(strip, format)
-    image, keep, noted = metadata.onto(image, noted, format)
+    frames = [fitted(frame, format) for frame in animation.frames]
+    image, keep, noted = metadata.onto(pyvips.Image.arrayjoin([image for image, _ in frames], across=1), frames[0][1], format)
     image = image.copy()
     for field, kind, value in _timing(animation, first.height):
         image.set_type(kind, field, value)

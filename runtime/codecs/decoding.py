@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pyvips
 
 from upconv.runtime.codecs import color, headers, metadata, profiles, tiff_tags
-from upconv.runtime.codecs.failures import reason
+from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
 from upconv.runtime.errors import ImageError
 from upconv.runtime.picture import Picture, Samples
@@ -53,7 +53,7 @@ def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
     try:
         return _forgiving(read) if name == "jpeg" else read("error")
     except pyvips.Error as error:
-        raise ImageError(f"the {name} data is damaged or incomplete: {reason(error)}") from error
+        raise unreadable(name, error) from error
 
 
 def _forgiving(read: Callable[[str], T]) -> T:

@@ -17,12 +17,18 @@ from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.picture import Picture
 from upconv.runtime.resampling import to_image
 
-MAX_SIDE_PX = {"jpeg": 65_535, "webp": 16_383, "avif": 16_384, "gif": 65_535}
+MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
 """Longest side that a format holds, or its encoder writes; the others have no limit that matters."""
+
+PNG_LEVEL = 2
+"""zlib's; with the filter `up` the fastest that is small, by `benchmarks/png.py`."""
+PNG_FILTERS = {"none": 8, "sub": 16, "up": 32, "average": 64, "paeth": 128, "all": 248}
+"""libpng's flags."""
 
 _ALWAYS_RGB = ("webp", "avif", "gif")
 """Formats that libvips writes no grey in."""
 _BIG_TIFF_BYTES = 1 << 31
+_JPEG_OPTIMIZED_PX = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ def fitted(picture: Picture, name: str) -> tuple[Any, Picture]:
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A profile for grey cannot go with it.
         picture = to_srgb(picture).noting(f"grey written as RGB, as {name} holds no grey")
+    elif picture.metadata.icc is not None and name == "gif":
+        picture = to_srgb(picture).noting("colours converted to sRGB, as gif holds no profile")
     image = to_image(picture.samples)
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * picture.color.shape[2], max_alpha=picture.white)
@@ -97,11 +105,13 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, int, int, Picture]:
 
 
 def _jpeg(image: Any, wish: _Wish) -> Any:
-    return image.jpegsave_buffer(Q=wish.quality, optimize_coding=True, keep=wish.keep)
+    # To find the best code, libjpeg keeps the whole picture in memory, twelve bytes a pixel, and takes eight times as long.
+    optimize = image.width * image.height <= _JPEG_OPTIMIZED_PX
+    return image.jpegsave_buffer(Q=wish.quality, optimize_coding=optimize, keep=wish.keep)
 
 
 def _png(image: Any, wish: _Wish) -> Any:
-    return image.pngsave_buffer(compression=3, keep=wish.keep)
+    return image.pngsave_buffer(compression=PNG_LEVEL, filter=PNG_FILTERS["up"], keep=wish.keep)
 
 
 def _webp(image: Any, wish: _Wish) -> Any:

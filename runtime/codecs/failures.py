@@ -6,8 +6,20 @@ import re
 
 import pyvips
 
+from upconv.runtime.errors import ImageError
+
 _PART = re.compile(r"^(?:VipsJpeg|vipspng|tiff2vips|heif|webp|source|source input|\w+load_buffer): (?:source input: )?")
 _PLAIN_WORDS = {"libpng read error": "its data breaks off or is wrong", "load error": "its data breaks off or is wrong"}
+
+
+_UNREAD = re.compile(r"not configured|not implemented|not supported|unsupported|labq|samples out of range")
+
+
+def unreadable(name: str, error: pyvips.Error) -> ImageError:
+    """What to raise where libvips finds the data of a format wanting."""
+    said = reason(error)
+    wrong = "of a kind that is not read" if _UNREAD.search(said) else "damaged or incomplete"
+    return ImageError(f"the {name} data is {wrong}: {said}")
 
 
 def reason(error: pyvips.Error) -> str:

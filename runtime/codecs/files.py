@@ -66,8 +66,13 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         _write(path, data)
     except OSError as error:
-        kind = DiskFullError if error.errno in _FULL else OutputError
-        raise kind(f"cannot write {path}: {error.strerror or error}") from error
+        raise output_error(path, error) from error
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What to raise where a file cannot be written."""
+    kind = DiskFullError if error.errno in _FULL else OutputError
+    return kind(f"cannot write {path}: {error.strerror or error}")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -65,20 +65,20 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
     """`image` with the picture's metadata, libvips' flags of what to keep, and the picture noting what was dropped."""
     metadata = picture.metadata
     held = HELD[name] if picture.format == name else HELD[name] - {"IPTC"}  # each wraps it in its own way
-    fields = [field for field in metadata.fields if kind_of(field[0]) in held]
     kinds = {str(kind_of(field)) for field, _, _ in metadata.fields}
     notes = [f"{kind} dropped, which {name} cannot hold" for kind in sorted(kinds - held)]
-    if metadata.pixels_per_mm is not None:
-        image = image.copy(xres=metadata.pixels_per_mm[0], yres=metadata.pixels_per_mm[1])
-        if name not in DENSITY_HELD and "EXIF" not in kinds & held:
-            notes.append(f"resolution dropped, which {name} cannot hold")
-    else:
-        image = image.copy(xres=_PNG_UNSTATED, yres=_PNG_UNSTATED)
-    for field, kind, value in fields:
-        image.set_type(kind, field, value)
+    if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and "EXIF" not in kinds & held:
+        notes.append(f"resolution dropped, which {name} cannot hold")
+    image = image.copy()
+    for field, kind, value in metadata.fields:
+        if kind_of(field) in held:
+            image.set_type(kind, field, value)
     if "EXIF" in kinds & held:
         # The pixels are upright by now; the EXIF block would turn them once more.
         image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    # Only now: with an EXIF block, its resolution became the image's. What is written follows the image.
+    across, down = metadata.pixels_per_mm or (_PNG_UNSTATED, _PNG_UNSTATED)
+    image = image.copy(xres=across, yres=down)
     if metadata.icc is not None:
         image = profiles.with_profile(image, metadata.icc)
     # Left to itself, libvips makes up an EXIF block for pictures that had none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -43,6 +43,11 @@ _VALUES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int,
 def of_onnx(type: str) -> str:
     """The protocol's name of a type as onnxruntime writes it; the type itself where the protocol has none."""
     return _ONNX.get(type, type)
+
+
+def shape_of(shape: Sequence[Any]) -> list[int]:
+    """A shape as onnxruntime declares it, with -1 for what is not fixed."""
+    return [axis if isinstance(axis, int) else -1 for axis in shape]
 
 
 def from_binary(name: str, datatype: str, data: memoryview) -> NDArray[Any]:

@@ -7,9 +7,9 @@ which becomes the larger image file. Any other model takes the tensors that its 
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,17 +19,23 @@ from pydantic import ValidationError
 
 from upconv.runtime import Model, Target, Upscaler
 from upconv.runtime.engine import PlanesWork
-from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
-from upconv.service import work
+from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.stop import Stop
+from upconv.service import body, header, work
+from upconv.service.cost import Cost, predict, together
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
 from upconv.service.inference_protocol.errors import TensorError
+from upconv.service.inference_protocol.fitting import fitting
 from upconv.service.inference_protocol.reply import Computed, wanted
 from upconv.service.inference_protocol.request import Given, Request
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.registry import Entry
 
-_MOST_IMAGES = 64
+_BYTES_PER_PIXEL = 4 * 64
+"""Of a decoder's widest layer, as floats; a guess."""
+_UNKNOWN_S = 0.1
+"""What a decoder takes, as far as anybody knows; the pace of all work corrects it."""
 
 
 @dataclass
@@ -53,86 +59,70 @@ class Limits:
     max_output_pixels: int
 
 
-def shape_of(shape: Sequence[Any]) -> list[int]:
-    """A shape as onnxruntime declares it, with -1 for what is not fixed."""
-    return [axis if isinstance(axis, int) else -1 for axis in shape]
+@dataclass(frozen=True)
+class Prepared:
+    """A request that fits the model, and what it will cost."""
+
+    request: Request
+    inputs: dict[str, Given]
+    names: list[str]
+    """Outputs that are asked for."""
+    orders: tuple[work.Order, ...]
+    """Images to enlarge, where the input is such."""
+    cost: Cost
 
 
-def infer(entry: Entry, request: Request, limits: Limits, called_off: threading.Event) -> Outcome:
-    """Compute the outputs that are asked for; stops soon after `called_off` is set.
+def prepare(entry: Entry, request: Request, limits: Limits) -> Prepared:
+    """Check a request against a model, and predict its cost.
 
-    Raises `TensorError` for inputs that the model does not take, `ImageError` and its children for images, and `Cancelled`.
+    Raises `TensorError` for inputs that the model does not take, and `ImageError` and its children for images.
     """
     names = wanted(request, [each.name for each in entry.model.session.get_outputs()])
-    inputs = _checked(entry, request)
-    started = time.perf_counter()
+    inputs = fitting(entry, request)
+    given = next(iter(inputs.values()))
     if entry.upscaler is None:
-        outcome = _run(entry.model, inputs, names, limits)
-    elif (given := next(iter(inputs.values()))).datatype == BYTES:
-        return _images(given, entry.upscaler, request, names[0], limits, called_off)
+        return Prepared(request, inputs, names, (), _cost_of_graph(entry.model, given, limits))
+    if given.datatype != BYTES:
+        return Prepared(request, inputs, names, (), _cost_of_tensor(given, entry, entry.upscaler, limits))
+    orders = _orders(given, request, limits)
+    costs = [_cost_of_image(order, entry, entry.upscaler) for order in orders]
+    return Prepared(request, inputs, names, orders, together(costs))
+
+
+def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
+    """Compute the outputs that are asked for; stops soon after `stop` is said.
+
+    Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
+    """
+    started = time.perf_counter()
+    given, name = next(iter(prepared.inputs.values())), prepared.names[0]
+    if entry.upscaler is None:
+        outcome = _run(entry.model, prepared.inputs, prepared.names)
+    elif prepared.orders:
+        return _images(given, prepared.orders, entry.upscaler, name, stop)
     else:
-        outcome = _tensor(given, entry.upscaler, names[0], limits, called_off)
+        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, stop)
     outcome.seconds = {"infer": time.perf_counter() - started}
     return outcome
 
 
-def _checked(entry: Entry, request: Request) -> dict[str, Given]:
-    declared = {each.name: each for each in entry.model.session.get_inputs()}
-    if request.raw is not None:
-        (name, given) = _raw(entry, request.raw)
-        return {name: given}
-    for name in request.inputs:
-        if name not in declared:
-            raise TensorError(f"there is no input {name!r}; the model takes {', '.join(declared)}")
-    for name, node in declared.items():
-        if name not in request.inputs:
-            raise TensorError(f"input {name!r} is missing; the model takes {', '.join(declared)}")
-        _fits(request.inputs[name], node, entry.upscaler is not None)
-    return request.inputs
-
-
-def _fits(given: Given, node: Any, takes_images: bool) -> None:
-    """Raise `TensorError` where a tensor is not what the graph declares."""
-    datatype, shape = datatypes.of_onnx(node.type), shape_of(node.shape)
-    if given.datatype == BYTES and takes_images:
-        if not 1 <= len(given.values) <= _MOST_IMAGES:
-            raise TensorError(f"input {node.name!r} holds {len(given.values)} images; expected 1 to {_MOST_IMAGES}")
-        return
-    if given.datatype != datatype:
-        also = f" or {BYTES}" if takes_images else ""
-        raise TensorError(f"input {node.name!r} is of datatype {given.datatype}; expected {datatype}{also}")
-    same = len(given.shape) == len(shape) and all(is_in in (own, -1) for own, is_in in zip(given.shape, shape, strict=True))
-    if not same or 0 in given.shape:
-        raise TensorError(f"input {node.name!r} has the shape {list(given.shape)}; expected {shape}, each axis 1 or longer")
-
-
-def _raw(entry: Entry, body: memoryview) -> tuple[str, Given]:
-    """A body that is one tensor: an image file for models that upscale, otherwise the elements of the only input."""
-    nodes = entry.model.session.get_inputs()
-    if entry.upscaler is not None:
-        return nodes[0].name, Given(BYTES, (1,), [bytes(body)])
-    shape, datatype = shape_of(nodes[0].shape), datatypes.of_onnx(nodes[0].type)
-    if len(nodes) != 1 or shape.count(-1) > 1 or datatype not in datatypes.NUMPY:
-        raise TensorError(
-            "a raw request needs a model with one input, of a shape with one open axis at most; send JSON as well"
-        )
-    values = datatypes.from_binary(nodes[0].name, datatype, body)
-    try:
-        return nodes[0].name, Given(datatype, (array := values.reshape(shape)).shape, array)
-    except ValueError as error:
-        raise TensorError(f"{len(values)} elements do not fill input {nodes[0].name!r} of shape {shape}") from error
-
-
-def _images(
-    given: Given, upscaler: Upscaler, request: Request, name: str, limits: Limits, called_off: threading.Event
-) -> Outcome:
+def _orders(given: Given, request: Request, limits: Limits) -> tuple[work.Order, ...]:
     assert isinstance(given.values, list)
     query = _query(request.parameters)
-    target = Target(query.scale, query.width, query.height)
-    results: list[work.Result] = []
-    for data in given.values:
-        order = work.Order(data, "", target, query.format, query.quality, limits.max_pixels, limits.max_output_pixels)
-        results.append(work.carry_out(order, upscaler, called_off))
+    target, keep = Target(query.scale, query.width, query.height), query.metadata == "keep"
+    pixels = limits.max_pixels, limits.max_output_pixels
+    return tuple(
+        work.Order(body.picture_in(data, ""), "", target, query.format, query.quality, *pixels, keep, query.lossless)
+        for data in given.values
+    )
+
+
+def _cost_of_image(order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
+    return predict(header.size(order.data, order.max_pixels), order, entry, upscaler)
+
+
+def _images(given: Given, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> Outcome:
+    results = [work.carry_out(order, upscaler, stop) for order in orders]
     outcome = Outcome([Computed(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
     outcome.pixels_in, outcome.pixels_out = sum(r.pixels_in for r in results), sum(r.pixels_out for r in results)
@@ -150,37 +140,50 @@ def _query(parameters: dict[str, Any]) -> UpscaleQuery:
         raise TensorError(f"parameter {first['loc'][-1]!r}: {first['msg']}") from error
 
 
-def _tensor(given: Given, upscaler: Upscaler, name: str, limits: Limits, called_off: threading.Event) -> Outcome:
-    assert isinstance(given.values, np.ndarray)
-    count, _, height, width = given.shape
+def _cost_of_tensor(given: Given, entry: Entry, upscaler: Upscaler, limits: Limits) -> Cost:
+    count, channels, height, width = given.shape
     pixels = count * height * width
     _limit(pixels, limits.max_pixels, "the input")
     _limit(pixels * upscaler.scale**2, limits.max_output_pixels, "the output")
-    tiles = count * len(upscaler.engine.plan(height, width).tiles)
-    with np.errstate(over="ignore"):
-        picture = given.values.astype(np.float32, copy=False)
-    result = _enlarge(picture, upscaler, called_off)
+    plan = upscaler.engine.plan(height, width)
+    bytes = 2 * 4 * channels * pixels * upscaler.scale**2
+    return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
+
+
+def _tensor(given: Given, upscaler: Upscaler, name: str, tiles: int, stop: Stop) -> Outcome:
+    assert isinstance(given.values, np.ndarray)
+    count, _, height, width = given.shape
+    pixels = count * height * width
+    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, stop)
     return Outcome([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, called_off: threading.Event) -> NDArray[np.float32]:
-    engine, futures = upscaler.engine, []
-    pictures = [PlanesWork(picture, engine.plan(*picture.shape[1:])) for picture in batch]
-    try:
-        futures = [engine.submit(picture, lambda *_: work.go_on(called_off)) for picture in pictures]
+def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Stop) -> NDArray[np.float32]:
+    pictures = [PlanesWork(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
+    with ExitStack() as stack:
+        futures = []
+        for picture in pictures:
+            futures.append(upscaler.engine.submit(picture))
+            stack.callback(futures[-1].cancel)
+            stack.enter_context(stop.telling(futures[-1].cancel))
         for future in futures:
-            future.result()
-        return np.stack([picture.result for picture in pictures])
+            _wait(future)
+    return np.stack([picture.result for picture in pictures])
+
+
+def _wait(future: Future[None]) -> None:
+    try:
+        future.result()
+    except CancelledError as error:
+        raise Cancelled("the request was called off") from error
+    except OutOfMemoryError:
+        raise
     except ModelError as error:
         raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
-    finally:
-        for future in futures:
-            future.cancel()
 
 
-def _run(model: Model, inputs: dict[str, Given], names: list[str], limits: Limits) -> Outcome:
+def _run(model: Model, inputs: dict[str, Given], names: list[str]) -> Outcome:
     """Run a graph as it is."""
-    _foresee(model, next(iter(inputs.values())), limits)
     try:
         values = model.session.run(names, {name: given.values for name, given in inputs.items()})
     except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
@@ -190,13 +193,15 @@ def _run(model: Model, inputs: dict[str, Given], names: list[str], limits: Limit
     return Outcome(outputs, batch=batch[0] if batch else 1)
 
 
-def _foresee(model: Model, given: Given, limits: Limits) -> None:
-    """Raise `ImageTooLargeError` where the size law promises too large an output."""
+def _cost_of_graph(model: Model, given: Given, limits: Limits) -> Cost:
+    """By the size law, as far as there is one; raises `ImageTooLargeError` where it promises too large an output."""
     laws = model.contract.height, model.contract.width
-    if len(given.shape) < 3 or laws[0] is None or laws[1] is None:
-        return
-    sides = [law.output(length) or 0 for law, length in zip(laws, given.shape[-2:], strict=True) if law is not None]
-    _limit(math.prod(sides) * given.shape[0], limits.max_output_pixels, "the output")
+    pixels = 0
+    if len(given.shape) >= 3 and laws[0] is not None and laws[1] is not None:
+        sides = [law.output(length) or 0 for law, length in zip(laws, given.shape[-2:], strict=True) if law is not None]
+        pixels = math.prod(sides) * given.shape[0]
+        _limit(pixels, limits.max_output_pixels, "the output")
+    return Cost(1, pixels * _BYTES_PER_PIXEL, _UNKNOWN_S)
 
 
 def _limit(pixels: int, limit: int, what: str) -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from upconv.service.inference_protocol import datatypes
-from upconv.service.inference_protocol.inference import shape_of
+from upconv.service.inference_protocol.datatypes import shape_of
 from upconv.service.inference_protocol.messages import ModelMetadata, ServerMetadata, TensorMetadata
 from upconv.service.inference_protocol.reply import VERSION
 from upconv.service.registry import Entry

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from upconv.service.deadline import Until
 from upconv.service.errors import UnknownModelError
 from upconv.service.inference_protocol import infer, metadata
 from upconv.service.inference_protocol.errors import UnsupportedError
@@ -117,9 +118,9 @@ async def _statistics(entry: _Chosen, state: Shared) -> dict[str, Any]:
     return {"model_stats": [state.statistics.of(entry.name)]}
 
 
-async def _infer(request: Request, entry: _Chosen, state: Shared) -> Response:
+async def _infer(request: Request, entry: _Chosen, state: Shared, until: Until) -> Response:
     """Tensors as JSON or binary; a model that upscales also takes BYTES, each element an image file."""
-    return await infer.answer(request, entry, state)
+    return await infer.answer(request, entry, state, until)
 
 
 async def _not_served(request: Request) -> Response:

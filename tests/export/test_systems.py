@@ -1,4 +1,4 @@
-"""The systems of the articles, exported and run: transposed convolution's numbers, generator, net, resizing."""
+"""The layers of the articles, exported and run: transposed convolution's numbers and sizes, resizing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
-
-from upconv.models.decoders import seeded
-from upconv.runtime.contract import NoHalo
 
 if TYPE_CHECKING:
     from tests.export.conftest import Exported
@@ -79,33 +76,6 @@ def test_output_size_follows_the_formula(arguments: dict[str, Any], exported: Ex
         np.testing.assert_allclose(result, layer(torch.ones(2, 8, 9, 11)).numpy(), atol=1e-6)
 
 
-def test_both_forms_of_the_generator_become_one_graph(exported: Exported) -> None:
-    first, second = (exported(seeded("generator", form=form), name=form)[0] for form in ("module", "function"))
-    assert first.operators == second.operators
-    image = np.random.default_rng(0).random((2, 3, 224, 224))
-    outputs = [run(artifact.path, image) for artifact in (first, second)]
-    assert outputs[0].shape == (2, 3, 224, 224)
-    np.testing.assert_array_equal(outputs[0], outputs[1])
-    assert first.contract.height is not None
-    assert (first.contract.height.scale, first.contract.height.multiple) == (1, 8)
-    assert isinstance(first.contract.halo, NoHalo)
-    assert "align_corners" in first.contract.halo.reason
-
-
-def test_the_transposed_convolution_model_doubles_its_features(exported: Exported) -> None:
-    artifact, _ = exported(seeded("transposed-conv"), (1, 32, 16, 16))
-    assert run(artifact.path, np.zeros((1, 32, 16, 16))).shape == (1, 64, 32, 32)
-    assert artifact.contract.task == "decode"
-    assert artifact.contract.halo is not None
-
-
-def test_the_net_gives_two_by_two_scores_at_its_one_size(exported: Exported) -> None:
-    artifact, model = exported(seeded("net"), (1, 3, 32, 32))
-    assert run(artifact.path, np.zeros((5, 3, 32, 32))).shape == (5, 10, 2, 2)
-    assert artifact.contract.height is None
-    assert [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:] == [3, 32, 32]
-
-
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 def test_interpolation_alone_is_an_upscaler_too(mode: str, exported: Exported) -> None:
     artifact, _ = exported(nn.Upsample(scale_factor=2, mode=mode))
@@ -116,17 +86,3 @@ def test_interpolation_alone_is_an_upscaler_too(mode: str, exported: Exported) -
     assert result.shape == (1, 3, 1024, 1024)
     expected = nn.Upsample(scale_factor=2, mode=mode)(torch.from_numpy(image).double())
     np.testing.assert_allclose(result, expected.numpy(), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("kind", "shape", "expected"),
-    [
-        ("dcgan", (1, 100, 1, 1), (1, 3, 64, 64)),
-        ("cgan", (1, 110), (1, 1, 28, 28)),
-        ("fcn", (1, 3, 40, 48), (1, 21, 40, 48)),
-    ],
-)
-def test_decoders_of_other_tasks(kind: str, shape: tuple[int, ...], expected: tuple[int, ...], exported: Exported) -> None:
-    artifact, _ = exported(seeded(kind), shape)
-    assert artifact.contract.task == "decode"
-    assert run(artifact.path, np.zeros(shape)).shape == expected

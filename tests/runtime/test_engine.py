@@ -5,13 +5,17 @@ import threading
 import time
 import weakref
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from upconv.runtime import engine as engine_module
+from upconv.runtime.calibration import Calibration
+from upconv.runtime.contract import NoHalo
 from upconv.runtime.engine import Engine, PlanesWork
-from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, Overloaded, TimedOut
+from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.schedule import Priority
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.stop import Stop
@@ -31,6 +35,7 @@ class Gate:
         self.order: list[float] = []
         self.batches: list[int] = []
         self.closed = False
+        self.released = 0
 
     def run(self, tensor: Tensor, stop: Stop) -> Tensor:
         while not self.open.wait(0.01):
@@ -39,6 +44,9 @@ class Gate:
         self.order += [float(tile.flat[0]) for tile in tensor]
         self.batches.append(len(tensor))
         return tensor.repeat(2, axis=2).repeat(2, axis=3)
+
+    def release(self) -> None:
+        self.released += 1
 
     def close(self) -> None:
         self.closed = True
@@ -254,3 +262,32 @@ def test_a_tile_at_fault_does_not_take_its_batch_along(model: Model) -> None:
                     future.result(10)
             else:
                 future.result(10)
+
+
+def test_large_pictures_are_measured_once_and_leave_no_memory_behind(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Model] = []
+
+    def measured(model: Model) -> Calibration:
+        calls.append(model)
+        return Calibration({128: 1e-6}, 100)
+
+    monkeypatch.setattr(engine_module, "calibrate", measured)
+    gate = Gate(slots=2)
+    gate.open.set()
+    with Engine(model, executor=gate) as engine:
+        engine.enlarge(noise(60, 70))
+        assert calls == []
+        assert gate.released == 0
+        for _ in range(2):
+            engine.enlarge(noise(2000, 1100))
+        assert calls == [model]
+    assert gate.released == 2
+
+
+def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "calibrate", lambda _: Calibration({128: 1e-6}, 1e6))
+    whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
+    with Engine(replace(model, contract=whole), workers=1) as engine:
+        assert len(engine.plan(1000, 1000).tiles) == 1
+        with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
+            engine.plan(3000, 3000)

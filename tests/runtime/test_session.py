@@ -4,10 +4,13 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
-from upconv.runtime.errors import ContractError, ModelError, ProviderError
+from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
 from upconv.runtime.session import open_model
+from upconv.runtime.stop import Stop
 
 
 def test_opens_a_file_that_describes_itself(nearest_x2: Path) -> None:
@@ -38,8 +41,33 @@ def test_a_file_without_a_contract_is_refused_with_the_command_that_adds_one(wit
 
 
 @pytest.mark.parametrize(
-    ("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda")]
+    ("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda, openvino")]
 )
 def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x2: Path, provider: str, sentence: str) -> None:
     with pytest.raises(ProviderError, match=sentence):
         open_model(nearest_x2, provider)
+
+
+def test_a_run_ends_when_it_is_stopped(nearest_x2: Path) -> None:
+    stop = Stop()
+    stop.say()
+    with pytest.raises(Cancelled):
+        open_model(nearest_x2).run(np.zeros((1, 3, 8, 8), np.float32), stop)
+
+
+def test_memory_that_does_not_suffice_is_told_from_other_failures(nearest_x2: Path, tmp_path: Path) -> None:
+    huge = onnx.load(nearest_x2)
+    huge.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([1, 1, 2**17, 2**17], np.float32), "scales"))
+    onnx.save(huge, tmp_path / "huge.onnx")
+    with pytest.raises(OutOfMemoryError, match="runs out of memory"):
+        open_model(tmp_path / "huge.onnx").run(np.zeros((1, 3, 64, 64), np.float32))
+    with pytest.raises(ModelError, match="as its contract says") as failure:
+        open_model(nearest_x2).run(np.zeros((1, 5, 8, 8), np.float32))
+    assert not isinstance(failure.value, OutOfMemoryError)
+
+
+def test_memory_is_given_back_without_a_trace(nearest_x2: Path) -> None:
+    model, picture = open_model(nearest_x2), np.ones((1, 3, 300, 300), np.float32)
+    before = model.run(picture)
+    model.release()
+    np.testing.assert_array_equal(model.run(picture), before)

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from upconv.runtime import codecs
-from upconv.runtime.errors import ImageError, ParameterError
-from upconv.runtime.picture import Metadata, Picture
+from upconv.runtime.contract import Pixels
+from upconv.runtime.errors import Cancelled, ImageError, ParameterError
+from upconv.runtime.picture import LUMA, Metadata, Picture
+from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.spool import spool_of
+from upconv.runtime.stop import Stop
 from upconv.runtime.upscaler import Target, Upscaler
 
 Photograph = Callable[[int, int], np.ndarray]
@@ -88,3 +96,75 @@ def test_a_missing_file_is_named(doubler: Upscaler, tmp_path: Path) -> None:
 def test_arrays_that_are_no_pictures_are_refused(doubler: Upscaler, array: np.ndarray) -> None:
     with pytest.raises(ParameterError, match="expected pixels"):
         doubler.upscale(array)
+
+
+def test_pil_images_become_larger_ones(doubler: Upscaler, photograph: Photograph) -> None:
+    pixels = photograph(20, 30)
+    enlarged = doubler.upscale(Image.fromarray(pixels))
+    np.testing.assert_array_equal(np.asarray(enlarged), pixels.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_tasks_share_the_event_loop(doubler: Upscaler, photograph: Photograph) -> None:
+    pictures = [photograph(20 + n, 30) for n in range(6)]
+
+    async def all_of_them() -> list[np.ndarray]:
+        return await asyncio.gather(*(doubler.upscale_async(picture) for picture in pictures))
+
+    for picture, enlarged in zip(pictures, asyncio.run(all_of_them()), strict=True):
+        np.testing.assert_array_equal(enlarged, picture.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_a_cancelled_task_frees_the_workers(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles, begun, opened = [], threading.Event(), threading.Event()
+
+    def wait(model: Model, tensor: Tensor, stop: Stop) -> Tensor:
+        tiles.append(1)
+        begun.set()
+        with stop.telling(opened.set):
+            assert opened.wait(10)
+        raise Cancelled("stopped")
+
+    monkeypatch.setattr(Model, "run", wait)
+
+    async def cancelled(upscaler: Upscaler) -> None:
+        task = asyncio.create_task(upscaler.upscale_async(np.zeros((200, 200, 3), np.uint8)))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Upscaler(nearest_x2, tile_px=16, workers=1) as upscaler:
+        asyncio.run(cancelled(upscaler))
+    assert len(tiles) == 1
+
+
+def test_large_pictures_go_over_the_disk_and_are_the_same(
+    doubler: Upscaler, photograph: Photograph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = np.concatenate([photograph(50, 60), photograph(50, 60)[..., :1]], axis=2)
+    targets = Target(), Target(scale=3), Target(scale=1.5), Target(scale=4)
+    expected = [doubler.run(Picture(samples), target).samples for target in targets]
+    monkeypatch.setattr("upconv.runtime.canvas.SPOOL_BYTES", 1000)
+    monkeypatch.setattr("upconv.runtime.resampling.SPOOL_BYTES", 1000)
+    for target, same in zip(targets, expected, strict=True):
+        result = doubler.run(Picture(samples), target).samples
+        assert spool_of(result) is not None
+        np.testing.assert_array_equal(result, same)
+
+
+def test_a_model_of_luma_leaves_the_chroma(nearest_x2: Path, photograph: Photograph) -> None:
+    opened, samples = open_model(nearest_x2), photograph(30, 40)
+    planes = {"input": Pixels(color="y"), "output": Pixels(color="y")}
+
+    class Luma:
+        """Doubles one plane by doubling three."""
+
+        def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+            return opened.run(tensor.repeat(3, axis=1), stop)[:, :1]
+
+    model = replace(opened, contract=opened.contract.model_copy(update=planes))
+    with Upscaler(model, tile_px=16, workers=1) as upscaler, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upscaler.engine._executor, "run", Luma().run)
+        enlarged = upscaler.upscale(samples).astype(float)
+    luma = samples @ LUMA
+    np.testing.assert_allclose(enlarged @ LUMA, luma.repeat(2, axis=0).repeat(2, axis=1), atol=3)

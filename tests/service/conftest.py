@@ -51,6 +51,14 @@ class Service(httpx.Client):
         self.state: State = app.state.upconv
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _jobs_in_temporary_folders() -> Iterator[None]:
+    """Jobs of the user who runs the tests are left alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", "/dev/null")
+        yield
+
+
 @contextmanager
 def _running(**settings: Any) -> Iterator[Service]:
     app = create_app(Settings(**settings))

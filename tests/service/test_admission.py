@@ -5,33 +5,87 @@ from typing import Any
 
 import pytest
 
-from upconv.service.admission import Admission
-from upconv.service.errors import FullError
+from upconv.service.admission import Admission, Pace
+from upconv.service.errors import FullError, TooLongError
+
+
+class Clock:
+    """A time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admission(max_pictures: int = 10, max_bytes: int = 100, max_wait_s: float = 10, cores: int = 1) -> Admission:
+    return Admission(max_pictures, max_bytes, max_wait_s, Pace(cores))
 
 
 def test_places_are_counted_and_given_back() -> None:
-    admission = Admission(max_pictures=2, max_bytes=100, at_once=1)
-    with admission.place() as first, admission.place() as second:
+    counted = admission(max_pictures=2)
+    with counted.place() as first, counted.place() as second:
         first.hold(60)
         first.hold(50)
         second.hold(40)
-        assert (admission.pictures, admission.bytes) == (2, 100)
-        with pytest.raises(FullError, match="2 pictures are in work or waiting"), admission.place():
+        assert (counted.pictures, counted.bytes) == (2, 100)
+        with pytest.raises(FullError, match="2 pictures are in work or waiting"), counted.place():
             pass
         with pytest.raises(FullError, match="100 bytes"):
             second.hold(41)
-    assert (admission.pictures, admission.bytes) == (0, 0)
+        first.done()
+        assert (counted.pictures, counted.bytes) == (1, 100), "while the answer is sent, the bytes are still there"
+    assert (counted.pictures, counted.bytes, counted.cost_s) == (0, 0, 0)
+
+
+def test_bodies_alone_take_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = admission()
+    with counted.reading() as place:
+        place.hold(7)
+        assert (counted.pictures, counted.bytes) == (0, 7)
+    assert counted.bytes == 0
+
+
+def test_predicted_time_decides() -> None:
+    counted = admission(max_wait_s=5, cores=2)
+    with counted.place() as first, counted.place() as second:
+        with pytest.raises(TooLongError, match="about 10 s, over the 8 s allowed; send it to /v1/jobs"):
+            first.expect(20, limit_s=8)
+        first.expect(12, limit_s=8)
+        assert counted.wait_s == 6
+        with pytest.raises(FullError, match="about 6 s of work are waiting; try again in 3 s") as refused:
+            second.expect(6, limit_s=8)
+        assert refused.value.retry_after_s == 3
+        with pytest.raises(FullError, match="6 s of work"), counted.place():
+            pass
+        second.expect(1, limit_s=8)
+        first.done()
+        assert counted.cost_s == 1
+    assert counted.cost_s == 0
+
+
+def test_pace_is_learned() -> None:
+    clock = Clock()
+    pace = Pace(1, clock)
+    for _ in range(100):
+        clock.now += 4
+        pace.finish(1)
+    assert pace.per_s == pytest.approx(0.25, rel=0.01), "predictions are four times too small"
+    clock.now += 1000
+    pace.begin()
+    clock.now += 4
+    pace.finish(1)
+    assert pace.per_s == pytest.approx(0.25, rel=0.01), "a time without work says nothing"
 
 
 @pytest.mark.parametrize(
-    ("seconds", "pictures", "at_once", "expected"),
-    [(1.0, 1, 4, 1), (1.0, 8, 4, 2), (11.0, 8, 4, 4), (1e6, 8, 1, 300), (0.0, 1, 1, 1)],
+    ("cost_s", "pictures", "expected"), [(0.5, 1, 1), (8, 8, 1), (20, 8, 10), (30, 1, 30), (1e6, 8, 300), (0, 0, 1)]
 )
-def test_when_to_come_back(seconds: float, pictures: int, at_once: int, expected: int) -> None:
-    admission = Admission(max_pictures=10, max_bytes=1, at_once=at_once)
-    admission.took(seconds)
-    admission.pictures = pictures
-    assert admission.retry_after_s == expected
+def test_when_to_come_back(cost_s: float, pictures: int, expected: int) -> None:
+    counted = admission()
+    counted.pictures, counted.cost_s = pictures, cost_s
+    assert counted.retry_after_s == expected
 
 
 def test_full_service(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
@@ -43,7 +97,21 @@ def test_full_service(client_with: Callable[..., Any], encoded: Callable[..., by
 
 
 def test_no_room_for_the_bytes(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
-    with client_with(max_bytes=10_000, max_waiting_bytes=10_000) as client, client.state.admission.place() as place:
+    with client_with(max_bytes=10_000, max_waiting_bytes=10_000) as client, client.state.admission.reading() as place:
         place.hold(9_990)
         answer = client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
         assert (answer.status_code, int(answer.headers["retry-after"])) == (503, 1)
+
+
+@pytest.mark.parametrize(("wait_s", "seconds", "status"), [(50, "60", 503), (50, None, 503), (0, None, 200)])
+def test_a_long_line(
+    client_with: Callable[..., Any], encoded: Callable[..., bytes], wait_s: float, seconds: str | None, status: int
+) -> None:
+    with client_with(max_wait_s=40) as client:
+        client.state.admission.cost_s = wait_s
+        headers = {"X-Upconv-Timeout": seconds} if seconds else {}
+        answer = client.post("/v1/upscale", content=encoded(), headers=headers)
+        assert answer.status_code == status
+        if status == 503:
+            assert int(answer.headers["retry-after"]) == 50
+        client.state.admission.cost_s = 0

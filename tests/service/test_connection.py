@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -62,3 +65,31 @@ def test_loop_is_free_while_all_threads_are_busy(
         gate.opened.set()
         for connection in (busy, waiting):
             assert connection.recv(64).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_time_is_over(service: Any, gate: Any, encoded: Callable[..., bytes], wait_until: Wait, waiting: bool) -> None:
+    service.state.threads.total_tokens = 1
+    threading.Timer(1.5, gate.opened.set).start()
+    with post(service.address, encoded()) as busy:
+        wait_until(lambda: gate.tiles == 1)
+        if not waiting:
+            service.state.threads.total_tokens = 2
+        body = encoded("png", 700, 700)
+        answer = service.post("/v1/upscale", content=body, headers={"X-Upconv-Timeout": "1"})
+        assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#deadline", "1")
+        assert busy.recv(64).startswith(b"HTTP/1.1 200 ")
+    assert gate.tiles <= 3
+    wait_until(lambda: service.state.admission.pictures == 0)
+    assert service.state.memory.taken == 0
+
+
+def test_who_does_not_read_is_not_waited_for(
+    client_with: Callable[..., Any], encoded: Callable[..., bytes], wait_until: Wait
+) -> None:
+    picture = encoded("png", 500, 500)
+    with client_with(body_timeout_s=0.3) as client, post(client.address, picture, "?scale=6&format=tiff") as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wait_until(lambda: client.state.admission.bytes > 0)
+        wait_until(lambda: client.state.admission.bytes == 0)
+        assert client.state.admission.pictures == 0

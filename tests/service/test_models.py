@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from upconv.runtime import Contract
+
+KEY = "admin-0123456789abcdef"
 
 
 def test_models(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path) -> None:
@@ -18,3 +23,54 @@ def test_models(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path
     assert models[0]["provider"] == "CPUExecutionProvider"
     assert models[0]["sha256"] == hashlib.sha256(nearest_x2.read_bytes()).hexdigest()
     assert Contract.model_validate(models[0]["contract"]).scale == 2
+
+
+def test_reload(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path, tmp_path: Path) -> None:
+    shutil.copy(nearest_x2, tmp_path / "a.onnx")
+    with client_with(models=(tmp_path,), admin_key=KEY) as client:
+        shutil.copy(decoder, tmp_path / "b.onnx")
+        (tmp_path / "c.onnx").write_bytes(b"nothing")
+        answer = client.post("/v1/models/reload", headers={"Authorization": f"Bearer {KEY}"}).json()
+        assert (answer["models"], answer["loaded"]) == (["nearest-x2-test", "decoder-test"], ["decoder-test"])
+        assert list(answer["refused"]) == [str(tmp_path / "c.onnx")]
+        assert 'model="decoder-test"' in client.get("/metrics").text
+        assert client.get("/v2/models/decoder-test/ready").status_code == 200
+        (tmp_path / "b.onnx").unlink()
+        client.post("/v1/models/reload", headers={"Authorization": f"Bearer {KEY}"})
+        assert 'model="decoder-test"' not in client.get("/metrics").text
+
+
+def test_watch(
+    client_with: Callable[..., Any], nearest_x2: Path, decoder: Path, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    shutil.copy(nearest_x2, tmp_path / "a.onnx")
+    with client_with(models=(tmp_path,), watch=True, watch_interval_s=0.02) as client:
+        shutil.copy(decoder, tmp_path / "b.onnx")
+        wait_until(lambda: client.get("/v2/models/decoder-test/ready").status_code == 200)
+        (tmp_path / "a.onnx").write_bytes(b"nothing")
+        (tmp_path / "b.onnx").unlink()
+        wait_until(lambda: client.get("/v2/models/decoder-test/ready").status_code == 404)
+        assert client.get("/v1/models").json()["models"][0]["name"] == "nearest-x2-test", "what was good stays"
+
+
+def test_running_requests_finish_on_the_old_model(
+    client_with: Callable[..., Any], nearest_x2: Path, tmp_path: Path, gate: Any, encoded: Callable[..., bytes]
+) -> None:
+    shutil.copy(nearest_x2, tmp_path / "a.onnx")
+    gate.opened.set()
+    with client_with(models=(tmp_path,), admin_key=KEY) as client, ThreadPoolExecutor() as pool:
+        gate.opened.clear()
+        tiles = gate.tiles
+        running = pool.submit(client.post, "/v1/upscale", content=encoded())
+        while gate.tiles == tiles:
+            time.sleep(0.01)
+        shutil.copy(nearest_x2, tmp_path / "new")
+        (tmp_path / "new").replace(tmp_path / "a.onnx")
+        old = client.state.models.entries["nearest-x2-test"]
+        reloading = pool.submit(client.post, "/v1/models/reload", headers={"Authorization": f"Bearer {KEY}"})
+        time.sleep(0.2)
+        gate.opened.set()
+        assert reloading.result().json()["replaced"] == ["nearest-x2-test"]
+        assert running.result().status_code == 200
+        assert client.state.models.entries["nearest-x2-test"] is not old
+        assert client.post("/v1/upscale", content=encoded()).status_code == 200

@@ -75,6 +75,7 @@ def test_nothing_leaks(app: FastAPI, ask: Ask) -> None:
         ("GET", "/" + "a" * 500, 404, "…"),
         ("GET", "/v1/upscale", 405, "does not understand GET; it expects POST"),
         ("DELETE", "/v1/models", 405, "it expects GET"),
+        ("PUT", "/v1/jobs/x", 405, "it expects DELETE, GET"),
     ],
 )
 def test_routes_that_are_not_there(client: httpx.Client, method: str, path: str, status: int, words: str) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +57,29 @@ def test_ready_line_and_calm_end(nearest_x2: Path, encoded: Callable[..., bytes]
 def test_bad_model_is_one_clear_error(without_contract: Path) -> None:
     with pytest.raises(ModelError, match="carries no contract"):
         serve(Settings(models=(without_contract,), port=0))
+
+
+def test_several_processes_are_refused(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    with pytest.raises(ParameterError, match=r"limits are counted.*in one"):
+        serve(Settings(models=(nearest_x2,), port=0))
+
+
+def test_term_under_load(nearest_x2: Path, encoded: Callable[..., bytes]) -> None:
+    body = encoded("png", 500, 500)
+    with process(nearest_x2) as running, ThreadPoolExecutor(8) as pool:
+        assert running.stdout is not None
+        url = running.stdout.readline().split()[-1]
+        answers = [pool.submit(httpx.post, f"{url}/v1/upscale", content=body, timeout=60) for _ in range(8)]
+        while f"upconv_pictures_admitted {len(answers)}.0" not in httpx.get(f"{url}/metrics").text:
+            if any(answer.done() for answer in answers):
+                break
+        running.send_signal(signal.SIGTERM)
+        for answer in answers:
+            response = answer.result()
+            assert response.status_code in (200, 503)
+            assert response.status_code == 200 or "retry-after" in response.headers
+        assert running.wait(30) == 0
 
 
 def test_port_in_use(nearest_x2: Path) -> None:

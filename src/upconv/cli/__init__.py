@@ -36,10 +36,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench.bench,
     "compare": compare.compare,
     "upscale": upscale.upscale,
-    "serve": serve.serve,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.command("serve", cls=serve.ServeCommand)(serve.serve)
 app.add_typer(models.app, name="models")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from upconv.cli.inspect import described
-from upconv.cli.progress import measuring, nothing, show
+from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -1,47 +1,111 @@
-"""What a long command shows while it works."""
+"""How a run over many pictures is shown while it goes on, and summed up at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 if TYPE_CHECKING:
-    from upconv.export import StageReport
-    from upconv.export.tuner import Tuner
-    from upconv.runtime.contract import Trial
+    from upconv.runtime.folders import Found, Outcome
 
 
-@contextmanager
-def measuring(budget_s: float | None, silent: bool) -> Iterator[Tuner | None]:
-    """A tuner whose progress through its budget is shown on a terminal; none without a budget."""
-    from upconv.export.tuner import Tuner
+class Report:
+    """A bar on a terminal, a line for each picture elsewhere, and a summary of several pictures."""
 
-    if budget_s is None:
-        yield None
-        return
+    def __init__(self, found: Found, *, quiet: bool) -> None:
+        """Prepare for what was `found`; `quiet` leaves the standard output to others."""
+        self.outcomes: list[Outcome] = []
+        self._found = found
+        self._quiet = quiet
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.fields[done]}/{task.fields[count]}"),
+            BarColumn(),
+            _Speed(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal or len(found.jobs) < 2,
+        )
+        # Bytes tell better than numbers of pictures how much there is still to do.
+        total = sum(_size(job.source) for job in found.jobs)
+        self._task = self._bar.add_task("", total=total, done=0, count=len(found.jobs), worked=0)
 
-    columns = (TextColumn("tuning: {task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=silent) as progress:
-        bar = progress.add_task("first comparison", total=budget_s)
+    @property
+    def failed(self) -> bool:
+        """Whether any picture has no result."""
+        return bool(self._found.closed) or any(outcome.error is not None for outcome in self.outcomes)
 
-        def tried(trial: Trial) -> None:
-            progress.update(bar, completed=tuner.spent_s, description=f"{trial.name} {trial}")
+    def take(self, outcome: Outcome) -> None:
+        """Count and show what became of a picture."""
+        self.outcomes.append(outcome)
+        worked = sum(1 for before in self.outcomes if before.status == "done")
+        self._bar.update(self._task, advance=_size(outcome.job.source), done=len(self.outcomes), worked=worked)
+        if outcome.error is not None:
+            self._print(f"error: {outcome.error}", error=True)
+        elif not self._quiet and outcome.status == "done" and (self._bar.disable or outcome.conversions):
+            self._print(_line(outcome))
 
-        tuner = Tuner(budget_s, tried)
-        yield tuner
+    def __enter__(self) -> Self:
+        self._bar.start()
+        for sentence in self._found.closed:
+            self._print(f"error: {sentence}", error=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+        self.outcomes.sort(key=lambda outcome: outcome.job.source)
+        if not self._quiet and len(self._found.jobs) > 1:
+            print(self._summary())
+
+    def _print(self, line: str, *, error: bool = False) -> None:
+        line = printable(line)
+        if self._bar.disable:
+            print(line, file=sys.stderr if error else sys.stdout, flush=True)
+        else:
+            self._bar.console.print(Text(line))  # above the bar
+
+    def _summary(self) -> str:
+        counts = {status: [o.status for o in self.outcomes].count(status) for status in ("done", "skipped", "failed", "left")}
+        waiting = len(self._found.jobs) - sum(counts.values()) + counts.pop("left")
+        parts = [f"{counts['done']} enlarged"]
+        parts += [f"{counts['skipped']} skipped as they were done before"] if counts["skipped"] else []
+        parts += [f"{counts['failed']} failed"] if counts["failed"] else []
+        parts += [f"{waiting} left to do; the same command takes them up"] if waiting else []
+        ignored = self._found.ignored
+        others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(ignored.items()))
+        parts += [f"{sum(ignored.values())} of formats that are not read ({others})"] if ignored else []
+        return ", ".join(parts)
 
 
-def show(stage: StageReport) -> None:
-    """Print what a step of an export did."""
-    mark = "changed" if stage.changed else "       "
-    print(f"{stage.name:<26}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
-    if stage.equality:
-        print(f"{'':43}{stage.equality}", flush=True)
+class _Speed(ProgressColumn):
+    """Pictures per second, without those that were skipped."""
+
+    def render(self, task: Task) -> Text:
+        worked, elapsed = task.fields["worked"], task.elapsed or 0
+        return Text(f"{worked / elapsed:.1f} images/s" if worked and elapsed else "- images/s")
 
 
-def nothing(_: StageReport) -> None:
-    """Print nothing."""
+def printable(text: str) -> str:
+    """Text in which bytes of a file's name that are no UTF-8 have become marks."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+def _line(outcome: Outcome) -> str:
+    assert outcome.before is not None and outcome.after is not None
+    (width, height), (to_width, to_height) = outcome.before, outcome.after
+    said = "".join(f"; {conversion}" for conversion in outcome.conversions)
+    return f"{outcome.job.destination}: {width}x{height} to {to_width}x{to_height} in {outcome.seconds:.2f} s{said}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

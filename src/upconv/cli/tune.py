@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from upconv.cli.progress import measuring, nothing, show
+from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
 
 

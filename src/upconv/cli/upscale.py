@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from upconv.runtime.errors import ParameterError, UpconvError
+from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
-    from upconv.runtime import Target, Upscaler
+    from upconv.runtime import Upscaler
+    from upconv.runtime.folders import Found, Options, Outcome
+
+
+class Format(StrEnum):
+    """What results may be written as."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    AVIF = "avif"
+    TIFF = "tiff"
+    GIF = "gif"
+
+
+class Profile(StrEnum):
+    """Colours in the profile that they came in, or in sRGB."""
+
+    KEEP = "keep"
+    SRGB = "srgb"
+
+
+class Metadata(StrEnum):
+    """EXIF, XMP and texts go along, or do not."""
+
+    KEEP = "keep"
+    STRIP = "strip"
 
 
 def upscale(
@@ -23,25 +49,43 @@ def upscale(
     scale: Annotated[float | None, typer.Option(help="How many times as large; the model's own scale by default.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Width of the result in pixels.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Height of the result in pixels.")] = None,
+    format: Annotated[Format | None, typer.Option(help="Of results in a folder; that of each picture by default.")] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="For JPEG, WebP and AVIF.")] = 90,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Lose nothing in WebP and AVIF either.")] = False,
+    profile: Annotated[Profile, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = Profile.KEEP,
+    metadata: Annotated[Metadata, typer.Option(help="Keep EXIF, XMP and texts, or strip them.")] = Metadata.KEEP,
+    frames: Annotated[bool, typer.Option("--frames", help="Every frame of GIF and WebP, not the first alone.")] = False,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Largest picture to read.")] = 100_000_000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done in the folder.")] = False,
+    compare: Annotated[Path | None, typer.Option(help="Write a page that shows before and after here.")] = None,
     provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; the cores at hand by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
 ) -> None:
-    """Enlarge pictures. Needs no torch."""
+    """Enlarge pictures. Needs no torch. A folder of results is taken up where it was left."""
+    from upconv.cli.before_after import check_page, write_page
+    from upconv.cli.progress import Report
     from upconv.models.catalogue import DEFAULT
     from upconv.runtime import Target, Upscaler
+    from upconv.runtime.folders import Options
 
-    pairs = list(_pairs(inputs, output))
-    done: list[dict[str, Any]] = []
-    with Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers) as upscaler:
-        for source, destination in pairs:
-            done.append(_one(upscaler, source, destination, Target(scale, width, height), quality))
-            if not as_json:
-                _show(done[-1])
+    found = _found(inputs, output, format, frames, lossless)
+    check_page(compare)
+    options = Options(Target(scale, width, height), quality, lossless, profile.value, metadata.value, frames, max_pixels)
+    if scale is not None:
+        options.target.size(1, 1, 1)  # what is wrong for one pixel is wrong for every picture
+    folder = None if found.jobs[0].destination == output else output
+    with (
+        Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers) as upscaler,
+        Report(found, quiet=as_json) as report,
+    ):
+        for outcome in _outcomes(found, upscaler, options, folder, overwrite):
+            report.take(outcome)
     if as_json:
-        print(json.dumps(done, indent=2))
-    if any("error" in row for row in done):
+        print(json.dumps([_row(outcome) for outcome in report.outcomes], indent=2))
+    if compare is not None:
+        write_page(compare, report.outcomes, str(upscaler.model.contract.name))
+    if report.failed:
         raise typer.Exit(1)
 
 
@@ -57,82 +101,59 @@ def model_path(name: str) -> Path:
     return Path(name)
 
 
-def _pairs(inputs: list[Path], output: Path) -> list[tuple[Path, Path]]:
-    from upconv.runtime.codecs import WRITABLE, format_of
+def _found(inputs: list[Path], output: Path, format: Format | None, frames: bool, lossless: bool) -> Found:
+    from upconv.runtime.codecs import SUFFIXES
+    from upconv.runtime.codecs.encoding import check_options
+    from upconv.runtime.folders import find
 
     missing = [path for path in inputs if not path.exists()]
     if missing:
         raise ParameterError(f"no such file: {missing[0]}")
-    if len(inputs) == 1 and inputs[0].is_file() and not output.is_dir():
-        format_of(output)
-        if not output.parent.is_dir():
-            raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
-        pairs = [(inputs[0], output)]
+    if format is Format.GIF and not frames:
+        raise ParameterError("a GIF is written with --frames only; choose png for one picture")
+    if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir():
+        found = _single(inputs[0], output, format, frames)
     else:
         if output.is_file():
             raise ParameterError(f"{output} is a file; several pictures need a folder")
-        suffixes = (".jpg", ".tif", *(f".{name}" for name in WRITABLE))
-        pairs = [(path, output / name) for path, name in _found(inputs, suffixes)]
-    _check(pairs, inputs)
-    return pairs
-
-
-def _check(pairs: list[tuple[Path, Path]], inputs: list[Path]) -> None:
-    """Nothing is lost: no input is overwritten, and no two results go to one file."""
-    if not pairs:
-        raise ParameterError(f"there are no pictures in {', '.join(map(str, inputs))}")
-    sources = {source.resolve() for source, _ in pairs}
-    seen: dict[Path, Path] = {}
-    for source, destination in pairs:
-        place = destination.resolve()
-        if place in sources:
-            raise ParameterError(f"{destination} would be overwritten; choose another output")
-        if place in seen:
-            raise ParameterError(f"{seen[place]} and {source} would both become {destination}; give them different outputs")
-        seen[place] = source
-
-
-def _found(inputs: list[Path], suffixes: tuple[str, ...]) -> list[tuple[Path, Path]]:
-    found = []
-    for path in inputs:
-        inside = (
-            [path]
-            if path.is_file()
-            else sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in (*suffixes, ".gif"))
-        )
-        for file in inside:
-            name = Path(file.name) if path.is_file() else file.relative_to(path)
-            found.append((file, name if name.suffix.lower() in suffixes else name.with_suffix(".png")))
+        found = find(inputs, output, format=None if format is None else format.value, frames=frames)
+    for job in found.jobs if lossless else ():
+        check_options(SUFFIXES[job.destination.suffix.lower()], 90, lossless)
     return found
 
 
-def _one(upscaler: Upscaler, source: Path, destination: Path, target: Target, quality: int) -> dict[str, Any]:
-    from upconv.runtime import codecs
+def _single(source: Path, output: Path, format: Format | None, frames: bool) -> Found:
+    from collections import Counter
 
-    started = time.perf_counter()
-    try:
-        picture = codecs.read(source)
-        result = upscaler.run(picture, target)
-        data, result = codecs.encode(result, codecs.format_of(destination), quality)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        codecs.write_atomically(destination, data)
-    except OSError as error:  # of mkdir
-        return {"input": str(source), "error": f"cannot write {destination}: {error.strerror}"}
-    except UpconvError as error:
-        return {"input": str(source), "error": str(error)}
-    return {
-        "input": str(source),
-        "output": str(destination),
-        "from": [picture.width, picture.height],
-        "to": [result.width, result.height],
-        "seconds": round(time.perf_counter() - started, 3),
-        "conversions": list(result.conversions),
+    from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
+    from upconv.runtime.folders import Found, Job
+    from upconv.runtime.folders.jobs import check
+
+    name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
+    if format is not None and format != name:
+        raise ParameterError(f"--format {format.value} and {output.name} disagree; leave one out")
+    if not output.parent.is_dir():
+        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
+    jobs = (Job(source, output),)
+    check(jobs)
+    return Found(jobs, Counter())
+
+
+def _outcomes(found: Found, upscaler: Upscaler, options: Options, folder: Path | None, overwrite: bool) -> Iterator[Outcome]:
+    from upconv.runtime.folders import Journal, run
+
+    journal = None if folder is None else Journal(folder, upscaler.model.sha256, options)
+    return run(found.jobs, upscaler, options, journal, overwrite=overwrite)
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    row: dict[str, Any] = {"input": str(outcome.job.source), "status": outcome.status}
+    if outcome.error is not None:
+        return row | {"error": outcome.error}
+    return row | {
+        "output": str(outcome.job.destination),
+        "from": outcome.before,
+        "to": outcome.after,
+        "seconds": round(outcome.seconds, 3),
+        "conversions": outcome.conversions,
     }
-
-
-def _show(row: dict[str, Any]) -> None:
-    if "error" in row:
-        print(f"error: {row['error']}", file=sys.stderr)
-        return
-    (w, h), (to_w, to_h) = row["from"], row["to"]
-    print(f"{row['output']}: {w}x{h} to {to_w}x{to_h} in {row['seconds']:.2f} s{''.join('; ' + c for c in row['conversions'])}")

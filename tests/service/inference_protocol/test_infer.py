@@ -196,7 +196,7 @@ def test_too_many_pixels(client_with: Callable[..., Any], settings: dict[str, in
     ("method", "path", "status"),
     [
         ("GET", "/v2/unknown", 404),
-        ("GET", URL, 404),
+        ("GET", URL, 405),
         ("GET", "/v2/models/a%2Fb", 404),
         ("GET", "/v2/models/unknown", 404),
         ("GET", "/v2/models/adder/versions/2", 404),

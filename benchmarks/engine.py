@@ -1,0 +1,141 @@
+"""What the engine costs and how fair it is: `python benchmarks/engine.py [MODEL.onnx] [--pictures DIR] [--rounds 5]`.
+
+Throughput: 32 photographs of mixed sizes as JPEG, bytes in and bytes out, through one `Upscaler` from 4 threads; against a
+bare loop of whole-picture `session.run` with as many threads on tensors that are ready, which neither decodes nor encodes.
+In turns, medians of the ratios of pixels per second.
+
+Latency: a 256x256 JPEG, alone and while 25 megapixels are in work, in turns; the bound is its time alone and two tiles.
+
+Cancelling: from calling off 25 megapixels until another picture's first tile is done, against two tiles' time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from upconv.models import bundled
+from upconv.runtime import Model, Picture, Target, Upscaler, codecs, open_model
+from upconv.runtime.conversion import to_numbers
+from upconv.runtime.cores import available_cores
+from upconv.runtime.errors import Cancelled
+from upconv.runtime.resampling import resize
+from upconv.runtime.stop import Stop
+
+PICTURES, THREADS = 32, 4
+SIDES_PX = (200, 320, 480, 640, 800)
+"""Of the longer sides, in turn."""
+TESTS = Path(__file__).parents[1] / "tests" / "data"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", type=Path, default=bundled())
+    parser.add_argument("--pictures", type=Path, default=TESTS, help="a folder of photographs")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+
+    photographs = list(mixed(sorted(p for p in arguments.pictures.rglob("*") if p.suffix in (".jpg", ".png"))))
+    print(f"{arguments.model.name}, {available_cores()} cores, {arguments.rounds} rounds")
+    with Upscaler(arguments.model) as upscaler:
+        throughput(upscaler, open_model(arguments.model, threads=available_cores()), photographs, arguments.rounds)
+        fairness(upscaler, photographs[0], 4 * arguments.rounds)
+
+
+def mixed(paths: list[Path]) -> Iterator[Picture]:
+    """As many photographs as wanted, the sizes mixed."""
+    for number in range(PICTURES):
+        picture = codecs.read(paths[number % len(paths)])
+        scale = SIDES_PX[number % len(SIDES_PX)] / max(picture.width, picture.height)
+        yield picture.with_samples(resize(picture.color, round(picture.width * scale), round(picture.height * scale)))
+
+
+def throughput(upscaler: Upscaler, bare: Model, photographs: list[Picture], rounds: int) -> None:
+    """Pixels per second against the bare loop."""
+    files = [codecs.encode(picture, "jpeg")[0] for picture in photographs]
+    pixels = bare.contract.input
+    assert pixels is not None
+    tensors = [to_numbers(picture.samples, pixels)[None] for picture in photographs]
+    ratios, processor = [], []
+    with ThreadPoolExecutor(THREADS) as threads:
+        for turn in range(rounds + 1):
+            loop = timed(lambda: [bare.run(tensor) for tensor in tensors])
+            served = timed(lambda: list(threads.map(upscaler.upscale, files)))
+            if turn:
+                ratios.append(loop[0] / served[0])
+                processor.append(loop[1] / served[1])
+    megapixels = sum(picture.width * picture.height for picture in photographs) / 1e6
+    print(f"{PICTURES} photographs, {megapixels:.1f} megapixels, JPEG to JPEG from {THREADS} threads, against the bare loop:")
+    print(f"  pixels per second {statistics.median(ratios):.3f} ({min(ratios):.2f}-{max(ratios):.2f})")
+    print(f"  pixels per second of processor time {statistics.median(processor):.3f}")
+
+
+def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
+    """Latency of a small picture beside a large one, and how soon a large one is gone."""
+    small = codecs.encode(photograph.with_samples(resize(photograph.color, 256, 256)), "jpeg")[0]
+    large = photograph.with_samples(resize(photograph.color, 5000, 5000))
+    alone, beside, tiles, freed = [], [], [], []
+    for _ in range(rounds):
+        alone.append(timed(lambda: upscaler.upscale(small))[0])
+        with in_work(upscaler, large) as (stop, times):
+            beside.append(timed(lambda: upscaler.upscale(small))[0])
+            stop.say()
+            freed.append(timed(lambda: upscaler.upscale(np.zeros((16, 16, 3), np.uint8)))[0])
+        tiles.append(statistics.median(np.diff(times)) * available_cores())
+    tile_s = statistics.median(tiles)
+    bound = statistics.median(alone) + 2 * tile_s
+    print(
+        f"256x256 alone {1e3 * statistics.median(alone):.0f} ms, beside 25 megapixels {1e3 * statistics.median(beside):.0f} ms;"
+    )
+    print(
+        f"  alone and two tiles of {1e3 * tile_s:.0f} ms: {1e3 * bound:.0f} ms; ratio {statistics.median(beside) / bound:.2f}"
+    )
+    print(
+        f"25 megapixels called off: the next picture is done after {1e3 * statistics.median(freed):.0f} ms, of two tiles' "
+        f"{2e3 * tile_s:.0f} ms {statistics.median(freed) / (2 * tile_s):.2f}"
+    )
+
+
+@contextmanager
+def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Stop, list[float]]]:
+    """While a picture is being enlarged: how to call it off, and when its tiles were done."""
+    stop, times, begun = Stop(), list[float](), threading.Event()
+
+    def on_tile(done: int, total: int) -> None:
+        times.append(time.perf_counter())
+        if done == 2 * available_cores():
+            begun.set()
+
+    def run() -> None:
+        with suppress(Cancelled):
+            upscaler.run(picture, Target(), on_tile, stop=stop)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    begun.wait()
+    try:
+        yield stop, times
+    finally:
+        stop.say()
+        thread.join()
+
+
+def timed(run: object) -> tuple[float, float]:
+    """Seconds by the clock and of the processor."""
+    assert callable(run)
+    clock, processor = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+if __name__ == "__main__":
+    main()

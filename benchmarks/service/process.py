@@ -1,0 +1,88 @@
+"""The service as a process of its own, and what it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+PHOTOGRAPH = ROOT / "tests" / "data" / "rocket.jpg"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One that runs."""
+
+    pid: int
+    url: str
+    ready_s: float
+    """From the start of the process to the line that says so."""
+
+    @property
+    def rss_mb(self) -> float:
+        """Memory that it holds."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time that it took so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
+    """`upconv serve` on a free port."""
+    with tempfile.TemporaryDirectory() as jobs:
+        command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--model", model, "--jobs-dir", jobs, *options]
+        started = time.perf_counter()
+        with subprocess.Popen(
+            [*command, "--log-level", "warning"], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        ) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            try:
+                yield Service(process.pid, url, time.perf_counter() - started)
+            finally:
+                process.terminate()
+                process.wait(60)
+
+
+def photograph(width: int, height: int) -> bytes:
+    """A crop of the photograph as a JPEG."""
+    from upconv.runtime import codecs
+
+    picture = codecs.read(PHOTOGRAPH)
+    return codecs.encode(picture.with_samples(picture.samples[:height, :width].copy()), "jpeg")[0]
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which this share lies."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+
+
+def tell(**facts: object) -> None:
+    """Print a line of JSON."""
+    print(
+        json.dumps({name: round(value, 3) if isinstance(value, float) else value for name, value in facts.items()}), flush=True
+    )
+
+
+def health_ms(client: httpx.Client) -> float:
+    """How long `/healthz` takes."""
+    started = time.perf_counter()
+    client.get("/healthz").raise_for_status()
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,111 @@
+"""The tile size that is fastest per pixel that is kept, found by measuring the model where it runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upconv.runtime import providers
+from upconv.runtime.contract import Halo
+from upconv.runtime.memory import available_bytes
+from upconv.runtime.session import Model, open_session
+
+TILE_PX = 384
+"""Side of a tile in input pixels, halo included, where nothing was measured: the smallest that `benchmarks/tiles.py` found
+about as fast as any."""
+
+SIDES_PX = (128, 192, 256, 384, 512, 768, 1024)
+"""What is chosen from."""
+
+BUDGET_S = 0.25
+"""Seconds that measuring may take."""
+
+TILE_BYTES = 256 * 2**20
+"""Memory that a worker's tile may take."""
+
+LIVE = 1.5
+"""Memory that a run takes, per byte of its largest node: what else is alive then, and what the allocator rounds up."""
+
+GAIN = 0.97
+"""A larger tile has to save 3 % for the memory that it takes."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured."""
+
+    seconds_per_px: dict[int, float]
+    """Of tiles of these sides, ascending."""
+    bytes_per_px: float
+    """Memory per input pixel of a tile."""
+
+    def tile_px(self, halo: Halo | None) -> int:
+        """The fastest side whose memory is within bounds."""
+        best, best_cost = SIDES_PX[0], math.inf
+        for side in (side for side in SIDES_PX if side * side * self.bytes_per_px <= TILE_BYTES):
+            kept = (side - _overlap(halo, "top", "bottom")) * (side - _overlap(halo, "left", "right"))
+            cost = self._at(side) * side * side / kept if kept > 0 else math.inf
+            if cost < best_cost * GAIN:
+                best, best_cost = side, cost
+        return best
+
+    def most_px(self, workers: int) -> int:
+        """Pixels of the largest tile for which there is memory, when every worker has one."""
+        return max(1, int(available_bytes() / 2 / workers / max(1, self.bytes_per_px)))
+
+    def _at(self, side: int) -> float:
+        """Seconds per pixel as measured, or as of the largest side that was: beyond a certain size it hardly changes."""
+        return self.seconds_per_px[max(measured for measured in self.seconds_per_px if measured <= side)]
+
+
+def calibrate(model: Model) -> Calibration:
+    """Measure growing tiles for about `BUDGET_S`, in a session of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        session = open_session(model.path, providers.short_name(model.provider), profile=Path(folder, "profile"))
+        # On a processor the thread's own time, which others do not change; an accelerator is waited for.
+        clock = time.thread_time if model.provider == providers.NAMES["cpu"] else time.perf_counter
+        seconds_per_px = _seconds_per_px(replace(model, session=session), clock)
+        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_bytes())
+    largest_px = math.prod(model.contract.fitted(*[max(seconds_per_px)] * 2))
+    return Calibration(seconds_per_px, LIVE * _largest_node_bytes(events) / largest_px)
+
+
+def _largest_node_bytes(events: list[dict[str, Any]]) -> int:
+    """What the node with the largest inputs and outputs holds of them, in any of the profiled runs."""
+    sizes = [event["args"] for event in events if "output_size" in event.get("args", {})]
+    return max((int(size["activation_size"]) + int(size["output_size"]) for size in sizes), default=0)
+
+
+def _seconds_per_px(model: Model, clock: Callable[[], float]) -> dict[int, float]:
+    seconds_per_px: dict[int, float] = {}
+    left = BUDGET_S
+    for side in SIDES_PX:
+        shape = model.contract.fitted(side, side)
+        times = [_seconds(model, shape, clock)]
+        while len(times) < 3 and sum(times) + times[-1] < left:
+            times.append(_seconds(model, shape, clock))
+        seconds_per_px[side] = min(times) / math.prod(shape)
+        left -= sum(times)
+        if left < 2 * seconds_per_px[side] * (2 * side) ** 2:
+            break
+    return seconds_per_px
+
+
+def _seconds(model: Model, shape: tuple[int, int], clock: Callable[[], float]) -> float:
+    assert model.contract.input is not None
+    tensor = np.full((1, model.contract.input.channels, *shape), 0.5, np.float32)
+    started = clock()
+    model.run(tensor)
+    return clock() - started
+
+
+def _overlap(halo: Halo | None, before: str, after: str) -> int:
+    return 0 if halo is None else int(getattr(halo, before) + getattr(halo, after))

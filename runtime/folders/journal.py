@@ -1,0 +1,93 @@
+"""What has been done in a folder of results, so that it is not done twice, and nothing of others is replaced.
+
+A line of JSON in `.upconv.jsonl` says that a picture is begun, another that it is done; the last one counts. A line that
+an interruption cut off is passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from upconv.runtime.codecs.files import output_error
+from upconv.runtime.errors import ImageError
+from upconv.runtime.folders.jobs import Job
+from upconv.runtime.folders.work import Options, Outcome
+
+NAME = ".upconv.jsonl"
+
+
+class Journal:
+    """The record of one folder of results, for any number of threads."""
+
+    def __init__(self, folder: Path, model_sha256: str, options: Options) -> None:
+        """Read the folder's record; the model and the options are part of what "done" means."""
+        self._folder = folder
+        self._path = folder / NAME
+        wish = json.dumps([model_sha256, asdict(replace(options, max_pixels=0))], sort_keys=True)  # a limit changes no result
+        self._wish = hashlib.sha256(wish.encode()).hexdigest()[:16]
+        self._entries = _entries(self._path)
+        self._lock = threading.Lock()
+
+    def done(self, job: Job) -> Outcome | None:
+        """What came of the picture before, where it, the model, the options and the result are still the same."""
+        entry = self._entries.get(self._key(job), {})
+        with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
+            if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._of(job):
+                before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
+                return Outcome(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
+        return None
+
+    def is_foreign(self, job: Job) -> bool:
+        """Whether something is in the result's place that no run of upconv has put there."""
+        return job.destination.exists() and self._key(job) not in self._entries
+
+    def begin(self, job: Job) -> None:
+        """Note that the result's place is ours; raises `OutputError` where the folder cannot be written."""
+        try:
+            self._write({"output": self._key(job), "of": self._of(job)})
+        except FileNotFoundError as error:
+            raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
+
+    def end(self, outcome: Outcome) -> None:
+        """Note that a picture is done."""
+        job = outcome.job
+        result = {
+            "bytes": job.destination.stat().st_size,
+            "from": outcome.before,
+            "to": outcome.after,
+            "conversions": outcome.conversions,
+        }
+        self._write(self._entries[self._key(job)] | result)  # the picture as it was when it was begun
+
+    def _key(self, job: Job) -> str:
+        return job.destination.relative_to(self._folder).as_posix()
+
+    def _of(self, job: Job) -> list[Any]:
+        state = job.source.stat()
+        return [state.st_size, state.st_mtime_ns, self._wish]
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        try:
+            with self._lock:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(entry) + "\n")
+                self._entries[entry["output"]] = entry
+        except OSError as error:
+            raise output_error(self._path, error) from error
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                entries[entry["output"]] = entry
+    return entries

@@ -1,0 +1,80 @@
+"""Pictures side by side: while one is decoded or encoded, the engine computes another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+
+from upconv.runtime.cores import available_cores
+from upconv.runtime.errors import DiskFullError, ImageError, OutputError
+from upconv.runtime.folders.jobs import Job
+from upconv.runtime.folders.journal import Journal
+from upconv.runtime.folders.work import Options, Outcome, carry_out
+from upconv.runtime.stop import Stop
+from upconv.runtime.upscaler import Upscaler
+
+
+def run(
+    jobs: Iterable[Job],
+    upscaler: Upscaler,
+    options: Options,
+    journal: Journal | None = None,
+    *,
+    overwrite: bool = False,
+    in_flight: int | None = None,
+) -> Iterator[Outcome]:
+    """Each picture's outcome, in the order in which they end.
+
+    With a journal, what is done is skipped, and what others have put into a result's place is left alone, unless
+    `overwrite` is set. A picture that fails does not stop the rest; a disk that is full does. At most `in_flight`
+    pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator calls off what
+    is in work.
+    """
+    stop = Stop()
+    waiting = iter(jobs)
+    at_once = in_flight or max(2, available_cores())
+
+    def one(job: Job) -> Outcome:
+        return _unless_done(job, upscaler, options, stop, journal, overwrite)
+
+    pool = ThreadPoolExecutor(at_once, "upconv-picture")
+    try:
+        working = {pool.submit(one, job) for job in islice(waiting, at_once)}
+        while working:
+            ended, working = wait(working, return_when=FIRST_COMPLETED)
+            outcomes = [future.result() for future in ended]
+            yield from outcomes
+            if any(outcome.fatal for outcome in outcomes):
+                yield from _left(working, waiting)
+                return
+            working |= {pool.submit(one, job) for job in islice(waiting, len(ended))}
+    finally:
+        stop.say()
+        pool.shutdown(cancel_futures=True)
+
+
+def _unless_done(
+    job: Job, upscaler: Upscaler, options: Options, stop: Stop, journal: Journal | None, overwrite: bool
+) -> Outcome:
+    if journal is None:
+        return carry_out(job, upscaler, options, stop)
+    if not overwrite:
+        if (before := journal.done(job)) is not None:
+            return before
+        if journal.is_foreign(job):
+            return Outcome(job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it")
+    try:
+        journal.begin(job)
+        outcome = carry_out(job, upscaler, options, stop)
+        if outcome.status == "done":
+            journal.end(outcome)
+        return outcome
+    except (ImageError, OutputError) as error:
+        return Outcome(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
+
+
+def _left(working: set[Future[Outcome]], waiting: Iterator[Job]) -> Iterator[Outcome]:
+    yield from (future.result() for future in wait(working).done)
+    for job in waiting:
+        yield Outcome(job, "left", error=f"{job.source} was not tried, as no result can be written")

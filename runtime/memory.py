@@ -1,0 +1,28 @@
+"""How much memory this process may still take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from upconv.runtime.cores import CGROUP
+
+_UNKNOWN = 4 * 2**30
+"""What is assumed to be free where the system does not say."""
+
+
+def available_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Memory that is free, by the machine and by the container's limit."""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", _read(meminfo))
+    free = int(found[1]) * 1024 if found else _UNKNOWN
+    limit, used = _read(cgroup / "memory.max"), _read(cgroup / "memory.current")
+    if not limit.isdigit() or not used.isdigit():
+        limit, used = _read(cgroup / "memory/memory.limit_in_bytes"), _read(cgroup / "memory/memory.usage_in_bytes")
+    return max(0, min(free, int(limit) - int(used))) if limit.isdigit() and used.isdigit() else free
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,104 @@
+"""Results on the disk, by what was asked for; bounded, the least recently used go first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from upconv.runtime.errors import ParameterError
+from upconv.service import work
+
+_HEAD = 4
+"""Bytes that hold the length of the headers, which come before the picture."""
+_SWEEP_TO = 0.9
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result as it was sent."""
+
+    data: bytes
+    headers: dict[str, str]
+
+
+def etag(order: work.Order, picture: bytes, model_sha256: str) -> str:
+    """The same for the same picture, parameters, model file and version: these decide every byte of a result."""
+    asked = json.dumps([version("upconv"), model_sha256, *order.asked])
+    digest = hashlib.sha256(asked.encode())
+    digest.update(picture)
+    return f'"{digest.hexdigest()}"'
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether an If-None-Match header names this one."""
+    return if_none_match.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in if_none_match.split(","))
+
+
+class Cache:
+    """A folder of results; threads may share it."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        """Raises `ParameterError` where the folder cannot be used."""
+        self._folder, self._max_bytes = folder, max_bytes
+        self._lock = threading.Lock()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for partial in folder.glob(".part-*"):
+                partial.unlink(missing_ok=True)
+            self._bytes = sum(path.stat().st_size for path in folder.glob("*.kept"))
+        except OSError as error:
+            raise ParameterError(f"the folder for cached results, {folder}, cannot be used: {error.strerror}") from error
+
+    @property
+    def bytes(self) -> int:
+        """What is kept."""
+        return self._bytes
+
+    def get(self, etag: str) -> Kept | None:
+        """The result, or none; a damaged file counts as none."""
+        path = self._path(etag)
+        try:
+            whole = path.read_bytes()
+            os.utime(path)
+            length = _HEAD + int.from_bytes(whole[:_HEAD], "little")
+            return Kept(whole[length:], json.loads(whole[_HEAD:length]))
+        except (OSError, ValueError):
+            return None
+
+    def put(self, etag: str, kept: Kept) -> None:
+        """Keep a result; where the disk does not take it, it is not kept."""
+        head = json.dumps(kept.headers).encode()
+        size = _HEAD + len(head) + len(kept.data)
+        if size > self._max_bytes:
+            return
+        try:
+            handle, partial = tempfile.mkstemp(dir=self._folder, prefix=".part-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(len(head).to_bytes(_HEAD, "little") + head + kept.data)
+            with self._lock:
+                os.replace(partial, self._path(etag))
+                self._bytes += size
+                if self._bytes > self._max_bytes:
+                    self._sweep()
+        except OSError:
+            return
+
+    def _sweep(self) -> None:
+        """Delete the least recently used, some more than needed; counts anew what is left."""
+        found = sorted(((path, path.stat()) for path in self._folder.glob("*.kept")), key=lambda each: each[1].st_mtime_ns)
+        self._bytes = sum(stat.st_size for _, stat in found)
+        for path, stat in found:
+            if self._bytes <= _SWEEP_TO * self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            self._bytes -= stat.st_size
+
+    def _path(self, etag: str) -> Path:
+        name = etag.strip('"')
+        return self._folder / f"{name}.kept"

@@ -1,0 +1,153 @@
+"""The two clients: the same calls, for threads and for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from upconv.service.client import flows
+from upconv.service.client.answers import Job, Model, Upscaled
+from upconv.service.client.flows import Flow, Patience, Step, Wish
+
+T = TypeVar("T")
+
+_ANYTHING = Wish()
+_PATIENCE = Patience()
+
+
+def _options(url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    return {"base_url": url, "headers": headers, "timeout": httpx.Timeout(timeout_s, connect=10)}
+
+
+class Client:
+    """Blocking; threads may share it. Every call raises `ServiceError` for what the service refuses."""
+
+    def __init__(
+        self, url: str, api_key: str | None = None, *, patience: Patience = _PATIENCE, timeout_s: float = 130.0, **options: Any
+    ) -> None:
+        """`options` go to `httpx.Client`."""
+        self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
+        self._patience = patience
+
+    def upscale(self, picture: bytes, wish: Wish = _ANYTHING) -> Upscaled:
+        """Enlarge an image file."""
+        return self._run(flows.upscale(self._http.build_request, self._patience, picture, wish))
+
+    def submit(self, picture: bytes, wish: Wish = _ANYTHING, *, idempotency_key: str | None = None) -> Job:
+        """Hand in an image file as a job; with the same key, it is the same job."""
+        return self._run(flows.submit(self._http.build_request, self._patience, picture, wish, idempotency_key))
+
+    def job(self, id: str) -> Job:
+        """How far a job is."""
+        return self._run(flows.job(self._http.build_request, self._patience, id))
+
+    def wait(self, id: str, on_progress: Callable[[Job], object] | None = None) -> Upscaled:
+        """Wait for a job's result."""
+        return self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
+
+    def delete(self, id: str) -> None:
+        """Delete a job and its result."""
+        self._run(flows.delete(self._http.build_request, self._patience, id))
+
+    def models(self) -> list[Model]:
+        """What is loaded, the default among it."""
+        return self._run(flows.models(self._http.build_request, self._patience))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self, flow: Flow[T]) -> T:
+        answer: httpx.Response | httpx.TransportError | None = None
+        try:
+            while True:
+                answer = self._do(flow.send(answer))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _do(self, step: Step) -> httpx.Response | httpx.TransportError | None:
+        if not isinstance(step, httpx.Request):
+            time.sleep(step)
+            return None
+        try:
+            return self._http.send(step)
+        except httpx.TransportError as error:
+            return error
+
+
+class AsyncClient:
+    """For asyncio. Every call raises `ServiceError` for what the service refuses."""
+
+    def __init__(
+        self, url: str, api_key: str | None = None, *, patience: Patience = _PATIENCE, timeout_s: float = 130.0, **options: Any
+    ) -> None:
+        """`options` go to `httpx.AsyncClient`."""
+        self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)
+        self._patience = patience
+
+    async def upscale(self, picture: bytes, wish: Wish = _ANYTHING) -> Upscaled:
+        """Enlarge an image file."""
+        return await self._run(flows.upscale(self._http.build_request, self._patience, picture, wish))
+
+    async def submit(self, picture: bytes, wish: Wish = _ANYTHING, *, idempotency_key: str | None = None) -> Job:
+        """Hand in an image file as a job; with the same key, it is the same job."""
+        return await self._run(flows.submit(self._http.build_request, self._patience, picture, wish, idempotency_key))
+
+    async def job(self, id: str) -> Job:
+        """How far a job is."""
+        return await self._run(flows.job(self._http.build_request, self._patience, id))
+
+    async def wait(self, id: str, on_progress: Callable[[Job], object] | None = None) -> Upscaled:
+        """Wait for a job's result."""
+        return await self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
+
+    async def delete(self, id: str) -> None:
+        """Delete a job and its result."""
+        await self._run(flows.delete(self._http.build_request, self._patience, id))
+
+    async def models(self) -> list[Model]:
+        """What is loaded, the default among it."""
+        return await self._run(flows.models(self._http.build_request, self._patience))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _run(self, flow: Flow[T]) -> T:
+        answer: httpx.Response | httpx.TransportError | None = None
+        try:
+            while True:
+                answer = await self._do(flow.send(answer))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _do(self, step: Step) -> httpx.Response | httpx.TransportError | None:
+        if not isinstance(step, httpx.Request):
+            await asyncio.sleep(step)
+            return None
+        try:
+            return await self._http.send(step)
+        except httpx.TransportError as error:
+            return error

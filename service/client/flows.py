@@ -1,0 +1,137 @@
+"""What a client does, step by step and without doing it: generators that yield requests and waits.
+
+Whoever drives one sends back the answer, or the error of the connection, for every request it yields; so the same steps serve
+threads and asyncio.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeVar
+
+import httpx
+
+from upconv.service.client.answers import Job, Model, ServiceError, Upscaled
+
+T = TypeVar("T")
+
+Step = httpx.Request | float
+"""A request to send, or seconds to wait."""
+Flow = Generator[Step, httpx.Response | httpx.TransportError | None, T]
+Build = Callable[..., httpx.Request]
+"""`httpx.Client.build_request`."""
+
+_LATER = (429, 503)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try again where the service says later, or cannot be reached."""
+
+    attempts: int = 5
+    longest_wait_s: float = 60.0
+    """A service that asks for more is believed to be busy, and its error raised."""
+    first_wait_s: float = 0.5
+    """Where it says nothing; doubled each time."""
+
+    def wait_s(self, answer: httpx.Response | httpx.TransportError | None, attempt: int) -> float | None:
+        """Seconds until the next attempt; none where this was the last one."""
+        if attempt >= self.attempts:
+            return None
+        guess: float = self.first_wait_s * 2**attempt
+        if not isinstance(answer, httpx.Response):
+            return guess
+        if answer.status_code not in _LATER:
+            return None
+        said = answer.headers.get("retry-after", "")
+        asked = float(said) if said.isascii() and said.isdigit() else guess
+        return asked if asked <= self.longest_wait_s else None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to become of a picture; the service decides what is not given."""
+
+    model: str | None = None
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    format: Literal["jpeg", "png", "webp", "avif", "tiff"] | None = None
+    quality: int | None = None
+    lossless: bool | None = None
+    metadata: Literal["keep", "strip"] | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As parameters of a query."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+
+
+def upscale(build: Build, patience: Patience, picture: bytes, wish: Wish) -> Flow[Upscaled]:
+    """Enlarge a picture while one waits."""
+    request = build("POST", "/v1/upscale", params=wish.query, content=picture, headers=_BYTES)
+    return Upscaled.of((yield from _sent(request, patience)))
+
+
+def submit(build: Build, patience: Patience, picture: bytes, wish: Wish, key: str | None) -> Flow[Job]:
+    """Hand a picture in; sent again by accident it is still one job."""
+    headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
+    request = build("POST", "/v1/jobs", params=wish.query, content=picture, headers=headers)
+    return Job.of((yield from _sent(request, patience)))
+
+
+def job(build: Build, patience: Patience, id: str) -> Flow[Job]:
+    """How far a job is."""
+    return Job.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
+
+
+def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[Job], object] | None) -> Flow[Upscaled]:
+    """Wait for a job, and fetch its result; raises `ServiceError` where it failed."""
+    while True:
+        answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
+        told = Job.of(answer)
+        if on_progress is not None:
+            on_progress(told)
+        if told.over:
+            break
+        yield float(answer.headers.get("retry-after", 1))
+    if told.state == "failed":
+        raise ServiceError(told.error or "the job failed")
+    return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), patience)))
+
+
+def delete(build: Build, patience: Patience, id: str) -> Flow[None]:
+    """Delete a job; that there is none any more is fine too."""
+    try:
+        yield from _sent(build("DELETE", f"/v1/jobs/{id}"), patience)
+    except ServiceError as error:
+        if error.kind != "unknown-job":
+            raise
+
+
+def models(build: Build, patience: Patience) -> Flow[list[Model]]:
+    """What is loaded."""
+    return Model.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
+
+
+_BYTES = {"Content-Type": "application/octet-stream"}
+
+
+def _sent(request: httpx.Request, patience: Patience) -> Flow[httpx.Response]:
+    """The answer, of an attempt that succeeded; every request here may be sent twice."""
+    attempt = 0
+    while True:
+        answer = yield request
+        if isinstance(answer, httpx.Response) and answer.is_success:
+            return answer
+        seconds = patience.wait_s(answer, attempt)
+        if seconds is None:
+            break
+        yield seconds
+        attempt += 1
+    if isinstance(answer, httpx.Response):
+        raise ServiceError.of(answer)
+    raise ServiceError(f"the service at {request.url.host} cannot be reached: {answer}") from answer

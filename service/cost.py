@@ -1,0 +1,95 @@
+"""What a picture will cost, known from its size: pixels, memory and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from upconv.runtime import Upscaler
+from upconv.runtime.errors import ImageTooLargeError
+from upconv.service import work
+from upconv.service.header import Size
+from upconv.service.registry import Entry
+
+_BYTES_PER_PIXEL = 4 * (4 + 1)
+"""Four channels, each as a float and as a sample."""
+_CODEC_S_PER_PIXEL = 25e-9
+"""Decoding or encoding, JPEG about; a part of the whole, so that it need not be exact."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A prediction."""
+
+    tiles: int
+    bytes: int
+    """Memory at the largest, beside the file's own bytes."""
+    seconds: float
+    """Of one core."""
+
+
+def together(costs: Sequence[Cost]) -> Cost:
+    """The cost of pictures that are computed one after the other."""
+    return Cost(sum(cost.tiles for cost in costs), max(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
+
+
+def predict(size: Size, order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
+    """The cost of a picture of this size.
+
+    Raises `ParameterError` for a target that makes no sense and `ImageTooLargeError` for more pixels than are allowed.
+    """
+    tiles = work.foresee(size.width, size.height, order, upscaler)
+    across, down = order.target.size(size.width, size.height, upscaler.scale)
+    computed, largest = 0.0, size.pixels
+    width, height = size.width, size.height
+    while width < across or height < down:
+        computed += width * height * upscaler.engine.plan(height, width).waste
+        width, height = width * upscaler.scale, height * upscaler.scale
+        largest = width * height
+    seconds = computed / entry.pixels_per_s + (size.pixels + across * down) * _CODEC_S_PER_PIXEL
+    return Cost(tiles, largest * _BYTES_PER_PIXEL, seconds)
+
+
+class Memory:
+    """Room for pixels: work waits for it in the order in which it came. Belongs to one event loop."""
+
+    def __init__(self, bytes: int) -> None:
+        self.bytes = bytes
+        """In all."""
+        self.taken = 0
+        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def room(self, bytes: int) -> AsyncIterator[None]:
+        """Wait for this much; raises `ImageTooLargeError` for more than there is at all."""
+        if bytes > self.bytes:
+            raise ImageTooLargeError(f"the picture would take {bytes} bytes of memory; at most {self.bytes} are allowed")
+        await self._take(bytes)
+        try:
+            yield
+        finally:
+            self.taken -= bytes
+            self._serve()
+
+    async def _take(self, bytes: int) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._line.append((bytes, turn))
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.taken -= bytes
+            self._line = deque(waiting for waiting in self._line if waiting[1] is not turn)
+            self._serve()
+            raise
+
+    def _serve(self) -> None:
+        while self._line and self.taken + self._line[0][0] <= self.bytes:
+            bytes, turn = self._line.popleft()
+            if not turn.cancelled():
+                self.taken += bytes
+                turn.set_result(None)

@@ -1,0 +1,61 @@
+"""Whether a request's inputs are those that a model takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upconv.service.inference_protocol import datatypes
+from upconv.service.inference_protocol.datatypes import BYTES, shape_of
+from upconv.service.inference_protocol.errors import TensorError
+from upconv.service.inference_protocol.request import Given, Request
+from upconv.service.registry import Entry
+
+_MOST_IMAGES = 64
+
+
+def fitting(entry: Entry, request: Request) -> dict[str, Given]:
+    """The inputs by their names, every one that the model has and no other; raises `TensorError` where they do not fit."""
+    declared = {each.name: each for each in entry.model.session.get_inputs()}
+    if request.raw is not None:
+        (name, given) = _raw(entry, request.raw)
+        return {name: given}
+    for name in request.inputs:
+        if name not in declared:
+            raise TensorError(f"there is no input {name!r}; the model takes {', '.join(declared)}")
+    for name, node in declared.items():
+        if name not in request.inputs:
+            raise TensorError(f"input {name!r} is missing; the model takes {', '.join(declared)}")
+        _fits(request.inputs[name], node, entry.upscaler is not None)
+    return request.inputs
+
+
+def _fits(given: Given, node: Any, takes_images: bool) -> None:
+    """Raise `TensorError` where a tensor is not what the graph declares."""
+    datatype, shape = datatypes.of_onnx(node.type), shape_of(node.shape)
+    if given.datatype == BYTES and takes_images:
+        if not 1 <= len(given.values) <= _MOST_IMAGES:
+            raise TensorError(f"input {node.name!r} holds {len(given.values)} images; expected 1 to {_MOST_IMAGES}")
+        return
+    if given.datatype != datatype:
+        also = f" or {BYTES}" if takes_images else ""
+        raise TensorError(f"input {node.name!r} is of datatype {given.datatype}; expected {datatype}{also}")
+    same = len(given.shape) == len(shape) and all(is_in in (own, -1) for own, is_in in zip(given.shape, shape, strict=True))
+    if not same or 0 in given.shape:
+        raise TensorError(f"input {node.name!r} has the shape {list(given.shape)}; expected {shape}, each axis 1 or longer")
+
+
+def _raw(entry: Entry, body: memoryview) -> tuple[str, Given]:
+    """A body that is one tensor: an image file for models that upscale, otherwise the elements of the only input."""
+    nodes = entry.model.session.get_inputs()
+    if entry.upscaler is not None:
+        return nodes[0].name, Given(BYTES, (1,), [bytes(body)])
+    shape, datatype = shape_of(nodes[0].shape), datatypes.of_onnx(nodes[0].type)
+    if len(nodes) != 1 or shape.count(-1) > 1 or datatype not in datatypes.NUMPY:
+        raise TensorError(
+            "a raw request needs a model with one input, of a shape with one open axis at most; send JSON as well"
+        )
+    values = datatypes.from_binary(nodes[0].name, datatype, body)
+    try:
+        return nodes[0].name, Given(datatype, (array := values.reshape(shape)).shape, array)
+    except ValueError as error:
+        raise TensorError(f"{len(values)} elements do not fill input {nodes[0].name!r} of shape {shape}") from error

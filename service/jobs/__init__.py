@@ -1,0 +1,1 @@
+"""Long work: accepted once, finished whatever happens to the process, and kept for a while."""

@@ -1,0 +1,85 @@
+"""Taking a job on: everything that can be refused is refused now, and what is accepted lies on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from dataclasses import asdict, dataclass
+
+from upconv.runtime import Target, Upscaler
+from upconv.service import body, header, work
+from upconv.service.errors import FullError
+from upconv.service.jobs.errors import KeyReusedError
+from upconv.service.jobs.folder import Folder
+from upconv.service.jobs.job import Job, Order
+from upconv.service.parameters import UpscaleQuery
+from upconv.service.settings import Settings
+
+_RETRY_S = 30
+_LEAST_FREE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What is to be accepted."""
+
+    data: bytes
+    """The request's body."""
+    content_type: str
+    query: UpscaleQuery
+    """With the model's name."""
+    owner: str
+    idempotency_key: str | None
+
+
+def accept(given: Acceptance, upscaler: Upscaler, folder: Folder, settings: Settings) -> Job:
+    """The job, kept on the disk; or the one that was accepted with the same idempotency key before.
+
+    Raises `ImageError` and its children, `ParameterError`, `KeyReusedError`, and `FullError` where there is no room.
+    """
+    picture = body.picture_in(given.data, given.content_type)
+    job = _job(given, picture)
+    known = folder.store.by_key(job.owner, job.idempotency_key) if job.idempotency_key else None
+    if known is None:
+        _foresee(picture, given.query, upscaler, settings)
+        _find_room(len(picture), folder, settings)
+        known = _keep(job, picture, folder)
+    if known.fingerprint != job.fingerprint:
+        raise KeyReusedError("this Idempotency-Key came with another picture or other parameters before; take a new one")
+    return known
+
+
+def _job(given: Acceptance, picture: bytes) -> Job:
+    asked = given.query
+    order = Order(
+        str(asked.model), asked.scale, asked.width, asked.height, asked.format, asked.quality, asked.metadata, asked.lossless
+    )
+    fingerprint = hashlib.sha256(picture + repr(sorted(asdict(order).items())).encode()).hexdigest()
+    return Job(uuid.uuid4().hex, given.owner, order, fingerprint, len(picture), time.time(), given.idempotency_key)
+
+
+def _foresee(picture: bytes, query: UpscaleQuery, upscaler: Upscaler, settings: Settings) -> None:
+    size = header.size(picture, settings.max_pixels)
+    target, lossless = Target(query.scale, query.width, query.height), query.lossless
+    pixels = settings.max_pixels, settings.max_output_pixels
+    order = work.Order(picture, "", target, query.format, query.quality, *pixels, lossless=lossless)
+    work.foresee(size.width, size.height, order, upscaler)
+
+
+def _find_room(size: int, folder: Folder, settings: Settings) -> None:
+    if (waiting := folder.store.waiting()) >= settings.max_jobs:
+        raise FullError(f"{waiting} jobs are waiting already; try again in {_RETRY_S} s", _RETRY_S)
+    if folder.store.bytes() + size > settings.max_job_bytes or folder.free_bytes() < size + _LEAST_FREE_BYTES:
+        raise FullError(f"there is no room for further pictures; try again in {_RETRY_S} s", _RETRY_S)
+
+
+def _keep(job: Job, picture: bytes, folder: Folder) -> Job:
+    try:
+        folder.write(folder.picture(job.id), picture)
+    except OSError as error:
+        raise FullError(f"the picture cannot be kept: {error.strerror}; try again in {_RETRY_S} s", _RETRY_S) from error
+    kept = folder.store.add(job)
+    if kept.id != job.id:
+        folder.remove(job.id)
+    return kept

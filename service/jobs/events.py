@@ -1,0 +1,56 @@
+"""A job's way as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+from anyio import to_thread
+
+from upconv.service.jobs.job import Job, told
+from upconv.service.jobs.runner import Runner
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "done", "failed", "deleted"]},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "as GET /v1/jobs/{id} answers"},
+        "retry": {"type": "integer"},
+    },
+}
+"""One event, for OpenAPI."""
+
+_LOOK_S = 1.0
+"""How often a stream looks whether the service is stopping."""
+_SILENCE_S = 15.0
+"""After this, a comment keeps proxies from closing the connection."""
+
+
+async def stream(job: Job, runner: Runner, stopping: Callable[[], bool]) -> AsyncIterator[str]:
+    """Events until the job is over, deleted, or the service stops; clients then connect again, and to what runs by then."""
+    yield "retry: 1000\n\n"
+    current: Job | None = job
+    sent, silent_s = "", 0.0
+    while not stopping():
+        changed = runner.change(job.id)
+        current = await to_thread.run_sync(runner.folder.store.get, job.id)
+        if current is None:
+            yield "event: deleted\ndata: {}\n\n"
+            return
+        text = await _text(current, runner)
+        if text != sent:
+            yield f"event: {current.state if current.over else 'progress'}\ndata: {text}\n\n"
+            sent, silent_s = text, 0.0
+        if current.over:
+            return
+        with anyio.move_on_after(_LOOK_S):
+            await changed.wait()
+        silent_s += _LOOK_S
+        if silent_s >= _SILENCE_S:
+            yield ": still here\n\n"
+            silent_s = 0.0
+
+
+async def _text(job: Job, runner: Runner) -> str:
+    ahead = await to_thread.run_sync(runner.folder.store.ahead, job)
+    return told(job, runner.progress(job.id), ahead).model_dump_json()

@@ -1,0 +1,126 @@
+"""The folder of jobs: one process at a time, pictures before and after, and the table."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from upconv.runtime.errors import ParameterError
+from upconv.service.jobs.store import Store
+
+_STATE_HOME = "XDG_STATE_HOME"
+
+
+class Folder:
+    """Files of jobs by their id, and the table that says what they are."""
+
+    def __init__(self, path: Path, lasting: bool) -> None:
+        self.path = path
+        self.lasting = lasting
+        """Whether it outlives the process."""
+        self._spool = path / "spool"
+        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.store = Store(path / "jobs.sqlite3")
+
+    def picture(self, id: str) -> Path:
+        """The picture as it came."""
+        return self._spool / f"{id}.in"
+
+    def result(self, id: str) -> Path:
+        """The enlarged picture."""
+        return self._spool / f"{id}.out"
+
+    def remove(self, id: str) -> None:
+        """Delete both."""
+        for path in (self.picture(id), self.result(id)):
+            path.unlink(missing_ok=True)
+
+    def put_back(self, id: str) -> None:
+        """Let a job that was called off wait again; where it was deleted meanwhile, delete what work on it has left."""
+        self.store.requeue(id)
+        if self.store.get(id) is None:
+            self.remove(id)
+
+    def recover(self) -> None:
+        """After a restart: go on with what was running, and delete files that belong to no job."""
+        self.store.recover()
+        known = self.store.ids()
+        for path in self._spool.iterdir():
+            if path.suffix not in (".in", ".out") or path.stem not in known:
+                path.unlink(missing_ok=True)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Put a whole file in place that has reached the disk, or none; raises `OSError`."""
+        partial = path.with_suffix(f"{path.suffix}.part")
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+
+    def free_bytes(self) -> int:
+        """What the disk has left."""
+        return shutil.disk_usage(self._spool).free
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[Folder]:
+    """The folder at `path`, held by this process alone.
+
+    Where no path is given, `$XDG_STATE_HOME/upconv/jobs`; or, where that cannot be used or another process has it, one that ends
+    with this process. Raises `ParameterError` where a path is given and cannot be used.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = Folder(stack.enter_context(_locked(path or _default())), lasting=True)
+        except (_Unusable, sqlite3.Error) as error:
+            if path is not None:
+                raise ParameterError(
+                    f"the folder for jobs, {path}, cannot be used: {error}; give another by --jobs-dir"
+                ) from error
+            folder = Folder(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upconv-jobs-"))), lasting=False)
+        stack.callback(folder.store.close)
+        yield folder
+
+
+class _Unusable(Exception):
+    """The folder cannot be made, or is taken."""
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[Path]:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (path / "lock").open("w")
+    except OSError as error:
+        raise _Unusable(error.strerror or str(error)) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise _Unusable("another process of the service has it, and limits are counted in one process") from error
+        yield path
+
+
+def _default() -> Path:
+    home = os.environ.get(_STATE_HOME) or os.path.expanduser("~/.local/state")
+    return Path(home) / "upconv" / "jobs"
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

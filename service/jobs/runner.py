@@ -1,0 +1,207 @@
+"""Works off the jobs, one after the other, beside everything else that the engine does."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from upconv.runtime import Target, Upscaler
+from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
+from upconv.runtime.schedule import Priority
+from upconv.runtime.stop import Stop
+from upconv.service import problem, work
+from upconv.service.errors import UNEXPECTED, kind_of
+from upconv.service.headers import of_result
+from upconv.service.jobs.folder import Folder
+from upconv.service.jobs.job import Job, Progress
+from upconv.service.registry import Registry
+from upconv.service.settings import Settings
+
+MOST_ATTEMPTS = 3
+
+_SWEEP_S = 30.0
+
+
+@dataclass
+class _Running:
+    """A job in work."""
+
+    stop: Stop = field(default_factory=Stop)
+    progress: Progress = field(default_factory=Progress)
+
+
+class Runner:
+    """Belongs to one event loop; `run` is its life."""
+
+    def __init__(
+        self, folder: Folder, settings: Settings, models: Callable[[], Registry], journal: Any, ended: Callable[[str], None]
+    ) -> None:
+        self.folder = folder
+        self._settings, self._models, self._journal, self._ended = settings, models, journal, ended
+        self._running: dict[str, _Running] = {}
+        self._stopping = False
+        self._more = anyio.Event()
+        self._changed: dict[str, anyio.Event] = {}
+        self._threads = anyio.CapacityLimiter(settings.job_workers)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs queued or running."""
+        return self.folder.store.waiting()
+
+    async def run(self) -> None:
+        """Work until cancelled; what is in work then goes back into the line."""
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self._settings.job_workers):
+                tasks.start_soon(self._work)
+            tasks.start_soon(self._sweep)
+
+    def added(self) -> None:
+        """Say that there is a new job."""
+        self._more.set()
+        self._more = anyio.Event()
+
+    def progress(self, id: str) -> Progress:
+        """How far a job is; nothing done where it is not in work."""
+        running = self._running.get(id)
+        return running.progress if running else Progress()
+
+    def change(self, id: str) -> anyio.Event:
+        """Set as soon as anything about this job is new."""
+        return self._changed.setdefault(id, anyio.Event())
+
+    def notify(self, id: str) -> None:
+        """Wake those who watch a job."""
+        event = self._changed.pop(id, None)
+        if event is not None:
+            event.set()
+
+    async def delete(self, id: str) -> None:
+        """Forget a job, its picture and its result; work on it stops at the next tile."""
+        if id in self._running:
+            self._running[id].stop.say()
+        await to_thread.run_sync(self._remove, id)
+        self.notify(id)
+
+    def _remove(self, id: str) -> None:
+        self.folder.store.delete(id)
+        self.folder.remove(id)
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            more = self._more
+            job = await to_thread.run_sync(self.folder.store.claim)
+            if job is None:
+                await more.wait()
+            else:
+                await self._do(job)
+
+    def stop(self) -> None:
+        """End what is in work at the next tile; to be called before `run` is cancelled."""
+        self._stopping = True
+        for running in self._running.values():
+            running.stop.say()
+
+    async def _do(self, job: Job) -> None:
+        running = self._running[job.id] = _Running()
+        self.notify(job.id)
+        loop = asyncio.get_running_loop()
+        watch = _Watch(running, partial(loop.call_soon_threadsafe, self.notify, job.id))
+        try:
+            await self._attempt(job, running, watch)
+        except Cancelled:
+            await self._put_back(job)
+        except asyncio.CancelledError:
+            await self._put_back(job)
+            raise
+        finally:
+            del self._running[job.id]
+            self.notify(job.id)
+
+    async def _put_back(self, job: Job) -> None:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self.folder.put_back, job.id)
+
+    async def _attempt(self, job: Job, running: _Running, watch: _Watch) -> None:
+        started = time.perf_counter()
+        try:
+            entry, upscaler = self._models().upscaling(job.order.model)
+            with entry.in_use():
+                ended = await to_thread.run_sync(self._compute, job, upscaler, running, watch, limiter=self._threads)
+        except Cancelled:
+            raise
+        except Exception as error:
+            ended = self._failed(job, error)
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._finish, ended)
+        self._ended(ended.state)
+        self._journal.info("job", job=job.id, state=ended.state, ms=round((time.perf_counter() - started) * 1000, 1))
+
+    def _compute(self, job: Job, upscaler: Upscaler, running: _Running, watch: _Watch) -> Job:
+        if job.attempts > MOST_ATTEMPTS:
+            raise ParameterError(
+                f"the service ended {MOST_ATTEMPTS} times while it worked on this picture; it is not tried again"
+            )
+        result = work.carry_out(self._order(job), upscaler, running.stop, watch, Priority.BACKGROUND)
+        etag = f'"{hashlib.sha256(result.data).hexdigest()}"'
+        headers = {**of_result(result, upscaler.model), "ETag": etag}
+        self.folder.write(self.folder.result(job.id), result.data)
+        return replace(job, state="done", bytes_out=len(result.data), result=headers)
+
+    def _order(self, job: Job) -> work.Order:
+        asked = job.order
+        return work.Order(
+            self.folder.picture(job.id).read_bytes(),
+            "",
+            Target(asked.scale, asked.width, asked.height),
+            asked.format,
+            asked.quality,
+            self._settings.max_pixels,
+            self._settings.max_output_pixels,
+            asked.metadata == "keep",
+            asked.lossless,
+        )
+
+    def _failed(self, job: Job, error: Exception) -> Job:
+        kind = kind_of(error)
+        if kind is UNEXPECTED or kind.status == UNEXPECTED.status:
+            self._journal.error("job", job=job.id, exc_info=error)
+        known = isinstance(error, UpconvError) and kind.status != UNEXPECTED.status
+        detail = str(error) if known else "the service failed at this job; its log says why, by the job's id"
+        return replace(job, state="failed", error=problem.told(kind, detail).model_dump())
+
+    def _finish(self, job: Job) -> None:
+        now = time.time()
+        if not self.folder.store.finish(replace(job, finished=now, expires=now + self._settings.job_ttl_s)):
+            self.folder.remove(job.id)
+            return
+        self.folder.picture(job.id).unlink(missing_ok=True)
+
+    async def _sweep(self) -> None:
+        while True:
+            for job in await to_thread.run_sync(self.folder.store.expired, time.time()):
+                await self.delete(job.id)
+            await anyio.sleep(min(_SWEEP_S, self._settings.job_ttl_s))
+
+
+class _Watch:
+    """Told of every tile by the engine's threads; tells further at most ten times a second."""
+
+    def __init__(self, running: _Running, tell: Callable[[], object]) -> None:
+        self._running, self._tell = running, tell
+        self._told = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        self._running.progress = Progress(done=done, total=total)
+        now = time.monotonic()
+        if done == total or now - self._told > 0.1:
+            self._told = now
+            self._tell()

@@ -1,0 +1,102 @@
+"""API keys: known by their hash alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from upconv.runtime.errors import ParameterError
+from upconv.service.settings import Settings
+
+_SHORTEST = 16
+"""Keys are random, so that one round of SHA-256 keeps them; short ones could be guessed."""
+_LINE = re.compile(r"(?P<name>\S+)\s+sha256:(?P<digest>[0-9a-f]{64})(?P<admin>\s+admin)?(\s+rate=(?P<rate>\d+(\.\d+)?))?")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One caller."""
+
+    name: str
+    digest: bytes
+    """SHA-256 of the key."""
+    admin: bool = False
+    rate_per_s: float | None = None
+    """Requests a second; the service's own limit where none is given."""
+
+    def line(self) -> str:
+        """As it stands in a file of keys."""
+        rate = f" rate={self.rate_per_s:g}" if self.rate_per_s else ""
+        return f"{self.name} sha256:{self.digest.hex()}{' admin' if self.admin else ''}{rate}"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Everybody who may ask; empty where everybody may."""
+
+    keys: tuple[Key, ...] = ()
+
+    @classmethod
+    def read(cls, settings: Settings) -> Self:
+        """Those of the settings; raises `ParameterError` for a file or a key that cannot be used."""
+        keys: list[Key] = []
+        if settings.api_keys_file is not None:
+            keys.extend(_of_file(settings.api_keys_file))
+        if settings.api_keys is not None:
+            for pair in filter(None, settings.api_keys.get_secret_value().split(",")):
+                name, _, secret = pair.strip().partition(":")
+                keys.append(Key(name, _digest(name, secret)))
+        if settings.admin_key is not None:
+            keys.append(Key("admin", _digest("admin", settings.admin_key.get_secret_value()), admin=True))
+        return cls(tuple(keys))
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    @property
+    def only_admin(self) -> bool:
+        """Whether there is no key for anybody else, so that the rest is open."""
+        return all(key.admin for key in self.keys)
+
+    def find(self, secret: str) -> Key | None:
+        """Whose key this is; takes the same time for all."""
+        digest = hashlib.sha256(secret.encode()).digest()
+        found = [key for key in self.keys if hmac.compare_digest(key.digest, digest)]
+        return found[0] if found else None
+
+
+def new_key(name: str) -> tuple[str, Key]:
+    """A fresh key, and what is kept of it."""
+    if not re.fullmatch(r"[\w.-]{1,64}", name):
+        raise ParameterError(f"a key's name must be of letters, digits, dots and dashes, not {name!r}")
+    secret = secrets.token_urlsafe(32)
+    return secret, Key(name, _digest(name, secret))
+
+
+def _digest(name: str, secret: str) -> bytes:
+    if not name or len(secret) < _SHORTEST:
+        raise ParameterError(f"the API key {name!r} must have a name and at least {_SHORTEST} characters: NAME:KEY")
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _of_file(path: Path) -> list[Key]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"the file of API keys, {path}, cannot be read: {error}") from error
+    return [_of_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip() and line[:1] != "#"]
+
+
+def _of_line(line: str, path: Path, number: int) -> Key:
+    match = _LINE.fullmatch(line.strip())
+    if match is None:
+        raise ParameterError(
+            f"{path}, line {number}: expected NAME sha256:HASH [admin] [rate=N]; upconv serve --new-key NAME makes one"
+        )
+    rate = float(match["rate"]) if match["rate"] else None
+    return Key(match["name"], bytes.fromhex(match["digest"]), bool(match["admin"]), rate)

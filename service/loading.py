@@ -1,0 +1,133 @@
+"""From model files to a registry: at the start all of them or an error, later whatever is new and good."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from upconv.runtime import Picture, Target, Upscaler, open_model
+from upconv.runtime.errors import ModelError, UpconvError
+from upconv.service.registry import Entry, Registry, Signature
+from upconv.service.settings import Settings
+
+_WARM_PX = 64
+
+
+@dataclass
+class Changes:
+    """What a reload did, by names of models, and what it would not do."""
+
+    loaded: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Files, and why; where one was loaded before, that stays."""
+
+
+def files(settings: Settings) -> list[Path]:
+    """The model files, the default first: those that are named, and in folders all that end in `.onnx`."""
+    return [file for path in settings.models for file in (sorted(path.glob("[!.]*.onnx")) if path.is_dir() else [path])]
+
+
+def signature(path: Path) -> Signature | None:
+    """What `path` is now; none where there is no file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return Signature(stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def load(settings: Settings) -> Registry:
+    """Open and warm every model of `settings`, or none.
+
+    Raises `ModelError`, `ContractError` or `ProviderError` where one cannot be used.
+    """
+    entries: dict[str, Entry] = {}
+    try:
+        for path in files(settings):
+            entry = _open(path, settings)
+            _refuse_twins(entry, entries)
+            entries[entry.name] = entry
+        if not entries:
+            raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
+    except BaseException:
+        Registry(entries).close()
+        raise
+    return Registry(entries)
+
+
+def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
+    """A registry of what the files are now; models whose file is the same are taken over.
+
+    A file that cannot be used is refused, and what was loaded from it stays. The caller retires what is gone.
+    """
+    changes, entries = Changes(), dict[str, Entry]()
+    before = {entry.model.path: entry for entry in current.entries.values()}
+    for path in files(settings):
+        try:
+            entry = _current(path, before.get(path), settings)
+            _refuse_twins(entry, entries)
+            entries[entry.name] = entry
+        except UpconvError as error:
+            changes.refused[str(path)] = str(error)
+            old = before.get(path)
+            if old is not None:
+                entries.setdefault(old.name, old)
+    _compare(current.entries, entries, changes)
+    return (Registry(entries) if entries else current), changes
+
+
+def gone(old: Registry, new: Registry) -> list[Entry]:
+    """What only the old one has."""
+    kept = {id(entry) for entry in new.entries.values()}
+    return [entry for entry in old.entries.values() if id(entry) not in kept]
+
+
+def _current(path: Path, old: Entry | None, settings: Settings) -> Entry:
+    return old if old is not None and old.signature == signature(path) else _open(path, settings)
+
+
+def _compare(old: dict[str, Entry], new: dict[str, Entry], changes: Changes) -> None:
+    if not new:
+        changes.refused["all"] = "no model would be left; those that are loaded stay"
+        return
+    changes.loaded = [name for name in new if name not in old]
+    changes.removed = [name for name in old if name not in new]
+    changes.replaced = [name for name in new if name in old and new[name] is not old[name]]
+
+
+def _refuse_twins(entry: Entry, entries: dict[str, Entry]) -> None:
+    twin = entries.get(entry.name)
+    if twin is not None:
+        entry.retire()
+        raise ModelError(
+            f"{entry.model.path} and {twin.model.path} are both named {entry.name}; export one of them under another name"
+        )
+
+
+def _open(path: Path, settings: Settings) -> Entry:
+    before = signature(path)
+    model = open_model(path, settings.provider)
+    if before is None or signature(path) != before:
+        raise ModelError(f"{path} changed while it was read; it is tried again when it rests")
+    if model.contract.task != "upscale":
+        return Entry(model, None, before)
+    upscaler = Upscaler(model, workers=settings.workers, tile_px=settings.tile_px)
+    try:
+        return Entry(model, upscaler, before, _warm(upscaler))
+    except BaseException:
+        upscaler.close()
+        raise
+
+
+def _warm(upscaler: Upscaler) -> float:
+    """Let the first request find everything allocated, and a model that fails, fail now; gives input pixels a second."""
+    picture = Picture(np.zeros((_WARM_PX, _WARM_PX, 3), np.uint8))
+    upscaler.run(picture, Target())
+    started = time.perf_counter()
+    upscaler.run(picture, Target())
+    return float(_WARM_PX**2 / max(time.perf_counter() - started, 1e-6))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from upconv.cli import main
+from upconv.service import Settings
+
+SECRET = {"api_keys", "admin_key"}
+
+
+class Done:
+    """What a command left."""
+
+    def __init__(self, code: object, out: str, err: str) -> None:
+        self.stdout, self.stderr = out, str(code) if isinstance(code, str) else err
+
+
+@pytest.fixture
+def upconv(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run `upconv serve` in this process."""
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr("sys.argv", ["upconv", "serve", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code, *capsys.readouterr())
+
+    monkeypatch.setenv("COLUMNS", "200")
+    return run
+
+
+def test_help_lists_every_setting(upconv: Callable[..., Done]) -> None:
+    help = upconv("--help").stdout
+    for name in Settings.model_fields:
+        if name in SECRET:
+            assert f"UPCONV_{name.upper()}" in help
+        else:
+            assert f"--{name.replace('_', '-').replace('models', 'model')} " in help
+    assert "Default: 8000." in help
+
+
+def test_print_config(upconv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PORT", "2"), ("TILE_PX", "128"), ("ADMIN_KEY", "x" * 20)):
+        monkeypatch.setenv(f"UPCONV_{name}", value)
+    done = upconv("--print-config", "--port", "1", "--watch")
+    settings = json.loads(done.stdout)
+    assert (settings["port"], settings["watch"], settings["tile_px"], settings["host"]) == (1, True, 128, "127.0.0.1")
+    assert settings["models"]
+    assert "xxx" not in done.stdout
+
+
+def test_new_key(upconv: Callable[..., Done]) -> None:
+    key, line = (text.split(": ")[1].strip() for text in upconv("--new-key", "ann").stdout.splitlines())
+    assert line.startswith("ann sha256:")
+    assert len(key) >= 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "70000"], "setting port: Input should be less than or equal to 65535"),
+        (["--log-level", "loud"], "setting log_level: Input should be 'debug'"),
+        (["--max-waiting-bytes", "1"], "must hold one body"),
+        (["--new-key", "a b"], "a key's name must be of letters"),
+    ],
+)
+def test_refused(upconv: Callable[..., Done], arguments: list[str], words: str) -> None:
+    done = upconv(*arguments)
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr

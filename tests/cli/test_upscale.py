@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+from upconv.cli import main
+from upconv.runtime import codecs
+from upconv.runtime.picture import Metadata, Picture
+
+Photograph = Callable[[int, int], np.ndarray]
+MODEL = ("--model", "nearest-x2")
+
+
+def upconv(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "upconv", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def album(tmp_path: Path, photograph: Photograph) -> Path:
+    """Two pictures, one in a folder, one of a format that is not read, and one that is none."""
+    folder = tmp_path / "album"
+    (folder / "a day").mkdir(parents=True)
+    (folder / "a day" / "in & out.jpg").write_bytes(codecs.encode(Picture(photograph(31, 40)), "jpeg")[0])
+    (folder / "deep.tif").write_bytes(codecs.encode(Picture(photograph(20, 30).astype(np.uint16) * 257), "tiff")[0])
+    (folder / "bad.png").write_bytes(b"no picture")
+    (folder / "phone.heic").touch()
+    return folder
+
+
+def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out", tmp_path / "before and after.html"
+    first = upconv("upscale", album, "-o", out, *MODEL, "--compare", page)
+    assert first.returncode == 1
+    assert first.stderr.strip().splitlines() == [f"error: {album}/bad.png: the data is no image that can be read; {EXPECTED}"]
+    assert first.stdout.splitlines()[-1] == "2 enlarged, 1 failed, 1 of formats that are not read (1 .heic)"
+    assert (out / "a day" / "in & out.jpg").is_file()
+    assert_page(page)
+
+    (album / "bad.png").unlink()
+    again = upconv("upscale", album, "-o", out, *MODEL, "--json")
+    assert again.returncode == 0
+    rows = json.loads(again.stdout)
+    assert [(row["status"], row["from"], row["to"]) for row in rows] == [
+        ("skipped", [40, 31], [80, 62]),
+        ("skipped", [30, 20], [60, 40]),
+    ]
+    assert set(rows[0]) == {"input", "output", "status", "from", "to", "seconds", "conversions"}
+
+
+EXPECTED = f"expected {', '.join(codecs.FORMATS)}"
+
+
+def assert_page(page: Path) -> None:
+    """Every link leads to a file, relative to the page, or is the picture itself; nothing comes from elsewhere."""
+    text = page.read_text()
+    sources = re.findall(r'<img[^>]* src="([^"]*)"', text)
+    assert len(sources) == 4
+    links = [unquote(source).replace("&amp;", "&") for source in sources if not source.startswith("data:")]
+    assert [(page.parent / link).is_file() for link in links] == [True, True]
+    assert all(not link.startswith(("/", "http")) for link in links)
+    assert sum(source.startswith("data:image/webp;base64,") for source in sources) == 2, "browsers do not show TIFF"
+    assert text.count('type="range"') == 2
+    assert "<" not in "".join(re.findall(r'alt="([^"]*)"', text))
+
+
+def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
+    image, _ = codecs.encode(Picture(photograph(20, 30), metadata=Metadata(pixels_per_mm=(4.0, 4.0))), "png")
+    (tmp_path / "a.png").write_bytes(image)
+    done = upconv("upscale", tmp_path / "a.png", "-o", tmp_path / "a.webp", *MODEL, "--lossless", "--width", 45, "--json")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)[0]
+    assert (row["status"], row["to"]) == ("done", [45, 30])
+    assert row["conversions"] == ["resolution dropped, which webp cannot hold"]
+    assert not list(tmp_path.glob(".upconv*")), "a record is kept for folders alone"
+
+
+def test_names_that_are_no_text(tmp_path: Path, photograph: Photograph) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    data, _ = codecs.encode(Picture(photograph(8, 8)), "png")
+    for name in (b"\xff\xfe.png", b'"><script>$x.png', b"-o.png"):
+        (folder / os.fsdecode(name)).write_bytes(data)
+    done = upconv("upscale", folder, "-o", tmp_path / "out", *MODEL, "--compare", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert {os.fsencode(path.name) for path in (tmp_path / "out").glob("*.png")} == {
+        os.fsencode(path.name) for path in folder.iterdir()
+    }
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<script>") == 1
+    assert upconv("upscale", folder, "-o", tmp_path / "out", *MODEL).stdout.startswith("0 enlarged, 3 skipped")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_every_frame(suffix: str, tmp_path: Path) -> None:
+    frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
+    (tmp_path / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation(frames, (50, 60, 70)), "gif")[0])
+    done = upconv("upscale", tmp_path / "a.gif", "-o", tmp_path / f"b.{suffix}", *MODEL, "--frames")
+    assert done.returncode == 0, done.stderr
+    animation = codecs.decode_frames((tmp_path / f"b.{suffix}").read_bytes())
+    assert (len(animation.frames), animation.frames[0].width, animation.delays_ms) == (3, 16, (50, 60, 70))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("bad.png -o out.png", "the data is no image that can be read"),
+        ("bad.png -o out.png --scale 17", "scale must be a number from 1 to 16, not 17"),
+        (". -o new --scale 0", "scale must be a number from 1 to 16, not 0"),
+        (". -o new --scale 2 --width 50", "either a scale or a width and height"),
+        ("deep.tif -o out.png --width 5", "30x20 cannot become 5x3"),
+        ("deep.tif -o out.jpg --lossless", "jpeg cannot be lossless; choose png, webp, avif or tiff"),
+        (". -o new --lossless", "jpeg cannot be lossless"),
+        ("deep.tif -o out.gif", "GIF is written with every frame only"),
+        (". -o new --format gif", "a GIF is written with --frames only"),
+        ("deep.tif -o out.png --format webp", "--format webp and out.png disagree"),
+        ("deep.tif -o out.png --compare bad.png", "expected a file called .html"),
+        ("deep.tif -o out.png --compare no/page.html", "cannot write a page to no/page.html"),
+        ("deep.tif -o out.png --max-pixels 599", "30x20 pixels; at most 599"),
+        (". -o .", "would be overwritten; choose another output"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(
+    arguments: str, sentence: str, album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(album)
+    monkeypatch.setattr(sys, "argv", ["upconv", "upscale", *arguments.split(), *MODEL])
+    before = {path: path.read_bytes() for path in album.rglob("*.*")}
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err.strip() or str(ended.value.code)
+    assert sentence in said
+    assert len(said.splitlines()) == 1
+    assert {path: path.read_bytes() for path in album.rglob("*.*")} == before
+
+
+def test_a_terminal_sees_a_bar_with_speed_and_time_left(album: Path, tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "upconv", "upscale", str(album), "-o", str(tmp_path / "out"), *MODEL]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, text=True, env=environment) as run:
+        os.close(follower)
+        assert run.stdout is not None
+        summary = run.stdout.read()
+    seen = b""
+    while chunk := _read(leader):
+        seen += chunk
+    os.close(leader)
+    assert summary.splitlines()[-1].startswith("2 enlarged, 1 failed")
+    assert "3/3" in seen.decode()
+    assert "images/s" in seen.decode()
+    assert "bad.png" in seen.decode()
+
+
+def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, photograph: Photograph) -> None:
+    folder, out = tmp_path / "many", tmp_path / "out"
+    folder.mkdir()
+    data, _ = codecs.encode(Picture(photograph(120, 160)), "png")
+    for n in range(40):
+        (folder / f"{n:02}.png").write_bytes(data)
+    command = [
+        sys.executable,
+        "-m",
+        "upconv",
+        "upscale",
+        str(folder),
+        "-o",
+        str(out),
+        "--model",
+        "deconv-s-x2",
+        "--workers",
+        "1",
+    ]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob("*.png")) and run.poll() is None:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    said, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in errors
+    assert "left to do; the same command takes them up" in said
+    done = [path for path in out.glob("*.png") if codecs.read(path).width == 320]
+    assert 1 <= len(done) < 40
+    assert len(list(out.iterdir())) == len(done) + 1, "nothing lies beside the results and the record"
+    rows = json.loads(upconv("upscale", folder, "-o", out, "--model", "deconv-s-x2", "--json").stdout)
+    assert {row["status"] for row in rows} == {"done", "skipped"}
+    assert len(list(out.glob("*.png"))) == 40
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # all who could write have closed
+        return b""

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from upconv.runtime import codecs
+from upconv.runtime.errors import ImageError
+from upconv.runtime.picture import Picture
+
+Photograph = Callable[[int, int], np.ndarray]
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: b"", "it is empty"),
+        (lambda data: b"just some text", "expected jpeg"),
+        (lambda data: data[: len(data) // 2], "damaged or incomplete"),
+        (lambda data: data[:20], "damaged or incomplete"),
+        (lambda data: b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "expected jpeg"),
+    ],
+)
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff"])
+def test_damaged_files_are_an_error_in_one_sentence(
+    name: str, damage: Callable[[bytes], bytes], sentence: str, photograph: Photograph
+) -> None:
+    data, _ = codecs.encode(Picture(photograph(64, 64)), name)
+    with pytest.raises(ImageError, match=sentence) as raised:
+        codecs.decode(damage(data))
+    assert "\n" not in str(raised.value)
+
+
+def jpeg_with(change: Callable[[bytes], bytes], photograph: Photograph) -> bytes:
+    return change(codecs.encode(Picture(photograph(64, 64)), "jpeg")[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data + b"garbage behind its end",
+        lambda data: data[:-2] + bytes(10) + data[-2:],
+        lambda data: data.replace(b"\xff\xc0", bytes(3) + b"\xff\xc0", 1),
+    ],
+)
+def test_bytes_that_do_no_harm_in_a_jpeg_are_passed_over(change: Callable[[bytes], bytes], photograph: Photograph) -> None:
+    expected = codecs.decode(jpeg_with(lambda data: data, photograph)).samples
+    np.testing.assert_array_equal(codecs.decode(jpeg_with(change, photograph)).samples, expected)
+
+
+def test_a_jpeg_that_ends_early_is_refused_even_if_it_has_an_end(photograph: Photograph) -> None:
+    with pytest.raises(ImageError, match="premature end"):
+        codecs.decode(jpeg_with(lambda data: data[: len(data) // 2] + b"\xff\xd9", photograph))
+
+
+def test_the_bytes_decide_and_not_what_comes_after_them(photograph: Photograph) -> None:
+    data, _ = codecs.encode(Picture(photograph(9, 9)), "png")
+    assert codecs.decode(data + b"<svg/>" + bytes(100)).format == "png"

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from upconv.runtime import Target, Upscaler, codecs
+from upconv.runtime.errors import DiskFullError
+from upconv.runtime.folders import Journal, Options, Outcome, find, run
+from upconv.runtime.picture import Picture
+
+Album = Callable[..., Path]
+
+
+def enlarge(folder: Path, out: Path, upscaler: Upscaler, options: Options | None = None, **more: Any) -> dict[str, Outcome]:
+    options = options or Options()
+    journal = Journal(out, upscaler.model.sha256, options)
+    jobs = find([folder], out, frames=options.frames).jobs
+    return {o.job.source.name: o for o in run(jobs, upscaler, options, journal, **more)}
+
+
+def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    return {name: outcomes[name].status for name in sorted(outcomes)}
+
+
+def test_a_folder_comes_back_with_one_bad_file_named(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder = album("a.png", "day/b.jpg", "c.gif")
+    (folder / "bad.png").write_bytes(b"no picture")
+    outcomes = enlarge(folder, tmp_path / "out", doubler)
+    assert statuses(outcomes) == {"a.png": "done", "b.jpg": "done", "bad.png": "failed", "c.gif": "done"}
+    assert "bad.png: the data is no image" in str(outcomes["bad.png"].error)
+    assert (outcomes["a.png"].before, outcomes["a.png"].after) == ((8, 6), (16, 12))
+    files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert files == {"a.png", "day/b.jpg", "c.png", ".upconv.jsonl"}
+
+
+def test_what_is_done_is_skipped_until_something_changes(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png", "b.png", "c.png"), tmp_path / "out"
+    enlarge(folder, out, doubler)
+    again = enlarge(folder, out, doubler)
+    assert statuses(again) == {"a.png": "skipped", "b.png": "skipped", "c.png": "skipped"}
+    assert again["a.png"].after == (16, 12)
+    os.utime(folder / "a.png", ns=(0, 0))
+    (out / "b.png").write_bytes(b"cut")
+    assert statuses(enlarge(folder, out, doubler)) == {"a.png": "done", "b.png": "done", "c.png": "skipped"}
+    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3)))).values()) == {"done"}
+    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3), max_pixels=99))).values()) == {"skipped"}
+    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3)), overwrite=True)).values()) == {"done"}
+
+
+def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png"), tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"a holiday picture of somebody else")
+    outcome = enlarge(folder, out, doubler)["a.png"]
+    assert "exists and is no result of upconv; --overwrite replaces it" in str(outcome.error)
+    assert (out / "a.png").read_bytes() == b"a holiday picture of somebody else"
+    assert enlarge(folder, out, doubler, overwrite=True)["a.png"].status == "done"
+
+
+def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album(*(f"{n}.png" for n in range(8))), tmp_path / "out"
+    journal = Journal(out, doubler.model.sha256, Options())
+    outcomes = run(find([folder], out).jobs, doubler, Options(), journal, in_flight=1)
+    done = {next(outcomes).job.source.name for _ in range(3)}
+    outcomes.close()  # type: ignore[attr-defined]  # as at Ctrl-C
+    whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
+    assert done <= set(whole)
+    lines = (out / ".upconv.jsonl").read_text().splitlines(keepends=True)
+    (out / ".upconv.jsonl").write_text("".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
+    again = statuses(enlarge(folder, out, doubler))
+    assert {again[name] for name in again} == {"skipped", "done"}
+    assert len(list(out.glob("[0-9]*.png"))) == 8
+    assert not list(out.glob(".upconv-*"))
+
+
+def test_what_an_interruption_left_between_file_and_record_is_ours(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png"), tmp_path / "out"
+    enlarge(folder, out, doubler)
+    begun = (out / ".upconv.jsonl").read_text().splitlines()[0]
+    assert "bytes" not in json.loads(begun)
+    (out / ".upconv.jsonl").write_text(begun + "\n")
+    assert enlarge(folder, out, doubler)["a.png"].status == "done"
+
+
+def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png"), tmp_path / "out"
+    out.mkdir()
+    (out / ".upconv.jsonl").write_bytes(b'\xff\n[]\n{"output": []}\n{"output": "a.png", "bytes": "x", "of": 1}\nnull\n7\n')
+    assert enlarge(folder, out, doubler)["a.png"].status == "done"
+
+
+def test_a_full_disk_stops_the_rest(doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, written = codecs.write_atomically, []
+
+    def until_full(path: Path, data: bytes) -> None:
+        written.append(path)
+        if len(written) > 2:
+            raise DiskFullError(f"cannot write {path}: No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr("upconv.runtime.folders.work.codecs.write_atomically", until_full)
+    outcomes = enlarge(album(*(f"{n}.png" for n in range(9))), tmp_path / "out", doubler, in_flight=1)
+    assert statuses(outcomes) == {f"{n}.png": status for n, status in enumerate(["done", "done", "failed", *["left"] * 6])}
+    monkeypatch.undo()
+    assert list(statuses(enlarge(tmp_path / "album", tmp_path / "out", doubler)).values()) == ["skipped"] * 2 + ["done"] * 7
+
+
+def test_one_is_decoded_while_another_is_in_the_engine(
+    doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=30)
+    real_decode, real_run = codecs.decode, doubler.run
+
+    def decode(*arguments: Any) -> Picture:
+        picture = real_decode(*arguments)
+        if picture.samples[0, 0, 0] == 20:
+            both.wait()
+        return picture
+
+    def in_engine(picture: Picture, *arguments: Any, **options: Any) -> Picture:
+        if picture.samples[0, 0, 0] == 10:
+            both.wait()
+        return real_run(picture, *arguments, **options)
+
+    monkeypatch.setattr("upconv.runtime.folders.work.codecs.decode", decode)
+    monkeypatch.setattr(doubler, "run", in_engine)
+    outcomes = enlarge(album("a.png", "b.png"), tmp_path / "out", doubler, in_flight=2)
+    assert set(statuses(outcomes).values()) == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("a.webp", Options(Target(width=17000, height=6)), "cannot become 17000x6"),
+        ("wide.webp", Options(Target(scale=16)), "17600x64 is too large for webp"),
+        ("a.png", Options(max_pixels=47), "8x6 pixels; at most 47"),
+        ("a.png", Options(Target(scale=99)), "scale must be a number from 1 to 16"),
+    ],
+)
+def test_what_cannot_be_done_is_said_for_each(
+    name: str, options: Options, words: str, doubler: Upscaler, album: Album, tmp_path: Path
+) -> None:
+    folder = album("a.png", "a.webp")
+    (folder / "wide.webp").write_bytes(codecs.encode(Picture(np.zeros((4, 1100, 3), np.uint8)), "webp")[0])
+    outcomes = enlarge(folder, tmp_path / "out", doubler, options)
+    assert words in str(outcomes[name].error)
+
+
+def test_a_picture_with_a_wrong_name_is_written_as_its_name_says_and_spoken_of(
+    doubler: Upscaler, album: Album, tmp_path: Path
+) -> None:
+    folder = album("a.png")
+    (folder / "a.png").rename(folder / "a.jpg")
+    outcome = enlarge(folder, tmp_path / "out", doubler)["a.jpg"]
+    assert outcome.conversions == ("png became jpeg, as the file is called .jpg",)
+    assert codecs.sniff((tmp_path / "out" / "a.jpg").read_bytes()) == "jpeg"
+
+
+def test_frames_profile_and_metadata_are_as_asked(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder = album()
+    frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
+    (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation(frames, (50, 60, 70)), "gif")[0])
+    outcome = enlarge(folder, tmp_path / "moving", doubler, Options(frames=True))["a.gif"]
+    animation = codecs.decode_frames(outcome.job.destination.read_bytes())
+    assert [frame.samples.shape[:2] for frame in animation.frames] == [(12, 16)] * 3
+    assert animation.delays_ms == (50, 60, 70)
+    still = enlarge(folder, tmp_path / "still", doubler)["a.gif"]
+    assert still.conversions == ("the first of 3 frames taken",)
+    assert still.job.destination.name == "a.png"

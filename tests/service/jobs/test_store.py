@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upconv.service.jobs.job import Job, Order
+from upconv.service.jobs.store import Store
+
+ORDER = Order("model", 2.5, None, None, "png", 90, "keep", False)
+
+
+def job(id: str, **values: Any) -> Job:
+    return Job(**{"id": id, "owner": "ann", "order": ORDER, "fingerprint": "f", "bytes_in": 10, "created": 1.0, **values})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "jobs.sqlite3")
+    yield store
+    store.close()
+
+
+def test_what_is_kept_comes_back(store: Store, tmp_path: Path) -> None:
+    kept = store.add(job("a", idempotency_key="k"))
+    done = replace(
+        kept, state="done", finished=2.0, expires=3.0, bytes_out=7, result={"ETag": "x"}, error={"detail": "it's broken"}
+    )
+    assert store.finish(done)
+    store.close()
+    again = Store(tmp_path / "jobs.sqlite3")
+    assert again.get("a") == done
+    assert again.by_key("ann", "k") == done
+    assert again.get("b") is None
+    again.close()
+
+
+def test_oldest_first(store: Store) -> None:
+    for id, created in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
+        store.add(job(id, created=created))
+    assert [store.ahead(job(id, created=created)) for id, created in (("a", 1.0), ("c", 3.0))] == [0, 2]
+    claimed = store.claim()
+    assert claimed is not None
+    assert (claimed.id, claimed.state, claimed.attempts) == ("a", "running", 1)
+    assert [claim.id for claim in iter(store.claim, None) if claim] == ["b", "c"]
+    store.requeue("b")
+    again = store.claim()
+    assert again is not None
+    assert (again.id, again.attempts) == ("b", 1), "a calm stop is no attempt"
+    store.recover()
+    assert [claim.attempts for claim in iter(store.claim, None) if claim] == [2, 2, 2]
+
+
+def test_one_job_a_key_and_owner(store: Store) -> None:
+    first = store.add(job("a", idempotency_key="k"))
+    assert store.add(job("b", idempotency_key="k")) == first
+    assert store.add(job("c", idempotency_key="k", owner="bob")).id == "c"
+    assert store.add(job("d")).id == "d"
+    assert store.ids() == {"a", "c", "d"}
+    assert store.delete("a")
+    assert not store.delete("a")
+    assert store.add(job("b", idempotency_key="k")).id == "b"
+
+
+def test_counts(store: Store) -> None:
+    assert (store.waiting(), store.bytes()) == (0, 0)
+    store.add(job("a"))
+    store.finish(replace(store.add(job("b")), state="done", bytes_out=100, expires=5.0))
+    assert (store.waiting(), store.bytes()) == (1, 110)
+    assert [each.id for each in store.expired(4.9)] == []
+    assert [each.id for each in store.expired(5.0)] == ["b"]
+    assert not store.finish(job("deleted meanwhile"))

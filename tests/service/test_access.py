@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from upconv.service.access import Rates
+from upconv.service.errors import RateError
+
+ANN, ADMIN = "ann-0123456789abcdef", "admin-0123456789abcdef"
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        (bearer(ANN), 200),
+        ({"Authorization": f"bearer  {ANN}"}, 200),
+        ({"X-API-Key": ANN}, 200),
+        (bearer(ADMIN), 200),
+        (bearer("wrong"), 401),
+        ({"Authorization": f"Basic {ANN}"}, 401),
+        ({"Authorization": b"Bearer \xff\xfe"}, 401),
+    ],
+)
+def test_keys(client_with: Callable[..., Any], headers: dict[str, str], status: int) -> None:
+    with client_with(api_keys=f"ann:{ANN}", admin_key=ADMIN) as client:
+        for path in ("/v1/models", "/v2/models/stats"):
+            answer = client.get(path, headers=headers)
+            assert answer.status_code == status
+            if status == 401:
+                assert answer.headers["www-authenticate"] == "Bearer"
+                assert "an API key is needed" in answer.json()["detail" if path.startswith("/v1") else "error"]
+        for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v2/health/ready"):
+            assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "status"),
+    [
+        ({}, ADMIN, 403),
+        ({"admin_key": ADMIN}, "?", 403),
+        ({"admin_key": ADMIN}, "wrong", 403),
+        ({"admin_key": ADMIN}, ADMIN, 200),
+        ({"admin_key": ADMIN, "api_keys": f"ann:{ANN}"}, ANN, 403),
+        ({"admin_key": ADMIN, "api_keys": f"ann:{ANN}"}, "wrong", 401),
+    ],
+)
+def test_admin(client_with: Callable[..., Any], settings: dict[str, str], key: str, status: int) -> None:
+    with client_with(**settings) as client:
+        assert client.post("/v1/models/reload", headers=bearer(key)).status_code == status
+        assert client.get("/v1/models").status_code == (401 if "api_keys" in settings else 200)
+
+
+def test_rates(client_with: Callable[..., Any]) -> None:
+    with client_with(rate_per_s=0.01, rate_burst=2, api_keys=f"ann:{ANN},bob:bob-{ANN}") as client:
+        for status in (422, 422, 429, 429):
+            answer = client.post("/v1/upscale", content=b"", headers=bearer(ANN))
+            assert answer.status_code == status
+        assert 1 <= int(answer.headers["retry-after"]) <= 100
+        assert answer.json()["type"] == "/docs#too-many-requests"
+        assert set(client.post("/v2/models/nearest-x2-test/infer", headers=bearer(ANN)).json()) == {"error"}
+        assert client.post("/v1/upscale", content=b"", headers=bearer(f"bob-{ANN}")).status_code == 422, "each has their own"
+        assert client.get("/v1/models", headers=bearer(ANN)).status_code == 200, "looking is free"
+
+
+def test_tokens_come_back() -> None:
+    now = [0.0]
+    rates = Rates(2, burst=3, clock=lambda: now[0])
+    for _ in range(3):
+        rates.take("a")
+    with pytest.raises(RateError, match="2 requests a second; try again in 1 s"):
+        rates.take("a")
+    rates.take("b")
+    now[0] = 0.5
+    rates.take("a")
+    with pytest.raises(RateError):
+        rates.take("a")
+    now[0] = 60
+    for _ in range(3):
+        rates.take("a")
+    with pytest.raises(RateError):
+        rates.take("a")
+
+
+def test_no_limit() -> None:
+    rates = Rates(None, burst=1)
+    for _ in range(10):
+        rates.take("a")
+    rates.take("a", own_per_s=0.1)
+    with pytest.raises(RateError) as refused:
+        rates.take("a", own_per_s=0.1)
+    assert refused.value.retry_after_s == 10
+
+
+def test_clients_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upconv.service.access._MOST_CLIENTS", 2)
+    rates = Rates(1, burst=1, clock=lambda: 0.0)
+    for client in ("a", "b", "c", "a"):
+        rates.take(client)
+    with pytest.raises(RateError):
+        rates.take("c")
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [
+        ("", "https://a.example", None),
+        ("https://a.example", "https://a.example", "https://a.example"),
+        ("https://a.example", "https://b.example", None),
+    ],
+)
+def test_cors(client_with: Callable[..., Any], origins: str, origin: str, allowed: str | None) -> None:
+    with client_with(cors_origins=origins, api_keys=f"ann:{ANN}") as client:
+        answer = client.get("/v1/models", headers={"Origin": origin, **bearer(ANN)})
+        assert answer.headers.get("access-control-allow-origin") == allowed
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        preflight: httpx.Response = client.options("/v1/upscale", headers=asked)
+        assert (preflight.status_code == 200) == (allowed is not None)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upconv.runtime.errors import ParameterError
+from upconv.service.cache import Cache, Kept, matches
+
+Encoded = Callable[..., bytes]
+
+
+def test_the_same_request_is_answered_again(client_with: Callable[..., Any], encoded: Encoded, tmp_path: Path) -> None:
+    with client_with(cache_dir=tmp_path) as client:
+        first = client.post("/v1/upscale", content=encoded())
+        again = client.post("/v1/upscale", files={"file": encoded()})
+        assert ("x-upconv-cache" in first.headers, again.headers["x-upconv-cache"]) == (False, "hit")
+        assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
+        assert again.headers["x-upconv-tiles"] == "1"
+        for query in ("?scale=3", "?quality=80", "?format=webp", "?metadata=strip"):
+            assert "x-upconv-cache" not in client.post(f"/v1/upscale{query}", content=encoded()).headers
+        assert "x-upconv-cache" not in client.post("/v1/upscale", content=encoded("png", 13)).headers
+        lines = client.get("/metrics").text.splitlines()
+        assert {'upconv_cache_lookups_total{found="true"} 1.0', 'upconv_cache_lookups_total{found="false"} 6.0'} <= set(lines)
+    with client_with(cache_dir=tmp_path) as client:
+        assert client.post("/v1/upscale", content=encoded()).headers["x-upconv-cache"] == "hit"
+
+
+def test_not_modified(client: Any, encoded: Encoded) -> None:
+    etag = client.post("/v1/upscale", content=encoded()).headers["etag"]
+    for given, status in ((etag, 304), ("*", 304), (f'"x", W/{etag}', 304), ('"x"', 200), ("", 200)):
+        answer = client.post("/v1/upscale", content=encoded(), headers={"If-None-Match": given})
+        assert (answer.status_code, answer.headers["etag"], answer.content == b"") == (status, etag, status == 304)
+
+
+def test_least_recently_used_go_first(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 1000)
+    for n, name in enumerate("abc"):
+        cache.put(f'"{name}"', Kept(b"x" * 300, {}))
+        os.utime(tmp_path / f"{name}.kept", (n, n))
+    assert cache.get('"a"') == Kept(b"x" * 300, {})
+    cache.put('"d"', Kept(b"x" * 300, {"A": "b"}))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.kept", "d.kept"}
+    assert cache.bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) <= 900
+    assert cache.get('"b"') is None
+    cache.put('"e"', Kept(b"x" * 1000, {}))
+    assert cache.get('"e"') is None, "larger than the whole"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xff\xff\xff", b"\x02\x00\x00\x00no", b"\x04\x00"])
+def test_damaged_files_count_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.kept").write_bytes(content)
+    assert Cache(tmp_path, 1000).get('"a"') is None
+
+
+def test_leftovers(tmp_path: Path) -> None:
+    (tmp_path / ".part-x").write_bytes(b"half")
+    Cache(tmp_path, 10)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ParameterError, match="cannot be used"):
+        Cache(Path("/dev/null/cache"), 10)
+
+
+def test_matches() -> None:
+    assert not matches("", '"a"')
+    assert matches(' "b" , "a"', '"a"')

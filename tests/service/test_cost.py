@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from upconv.runtime import Target, Upscaler, open_model
+from upconv.runtime.errors import ImageTooLargeError
+from upconv.service import work
+from upconv.service.cost import Cost, Memory, predict, together
+from upconv.service.header import Size
+from upconv.service.registry import Entry, Signature
+
+
+def test_prediction(nearest_x2: Path) -> None:
+    with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
+        entry = Entry(upscaler.model, upscaler, Signature(0, 0, 0), pixels_per_s=1000)
+        order = work.Order(b"", "", Target(), None, 90, 10**6, 10**6)
+        cost = predict(Size(20, 10), order, entry, upscaler)
+        assert (cost.tiles, cost.bytes) == (1, 800 * 20)
+        assert cost.seconds == pytest.approx(0.2, rel=0.01)
+        fourfold = predict(Size(20, 10), work.Order(b"", "", Target(3), None, 90, 10**6, 10**6), entry, upscaler)
+        assert (fourfold.tiles, fourfold.bytes) == (2, 3200 * 20), "two passes, then smaller"
+        assert fourfold.seconds == pytest.approx(1.0, rel=0.01)
+
+
+def test_one_after_the_other() -> None:
+    assert together([Cost(1, 10, 1.0), Cost(2, 30, 2.0)]) == Cost(3, 30, 3.0)
+
+
+def test_memory_is_given_in_turn() -> None:
+    async def use() -> list[str]:
+        memory, order = Memory(10), list[str]()
+
+        async def take(name: str, bytes: int, seconds: float) -> None:
+            async with memory.room(bytes):
+                assert memory.taken <= 10
+                order.append(name)
+                await asyncio.sleep(seconds)
+
+        tasks = [asyncio.create_task(take(*each)) for each in (("a", 6, 0.05), ("b", 6, 0), ("gone", 9, 0), ("c", 4, 0))]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert memory.taken == 0
+        with pytest.raises(ImageTooLargeError, match="would take 11 bytes of memory; at most 10"):
+            async with memory.room(11):
+                pass
+        return order
+
+    assert asyncio.run(use()) == ["a", "b", "c"]
+
+
+def test_memory_that_came_too_late() -> None:
+    async def use() -> None:
+        memory = Memory(10)
+        waiting = asyncio.create_task(memory.room(10).__aenter__())
+        async with memory.room(10):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert memory.taken == 0
+
+    asyncio.run(use())

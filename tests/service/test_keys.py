@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upconv.runtime.errors import ParameterError
+from upconv.service import Settings
+from upconv.service.keys import Keys, new_key
+
+
+def read(**settings: Any) -> Keys:
+    return Keys.read(Settings(models=(Path("a.onnx"),), **settings))
+
+
+def test_new_keys_go_into_a_file(tmp_path: Path) -> None:
+    secret, key = new_key("ann")
+    file = tmp_path / "keys"
+    file.write_text(f"# who may ask\n\n{key.line()} rate=2.5\n{new_key('bob')[1].line()} admin\n")
+    keys = read(api_keys_file=file)
+    found = keys.find(secret)
+    assert found is not None
+    assert (found.name, found.admin, found.rate_per_s) == ("ann", False, 2.5)
+    assert [each.admin for each in keys.keys] == [False, True]
+    assert keys.keys[0].line() == f"{key.line()} rate=2.5"
+    assert secret not in file.read_text()
+    assert keys.find(secret + "x") is None
+    assert keys.find("") is None
+
+
+def test_none() -> None:
+    assert not read()
+    assert read().find("anything") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"api_keys": "ann:short"}, "at least 16 characters"),
+        ({"api_keys": "0123456789abcdef0123"}, "at least 16 characters"),
+        ({"admin_key": "short"}, "'admin' must have"),
+        ({"api_keys_file": Path("/missing")}, "cannot be read"),
+    ],
+)
+def test_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError, match=words) as raised:
+        read(**settings)
+    assert "short" not in str(raised.value), "keys are no business of logs"
+
+
+@pytest.mark.parametrize("line", ["ann", "ann sha256:abc", "ann " + "0" * 64, f"ann sha256:{'0' * 64} root", "\udcff"])
+def test_bad_lines(tmp_path: Path, line: str) -> None:
+    (tmp_path / "keys").write_bytes(line.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ParameterError, match=r"line 1: expected NAME|cannot be read"):
+        read(api_keys_file=tmp_path / "keys")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "x" * 65])
+def test_bad_names(name: str) -> None:
+    with pytest.raises(ParameterError, match="must be of letters"):
+        new_key(name)
