@@ -81,6 +81,15 @@ def test_what_is_not_written_for_ncnn_is_said(model: onnx.ModelProto, reason: st
         to_ncnn(model)
 
 
+def test_names_that_count_are_not_taken_for_copies() -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Tanh", ["a"], ["a_1"])]
+    nodes.append(helper.make_node("Add", ["a", "a_1"], ["y"]))
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("x", "y")]
+    lines = to_ncnn(helper.make_model(helper.make_graph(nodes, "g", values[:1], values[1:])))[0].splitlines()
+    made = [name for line in lines[2:] for name in line.split()[4 + int(line.split()[2]) :][: int(line.split()[3])]]
+    assert len(made) == len(set(made))
+
+
 def test_a_peer_that_cannot_is_a_row_with_a_reason() -> None:
     def refuses(_: Subject) -> Any:
         raise ExportError("no such processor")
