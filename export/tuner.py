@@ -42,6 +42,9 @@ WISHES = {
 }
 """Ways to open a session that are tried, one after the other."""
 
+LEAST_GAIN = 1.02
+"""What three of four rounds must show: less is within what memory happens to lie like."""
+
 Feed = dict[str, Array]
 OnTrial = Callable[[Trial], None]
 
@@ -98,23 +101,25 @@ class Tuner:
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
         # The time of this thread alone, on which onnxruntime runs here: what other programs take does not count.
-        # Three of four rounds must agree: noise takes sides only half of the time.
-        trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=high < 1)
+        trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
         self.trials.append(trial)
         self.on_trial(trial)
         return trial.kept
 
 
 def tiles(source: Source, axes: Sequence[Axis]) -> Iterator[list[Array]]:
-    """Inputs of the size of a tile, then of smaller ones: a photograph where the model takes pictures, noise elsewhere."""
-    random = np.random.default_rng(0)
-    for side in (TILE_PX >> n for n in range(4)):
-        shapes = source.shapes
-        for axis in (axis for axis in axes if axis.law is not None):
-            assert axis.law is not None
-            length = max(axis.law.minimum, side // axis.law.multiple * axis.law.multiple)
+    """Inputs of the size of a tile, then of smaller ones."""
+    return (inputs_of(source, axes, TILE_PX >> n) for n in range(4))
+
+
+def inputs_of(source: Source, axes: Sequence[Axis], side_px: int) -> list[Array]:
+    """Inputs about as long as `side_px`: a photograph where the model takes pictures, noise elsewhere."""
+    shapes = source.shapes
+    for axis in axes:
+        if axis.law is not None:
+            length = max(axis.law.minimum, side_px // axis.law.multiple * axis.law.multiple)
             shapes = axis.resized(shapes, length) or shapes
-        yield [_pictured(x, source) for x in drawn(source, shapes, random)]
+    return [_pictured(x, source) for x in drawn(source, shapes, np.random.default_rng(0))]
 
 
 def _pictured(noise: Array, source: Source) -> Array:

@@ -52,6 +52,16 @@ class Entry:
         return HERE / "artifacts" / f"{self.name}.onnx"
 
     @property
+    def reduced(self) -> Path:
+        """Where its int8 form lies, if there is one that was measured to be faster."""
+        return HERE / "artifacts" / f"{self.name}.int8.onnx"
+
+    @property
+    def forms(self) -> tuple[Path, ...]:
+        """The exported files that the project brings, float32 first."""
+        return tuple(path for path in (self.artifact, self.reduced) if path.exists())
+
+    @property
     def card(self) -> Path | None:
         """The page that says how the weights came about."""
         return HERE / "cards" / f"{self.trained_as or self.name}.md" if self.psnr_y else None

@@ -99,14 +99,14 @@ class _Writer:
         if self.uses[name] == 1:
             return name
         self.given[name] += 1
-        return f"{name}_{self.given[name]}"
+        return f"{name}.copy{self.given[name]}"
 
     def _layer(self, kind: str, name: str, inputs: Sequence[str], outputs: Sequence[str], parameters: str) -> None:
         self._line(kind, name, inputs, outputs, parameters)
         for value in outputs:
             if self.uses[value] > 1:
-                copies = [f"{value}_{n + 1}" for n in range(self.uses[value])]
-                self._line("Split", f"{value}_split", [value], copies, "")
+                copies = [f"{value}.copy{n + 1}" for n in range(self.uses[value])]
+                self._line("Split", f"{value}.split", [value], copies, "")
 
     def _line(self, kind: str, name: str, inputs: Sequence[str], outputs: Sequence[str], parameters: str) -> None:
         self.blobs += outputs

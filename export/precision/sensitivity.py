@@ -12,8 +12,11 @@ from upconv.export.precision.int8 import Quantiser
 from upconv.runtime.contract import Quality
 from upconv.runtime.errors import ExportError
 
-GROUPS = 32
-"""Parts of a graph that are tried one by one; deeper graphs are tried in runs of neighbouring operators."""
+PARTS = 32
+"""Parts of a graph that are tried; in deeper graphs, a part is a run of neighbouring operators."""
+
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Neighbouring parts that are left out together: a value is exact only where all that touch it are."""
 
 Progress = Callable[[int, int], None]
 """Called with what has been tried and how much there is."""
@@ -32,8 +35,8 @@ class Reduced:
 def to_int8(model: onnx.ModelProto, gate: Gate, on_progress: Progress = lambda _, __: None) -> Reduced:
     """`model` in int8, with as few operators in float32 as the gate asks for.
 
-    Rounding errors of different layers add up like noise, so each part is left out once, and those whose absence gains
-    most are kept first. Raises `ExportError` where nothing would be left to quantise.
+    The shortest run of neighbours is sought whose absence suffices; where none does, runs that gain most are left out
+    together. Raises `ExportError` where nothing would be left to quantise.
     """
     quantiser = Quantiser(model, gate.samples)
     if not quantiser.nodes:
@@ -41,31 +44,49 @@ def to_int8(model: onnx.ModelProto, gate: Gate, on_progress: Progress = lambda _
     whole = _tried(quantiser, gate, ())
     if gate.passed(whole.quality):
         return whole
-    order = _by_sensitivity(quantiser, gate, on_progress)
+    tried: list[Reduced] = []
+    for length, runs in enumerate(by_length := _runs(quantiser.nodes), start=1):
+        tried += (now := [_tried(quantiser, gate, run) for run in runs])
+        best = max(now, key=lambda reduced: reduced.quality.psnr_db)
+        if gate.passed(best.quality):
+            return best
+        on_progress(length, len(by_length))
+    together = _together(quantiser, gate, tried)
+    if together is None:
+        asked = f"{gate.limit_db:g} dB of loss" if whole.quality.loss_db is not None else f"{gate.least_db:g} dB of PSNR"
+        raise ExportError(f"int8 cannot be had for {asked}: all of it has {whole.quality}")
+    return together
+
+
+def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
+    """Neighbouring operators that are left out together, the shortest runs first; never all of them."""
+    size = -(-len(nodes) // PARTS)
+    parts = [nodes[n : n + size] for n in range(0, len(nodes), size)]
+    return [
+        [
+            tuple(name for part in parts[start : start + length] for name in part)
+            for start in range(0, len(parts) - length + 1, max(1, length // 3))
+        ]
+        for length in LENGTHS
+        if length < len(parts)
+    ]
+
+
+def _together(quantiser: Quantiser, gate: Gate, tried: list[Reduced]) -> Reduced | None:
+    """As few as pass, of the runs that gain most."""
+    order = [reduced.kept for reduced in sorted(tried, key=lambda reduced: -reduced.quality.psnr_db)]
     fails, holds, best = 0, len(order), None
     while holds - fails > 1:
         middle = (fails + holds) // 2
-        kept = tuple(name for part in order[:middle] for name in part)
-        tried = _tried(quantiser, gate, kept)
-        if gate.passed(tried.quality):
-            holds, best = middle, tried
+        kept = tuple(dict.fromkeys(name for run in order[:middle] for name in run))
+        now = _tried(quantiser, gate, kept)
+        if gate.passed(now.quality) and len(kept) < len(quantiser.nodes):
+            holds, best = middle, now
+        elif len(kept) == len(quantiser.nodes):
+            holds = middle
         else:
             fails = middle
-    if best is None:
-        asked = f"{gate.limit_db:g} dB of loss" if whole.quality.loss_db is not None else f"{gate.least_db:g} dB of PSNR"
-        raise ExportError(f"int8 cannot be had for {asked}: all of it has {whole.quality}")
     return best
-
-
-def _by_sensitivity(quantiser: Quantiser, gate: Gate, on_progress: Progress) -> list[tuple[str, ...]]:
-    """Parts of the graph, that which costs most quality first."""
-    size = -(-len(quantiser.nodes) // GROUPS)
-    parts = [quantiser.nodes[n : n + size] for n in range(0, len(quantiser.nodes), size)]
-    gained = {}
-    for number, part in enumerate(parts, start=1):
-        gained[part] = _tried(quantiser, gate, part).quality.psnr_db
-        on_progress(number, len(parts))
-    return sorted(parts, key=lambda part: -gained[part])
 
 
 def _tried(quantiser: Quantiser, gate: Gate, kept: tuple[str, ...]) -> Reduced:

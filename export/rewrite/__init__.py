@@ -1,6 +1,7 @@
 """Exact rewrites of a graph: the same function, computed faster."""
 
 from upconv.export.rewrite.affine_into_conv_transpose import affine_into_conv_transpose
+from upconv.export.rewrite.canonical_resize import canonical_resize
 from upconv.export.rewrite.channels_filled_up import channels_filled_up
 from upconv.export.rewrite.conv_transpose_to_phases import conv_transpose_to_phases, every_conv_transpose_to_phases
 from upconv.export.rewrite.few_outputs_by_blocks import few_outputs_by_blocks
@@ -10,6 +11,7 @@ from upconv.export.rewrite.prelu_to_elementwise import prelu_to_elementwise
 from upconv.export.rewrite.rule import ExactRule, Rewrite
 
 RULES: tuple[Rewrite, ...] = (
+    canonical_resize,
     affine_into_conv_transpose,
     channels_filled_up,
     prelu_to_elementwise,

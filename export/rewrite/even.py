@@ -1,4 +1,4 @@
-"""Whether an image's height and width are even whatever the input's are."""
+"""Which images in a graph have an even height and width, whatever the input's are."""
 
 from __future__ import annotations
 
@@ -7,32 +7,44 @@ from onnxscript import ir
 from upconv.export.rewrite.rule import attribute, constant
 
 KEEPING = {"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "BatchNormalization", "Mul", "Add", "Sub", "Identity"}
-"""Operators whose output is as large as their first input that is no constant, if the others are no larger."""
+"""Operators whose output is as large as their inputs that are no constants, or the larger of them."""
 
 
 def is_even(value: ir.Value) -> bool:
     """True only where it can be proved by the operators that made `value`."""
     node = value.producer()
-    if node is None:
+    if node is None or node.graph is None:
         return False
+    known: set[ir.Value] = set()
+    # Forwards and not by recursion, which deep networks would exhaust.
+    for earlier in node.graph:
+        if _makes_even(earlier, known):
+            known.update(earlier.outputs)
+        if earlier is node:
+            break
+    return value in known
+
+
+def _makes_even(node: ir.Node, known: set[ir.Value]) -> bool:
     if node.op_type in KEEPING:
         images = [v for v in node.inputs if v is not None and constant(v) is None]
         # Each has the output's size or 1 along an axis, and 1 is not even.
-        return bool(images) and all(is_even(v) for v in images)
+        return bool(images) and known.issuperset(images)
     if node.op_type == "Resize":
         scales = constant(node.inputs[2]) if len(node.inputs) == 3 else None
         return scales is not None and scales.size == 4 and all(float(s) % 2 == 0 for s in scales[2:])
     if node.op_type == "Reshape":
         # Back to the shape of another image, as after a group norm.
         shape = None if node.inputs[1] is None else node.inputs[1].producer()
-        image = shape.inputs[0] if shape is not None and shape.op_type == "Shape" and not shape.attributes else None
-        return image is not None and is_even(image)
+        if shape is None or shape.op_type != "Shape" or attribute(shape, "start", 0) or "end" in shape.attributes:
+            return False
+        return shape.inputs[0] in known
     if node.op_type == "DepthToSpace":
         return bool(attribute(node, "blocksize", 1) % 2 == 0)
-    return _convolution_is_even(node)
+    return _convolves_even(node, known)
 
 
-def _convolution_is_even(node: ir.Node) -> bool:
+def _convolves_even(node: ir.Node, known: set[ir.Value]) -> bool:
     weight = constant(node.inputs[1]) if node.op_type in ("Conv", "ConvTranspose") else None
     if weight is None or weight.ndim != 4 or attribute(node, "auto_pad", "NOTSET") != "NOTSET":
         return False
@@ -40,8 +52,7 @@ def _convolution_is_even(node: ir.Node) -> bool:
     dilations, extra = attribute(node, "dilations", [1, 1]), attribute(node, "output_padding", [0, 0])
     gains = [pads[n] + pads[n + 2] - dilations[n] * (weight.shape[2 + n] - 1) for n in range(2)]
     if node.op_type == "Conv":
-        source = node.inputs[0]
-        return all(s == 1 for s in strides) and all(g % 2 == 0 for g in gains) and source is not None and is_even(source)
+        return all(s == 1 for s in strides) and all(g % 2 == 0 for g in gains) and node.inputs[0] in known
     if attribute(node, "output_shape", None) is not None:
         return False
     return all(s % 2 == 0 and (e + 1 - s - g) % 2 == 0 for s, g, e in zip(strides, gains, extra, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from upconv.cli import compare, export, inspect, models, operators, parity, serve, tune, upscale
+from upconv.cli import bench, compare, export, inspect, models, operators, parity, serve, tune, upscale
 
 
 class _Commands(TyperGroup):
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": inspect.inspect,
     "parity": parity.parity,
     "parity operators": operators.operators,
+    "bench": bench.bench,
     "compare": compare.compare,
     "upscale": upscale.upscale,
 }

@@ -24,7 +24,8 @@ def serve() -> None:
     """Serve models over HTTP.
 
     Every setting is also read from the environment, as UPCONV_PORT and so on; a flag wins. Keys are read from there
-    alone: UPCONV_API_KEYS as NAME:KEY separated by commas, and UPCONV_ADMIN_KEY.
+    alone: UPCONV_API_KEYS as NAME:KEY separated by commas, and UPCONV_ADMIN_KEY. Of a catalogue model the int8 form is
+    served where it is faster on this machine; its file is served as it is.
     """
 
 
@@ -105,18 +106,29 @@ def _settings(given: dict[str, Any]) -> Any:
 
     from pydantic import ValidationError
 
-    from upconv.cli.upscale import model_path
     from upconv.models.catalogue import CATALOGUE
     from upconv.service import Settings
 
     if "models" in given or "UPCONV_MODELS" not in os.environ:
         names = given.get("models") or [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
-        given["models"] = tuple(Path(name) if Path(name).is_dir() else model_path(name) for name in names)
+        given["models"] = tuple(_path(name, given.get("provider", "cpu")) for name in names)
     try:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ParameterError(f"setting {'.'.join(str(p) for p in first['loc']) or 'of the service'}: {first['msg']}") from error
+
+
+def _path(name: str, provider: str) -> Path:
+    """A file or folder as it is; of a catalogue model, the form that is fastest on this machine."""
+    from upconv.cli.upscale import model_path
+    from upconv.models.catalogue import CATALOGUE
+    from upconv.runtime.choice import fastest
+
+    forms = CATALOGUE[name].forms if name in CATALOGUE else ()
+    if forms:
+        return fastest(forms, provider)
+    return Path(name) if Path(name).is_dir() else model_path(name)
 
 
 def _print_key(name: str) -> None:
