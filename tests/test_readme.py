@@ -81,6 +81,10 @@ def test_the_python_example_runs(folder: Path) -> None:
     assert (folder / "larger.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
+def test_the_asyncio_example_runs(folder: Path) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", python("import asyncio")], cwd=folder, check=True)
+
+
 def test_the_pipelines_script_exports(folder: Path) -> None:
     (folder / "decoder.onnx").unlink(missing_ok=True)
     subprocess.run([sys.executable, "-c", python("# convert.py")], cwd=folder, check=True)
