@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
-from upconv.service import health, loading, metrics, models, openapi, pages, problem, upscale
+from upconv.service import health, heap, loading, metrics, models, openapi, pages, problem, upscale
 from upconv.service.access import Access, Rates
 from upconv.service.admission import Admission, Pace
 from upconv.service.cache import Cache
@@ -103,6 +103,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.runner = Runner(folder, state.settings, lambda: state.models, state.journal, state.metrics.job_ended)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.runner.run)
+            tasks.start_soon(heap.give_back, lambda: state.metrics.pictures)
             if state.settings.watch:
                 tasks.start_soon(models.watch, state)
             try:

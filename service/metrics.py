@@ -23,6 +23,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.pictures = 0
+        """Pictures and jobs so far."""
         ProcessCollector(registry=self.registry)
         self._requests = Counter("upconv_requests", "Requests answered", ("route", "method", "status"), registry=self.registry)
         self._stages = Histogram("upconv_stage_seconds", "Time per stage", ("stage",), buckets=_SECONDS, registry=self.registry)
@@ -55,6 +57,7 @@ class Metrics:
 
     def upscaled(self, model: str, seconds: Mapping[str, float], pixels_in: int, pixels_out: int, tiles: int) -> None:
         """Count a picture that was upscaled."""
+        self.pictures += 1
         for stage, value in seconds.items():
             self._stages.labels(stage).observe(value)
         self._pixels.labels("in").inc(pixels_in)
@@ -69,6 +72,7 @@ class Metrics:
 
     def job_ended(self, how: str) -> None:
         """Count a job that ended."""
+        self.pictures += 1
         self._jobs.labels(how).inc()
 
     def looked_up(self, found: bool) -> None:
