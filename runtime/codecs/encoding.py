@@ -14,7 +14,7 @@ from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ImageError, ParameterError
-from upconv.runtime.picture import Picture
+from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import to_image
 
 MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
@@ -56,7 +56,8 @@ def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lo
         data = _SAVERS[name](image, _Wish(quality, lossless, keep, bits))
     except pyvips.Error as error:
         raise ImageError(f"the picture cannot be written as {name}: {reason(error)}") from error
-    return (metadata.with_density(data, picture.metadata) if name == "jpeg" else data), noted
+    finish = _FINISHES.get(name)
+    return (data if finish is None else finish(data, picture.metadata)), noted
 
 
 def check_options(name: str, quality: int, lossless: bool) -> None:
@@ -127,6 +128,8 @@ def _tiff(image: Any, wish: _Wish) -> Any:
     return image.tiffsave_buffer(compression="deflate", predictor="horizontal", bigtiff=size > _BIG_TIFF_BYTES, keep=wish.keep)
 
 
+_FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": metadata.with_density, "png": metadata.with_texts}
+"""What libvips leaves out."""
 _SAVERS: dict[str, Callable[[Any, _Wish], bytes]] = {
     "jpeg": _jpeg,
     "png": _png,
