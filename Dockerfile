@@ -1,9 +1,11 @@
 # The service alone: no torch, no compiler, no root.
-#   docker build -t upconv . && docker run --rm -p 8000:8000 upconv
+#   docker build -t upconv . && docker run --rm -p 8000:8000 --read-only --tmpfs /tmp -v upconv:/var/lib/upconv upconv
+# On an NVIDIA GPU, whose driver comes with the container runtime:
+#   docker build -t upconv:cuda --build-arg PROVIDER=cuda . && docker run --gpus all … -e UPCONV_PROVIDER=cuda upconv:cuda
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
-# `cuda` instead of `cpu` installs onnxruntime-gpu; the machine's driver comes with the container runtime.
+# `cuda` instead of `cpu` installs onnxruntime-gpu.
 ARG PROVIDER=cpu
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
@@ -16,14 +18,18 @@ RUN python -m venv /opt/upconv \
     && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},serve]"
 
 FROM python:${PYTHON}-slim
-RUN useradd --system --uid 10001 --no-create-home upconv
+RUN useradd --system --uid 10001 --no-create-home upconv \
+    && install --directory --owner 10001 --mode 700 /var/lib/upconv /var/lib/upconv/jobs
 COPY --from=build /opt/upconv /opt/upconv
+# Jobs outlive the container where a volume lies at /var/lib/upconv; large pictures lie in /tmp while they are worked on.
 ENV PATH=/opt/upconv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     UPCONV_HOST=0.0.0.0 \
-    UPCONV_PORT=8000
+    UPCONV_PORT=8000 \
+    UPCONV_JOBS_DIR=/var/lib/upconv/jobs
 USER 10001
+VOLUME /var/lib/upconv
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['UPCONV_PORT']}/readyz\", timeout=2)"]

@@ -83,11 +83,13 @@ def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
     """Latency of a small picture beside a large one, and how soon a large one is gone."""
     small = codecs.encode(photograph.with_samples(resize(photograph.color, 256, 256)), "jpeg")[0]
     large = photograph.with_samples(resize(photograph.color, 5000, 5000))
-    alone, beside, tiles, freed = [], [], [], []
+    alone, beside, tiles, freed, passed = [], [], [], [], []
     for _ in range(rounds):
         alone.append(timed(lambda: upscaler.upscale(small))[0])
         with in_work(upscaler, large) as (stop, times):
+            before = len(times)
             beside.append(timed(lambda: upscaler.upscale(small))[0])
+            passed.append(len(times) - before)
             stop.say()
             freed.append(timed(lambda: upscaler.upscale(np.zeros((16, 16, 3), np.uint8)))[0])
         tiles.append(statistics.median(np.diff(times)) * available_cores())
@@ -99,6 +101,7 @@ def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
     print(
         f"  alone and two tiles of {1e3 * tile_s:.0f} ms: {1e3 * bound:.0f} ms; ratio {statistics.median(beside) / bound:.2f}"
     )
+    print(f"  meanwhile {statistics.median(passed):g} tiles of the large picture are done, by {available_cores()} workers")
     print(
         f"25 megapixels called off: the next picture is done after {1e3 * statistics.median(freed):.0f} ms, of two tiles' "
         f"{2e3 * tile_s:.0f} ms {statistics.median(freed) / (2 * tile_s):.2f}"

@@ -3,7 +3,8 @@
 Peak: 5000x5000 pixels, a photograph enlarged and sharp noise added, read from a PNG or JPEG file, doubled by the default
 model and written again, each in a process of its own: the largest resident set, and seconds per megapixel against 1000x1000.
 
-Growth: the resident set after 50 and after all of many requests of mixed sizes and formats from four threads.
+Growth: the resident set after 50 and after all of many requests of mixed sizes and formats from four threads, at once and
+when the engine has been idle for a moment.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from upconv.models import bundled
 from upconv.runtime import Picture, Target, Upscaler, codecs
+from upconv.runtime.engine import IDLE_S
 from upconv.runtime.resampling import resize
 
 PHOTOGRAPH = Path(__file__).parents[1] / "tests" / "data" / "flower.jpg"
@@ -60,10 +62,11 @@ def report(requests: int) -> None:
                     f"{rows[-1]['processor_s']:.1f} s of processor time, {1e6 * per_px:.3f} a megapixel, x{ratio:.2f}"
                 )
     grown = apart("--growth", str(requests))
-    print(
-        f"resident after 50 requests {grown['after_50_mb']:.0f} MB, after {requests} {grown['after_all_mb']:.0f} MB, "
-        f"x{grown['after_all_mb'] / grown['after_50_mb']:.2f}"
-    )
+    for kind in ("", "_idle"):
+        first, last = grown[f"after_50{kind}_mb"], grown[f"after_all{kind}_mb"]
+        print(
+            f"resident{kind or '_at_once'} after 50 requests {first:.0f} MB, after {requests} {last:.0f} MB, x{last / first:.2f}"
+        )
 
 
 def apart(*arguments: str) -> dict[str, float]:
@@ -106,10 +109,13 @@ def growth(requests: int) -> dict[str, float]:
 
     shapes = [(int(generator.integers(20, 420)), int(generator.integers(20, 640))) for _ in range(requests)]
     with Upscaler(bundled()) as upscaler, ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda n: request(n, *shapes[n]), range(50)))
-        after_50 = resident_mb()
-        list(threads.map(lambda n: request(n, *shapes[n]), range(50, requests)))
-        return {"after_50_mb": after_50, "after_all_mb": resident_mb()}
+        result = {}
+        for name, numbers in (("after_50", range(50)), ("after_all", range(50, requests))):
+            list(threads.map(lambda n: request(n, *shapes[n]), numbers))
+            result[f"{name}_mb"] = resident_mb()
+            time.sleep(IDLE_S + 1)
+            result[f"{name}_idle_mb"] = resident_mb()
+        return result
 
 
 def resident_mb() -> float:

@@ -69,7 +69,8 @@ class Calibration:
 def calibrate(model: Model) -> Calibration:
     """Measure growing tiles for about `BUDGET_S`, in a session of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        session = open_session(model.path, providers.short_name(model.provider), profile=Path(folder, "profile"))
+        provider, wishes = providers.short_name(model.provider), model.contract.session
+        session = open_session(model.path, provider, profile=Path(folder, "profile"), wishes=wishes)
         # On a processor the thread's own time, which others do not change; an accelerator is waited for.
         clock = time.thread_time if model.provider == providers.NAMES["cpu"] else time.perf_counter
         seconds_per_px = _seconds_per_px(replace(model, session=session), clock)

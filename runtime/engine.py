@@ -13,7 +13,7 @@ import numpy as np
 
 from upconv.runtime import providers
 from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
-from upconv.runtime.contract import NoHalo
+from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
@@ -24,6 +24,9 @@ from upconv.runtime.tiling import Plan, Tile, plan
 
 LARGE_PX = 2_000_000
 """Pictures with fewer pixels are not worth measuring the best tile for, and their memory is kept for the next."""
+
+IDLE_S = 2.0
+"""After so long without work, memory is given back: onnxruntime keeps up to twice what the largest tiles needed."""
 
 MAX_WAITING_PX = 1_000_000_000
 """Input pixels that may wait: a quarter of an hour of a small model on two cores."""
@@ -60,6 +63,7 @@ class Engine:
         self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
+        self._used = False
         self._threads = [
             threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True) for n in range(self._executor.slots)
         ]
@@ -75,10 +79,11 @@ class Engine:
             return small
         measured = self._measured()
         most_px = measured.most_px(self._executor.slots)
-        if isinstance(contract.halo, NoHalo) and height * width > most_px:
-            raise _too_much_for_one_piece(contract.name, contract.halo, height, width, most_px)
         side = self._tile_px or measured.tile_px
-        return plan(height, width, contract, side, exact=self.exact, most_px=math.isqrt(most_px))
+        best = plan(height, width, contract, side, exact=self.exact, most_px=math.isqrt(most_px))
+        if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
+            raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
+        return best
 
     def submit(
         self,
@@ -135,21 +140,25 @@ class Engine:
             return self._calibration
 
     def _work(self) -> None:
-        while jobs := self._next():
+        while (jobs := self._next()) is not None:
             self._compute(jobs)
-            if any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs):
+            large = any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs)
+            if large or not jobs:
                 with suppress(Exception):  # of no request, and the next run says what is wrong
                     self._executor.release()
             del jobs  # or a worker that waits would keep the last picture in memory
 
-    def _next(self) -> list[tuple[Request, Tile]]:
-        """The next batch, as soon as there is one; empty at the end."""
+    def _next(self) -> list[tuple[Request, Tile]] | None:
+        """The next batch, as soon as there is one; an empty one once when nothing came for a while, none at the end."""
         with self._changed:
             while not self._closed:
                 if jobs := self._schedule.take(self._executor.batch):
+                    self._used = True
                     return jobs
-                self._changed.wait()
-            return []
+                if not self._changed.wait(IDLE_S if self._used else None) and self._used:
+                    self._used = False
+                    return []
+            return None
 
     def _compute(self, jobs: list[tuple[Request, Tile]]) -> None:
         if len(jobs) > 1:
@@ -235,8 +244,12 @@ def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:
     )
 
 
-def _too_much_for_one_piece(name: str, halo: NoHalo, height: int, width: int, most_px: int) -> ImageTooLargeError:
+def _too_much_for_memory(contract: Contract, tile: Tile, bytes_per_px: float) -> ImageTooLargeError:
+    height, width = tile.shape
+    why = f"looks {contract.halo}"
+    if isinstance(contract.halo, NoHalo):
+        why = f"looks at the whole picture at once ({contract.halo.node}: {contract.halo.reason})"
     return ImageTooLargeError(
-        f"{name} looks at the whole picture at once ({halo.node}: {halo.reason}), so {width}x{height} pixels cannot be computed in "
-        f"tiles, and memory suffices for {most_px}; use a smaller picture or another model"
+        f"{contract.name} {why}, so {width}x{height} pixels have to be computed in one piece; that takes about "
+        f"{tile.area * bytes_per_px / 2**30:.1f} GiB, which are not free; use fewer workers, a smaller picture or another model"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from upconv.runtime.memory import give_back
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.stop import Stop
 
@@ -26,10 +27,14 @@ class Executor(Protocol):
         """
 
     def release(self) -> None:
-        """Give back memory that a large picture's tiles took; called when the last of them is done."""
+        """Give back memory that tiles took; called after large pictures and when nothing came for a while."""
 
     def close(self) -> None:
         """Free what it holds; called once, after the last run."""
+
+
+MAX_SHAPES = 64
+"""Shapes of tensors after which memory is given back: onnxruntime's arenas grow with every new one, beyond any need."""
 
 
 class LocalExecutor:
@@ -37,16 +42,23 @@ class LocalExecutor:
 
     def __init__(self, model: Model, slots: int, batch: int = 1) -> None:
         self._model = model
+        self._shapes: set[tuple[int, ...]] = set()
         self.slots = slots
         self.batch = batch
 
     def run(self, tensor: Tensor, stop: Stop) -> Tensor:
         """Compute on the calling thread."""
-        return self._model.run(tensor, stop)
+        result = self._model.run(tensor, stop)
+        self._shapes.add(tensor.shape)
+        if len(self._shapes) > MAX_SHAPES:
+            self.release()
+        return result
 
     def release(self) -> None:
-        """Shrink the session's memory."""
+        """Shrink the session's memory, and the process's."""
+        self._shapes = set()
         self._model.release()
+        give_back()
 
     def close(self) -> None:
         """Nothing: the model is the caller's."""

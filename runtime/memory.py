@@ -1,14 +1,22 @@
-"""How much memory this process may still take."""
+"""How much memory this process may still take, and how it gives back what it had."""
 
 from __future__ import annotations
 
+import ctypes
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from upconv.runtime.cores import CGROUP
 
 _UNKNOWN = 4 * 2**30
 """What is assumed to be free where the system does not say."""
+
+
+def give_back() -> None:
+    """Let the C library return what was freed, which it keeps for each thread otherwise; only glibc has to be asked."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def available_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:

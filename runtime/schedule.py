@@ -2,7 +2,8 @@
 
 Every request in the line has a credit of pixels. In its turn the credit grows by a quantum, and as many of its tiles are
 computed as it pays for. With the largest tile in the line as the quantum, that is one tile or a few small ones. A request of
-lower priority gets a part of the quantum, so it saves up over several rounds: it is slower, but never starves.
+lower priority gets a part of the quantum, so it saves up over several rounds: it is slower, but never starves. Newcomers
+go first once, as in FQ-CoDel (RFC 8290), but only for every second tile, so that the others move on.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class Schedule:
     def __init__(self, max_waiting: int, max_waiting_px: int) -> None:
         self._line: deque[Request] = deque()
         self._max_waiting, self._max_waiting_px = max_waiting, max_waiting_px
+        self._favoured = False
 
     def __len__(self) -> int:
         return len(self._line)
@@ -143,6 +145,7 @@ class Schedule:
     def _next(self) -> tuple[Request, Tile]:
         heaviest = max(request.priority for request in self._line)
         quantum = max(request.waiting[0].area for request in self._line)
+        self._favour_a_newcomer(heaviest)
         while True:
             request = self._line[0]
             if request.credit >= request.waiting[0].area:
@@ -150,6 +153,14 @@ class Schedule:
             request.credit += quantum * request.priority / heaviest
             if request.credit < request.waiting[0].area:
                 self._line.rotate(-1)
+
+    def _favour_a_newcomer(self, priority: int) -> None:
+        """Let one whose first tile still waits go first, at most every second time."""
+        newcomer = next((r for r in self._line if r.priority == priority and len(r.waiting) == len(r.work.plan.tiles)), None)
+        if newcomer is not None and not self._favoured:
+            self._line.remove(newcomer)
+            self._line.appendleft(newcomer)
+        self._favoured = newcomer is not None and not self._favoured
 
     def _pay(self, request: Request) -> Tile:
         tile = request.waiting.popleft()

@@ -22,6 +22,9 @@ from upconv.runtime.session import Tensor
 STEP_PX = 8
 """Sides of tiles are multiples of this, where they are not the largest allowed."""
 
+MAX_ASPECT = 2
+"""How far a tile's sides may be from those of the square."""
+
 UNBOUNDED_PX = 1_000_000
 """A side that no tile reaches."""
 
@@ -89,18 +92,26 @@ class Axis:
         aligned = None if halo is None else (_rounded_up(halo[0], law.multiple), _rounded_up(halo[1], law.multiple))
         return cls(length, law.fitted(length), law.multiple, law.fitted(0), aligned)
 
-    def spans(self, tile_px: int, most_px: int) -> list[Span]:
-        """Equal spans of at most `tile_px`, longer only where the model's minimum or a wide halo asks for it."""
+    def side(self, tile_px: int, most_px: int) -> int:
+        """The length of equal spans of at most `tile_px`, the shortest with which as few of them suffice.
+
+        It is longer where the model's minimum asks for it, or, as far as `most_px` allows, a wide halo.
+        """
         if self.halo is None:
-            return [Span(0, self.padded, 0, self.padded)]
-        overlap = sum(self.halo)
-        # With less than a third of a tile to keep, a wide halo would be computed over and over.
-        wide = min(3 * overlap, most_px // self.multiple * self.multiple)
-        smallest = max(self.smallest, wide, overlap + self.multiple)
+            return self.padded
+        # With less than a third of a tile's sides to keep, a wide halo would be computed over and over.
+        wide = min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)) // self.multiple * self.multiple
+        smallest = max(self.smallest, wide, self._overlap + self.multiple)
         side = max(tile_px // self.multiple * self.multiple, smallest)
-        if self.padded <= side:
-            return [Span(0, self.padded, 0, self.padded)]
-        return list(self._overlapping(max(smallest, self._fitted(side, overlap))))
+        return self.padded if self.padded <= side else max(smallest, self._fitted(side))
+
+    def count(self, side: int) -> int:
+        """How many spans of this length there are."""
+        return 1 if side >= self.padded else -(-(self.padded - self._overlap) // (side - self._overlap))
+
+    def spans(self, side: int) -> list[Span]:
+        """Equal spans of this length."""
+        return [Span(0, self.padded, 0, self.padded)] if side >= self.padded else list(self._overlapping(side))
 
     def halves(self, span: Span) -> tuple[Span, ...]:
         """Two spans that keep what this one keeps; none where it is too short to be cut."""
@@ -115,10 +126,14 @@ class Axis:
         stop = min(max(stop, start + self.smallest), self.padded)
         return Span(max(min(start, stop - self.smallest), 0), stop, keep_start, keep_stop)
 
-    def _fitted(self, side: int, overlap: int) -> int:
-        """The smallest side with which as few tiles suffice as with `side`; in steps, so that pictures share shapes."""
-        count = -(-(self.padded - overlap) // (side - overlap))
-        fitted = -(-(self.padded + (count - 1) * overlap) // count)
+    @property
+    def _overlap(self) -> int:
+        return sum(self.halo or ())
+
+    def _fitted(self, side: int) -> int:
+        """The shortest span with which as few suffice as with `side`; in steps, so that pictures share shapes."""
+        count = self.count(side)
+        fitted = -(-(self.padded + (count - 1) * self._overlap) // count)
         return min(side, _rounded_up(fitted, math.lcm(self.multiple, STEP_PX)))
 
     def _overlapping(self, side: int) -> Iterator[Span]:
@@ -196,10 +211,10 @@ def plan(
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
 ) -> Plan:
-    """Tiles of `tile_px` input pixels a side at most, halo included, for a picture of `height` by `width`.
+    """Tiles of the area of `tile_px` squared at most, in input pixels, halo included, for a picture of `height` by `width`.
 
-    Among the sides that need as few tiles, the smallest is taken, so that little is computed twice. A wide halo asks for
-    larger tiles, up to `most_px` a side. Where the exact one costs more than `MAX_WASTE`, the smallest is taken that
+    Among their shapes, the one is taken with which least is computed twice. A wide halo asks for larger tiles, up to
+    `most_px` a side. Where the exact one costs more than `MAX_WASTE`, the smallest is taken that
     differs by at most `MAX_STEPS`, unless `exact`.
 
     A model without a finite halo gets one tile: the whole picture.
@@ -234,9 +249,23 @@ def _plan(
         )
     rows = Axis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
     columns = Axis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
-    side = tile_px if isinstance(tile_px, int) else 0 if halo is None else tile_px(halo)
-    tiles = tuple(Tile(*spans) for spans in product(rows.spans(side, most_px), columns.spans(side, most_px)))
+    side = tile_px if isinstance(tile_px, int) else 1 if halo is None else tile_px(halo)
+    tall, wide = _sides(rows, columns, side, most_px)
+    tiles = tuple(Tile(*spans) for spans in product(rows.spans(tall), columns.spans(wide)))
     return Plan(rows, columns, scale, tiles, deviation)
+
+
+def _sides(rows: Axis, columns: Axis, side: int, most_px: int) -> tuple[int, int]:
+    """Height and width of tiles that cost no more than a square of `side` each, and least in all; then the fewest."""
+
+    def cost(shape: tuple[int, int]) -> tuple[int, int, int]:
+        count = rows.count(shape[0]) * columns.count(shape[1])
+        return count * shape[0] * shape[1], count, abs(shape[0] - shape[1])
+
+    limits = {side, *range(side // MAX_ASPECT + 1, MAX_ASPECT * side + 1, STEP_PX)}
+    talls = {rows.side(limit, most_px) for limit in limits}
+    shapes = {(tall, columns.side(min(side * side // tall, MAX_ASPECT * side), most_px)) for tall in talls}
+    return min(shapes, key=cost)
 
 
 def _rounded_up(length: int, multiple: int) -> int:

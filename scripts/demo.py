@@ -55,7 +55,7 @@ def main() -> None:
 @contextmanager
 def serving(file: Path) -> Iterator[str]:
     """The service with one model on a free port, until the block ends."""
-    command = [*UPCONV, "serve", "--model", str(file), "--port", "0"]
+    command = [*UPCONV, "serve", "--model", str(file), "--port", "0", "--jobs-dir", str(file.parent / "jobs")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield address(process)

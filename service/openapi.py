@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from upconv.runtime import codecs
+from upconv.service import examples
 from upconv.service.body import FILE_FIELD, FORM
 from upconv.service.errors import KINDS, UNEXPECTED
 from upconv.service.inference_protocol.openapi import SCHEMAS
@@ -87,3 +88,4 @@ def complete(app: FastAPI) -> None:
         described = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
         schemas[model.__name__] = described
+    examples.add(description)

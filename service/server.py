@@ -8,12 +8,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from upconv.runtime.errors import ParameterError
+from upconv.service import tracing
 from upconv.service.app import create_app
 from upconv.service.journal import Handler, new_journal
 from upconv.service.settings import Settings
@@ -34,6 +36,7 @@ def serve(settings: Settings) -> None:
     # Each of the loop's own steps may wait this long for the interpreter while threads convert pixels; 5 ms is what Python sets.
     sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)
+    end_tracing = _trace(app) if settings.tracing else None
     logger = logging.getLogger("uvicorn")
     handler = Handler(new_journal())
     logger.addHandler(handler)
@@ -42,6 +45,14 @@ def serve(settings: Settings) -> None:
             asyncio.run(_run(_Server(_config(app, settings), app.state.upconv), app, listener))
     finally:
         logger.removeHandler(handler)
+        if end_tracing is not None:
+            end_tracing()
+
+
+def _trace(app: FastAPI) -> Callable[[], None]:
+    tracer, end = tracing.tracer()
+    app.add_middleware(tracing.Tracing, tracer=tracer)
+    return end
 
 
 def _refuse_several() -> None:

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     """Origins whose pages may use the service, separated by commas; none by default."""
     log_level: Level = "info"
     """The least that is logged."""
+    tracing: bool = False
+    """Send a span for every request by OpenTelemetry, to where its own OTEL_… variables say; needs `upconv[tracing]`."""
 
     @model_validator(mode="after")
     def _room_for_one(self) -> Self:

@@ -94,11 +94,12 @@ def carry_out(
     if not order.keep_metadata:
         picture = replace(picture, metadata=picture.metadata.stripped())
     count = _Count(foresee(picture.width, picture.height, order, upscaler) * _layers(picture), on_tile)
+    format = order.format_for(picture.format)
+    codecs.check_size(format, *order.target.size(picture.width, picture.height, upscaler.scale))
     go_on(stop)
     with clock.stage("infer"):
         enlarged = upscaler.run(picture, order.target, count, stop=stop, priority=priority)
     go_on(stop)
-    format = order.format_for(picture.format)
     if order.format is None and format != picture.format:
         enlarged = enlarged.noting(f"{picture.format} became {format}, as {picture.format} is not written")
     with clock.stage("encode"):

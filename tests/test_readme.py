@@ -42,8 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--model", "upsample-s-x2"]
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    jobs = str(tmp_path_factory.mktemp("jobs"))
+    command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--model", "upsample-s-x2", "--jobs-dir", jobs]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         yield next(line for line in process.stdout if "ready on" in line).split("ready on ")[1].strip()
@@ -78,6 +79,10 @@ def test_the_python_example_runs(folder: Path) -> None:
     (folder / "larger.jpg").unlink(missing_ok=True)
     subprocess.run([sys.executable, "-W", "error", "-c", python("from pathlib")], cwd=folder, check=True)
     assert (folder / "larger.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_the_asyncio_example_runs(folder: Path) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", python("import asyncio")], cwd=folder, check=True)
 
 
 def test_the_pipelines_script_exports(folder: Path) -> None:

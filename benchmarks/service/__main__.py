@@ -1,26 +1,28 @@
-"""`python -m benchmarks.service fuzz|overload|idle`, from the repository's root."""
+"""`python -m benchmarks.service fuzz|overload|compare|idle`, from the repository's root."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from benchmarks.service.process import running, tell
 
 
 def idle(seconds: float = 10) -> bool:
     """How soon the service is ready, and what it takes while nobody asks."""
-    ready = []
+    ready, cpu = [], []
     for _ in range(5):
         with running() as service:
             ready.append(service.ready_s)
+            cpu.append(service.ready_cpu_s)
     with running() as service:
         time.sleep(1)
         before = service.cpu_s
         time.sleep(seconds)
         share = (service.cpu_s - before) / seconds
-        tell(ready_s=sorted(round(value, 2) for value in ready), idle_cpu=share, rss_mb=service.rss_mb)
+        tell(ready_s=sorted(round(value, 2) for value in ready), ready_cpu_s=sorted(cpu), idle_cpu=share, rss_mb=service.rss_mb)
     return share < 0.01 and sorted(ready)[2] <= 2
 
 
@@ -34,6 +36,10 @@ def main() -> int:
     overload = commands.add_parser("overload")
     overload.add_argument("--seconds", type=float, default=60)
     overload.add_argument("--factor", type=float, default=10)
+    compare = commands.add_parser("compare")
+    compare.add_argument("--peers", type=Path, help="bin folder of an environment with litserve and bentoml")
+    compare.add_argument("--rounds", type=int, default=9)
+    compare.add_argument("--turn-s", type=float, default=4)
     commands.add_parser("idle")
     given = parser.parse_args()
     if given.command == "idle":
@@ -42,6 +48,10 @@ def main() -> int:
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
         return not run_fuzz(given.count, given.seed)
+    if given.command == "compare":
+        from benchmarks.service.compare import compare as run_compare
+
+        return not run_compare(given.peers, given.rounds, given.turn_s)
     from benchmarks.service.overload import overload as run_overload
 
     return not run_overload(given.seconds, given.factor)

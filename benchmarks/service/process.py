@@ -27,6 +27,8 @@ class Service:
     url: str
     ready_s: float
     """From the start of the process to the line that says so."""
+    ready_cpu_s: float
+    """Processor time of that."""
 
     @property
     def rss_mb(self) -> float:
@@ -39,8 +41,19 @@ class Service:
     @property
     def cpu_s(self) -> float:
         """Processor time that it took so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.pid)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process took so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_cpu_s(pid: int) -> float:
+    """Processor time of a process and of all that it started and that still run."""
+    children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return cpu_s(pid) + sum(tree_cpu_s(child) for child in children)
 
 
 @contextmanager
@@ -55,7 +68,7 @@ def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
             assert process.stdout is not None
             url = process.stdout.readline().split()[-1]
             try:
-                yield Service(process.pid, url, time.perf_counter() - started)
+                yield Service(process.pid, url, time.perf_counter() - started, cpu_s(process.pid))
             finally:
                 process.terminate()
                 process.wait(60)

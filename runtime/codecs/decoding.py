@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from upconv.runtime.codecs import color, headers, metadata, profiles, tiff_tags
+from upconv.runtime.codecs import cicp, color, headers, metadata, profiles, tiff_tags
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
 from upconv.runtime.errors import ImageError
@@ -50,10 +50,14 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
 
 def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
     """What `read(fail_on)` gives; raises `ImageError` where libvips finds the data wanting."""
+    pyvips.vips_lib.vips_error_clear()  # what went wrong with a picture before is not this one's fault
     try:
         return _forgiving(read) if name == "jpeg" else read("error")
     except pyvips.Error as error:
         raise unreadable(name, error) from error
+    except UnicodeDecodeError as error:  # libvips quotes bytes of the file
+        pyvips.vips_lib.vips_error_clear()  # or every later error would quote them again
+        raise ImageError(f"the {name} data is damaged or incomplete: it names a part that makes no sense") from error
 
 
 def _forgiving(read: Callable[[str], T]) -> T:
@@ -92,13 +96,16 @@ def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, 
 
 def _picture(data: bytes, name: str, image: Any) -> Picture:
     missed = _missed(data, name, image)
-    beside = metadata.of(image, name)
+    beside, unread = metadata.of(image, name)
     samples, profile, notes = pixels(image)
     if _NO_GAIN_MAP in missed:
         # The packet says where in the file the map is, and how large.
         beside = replace(beside, fields=tuple(field for field in beside.fields if field[0] != "xmp-data"))
+    if profile is None and samples.shape[2] > 2:
+        profile, said = cicp.profile_for(data, name)
+        notes = (*notes, *said)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
-    return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed))
+    return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed, *unread))
 
 
 def _upright(image: Any) -> Any:

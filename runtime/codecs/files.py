@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 from upconv.runtime.codecs.decoding import decode
@@ -14,6 +16,9 @@ from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError,
 from upconv.runtime.picture import Picture
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_PARTIAL = ".upconv-"
+_LEFT_S = 3600
+"""No file takes as long to write."""
 _BYTES_A_PIXEL = 16
 """Four channels of 32 bits: no file needs more."""
 _BYTES_BESIDE = 1 << 26
@@ -69,6 +74,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise output_error(path, error) from error
 
 
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder and below it."""
+    before = time.time() - _LEFT_S
+    for partial in folder.rglob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if partial.stat().st_mtime < before:
+                partial.unlink()
+
+
 def output_error(path: Path, error: OSError) -> OutputError:
     """What to raise where a file cannot be written."""
     kind = DiskFullError if error.errno in _FULL else OutputError
@@ -76,7 +90,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".upconv-")
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

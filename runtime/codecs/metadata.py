@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import zlib
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -27,11 +28,12 @@ HELD: dict[str, frozenset[str]] = {
 DENSITY_HELD = ("jpeg", "png", "tiff")
 """Formats with a resolution of their own; others hold it in EXIF."""
 
+_TEXT = "png-comment-"
 _KINDS = {
     "exif-": "EXIF",
     "xmp-data": "XMP",
     "iptc-data": "IPTC",
-    "png-comment-": "text",
+    _TEXT: "text",
     "image-description": "description",
 }
 _KEEP = {"EXIF": 1, "XMP": 2, "IPTC": 4, "text": 16, "description": 16}
@@ -39,6 +41,7 @@ _KEEP_PROFILE = 8
 KEEP_TIMING = 16
 """libvips' flag for the frames' delays among other things."""
 _EXIF, _XMP = "exif-data", "xmp-data"
+_PNG_HEADER_END = 33
 _DROPPED = ("exif-ifd0-Orientation", "exif-ifd1-")
 """Applied by now; and the thumbnail, which shows the picture as it was."""
 _PNG_UNSTATED = 2.834
@@ -51,14 +54,16 @@ def kind_of(field: str) -> str | None:
     return next((kind for prefix, kind in _KINDS.items() if field.startswith(prefix)), None)
 
 
-def of(image: Any, name: str) -> Metadata:
-    """What the image says beside its pixels and their colours."""
-    fields = tuple(
-        (field, image.get_typeof(field), _upright(field, image.get(field)))
-        for field in image.get_fields()
-        if kind_of(field) is not None and not field.startswith(_DROPPED)
-    )
-    return Metadata(pixels_per_mm=_density(image, name), fields=fields)
+def of(image: Any, name: str) -> tuple[Metadata, tuple[str, ...]]:
+    """What the image says beside its pixels and their colours, and a phrase where libvips could not read all of it."""
+    try:
+        names, lost = image.get_fields(), False
+    except UnicodeDecodeError:  # the name of a text in PNG
+        names, lost = [field for field in (_EXIF, _XMP) if image.get_typeof(field)], True
+    found = [(field, image.get_typeof(field), _upright(field, image.get(field))) for field in names if _is_kept(field)]
+    fields = tuple(entry for entry in found if not _is_garbled(entry[0], entry[2]))
+    notes = ("text in another encoding than UTF-8 dropped",) if lost or len(fields) < len(found) else ()
+    return Metadata(pixels_per_mm=_density(image, name), fields=fields), notes
 
 
 def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
@@ -71,7 +76,7 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
         notes.append(f"resolution dropped, which {name} cannot hold")
     image = image.copy()
     for field, kind, value in metadata.fields:
-        if kind_of(field) in held:
+        if kind_of(field) in held and not _is_foreign_text(field, value):
             image.set_type(kind, field, value)
     if "EXIF" in kinds & held:
         # The pixels are upright by now; the EXIF block would turn them once more.
@@ -93,6 +98,24 @@ def with_density(jpeg: bytes, metadata: Metadata) -> bytes:
     return jpeg[:2] + b"\xff\xe0\x00\x10JFIF\x00\x01\x02\x01" + across + down + b"\0\0" + jpeg[2:]
 
 
+def with_texts(png: bytes, metadata: Metadata) -> bytes:
+    """A PNG with the texts that are not plain ASCII in iTXt chunks; libvips writes UTF-8 where readers expect Latin-1.
+
+    PNG, third edition, sections 5.3 and 11.3.3.
+    """
+    chunks = b""
+    for field, _, value in metadata.fields:
+        if _is_foreign_text(field, value):
+            keyword = field.removeprefix(_TEXT).partition("-")[2]
+            data = b"iTXt" + keyword.encode("latin-1", "replace")[:79] + bytes(5) + value.encode()
+            chunks += (len(data) - 4).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
+    return png[:_PNG_HEADER_END] + chunks + png[_PNG_HEADER_END:] if chunks else png
+
+
+def _is_foreign_text(field: str, value: Any) -> bool:
+    return field.startswith(_TEXT) and isinstance(value, str) and not value.isascii()
+
+
 def _density(image: Any, name: str) -> tuple[float, float] | None:
     if name in DENSITY_HELD:
         unstated = image.xres == _PNG_UNSTATED if name == "png" else not image.get_typeof("resolution-unit")
@@ -103,6 +126,15 @@ def _density(image: Any, name: str) -> tuple[float, float] | None:
         unit_mm = 10.0 if per_cm else 25.4
         return (x / unit_mm, y / unit_mm) if x > 0 and y > 0 else None
     return None
+
+
+def _is_kept(field: str) -> bool:
+    return kind_of(field) is not None and not field.startswith(_DROPPED)
+
+
+def _is_garbled(field: str, value: Any) -> bool:
+    """Whether libvips has put marks for bytes it did not know; those of EXIF stay in its block."""
+    return kind_of(field) in ("text", "description") and "\ufffd" in value
 
 
 def _upright(field: str, value: Any) -> Any:

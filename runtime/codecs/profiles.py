@@ -12,6 +12,8 @@ from upconv.runtime.resampling import to_image, to_samples
 
 FIELD = "icc-profile-data"
 
+_IN_EXIF = {"exif-ifd2-ColorSpace": "1", "exif-ifd4-InteroperabilityIndex": "R98"}
+"""How EXIF says sRGB."""
 _SPACES = {b"RGB ": "RGB", b"GRAY": "grey", b"CMYK": "CMYK", b"Lab ": "Lab"}
 
 
@@ -43,12 +45,18 @@ def to_srgb(picture: Picture) -> Picture:
     if profile is None:
         return picture
     image = with_profile(to_image(picture.samples), profile)
-    metadata = replace(picture.metadata, icc=None)
+    metadata = replace(picture.metadata, icc=None, fields=tuple(map(_saying_srgb, picture.metadata.fields)))
     try:
         samples = to_samples(transformed(image, grey=picture.samples.shape[2] < 3))
     except pyvips.Error:
         return replace(picture, metadata=metadata).noting("colour profile dropped, as it cannot be converted")
     return replace(picture, samples=samples, metadata=metadata)
+
+
+def _saying_srgb(entry: tuple[str, int, Any]) -> tuple[str, int, Any]:
+    """EXIF may say "uncalibrated" or, by R03, Adobe RGB; without a profile some readers go by that (EXIF 2.32, DCF 2.0)."""
+    field, kind, value = entry
+    return field, kind, _IN_EXIF.get(field, value)
 
 
 def with_profile(image: Any, profile: bytes) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from upconv.runtime.codecs.files import output_error
+from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
 from upconv.runtime.folders.jobs import Job
 from upconv.runtime.folders.work import Options, Outcome
@@ -31,6 +31,7 @@ class Journal:
         self._path = folder / NAME
         wish = json.dumps([model_sha256, asdict(replace(options, max_pixels=0))], sort_keys=True)  # a limit changes no result
         self._wish = hashlib.sha256(wish.encode()).hexdigest()[:16]
+        sweep(folder)
         self._entries = _entries(self._path)
         self._lock = threading.Lock()
 

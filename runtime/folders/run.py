@@ -28,8 +28,8 @@ def run(
 
     With a journal, what is done is skipped, and what others have put into a result's place is left alone, unless
     `overwrite` is set. A picture that fails does not stop the rest; a disk that is full does. At most `in_flight`
-    pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator calls off what
-    is in work.
+    pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator
+    calls off what is in work.
     """
     stop = Stop()
     waiting = iter(jobs)
@@ -44,11 +44,12 @@ def run(
         while working:
             ended, working = wait(working, return_when=FIRST_COMPLETED)
             outcomes = [future.result() for future in ended]
+            full = any(outcome.fatal for outcome in outcomes)
+            working |= {pool.submit(one, job) for job in islice(waiting, 0 if full else len(ended))}
             yield from outcomes
-            if any(outcome.fatal for outcome in outcomes):
+            if full:
                 yield from _left(working, waiting)
                 return
-            working |= {pool.submit(one, job) for job in islice(waiting, len(ended))}
     finally:
         stop.say()
         pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ from typing import Literal
 from upconv.runtime import codecs
 from upconv.runtime.codecs.files import output_error
 from upconv.runtime.codecs.formats import SUFFIXES
-from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError
+from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError, first_line
 from upconv.runtime.folders.jobs import Job
 from upconv.runtime.picture import Picture
 from upconv.runtime.stop import Stop
@@ -67,7 +67,9 @@ def carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Out
     except Cancelled:
         raise
     except UpconvError as error:
-        return Outcome(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
+        return Outcome(job, "failed", error=_naming(job, str(error)), fatal=isinstance(error, DiskFullError))
+    except Exception as error:  # memory that ran out, or a mistake of ours: it ends this picture and not the rest
+        return Outcome(job, "failed", error=f"{job.source} cannot be enlarged: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
@@ -86,6 +88,11 @@ def _carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Ou
     _place(job.destination, data)
     said = _misnamed(job.source, first.format, name)
     return Outcome(job, "done", (first.width, first.height), after, conversions=(*said, *conversions))
+
+
+def _naming(job: Job, sentence: str) -> str:
+    named = any(str(path) in sentence for path in (job.source, job.destination))
+    return sentence if named else f"{job.source}: {sentence}"
 
 
 def _go_on(stop: Stop) -> None:
@@ -128,5 +135,5 @@ def _place(destination: Path, data: bytes) -> None:
 
 def _misnamed(source: Path, found: str, name: str) -> tuple[str, ...]:
     """A phrase where a file's name, and so that of the result, says something else than its bytes."""
-    wrong = SUFFIXES.get(source.suffix.lower(), found) != found and found != name
+    wrong = found != name == SUFFIXES.get(source.suffix.lower())
     return (f"{found} became {name}, as the file is called {source.suffix}",) if wrong else ()

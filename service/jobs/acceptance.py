@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import time
 import uuid
 from dataclasses import asdict, dataclass
 
 from upconv.runtime import Target, Upscaler
+from upconv.runtime.errors import first_line
 from upconv.service import body, header, work
 from upconv.service.errors import FullError
 from upconv.service.jobs.errors import KeyReusedError
@@ -77,9 +79,10 @@ def _find_room(size: int, folder: Folder, settings: Settings) -> None:
 def _keep(job: Job, picture: bytes, folder: Folder) -> Job:
     try:
         folder.write(folder.picture(job.id), picture)
-    except OSError as error:
-        raise FullError(f"the picture cannot be kept: {error.strerror}; try again in {_RETRY_S} s", _RETRY_S) from error
-    kept = folder.store.add(job)
+        kept = folder.store.add(job)
+    except (OSError, sqlite3.OperationalError) as error:
+        folder.remove(job.id)
+        raise FullError(f"the picture cannot be kept: {first_line(error)}; try again in {_RETRY_S} s", _RETRY_S) from error
     if kept.id != job.id:
         folder.remove(job.id)
     return kept

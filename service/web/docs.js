@@ -38,6 +38,9 @@ function route(path, verb, facts) {
   });
   const headers = Object.entries(facts.responses["200"]?.headers ?? {}).map(([name, header]) => [name, header.description]);
   made.append(element("h3", "", tag, element("code", path), element("small", facts.summary ?? "")));
+  for (const sample of facts["x-codeSamples"] ?? []) {
+    made.append(element("pre", "", element("code", sample.source.replace(/'\w+:\/\/[^/]+/, `'${location.origin}`))));
+  }
   if (facts.description) made.append(element("p", facts.description.replaceAll("`", "")));
   if (body) made.append(...section("Body", [[facts.requestBody.required ? "required" : "optional", facts.requestBody.description ?? "", ` · ${body}`]]));
   made.append(...section("Query", parameters), ...section("Answers", answers), ...section("Headers", headers));

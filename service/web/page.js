@@ -1,16 +1,19 @@
 // One picture at a time: chosen, sent, compared.
 
+import { shape, slide } from "./compare.js";
+import { ask, enlarge } from "./job.js";
+
 const at = (id) => document.getElementById(id);
 const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"]; // by every current browser
 const SUFFIXES = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif", "image/tiff": "tif" };
 
 let picture = null;
-let request = null;
+let running = null;
 const addresses = { before: null, after: null };
 
 async function listModels() {
-  const answer = await fetch("/v1/models");
-  if (!answer.ok) throw new Error("The list of models could not be read; reload the page in a moment.");
+  const answer = await ask("/v1/models", { headers: at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {} });
+  at("model").replaceChildren();
   for (const model of (await answer.json()).models.filter((model) => model.upscales)) {
     at("model").add(new Option(model.name, model.name, model.default, model.default));
   }
@@ -26,23 +29,29 @@ function choose(file) {
 
 async function preview(file) {
   const seen = await loaded("before");
-  if (file === picture && request && seen) {
-    shape("before");
+  if (file === picture && running && seen) {
+    shape(at("before").naturalWidth, at("before").naturalHeight);
     at("compare").className = "compare pending";
     at("result").hidden = false;
   }
 }
 
-function send() {
+async function send() {
   if (!picture) return;
-  request?.abort();
+  running?.abort();
   fail(null);
-  at("drop").hidden = true;
-  at("outcome").hidden = true;
-  at("note").hidden = true;
+  for (const id of ["drop", "outcome", "note"]) at(id).hidden = true;
   at("work").hidden = false;
   report("Sending", 0);
-  request = post(`/v1/upscale?${query()}`, picture);
+  const mine = (running = new AbortController());
+  try {
+    const result = await enlarge(picture, query(), at("key").value, mine.signal, (...step) => mine === running && report(...step));
+    await present(result, mine);
+  } catch (error) {
+    if (mine !== running || error.name === "AbortError") return;
+    fail(error.message);
+    if (error.status === 401) askForKey();
+  }
 }
 
 function query() {
@@ -52,60 +61,41 @@ function query() {
   return wanted;
 }
 
-// XMLHttpRequest, because fetch does not tell how much has been sent.
-function post(address, file) {
-  const call = new XMLHttpRequest();
-  call.open("POST", address);
-  call.responseType = "blob";
-  call.setRequestHeader("Content-Type", file.type.startsWith("image/") ? file.type : "application/octet-stream");
-  call.upload.onprogress = (event) => report("Sending", event.loaded / event.total);
-  call.upload.onload = () => report("Enlarging", null);
-  call.onload = () => (call.status === 200 ? present(call) : refuse(call));
-  call.onerror = () => fail("The server could not be reached, or closed the connection. Try again in a moment.");
-  call.send(file);
-  return call;
-}
-
 function report(step, share) {
   at("step").textContent = share === null ? `${step}…` : `${step}… ${Math.round(share * 100)} %`;
   if (share === null) at("progress").removeAttribute("value");
   else at("progress").value = share;
 }
 
-async function present(call) {
-  show("after", call.response);
+async function present(result, mine) {
+  show("after", result.blob);
   await loaded("after");
   const seen = await loaded("before");
-  if (call !== request) return;
-  request = null;
-  shape("after");
+  if (mine !== running) return;
+  running = null;
+  at("result").hidden = false;
   at("compare").className = seen ? "compare" : "compare alone";
+  shape(at("after").naturalWidth, at("after").naturalHeight);
   slide(50);
-  tell(call, seen);
+  tell(result, seen);
   at("work").hidden = true;
   at("outcome").hidden = false;
-  at("result").hidden = false;
+  at("download").focus({ preventScroll: true });
 }
 
 function loaded(which) {
   return at(which).decode().then(() => true, () => false);
 }
 
-function shape(which) {
-  const { naturalWidth: width, naturalHeight: height } = at(which);
-  at("compare").style.setProperty("--shape", `${width} / ${height}`);
-  at("compare").style.setProperty("--ratio", width / height);
-}
-
-function tell(call, seen) {
+function tell({ blob, seconds, headers }, seen) {
   const { naturalWidth: width, naturalHeight: height } = at("after");
   const from = seen ? `${at("before").naturalWidth} × ${at("before").naturalHeight} → ` : "";
-  at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), ` · ${size(call.response.size)} · ${duration(call)}`);
-  const kept = call.getResponseHeader("X-Upconv-Conversions");
+  at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), ` · ${size(blob.size)} · ${duration(seconds)}`);
+  const kept = headers.get("X-Upconv-Conversions");
   at("note").hidden = !kept;
   at("note").textContent = kept ? `Changed on the way: ${decodeURIComponent(kept)}.` : "";
   at("download").href = addresses.after;
-  at("download").download = name(call.response.type, width, height);
+  at("download").download = name(blob.type, width, height);
 }
 
 function strong(text) {
@@ -123,20 +113,8 @@ function size(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))}\u00a0kB` : `${(bytes / 1e6).toFixed(1)}\u00a0MB`;
 }
 
-function duration(call) {
-  const stages = [...(call.getResponseHeader("Server-Timing") ?? "").matchAll(/dur=([\d.]+)/g)];
-  const seconds = stages.reduce((sum, stage) => sum + Number(stage[1]), 0) / 1000;
+function duration(seconds) {
   return seconds < 1 ? `${Math.round(seconds * 1000)}\u00a0ms` : `${seconds.toFixed(1)}\u00a0s`;
-}
-
-async function refuse(call) {
-  let detail = `The server answered with status ${call.status}.`;
-  try {
-    detail = JSON.parse(await call.response.text()).detail;
-  } catch {
-    // An answer of something between us and the service: its status is all there is to say.
-  }
-  if (call === request) fail(`${detail.charAt(0).toUpperCase()}${detail.slice(1)}.`.replace(/\.\.$/, "."));
 }
 
 function fail(sentence) {
@@ -147,9 +125,14 @@ function fail(sentence) {
   at("error").scrollIntoView({ block: "nearest" });
 }
 
+function askForKey() {
+  at("keys").hidden = false;
+  at("key").focus();
+}
+
 function again() {
-  request?.abort();
-  request = null;
+  running?.abort();
+  running = null;
   picture = null;
   at("file").value = "";
   at("work").hidden = true;
@@ -163,21 +146,24 @@ function show(which, blob) {
   at(which).src = addresses[which];
 }
 
-function slide(share) {
-  at("slider").value = share;
-  at("compare").style.setProperty("--at", `${share}%`);
+function start() {
+  fail(null);
+  listModels().catch((error) => {
+    fail(error.message);
+    if (error.status === 401) askForKey();
+  });
 }
 
 at("file").addEventListener("change", (event) => choose(event.target.files[0]));
 at("settings").addEventListener("change", send);
 at("settings").addEventListener("submit", (event) => event.preventDefault());
+at("key").addEventListener("change", start);
 for (const button of [at("cancel"), at("another")]) {
   button.addEventListener("click", () => {
     again();
     at("file").focus();
   });
 }
-at("slider").addEventListener("input", (event) => slide(event.target.value));
 document.addEventListener("paste", (event) => choose(event.clipboardData.files[0]));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -191,4 +177,4 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("over");
   choose(event.dataTransfer.files[0]);
 });
-listModels().catch((error) => fail(error.message));
+start();

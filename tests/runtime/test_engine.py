@@ -13,7 +13,7 @@ import pytest
 
 from upconv.runtime import engine as engine_module
 from upconv.runtime.calibration import Calibration
-from upconv.runtime.contract import NoHalo
+from upconv.runtime.contract import Halo, NoHalo
 from upconv.runtime.engine import Engine, PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.schedule import Priority
@@ -88,8 +88,9 @@ def test_pictures_of_any_size_come_back_whole(model: Model) -> None:
 def test_progress_counts_to_the_number_of_tiles(model: Model) -> None:
     seen: list[tuple[int, int]] = []
     with Engine(model, workers=1, tile_px=16) as engine:
+        total = len(engine.plan(40, 40).tiles)
         engine.submit(filled(engine, 0, 40), lambda done, total: seen.append((done, total))).result(10)
-    assert seen == [(n, 9) for n in range(1, 10)]
+    assert seen == [(n, total) for n in range(1, total + 1)]
 
 
 def test_a_small_picture_does_not_wait_for_a_large_one(model: Model) -> None:
@@ -291,3 +292,29 @@ def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypat
         assert len(engine.plan(1000, 1000).tiles) == 1
         with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
             engine.plan(3000, 3000)
+
+
+def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = model.contract.model_copy(update={"halo": Halo(top=300, bottom=300, left=300, right=300)})
+    with Engine(replace(model, contract=wide), workers=1) as engine:
+        for bytes_per_px, fits in ((1000, True), (1e9, False)):
+            monkeypatch.setattr(engine, "_calibration", Calibration({128: 1e-6}, bytes_per_px))
+            if fits:
+                assert engine.plan(3000, 3000).waste < 9
+            else:
+                with pytest.raises(ImageTooLargeError, match=r"300 above.* GiB"):
+                    engine.plan(3000, 3000)
+
+
+def test_memory_is_given_back_once_when_nothing_comes(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "IDLE_S", 0.05)
+    gate = Gate(slots=2)
+    gate.open.set()
+    with Engine(model, executor=gate) as engine:
+        for times in (1, 2):
+            engine.enlarge(noise(8, 8))
+            deadline = time.monotonic() + 10
+            while gate.released < times and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            assert gate.released == times

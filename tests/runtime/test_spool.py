@@ -63,6 +63,12 @@ def test_the_file_lives_as_long_as_an_array_or_image_of_it() -> None:
     assert len(os.listdir("/dev/fd")) <= before + 1  # libvips may keep one in its cache
 
 
+def test_a_file_in_the_place_of_another_is_not_taken_for_it() -> None:
+    for value in (10, 20, 30):  # each gets the number that the one before had, and libvips remembers what it opened
+        assert resampling.to_image(spooled(np.full((40, 50, 3), value, np.uint8))).avg() == value
+        gc.collect()
+
+
 def test_nothing_is_left_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     samples = spooled(noise(9, 8, 3))

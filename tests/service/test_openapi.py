@@ -34,7 +34,7 @@ def test_upscale(description: dict[str, Any]) -> None:
     assert body["image/*"]["schema"] == {"type": "string", "format": "binary"}
     assert body["multipart/form-data"]["schema"]["required"] == ["file"]
     names = [each["name"] for each in upscale["parameters"]]
-    assert names == ["model", "scale", "width", "height", "format", "quality", "metadata", "x-upconv-timeout"]
+    assert names == ["model", "scale", "width", "height", "format", "quality", "lossless", "metadata", "x-upconv-timeout"]
     answers = upscale["responses"]
     assert set(answers) == {"200", "304", "400", "401", "404", "408", "413", "415", "422", "429", "500", "503"}
     assert set(answers["200"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/avif", "image/tiff"}
@@ -48,3 +48,25 @@ def test_references_lead_somewhere(description: dict[str, Any]) -> None:
     assert "Problem" in names
     assert names <= set(description["components"]["schemas"])
     assert "HTTPValidationError" not in text
+
+
+def test_every_route_has_an_example(description: dict[str, Any]) -> None:
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            (sample,) = operation["x-codeSamples"]
+            assert sample["source"].startswith("curl "), (method, path)
+            assert "{" not in sample["source"]
+
+
+def test_example_answers_are_as_described(description: dict[str, Any]) -> None:
+    schema = pytest.importorskip("jsonschema_rs")
+    count = 0
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            for answer in operation["responses"].values():
+                content = answer.get("content", {}).get("application/json", {})
+                if "example" in content:
+                    whole = {**content["schema"], "components": description["components"]}
+                    assert schema.is_valid(whole, content["example"]), (method, path)
+                    count += 1
+    assert count >= 15

@@ -81,6 +81,64 @@ def test_slider_by_keyboard_and_pointer(page: Any, encoded: Callable[..., bytes]
     assert float(page.input_value("#slider")) == pytest.approx(25, abs=1)
 
 
+def test_zoom(page: Any, encoded: Callable[..., bytes]) -> None:
+    choose(page, encoded("png", 60, 90))
+    page.wait_for_selector("#outcome:not([hidden])")
+    page.click("#nearer")
+    page.focus("#slider")
+    page.keyboard.press("+")
+    assert page.inner_text("#factor") == "225 %"
+    box = page.locator("#compare").bounding_box()
+
+    def style(name: str) -> float:
+        value = page.evaluate(f"document.getElementById('compare').style.getPropertyValue('{name}')")
+        return float(value.rstrip("px%"))
+
+    before = style("--x")
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 200, steps=5)
+    page.mouse.up()
+    assert style("--x") == pytest.approx(before - 50, abs=2)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 3, steps=5)
+    page.mouse.up()
+    assert style("--at") == pytest.approx(25, abs=1), "the handle slides also when near"
+    page.click("#factor")
+    assert (style("--zoom"), style("--x")) == (1, 0)
+
+
+def test_progress_and_cancel(browser: Any, service: Any, gate: Any, encoded: Callable[..., bytes], wait_until: Any) -> None:
+    page = browser.new_page()
+    page.goto(str(service.base_url))
+    page.wait_for_selector("#model option", state="attached")
+    choose(page, encoded("png", 700, 400))
+    page.wait_for_selector("#step:text('Enlarging')")
+    assert page.is_visible("#compare"), "the picture is seen while one waits"
+    page.click("#cancel")
+    gate.opened.set()
+    wait_until(lambda: service.state.jobs.folder.store.ids() == set())
+    assert page.is_visible("#drop")
+    choose(page, encoded())
+    page.wait_for_selector("#outcome:not([hidden])")
+    wait_until(lambda: service.state.jobs.folder.store.ids() == set())
+    page.close()
+
+
+def test_key(browser: Any, client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
+    with client_with(api_keys="ann:ann-0123456789abcdef") as service:
+        page = browser.new_page()
+        page.goto(str(service.base_url))
+        page.wait_for_selector("#error:text('an API key is needed'), #error:text('An API key is needed')")
+        page.fill("#key", "ann-0123456789abcdef")
+        page.press("#key", "Tab")
+        page.wait_for_selector("#model option", state="attached")
+        choose(page, encoded())
+        page.wait_for_selector("#outcome:not([hidden])")
+        page.close()
+
+
 def test_errors_are_sentences(page: Any, encoded: Callable[..., bytes], tmp_path: Path) -> None:
     choose(page, b"this is text", "holiday.jpg", "image/jpeg")
     page.wait_for_selector("#error:not([hidden])")

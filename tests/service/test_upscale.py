@@ -169,6 +169,11 @@ def test_bad_bodies(client: httpx.Client, body: bytes, content_type: str, status
     assert words in answer.json()["detail"]
 
 
+def test_too_large_for_the_format(client: httpx.Client, encoded: Encoded) -> None:
+    answer = client.post("/v1/upscale?scale=16&format=webp", content=encoded("png", 2, 1100), headers=PNG)
+    assert (answer.status_code, answer.json()["detail"][:28]) == (422, "17600x32 is too large for we")
+
+
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff", "gif"])
 def test_truncated(client: httpx.Client, encoded: Encoded, format: str) -> None:
     data = encoded(format, 64, 64)

@@ -58,7 +58,8 @@ def upscale(
     max_pixels: Annotated[int, typer.Option(min=1, help="Largest picture to read.")] = 100_000_000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done in the folder.")] = False,
     compare: Annotated[Path | None, typer.Option(help="Write a page that shows before and after here.")] = None,
-    provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    exact: Annotated[bool, typer.Option("--exact", help="Tiles with the whole halo, whatever it costs.")] = False,
+    provider: Annotated[str, typer.Option(help="cpu, cuda or openvino.")] = "cpu",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; the cores at hand by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
 ) -> None:
@@ -76,7 +77,7 @@ def upscale(
         options.target.size(1, 1, 1)  # what is wrong for one pixel is wrong for every picture
     folder = None if found.jobs[0].destination == output else output
     with (
-        Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers) as upscaler,
+        Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers, exact=exact) as upscaler,
         Report(found, quiet=as_json) as report,
     ):
         for outcome in _outcomes(found, upscaler, options, folder, overwrite):

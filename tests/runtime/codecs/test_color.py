@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +146,22 @@ def test_a_wide_gamut_is_kept_with_its_profile_or_converted(p3: bytes, pillow: P
     assert np.abs(converted.samples.astype(int) - np.asarray(expected)).max() <= 2
 
 
+def test_exif_says_srgb_after_the_conversion(p3: bytes, pillow: Pillow) -> None:
+    exif = Image.Exif()
+    exif[0x8769] = {0xA001: 65535, 0x9003: "2020:01:01 00:00:00", 0xA005: {1: "R03"}}
+    picture = codecs.decode(pillow(RED, "JPEG", icc_profile=p3, exif=exif))
+    for made, space, index in ((picture, 65535, "R03"), (codecs.to_srgb(picture), 1, "R98")):
+        found = Image.open(io.BytesIO(codecs.encode(made, "jpeg")[0])).getexif()
+        assert (found.get_ifd(0x8769)[0xA001], found.get_ifd(0xA005)[1]) == (space, index)
+        assert found.get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
+
+
+def test_srgb_by_profile_stays_nearly_as_it_is(photograph: Callable[[int, int], np.ndarray]) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Picture(photograph(32, 32), metadata=Metadata(icc=srgb))
+    assert np.abs(codecs.to_srgb(picture).samples.astype(int) - picture.samples).max() <= 1
+
+
 def test_conversion_keeps_depth_alpha_and_grey(p3: bytes) -> None:
     deep = np.full((5, 4, 4), (20000, 30000, 40000, 1234), np.uint16)
     converted = codecs.to_srgb(Picture(deep, metadata=Metadata(icc=p3)))
@@ -178,6 +195,38 @@ def test_grey_with_a_profile_becomes_srgb_where_a_format_has_no_grey(format: str
     data, noted = codecs.encode(picture, format)
     assert noted.conversions == (f"grey written as RGB, as {format} holds no grey",)
     assert codecs.decode(data).metadata.icc is None
+
+
+def named(data: bytes, format: str, primaries: int, curve: int) -> bytes:
+    """The file with its colours named by numbers."""
+    if format == "PNG":
+        body = b"cICP" + bytes([primaries, curve, 0, 1])
+        return data[:33] + b"\0\0\0\4" + body + zlib.crc32(body).to_bytes(4, "big") + data[33:]
+    place = data.index(b"colrnclx") + 8
+    return data[:place] + primaries.to_bytes(2, "big") + curve.to_bytes(2, "big") + data[place + 4 :]
+
+
+@pytest.mark.parametrize("format", ["PNG", "AVIF"])
+@pytest.mark.parametrize(
+    ("primaries", "curve", "wide", "notes"),
+    [
+        (1, 13, False, ()),
+        (2, 2, False, ()),
+        (12, 13, True, ()),
+        (9, 16, False, ("colours in BT.2020 PQ taken as sRGB",)),
+        (1, 18, False, ("colours in HLG taken as sRGB",)),
+        (99, 13, False, ("colours in H.273 code 99 taken as sRGB",)),
+    ],
+)
+def test_colours_named_by_numbers(
+    format: str, primaries: int, curve: int, wide: bool, notes: tuple[str, ...], p3: bytes, pillow: Pillow
+) -> None:
+    picture = codecs.decode(named(pillow(RED, format), format, primaries, curve))
+    assert picture.conversions == notes
+    assert (picture.metadata.icc is not None) == wide
+    if wide:
+        expected = codecs.to_srgb(Picture(picture.samples, metadata=Metadata(icc=p3)))
+        assert np.abs(codecs.to_srgb(picture).samples.astype(int) - expected.samples).max() <= 1
 
 
 def test_the_space_of_a_profile(p3: bytes) -> None:

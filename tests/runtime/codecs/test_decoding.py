@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError
@@ -52,6 +53,17 @@ def test_bytes_that_do_no_harm_in_a_jpeg_are_passed_over(change: Callable[[bytes
 def test_a_jpeg_that_ends_early_is_refused_even_if_it_has_an_end(photograph: Photograph) -> None:
     with pytest.raises(ImageError, match="premature end"):
         codecs.decode(jpeg_with(lambda data: data[: len(data) // 2] + b"\xff\xd9", photograph))
+
+
+def test_an_error_that_quotes_odd_bytes_does_not_stay(photograph: Photograph, pillow: Callable[..., bytes]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = pillow(photograph(16, 16), "AVIF", exif=exif)
+    for _ in range(2):
+        with pytest.raises(ImageError, match="it names a part that makes no sense"):
+            codecs.decode(data.replace(b"irot", b"\xdarot"))
+    with pytest.raises(ImageError, match="its data breaks off"):
+        codecs.decode(codecs.encode(Picture(photograph(16, 16)), "png")[0][:-20])
 
 
 def test_the_bytes_decide_and_not_what_comes_after_them(photograph: Photograph) -> None:

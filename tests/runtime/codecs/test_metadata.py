@@ -131,6 +131,34 @@ def test_texts_and_descriptions_are_kept_where_they_came_from(pillow: Pillow) ->
     assert tifffile.TiffFile(io.BytesIO(data)).pages.first.description == "a picture"
 
 
+def test_texts_of_other_encodings_stay_as_they_are(pillow: Pillow) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_itxt("Title", "Größe 日本")
+    info.add_itxt("Comment", "plain")
+    found = read_back(through(pillow(PIXELS, "PNG", pnginfo=info), "png")[0]).info
+    assert (found["Title"], found["Comment"]) == ("Größe 日本", "plain")
+
+
+def test_exif_of_other_encodings_stays_as_it_is(pillow: Pillow) -> None:
+    made = exif()
+    made[0x013B] = "Mueller"
+    data = pillow(PIXELS, "JPEG", exif=made).replace(b"Mueller", "Müller ".encode("latin-1"))
+    assert "Müller ".encode("latin-1") in through(data, "jpeg")[0]
+
+
+@pytest.mark.parametrize(("keyword", "text"), [("Title", "Größe"), ("Größe", "10 cm")])
+def test_texts_that_cannot_be_read_are_dropped_and_said(keyword: str, text: str, pillow: Pillow) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text(keyword, text)  # in Latin-1
+    data, noted = through(pillow(PIXELS, "PNG", pnginfo=info, exif=exif()), "png")
+    assert noted.conversions == ("text in another encoding than UTF-8 dropped",)
+    assert read_back(data).getexif()[0x010F] == "Maker"
+
+
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("format", ["jpeg", "png", "tiff"])
 def test_the_resolution_grows_with_the_picture(source: str, format: str, pillow: Pillow) -> None:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+import pyvips
 
 from upconv.runtime import Target, Upscaler, codecs
 from upconv.runtime.errors import DiskFullError
@@ -89,6 +91,16 @@ def test_what_an_interruption_left_between_file_and_record_is_ours(doubler: Upsc
     assert enlarge(folder, out, doubler)["a.png"].status == "done"
 
 
+def test_what_a_killed_run_left_half_written_goes(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "day"
+    out.mkdir(parents=True)
+    for name, age_s in ((".upconv-old", 7200), (".upconv-now", 0)):
+        (out / name).write_bytes(b"half")
+        os.utime(out / name, (time.time() - age_s, time.time() - age_s))
+    enlarge(album("a.png"), tmp_path / "out", doubler)
+    assert [path.name for path in out.iterdir()] == [".upconv-now"]
+
+
 def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album("a.png"), tmp_path / "out"
     out.mkdir()
@@ -135,6 +147,22 @@ def test_one_is_decoded_while_another_is_in_the_engine(
     assert set(statuses(outcomes).values()) == {"done"}
 
 
+def test_whatever_goes_wrong_with_one_picture_the_rest_goes_on(
+    doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = doubler.run
+
+    def exhausted(picture: Picture, *arguments: Any, **options: Any) -> Picture:
+        if picture.samples[0, 0, 0] == 20:
+            raise MemoryError
+        return real(picture, *arguments, **options)
+
+    monkeypatch.setattr(doubler, "run", exhausted)
+    outcomes = enlarge(album("a.png", "b.png", "c.png"), tmp_path / "out", doubler)
+    assert statuses(outcomes) == {"a.png": "done", "b.png": "failed", "c.png": "done"}
+    assert str(outcomes["b.png"].error).endswith("b.png cannot be enlarged: MemoryError")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
@@ -151,6 +179,7 @@ def test_what_cannot_be_done_is_said_for_each(
     (folder / "wide.webp").write_bytes(codecs.encode(Picture(np.zeros((4, 1100, 3), np.uint8)), "webp")[0])
     outcomes = enlarge(folder, tmp_path / "out", doubler, options)
     assert words in str(outcomes[name].error)
+    assert f"{folder / name}: " in str(outcomes[name].error)
 
 
 def test_a_picture_with_a_wrong_name_is_written_as_its_name_says_and_spoken_of(
@@ -163,7 +192,25 @@ def test_a_picture_with_a_wrong_name_is_written_as_its_name_says_and_spoken_of(
     assert codecs.sniff((tmp_path / "out" / "a.jpg").read_bytes()) == "jpeg"
 
 
-def test_frames_profile_and_metadata_are_as_asked(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["keep", "srgb"])
+@pytest.mark.parametrize("metadata", ["keep", "strip"])
+def test_profile_and_metadata_are_as_asked(
+    profile: Literal["keep", "srgb"], metadata: Literal["keep", "strip"], doubler: Upscaler, album: Album, tmp_path: Path
+) -> None:
+    folder = album()
+    wide = pyvips.Image.new_from_array(np.full((6, 8, 3), (200, 30, 40), np.uint8)).copy(interpretation="srgb")
+    wide = wide.icc_transform("p3", input_profile="srgb").copy(xres=4, yres=4)
+    wide.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Artist", "somebody")
+    (folder / "a.jpg").write_bytes(wide.jpegsave_buffer(keep=63, Q=98))
+    outcome = enlarge(folder, tmp_path / "out", doubler, Options(profile=profile, metadata=metadata, quality=98))["a.jpg"]
+    back = codecs.decode(outcome.job.destination.read_bytes())
+    assert (back.metadata.icc is not None) == (profile == "keep")
+    assert any(field == "exif-ifd0-Artist" for field, _, _ in back.metadata.fields) == (metadata == "keep")
+    assert back.metadata.pixels_per_mm == pytest.approx((8, 8), rel=0.01)
+    assert np.abs(codecs.to_srgb(back).samples.astype(int) - (200, 30, 40)).max() <= 3
+
+
+def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder = album()
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
     (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation(frames, (50, 60, 70)), "gif")[0])

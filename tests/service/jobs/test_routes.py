@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -174,6 +175,23 @@ def test_no_room(
         assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#full", "30")
         gate.opened.set()
         ended(client, id, wait_until)
+
+
+@pytest.mark.parametrize("what", ["Folder.write", "Store.add"])
+def test_a_full_disk(service: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    def fail(*_: Any) -> None:
+        raise (
+            sqlite3.OperationalError("database or disk is full")
+            if what == "Store.add"
+            else OSError(28, "No space left on device")
+        )
+
+    folder = service.state.jobs.folder
+    monkeypatch.setattr(*((folder, "write") if what == "Folder.write" else (folder.store, "add")), fail)
+    answer = service.post("/v1/jobs", content=encoded())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "the picture cannot be kept" in answer.json()["detail"]
+    assert not any((folder.path / "spool").iterdir())
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/unknown", "/v1/jobs/unknown/events", "/v1/jobs/unknown/result", "/v1/jobs/..%2Fx"])

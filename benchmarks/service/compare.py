@@ -1,0 +1,176 @@
+"""The service against its own engine and against other servers of the same file: 512x512 JPEG in and out, 8 clients.
+
+Everything takes turns in one run; each figure is the median of its turns. On a machine that does something else too, whoever has
+more threads gets more of it; the processor time of a picture is a fairer measure then. The other servers run in an environment of their own:
+`python -m venv peers && peers/bin/pip install litserve bentoml onnxruntime pillow`, given as `--peers peers/bin`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from benchmarks.service.process import percentile, photograph, running, tell, tree_cpu_s
+
+from upconv.models import bundled
+
+PEERS = Path(__file__).parent / "peers"
+CLIENTS = 8
+
+
+@dataclass
+class _Turns:
+    """What one candidate did."""
+
+    per_s: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    """Of each picture."""
+    cpu_s: list[float] = field(default_factory=list)
+    """Of a picture in each turn, of every process of the server."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    once: Callable[[], None]
+    pid: int
+    """The process that does it, or that started those which do."""
+
+
+def compare(peers: Path | None, rounds: int, turn_s: float, side: int = 512) -> bool:
+    """Whether the service reaches 0.90 of its engine, and 1.15 of each peer."""
+    body, model = photograph(side, side), bundled("upsample-s-x2")
+    with ExitStack() as stack:
+        engine, service = stack.enter_context(_engine(model, side)), stack.enter_context(running())
+        candidates = {"engine": engine, "upconv": _Candidate(_poster(f"{service.url}/v1/upscale", body), service.pid)}
+        if peers is not None:
+            url, pid = stack.enter_context(_peer([str(peers / "python"), "litserve_app.py"], model))
+            candidates["litserve"] = _Candidate(_poster(f"{url}/predict", body, form=True), pid)
+            url, pid = stack.enter_context(_peer([str(peers / "bentoml"), "serve", "bentoml_app:Upscale"], model))
+            candidates["bentoml"] = _Candidate(_poster(f"{url}/upscale", body, form=True), pid)
+        turns = {name: _Turns() for name in candidates}
+        for number in range(rounds + 1):
+            for name, candidate in candidates.items():
+                _turn(candidate, turns[name] if number else _Turns(), turn_s)
+    return _judge(turns)
+
+
+def _judge(turns: dict[str, _Turns]) -> bool:
+    ours = turns["upconv"]
+    for name, each in turns.items():
+        # Of the same round, so that what else the machine does falls out.
+        ratios = [mine / other for mine, other in zip(ours.per_s, each.per_s, strict=True)]
+        tell(
+            candidate=name,
+            images_per_s=statistics.median(each.per_s),
+            upconv_is=statistics.median(ratios),
+            cpu_s_per_image=statistics.median(each.cpu_s),
+            upconv_by_cpu=statistics.median(each.cpu_s) / statistics.median(ours.cpu_s),
+            p50_s=percentile(each.seconds, 0.5),
+            p99_s=percentile(each.seconds, 0.99),
+        )
+    medians = {
+        name: statistics.median(mine / other for mine, other in zip(ours.per_s, each.per_s, strict=True))
+        for name, each in turns.items()
+    }
+    return medians.pop("upconv") == 1 and medians.pop("engine") >= 0.9 and all(ratio >= 1.15 for ratio in medians.values())
+
+
+def _turn(candidate: _Candidate, turns: _Turns, turn_s: float) -> None:
+    until = time.perf_counter() + turn_s
+    done: list[float] = []
+
+    def client(_: int) -> None:
+        while (began := time.perf_counter()) < until:
+            candidate.once()
+            done.append(time.perf_counter() - began)
+
+    started, cpu_s = time.perf_counter(), tree_cpu_s(candidate.pid)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(client, range(CLIENTS)))
+    turns.cpu_s.append((tree_cpu_s(candidate.pid) - cpu_s) / len(done))
+    turns.per_s.append(len(done) / (time.perf_counter() - started))
+    turns.seconds.extend(done)
+
+
+@contextmanager
+def _engine(model: Path, side: int) -> Iterator[_Candidate]:
+    """The engine alone, in a process of its own: what it computes is asked for by a line on its standard input."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.service.engine", str(model), str(side)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        lock, waiting = threading.Lock(), list[threading.Event]()
+
+        def answers() -> None:
+            assert process.stdout is not None
+            for _ in process.stdout:
+                waiting.pop(0).set()
+
+        threading.Thread(target=answers, daemon=True).start()
+
+        def once() -> None:
+            done = threading.Event()
+            with lock:
+                waiting.append(done)
+                assert process.stdin is not None
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+            assert done.wait(60)
+
+        yield _Candidate(once, process.pid)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def _poster(url: str, body: bytes, *, form: bool = False) -> Callable[[], None]:
+    client = httpx.Client(timeout=60, limits=httpx.Limits(max_connections=CLIENTS))
+
+    def post() -> None:
+        given: Any = {"files": {"file": ("in.jpg", body, "image/jpeg")}} if form else {"content": body}
+        answer = client.post(url, **given)
+        answer.raise_for_status()
+        assert answer.headers["content-type"] == "image/jpeg"
+
+    return post
+
+
+@contextmanager
+def _peer(command: list[str], model: Path) -> Iterator[tuple[str, int]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "MODEL": str(model), "PORT": str(port), "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONPATH", None)
+    arguments = [*command, *(["--port", str(port)] if "serve" in command else [])]
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(arguments, cwd=PEERS, env=environment, start_new_session=True, **quiet) as process:
+        try:
+            _wait(port, process)
+            yield f"http://127.0.0.1:{port}", process.pid
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # and its workers
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) -> None:
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/docs", timeout=2).status_code < 500:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError(f"{process.args!r} does not answer")

@@ -1,0 +1,30 @@
+"""BentoML (https://docs.bentoml.com): `MODEL=file.onnx bentoml serve bentoml_app:Upscale --port n`."""
+
+from __future__ import annotations
+
+import os
+
+import bentoml
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+
+@bentoml.service(workers=len(os.sched_getaffinity(0)), traffic={"timeout": 60})
+class Upscale:
+    """An image file in, a larger one out."""
+
+    def __init__(self) -> None:
+        """A session of one thread in each of the workers."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    def upscale(self, file: Image.Image) -> Image.Image:
+        """The whole picture at once."""
+        tensor = np.asarray(file.convert("RGB"), np.float32).transpose(2, 0, 1)[None] / 255
+        output = self.session.run(None, {"image": np.ascontiguousarray(tensor)})[0]
+        result = Image.fromarray((output[0].clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
+        result.format = "JPEG"
+        return result

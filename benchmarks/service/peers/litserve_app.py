@@ -1,0 +1,43 @@
+"""LitServe (https://lightning.ai/docs/litserve): `MODEL=file.onnx PORT=n python litserve_app.py`."""
+
+import io
+import os
+from typing import Any
+
+import litserve
+import numpy as np
+import onnxruntime
+from fastapi import Request, Response
+from PIL import Image
+
+
+class Upscale(litserve.LitAPI):  # type: ignore[misc]
+    """An image file in, a larger one out."""
+
+    def setup(self, device: str) -> None:
+        """A session of one thread in each of the workers."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
+
+    def decode_request(self, request: Request) -> Any:
+        """The form's file as a tensor; by this annotation LitServe hands in the form."""
+        form: Any = request
+        picture = Image.open(io.BytesIO(form["file"].file.read())).convert("RGB")
+        return np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 255
+
+    def predict(self, tensor: Any) -> Any:
+        """The whole picture at once."""
+        return self.session.run(None, {"image": np.ascontiguousarray(tensor)})[0]
+
+    def encode_response(self, output: Any) -> Response:
+        """As a JPEG."""
+        pixels = (output[0].clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
+        return Response(buffer.getvalue(), media_type="image/jpeg")
+
+
+if __name__ == "__main__":
+    server = litserve.LitServer(Upscale(), accelerator="cpu", workers_per_device=len(os.sched_getaffinity(0)))
+    server.run(host="127.0.0.1", port=int(os.environ["PORT"]), generate_client_file=False, log_level="error")

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upconv.runtime.executors import MAX_SHAPES, LocalExecutor
+from upconv.runtime.session import Model, open_model
+from upconv.runtime.stop import Stop
+
+
+@pytest.mark.parametrize(("shapes", "released"), [(1, 0), (MAX_SHAPES, 0), (MAX_SHAPES + 1, 1), (3 * MAX_SHAPES + 3, 3)])
+def test_memory_is_given_back_after_many_shapes(
+    shapes: int, released: int, nearest_x2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Model] = []
+    monkeypatch.setattr(Model, "release", lambda model: calls.append(model))
+    executor = LocalExecutor(open_model(nearest_x2), slots=1)
+    for width in range(1, shapes + 1):
+        for _ in range(2):
+            assert executor.run(np.zeros((1, 3, 4, width), np.float32), Stop()).shape == (1, 3, 8, 2 * width)
+    assert len(calls) == released

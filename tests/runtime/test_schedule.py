@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
+from upconv.runtime.engine import PlanesWork
+from upconv.runtime.errors import Overloaded, TimedOut
+from upconv.runtime.schedule import Priority, Request, Schedule
+from upconv.runtime.tiling import plan
+
+CONTRACT = Contract(
+    name="t",
+    task="upscale",
+    height=SizeLaw(scale=1),
+    width=SizeLaw(scale=1),
+    halo=Halo(top=0, bottom=0, left=0, right=0),
+    opset=18,
+    provenance=Provenance(source="t"),
+)
+
+
+def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, deadline: float = float("inf")) -> Request:
+    """A request of so many tiles, one beside the other."""
+    work = PlanesWork(np.empty((1, side, side * tiles), np.float32), plan(side, side * tiles, CONTRACT, side))
+    made = Request(work, priority=priority, deadline=deadline)
+    assert len(made.waiting) == tiles
+    return made
+
+
+def order(*requests: Request) -> list[int]:
+    """Whose tiles are taken, by number."""
+    schedule = Schedule(100, 10**9)
+    for one in requests:
+        schedule.add(one)
+    taken = []
+    while jobs := schedule.take():
+        taken += [requests.index(job) for job, _ in jobs]
+    return taken
+
+
+def test_equal_requests_take_turns() -> None:
+    taken = order(request(30), request(30), request(30))
+    for start in range(0, 90, 9):
+        assert set(Counter(taken[start : start + 9]).values()) <= {2, 3, 4}
+
+
+def test_shares_are_of_pixels_not_of_tiles() -> None:
+    taken = order(request(10, side=16), request(40, side=8))
+    assert Counter(taken[:25]) == {0: 5, 1: 20}
+
+
+@pytest.mark.parametrize(("priority", "share"), [(Priority.BACKGROUND, 1 / 8), (Priority.URGENT, 8)])
+def test_priorities_are_shares(priority: Priority, share: float) -> None:
+    taken = Counter(order(request(400, priority=priority), request(400))[:360])
+    assert taken[0] / taken[1] == pytest.approx(share, rel=0.1)
+
+
+def test_a_newcomer_goes_first() -> None:
+    schedule, large, small = Schedule(100, 10**9), request(50), request(1)
+    schedule.add(large)
+    for _ in range(7):
+        schedule.take()
+    schedule.add(small)
+    assert schedule.take()[0][0] is small
+
+
+def test_newcomers_without_end_hold_nobody_up_for_ever() -> None:
+    schedule, large = Schedule(100, 10**9), request(50)
+    schedule.add(large)
+    taken = []
+    for _ in range(60):
+        schedule.add(request(1))
+        taken += [job is large for job, _ in schedule.take()]
+    assert all(any(taken[start : start + 20]) for start in range(0, 60, 20))
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([4, 8, 16]), st.sampled_from(list(Priority))), max_size=8))
+def test_every_tile_is_taken_once(kinds: list[tuple[int, int, Priority]]) -> None:
+    requests = [request(tiles, side, priority) for tiles, side, priority in kinds]
+    assert Counter(order(*requests)) == {number: tiles for number, (tiles, _, _) in enumerate(kinds)}
+
+
+def test_batches_are_of_one_shape() -> None:
+    schedule = Schedule(100, 10**9)
+    for one in (request(3), request(2), request(2, side=16)):
+        schedule.add(one)
+    seen = 0
+    while jobs := schedule.take(4):
+        assert len({tile.shape for _, tile in jobs}) == 1
+        seen += len(jobs)
+    assert seen == 7
+
+
+def test_what_is_over_is_dropped_and_what_is_late_is_told() -> None:
+    schedule = Schedule(2, 10**9)
+    late, cancelled, third = request(3, deadline=time.monotonic() - 1), request(3), request(1)
+    schedule.add(late)
+    schedule.add(cancelled)
+    cancelled.future.cancel()
+    schedule.add(third)  # the others are no longer counted
+    assert [job for job, _ in schedule.take()] == [third]
+    assert isinstance(late.future.exception(), TimedOut)
+    assert cancelled.stop.set
+
+
+def test_the_line_is_bounded_by_requests_and_by_pixels() -> None:
+    schedule = Schedule(2, 10**9)
+    schedule.add(request(1))
+    schedule.add(request(1))
+    with pytest.raises(Overloaded, match="2 pictures"):
+        schedule.add(request(1))
+    schedule = Schedule(9, 100)
+    schedule.add(request(5))
+    with pytest.raises(Overloaded, match="megapixels"):
+        schedule.add(request(1))

@@ -1,0 +1,44 @@
+"""What stands beside the Dockerfile speaks of numbers and settings that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upconv.service import Settings
+
+ROOT = Path(__file__).parents[2]
+yaml = pytest.importorskip("yaml")
+
+
+def test_dashboard_asks_for_numbers_that_exist(service: Any, encoded: Any) -> None:
+    service.post("/v1/upscale", content=encoded())
+    told = {line.split("{")[0].split(" ")[0] for line in service.get("/metrics").text.splitlines() if line[:1] != "#"}
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/upconv.json").read_text())
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\b(?:upconv|process)_\w+", target["expr"])
+    }
+    assert len(asked) >= 10
+    assert asked <= told
+
+
+def test_settings_exist() -> None:
+    names = {f"UPCONV_{name.upper()}" for name in Settings.model_fields}
+    for file in ("Dockerfile", "compose.yaml"):
+        assert set(re.findall(r"UPCONV_[A-Z_]+", (ROOT / file).read_text())) <= names
+
+
+def test_compose_hardens_the_service() -> None:
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["upconv"]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus.yaml").read_text())
+    assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == ["upconv:8000"]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from upconv.runtime.errors import ParameterError
+from upconv.service import tracing
+
+sdk = pytest.importorskip("opentelemetry.sdk.trace")
+export = pytest.importorskip("opentelemetry.sdk.trace.export")
+memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_span_a_request(app: FastAPI, ask: Callable[..., Any]) -> None:
+    exporter, provider = memory.InMemorySpanExporter(), sdk.TracerProvider()
+    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+    traced = tracing.Tracing(app, provider.get_tracer("test"))
+    assert ask(traced, "GET", "/healthz", headers={"traceparent": PARENT}).status_code == 200
+    ask(traced, "GET", "/nowhere")
+    one, other = exporter.get_finished_spans()
+    assert (one.name, one.attributes["http.response.status_code"]) == ("GET /healthz", 200)
+    assert format(one.context.trace_id, "032x") == PARENT.split("-")[1]
+    assert len(one.attributes["upconv.x-request-id"]) == 32
+    assert (other.name, other.attributes["http.response.status_code"]) == ("GET unknown", 404)
+
+
+def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with pytest.raises(ParameterError, match=r"tracing needs .*; pip install 'upconv\[tracing\]'"):
+        tracing.tracer()
