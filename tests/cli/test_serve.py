@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from upconv.cli import main
+from upconv.models import DEFAULT
 from upconv.service import Settings
 
 SECRET = {"api_keys", "admin_key"}
@@ -48,7 +50,8 @@ def test_print_config(upconv: Callable[..., Done], monkeypatch: pytest.MonkeyPat
     done = upconv("--print-config", "--port", "1", "--watch")
     settings = json.loads(done.stdout)
     assert (settings["port"], settings["watch"], settings["tile_px"], settings["host"]) == (1, True, 128, "127.0.0.1")
-    assert settings["models"]
+    assert Path(settings["models"][0]).name.startswith(f"{DEFAULT}.")
+    assert len(settings["models"]) >= 5
     assert "xxx" not in done.stdout
 
 

@@ -106,11 +106,12 @@ def _settings(given: dict[str, Any]) -> Any:
 
     from pydantic import ValidationError
 
-    from upconv.models.catalogue import CATALOGUE
+    from upconv.models.catalogue import CATALOGUE, DEFAULT
     from upconv.service import Settings
 
     if "models" in given or "UPCONV_MODELS" not in os.environ:
-        names = given.get("models") or [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
+        brought = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
+        names = given.get("models") or sorted(brought, key=lambda name: name != DEFAULT)  # the service's default comes first
         given["models"] = tuple(_path(name, given.get("provider", "cpu")) for name in names)
     try:
         return Settings(**given)
