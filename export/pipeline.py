@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -81,7 +80,6 @@ def tune(
     contract = Contract.from_metadata({entry.key: entry.value for entry in metadata}, path)
     if contract.precision != "fp32":
         raise ExportError(f"{path} is {contract.precision} already; tune the float32 file that it was made from")
-    source = replace(source, name=contract.name, pixels=contract.input or source.pixels)
     return _Export(source, RULES, reduction, tuner, on_stage).rerun(contract)
 
 
@@ -206,6 +204,9 @@ class _Export:
             self._done("halo", False, "none: there are several inputs, and tiles are cut from one")
             return None
         reaches = halos.derive(model)
+        if isinstance(reaches, NoHalo) and self.source.halo is not None:
+            self._done("halo", False, f"{self.source.halo}, as the file states and tiles will show")
+            return self.source.halo
         halo = reaches if isinstance(reaches, NoHalo) else halos.halo_of(reaches)
         if not isinstance(reaches, NoHalo):
             backend = OnnxruntimeBackend(model)

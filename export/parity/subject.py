@@ -16,8 +16,8 @@ from upconv.export.pipeline import accepts, image_pixels
 from upconv.export.reference import attempt
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
-from upconv.export.sources.onnx_file import load
-from upconv.runtime.contract import KEY, Contract, Pixels
+from upconv.export.sources.onnx_file import contract_in, load
+from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ExportError, ParameterError
 
 LENGTHS = (32, 64, 24, 128, 256)
@@ -87,7 +87,7 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
     is found that it runs on.
     """
     model = load(path)
-    contract = _contract(model, path)
+    contract = contract_in(model, path)
     backend = OnnxruntimeBackend(model, "disabled")
     example, axes = _sizes(model, backend, contract, shape)
     upscales = contract is not None and contract.task == "upscale"
@@ -102,11 +102,6 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
         output_pixels=contract.output if contract and upscales else None,
         precision=_stored(model, contract),
     )
-
-
-def _contract(model: onnx.ModelProto, path: Path) -> Contract | None:
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return Contract.from_metadata(metadata, path) if KEY in metadata else None
 
 
 def _stored(model: onnx.ModelProto, contract: Contract | None) -> str:

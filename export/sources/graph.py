@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,9 @@ from onnx import helper, numpy_helper
 from upconv.export.capture import anonymous
 from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
 from upconv.export.sizes import Axis
-from upconv.export.sources.onnx_file import read_graph
+from upconv.export.sources.onnx_file import contract_in, read_graph
 from upconv.export.sources.source import Source
-from upconv.runtime.contract import Pixels
+from upconv.runtime.contract import Halo, Pixels
 from upconv.runtime.errors import ExportError, SourceError
 
 EXAMPLE_PX = 16
@@ -60,7 +60,7 @@ def from_onnx(
     output_pixels: Pixels | None = None,
     licence: str | None = None,
 ) -> Source:
-    """The graph in an .onnx file, dynamic where it already is.
+    """The graph in an .onnx file, dynamic where it already is; what its contract says, if it has one, goes along.
 
     `example` holds one array for each input; without it, free axes are tried at 16 pixels. Raises `SourceError` where the
     file is damaged, reaches outside its folder, holds custom operators, or where onnxruntime cannot open it.
@@ -74,7 +74,18 @@ def from_onnx(
     inputs = tuple(_example(value) for value in model.graph.input) if example is None else tuple(example)
     if len(inputs) != len(model.graph.input):
         raise SourceError(f"{path} has {len(model.graph.input)} inputs, and {len(inputs)} examples came; give one --shape each")
-    return Source(name or path.stem, original, inputs, path.name, pixels or Pixels(), output_pixels, licence)
+    source = Source(name or path.stem, original, inputs, path.name, pixels or Pixels(), output_pixels, licence)
+    contract = contract_in(model, path)
+    if contract is None:
+        return source
+    return replace(
+        source,
+        name=name or contract.name,
+        pixels=pixels or contract.input or source.pixels,
+        output_pixels=output_pixels or contract.output,
+        licence=licence or contract.provenance.licence,
+        halo=contract.halo if contract.task == "upscale" and isinstance(contract.halo, Halo) else None,
+    )
 
 
 def _example(value: onnx.ValueInfoProto) -> Array:

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from onnx import TensorProto, external_data_helper, inliner, numpy_helper
 
 from upconv.export.storage import opened
+from upconv.runtime.contract import KEY, Contract
 from upconv.runtime.errors import SourceError, first_line
 
 STANDARD = ("", "ai.onnx")
@@ -51,6 +52,12 @@ def load(path: Path) -> onnx.ModelProto:
     _load_weights(model, path)
     _without_initialized_inputs(model)
     return _sorted(model)
+
+
+def contract_in(model: onnx.ModelProto, path: Path) -> Contract | None:
+    """What the file says of itself, if it does; raises `ContractError` where that cannot be read."""
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    return Contract.from_metadata(metadata, path) if KEY in metadata else None
 
 
 def _load_weights(model: onnx.ModelProto, path: Path) -> None:

@@ -10,7 +10,7 @@ import onnx
 
 from upconv.export.parity.backends import Array, Backend, Precision
 from upconv.export.sizes import Axis, Shapes
-from upconv.runtime.contract import Pixels
+from upconv.runtime.contract import Halo, Pixels
 
 
 class Original(Protocol):
@@ -52,6 +52,8 @@ class Source:
     """Of the weights."""
     multiple: int = 1
     """What the model's authors ask sizes to be a multiple of; a larger one may be found by trying."""
+    halo: Halo | None = None
+    """What an upscaler's own file states of it; its graph may have been rewritten past reading that off."""
 
     @property
     def shapes(self) -> Shapes:

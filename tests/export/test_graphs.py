@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from upconv.export import export, from_onnx
 from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity.exact import in_double as widened
+from upconv.models import bundled
 from upconv.runtime.contract import Halo
 from upconv.runtime.errors import SourceError
 from upconv.runtime.session import open_model
@@ -58,6 +59,15 @@ def test_an_old_file_is_raised_described_and_verified_against_itself(saved: Save
     assert {p.level for p in contract.evidence.parity} == {"disabled", "all"}
     assert contract.evidence.parity[0].max_abs > 0  # against float64
     assert b"/home" not in artifact.path.read_bytes()
+
+
+def test_a_file_of_our_own_goes_around_with_what_it_says() -> None:
+    first = open_model(bundled("upsample-s-x2")).contract
+    assert first.rewrites, "the graph does not tell its halo any more"
+    again = export(bundled("upsample-s-x2")).contract
+    assert (again.name, again.halo, again.input, again.output) == (first.name, first.halo, first.input, first.output)
+    assert again.provenance.licence == first.provenance.licence
+    assert again.evidence.tiling_max_abs == 0
 
 
 def test_sizes_that_are_fixed_in_the_file_stay_fixed_and_are_named(saved: Saved, tmp_path: Path) -> None:
