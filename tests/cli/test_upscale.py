@@ -167,8 +167,8 @@ def test_a_terminal_sees_a_bar_with_speed_and_time_left(album: Path, tmp_path: P
 def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, photograph: Photograph) -> None:
     folder, out = tmp_path / "many", tmp_path / "out"
     folder.mkdir()
-    data, _ = codecs.encode(Picture(photograph(120, 160)), "png")
-    for n in range(40):
+    data, _ = codecs.encode(Picture(photograph(240, 320)), "png")
+    for n in range(12):
         (folder / f"{n:02}.png").write_bytes(data)
     command = [
         sys.executable,
@@ -180,8 +180,7 @@ def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, phot
         str(out),
         "--model",
         "deconv-s-x2",
-        "--workers",
-        "1",
+        *("--workers", "1", "--scale", "4"),  # some seconds, so that the signal comes in their midst
     ]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(out.glob("*.png")) and run.poll() is None:
@@ -191,12 +190,12 @@ def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, phot
     assert run.returncode == 130
     assert "Traceback" not in errors
     assert "left to do; the same command takes them up" in said
-    done = [path for path in out.glob("*.png") if codecs.read(path).width == 320]
-    assert 1 <= len(done) < 40
+    done = [path for path in out.glob("*.png") if codecs.read(path).width == 1280]
+    assert 1 <= len(done) < 12
     assert len(list(out.iterdir())) == len(done) + 1, "nothing lies beside the results and the record"
-    rows = json.loads(upconv("upscale", folder, "-o", out, "--model", "deconv-s-x2", "--json").stdout)
+    rows = json.loads(upconv("upscale", folder, "-o", out, "--model", "deconv-s-x2", "--scale", "4", "--json").stdout)
     assert {row["status"] for row in rows} == {"done", "skipped"}
-    assert len(list(out.glob("*.png"))) == 40
+    assert len(list(out.glob("*.png"))) == 12
 
 
 def _read(descriptor: int) -> bytes:
