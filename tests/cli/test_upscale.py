@@ -182,7 +182,10 @@ def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, phot
         "deconv-s-x2",
         *("--workers", "1", "--scale", "4"),  # some seconds, so that the signal comes in their midst
     ]
+    # Where the tests run in the background, an interruption is ignored, and so it is by what they start.
+    heeding = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, heeding)
     while not list(out.glob("*.png")) and run.poll() is None:
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
