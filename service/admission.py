@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from upconv.service.errors import DeadlineError, FullError, TooLongError
 
-_FADE = 0.9
-"""What a picture counts in the pace after the next one."""
+_HALF_S = 10
+"""Seconds of work after which what was seen of the pace counts half."""
 _LONGEST_S = 300
 
 
 class Pace:
-    """How many predicted seconds of work are done in a second: with several cores more than one, with wrong predictions any."""
+    """How many predicted seconds of work are done in a second: with several cores more than one, with wrong predictions any.
+
+    It is told from several threads.
+    """
 
     def __init__(self, cores: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._work_s, self._time_s = float(cores), 1.0
         self._clock = clock
         self._since = clock()
+        self._lock = threading.Lock()
 
     def begin(self) -> None:
         """Work starts after a time without any."""
-        self._since = self._clock()
+        with self._lock:
+            self._since = self._clock()
 
-    def finish(self, cost_s: float) -> None:
+    def advance(self, cost_s: float) -> None:
         """Work of this predicted cost is done."""
-        now = self._clock()
-        self._work_s = _FADE * self._work_s + cost_s
-        self._time_s = _FADE * self._time_s + now - self._since
-        self._since = now
+        with self._lock:
+            now = self._clock()
+            fade = 0.5 ** ((now - self._since) / _HALF_S)
+            self._work_s = fade * self._work_s + cost_s
+            self._time_s = fade * self._time_s + now - self._since
+            self._since = now
 
     @property
     def per_s(self) -> float:
         """Predicted seconds a second."""
-        return max(self._work_s / max(self._time_s, 1e-3), 1e-3)
+        with self._lock:
+            return max(self._work_s / max(self._time_s, 1e-3), 1e-3)
 
 
 class Admission:
@@ -47,6 +56,8 @@ class Admission:
         self.bytes = 0
         self.cost_s = 0.0
         """Predicted seconds of what is in work or waiting."""
+        self._expected = 0
+        """How many pictures these are of."""
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._pace = pace
 
@@ -102,15 +113,19 @@ class Admission:
             raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
         if self.wait_s + own_s > limit_s:
             raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
-        if not self.cost_s:
+        if not self._expected:
             self._pace.begin()
+        self._expected += 1
         self.cost_s += cost_s
 
-    def done(self, cost_s: float, finished: bool) -> None:
-        """Take the cost back, and learn from it where the work was finished."""
-        self.cost_s = max(0.0, self.cost_s - cost_s)
-        if finished:
-            self._pace.finish(cost_s)
+    def done(self, cost_s: float) -> None:
+        """Take the cost back."""
+        self._expected -= 1
+        self.cost_s = max(0.0, self.cost_s - cost_s) if self._expected else 0.0  # what rounding left over
+
+    def advance(self, cost_s: float) -> None:
+        """Learn from work of this predicted cost that is done, from any thread."""
+        self._pace.advance(cost_s)
 
     def hold(self, bytes: int) -> None:
         """Count further bytes; raises `FullError` where they are too many."""
@@ -128,6 +143,9 @@ class Place:
         self._admission = admission
         self._in = False
         self._cost_s = 0.0
+        self._advanced_s = 0.0
+        """What of the cost is done."""
+        self._lock = threading.Lock()
 
     def come_in(self) -> None:
         """Count as a picture."""
@@ -145,17 +163,29 @@ class Place:
         self._admission.expect(cost_s, limit_s)
         self._cost_s = cost_s
 
-    def done(self, finished: bool = True) -> None:
-        """Count no longer as a picture; bytes stay counted."""
+    def advance(self, done: int, total: int) -> None:
+        """Tell how many tiles are done, from any thread: work that is called off later says something about the pace too."""
+        with self._lock:
+            cost_s = self._cost_s * done / total - self._advanced_s
+            if cost_s > 0:
+                self._advanced_s += cost_s
+                self._admission.advance(cost_s)
+
+    def done(self) -> None:
+        """Finished: count no longer as a picture; bytes stay counted."""
+        self.advance(1, 1)
+        self._end()
+
+    def leave(self) -> None:
+        """Count no longer at all."""
+        self._end()
+        self._admission.bytes -= self.held
+        self.held = 0
+
+    def _end(self) -> None:
         if self._in:
             self._admission.pictures -= 1
             self._in = False
         if self._cost_s:
-            self._admission.done(self._cost_s, finished)
+            self._admission.done(self._cost_s)
             self._cost_s = 0.0
-
-    def leave(self) -> None:
-        """Count no longer at all."""
-        self.done(finished=False)
-        self._admission.bytes -= self.held
-        self.held = 0

@@ -91,7 +91,7 @@ async def _compute(call: _Call, state: State) -> Kept:
     arrived = time.perf_counter()
     call.place.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
     turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
-    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler)
+    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler, on_tile=call.place.advance)
     result = await run_while_connected(call.request, work_on_it, turn)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
     state.metrics.upscaled(call.entry.name, seconds, result.pixels_in, result.pixels_out, result.tiles)

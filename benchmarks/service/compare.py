@@ -131,9 +131,11 @@ def _engine(model: Path, side: int) -> Iterator[_Candidate]:
                 process.stdin.flush()
             assert done.wait(60)
 
-        yield _Candidate(once, process.pid)
-        assert process.stdin is not None
-        process.stdin.close()
+        try:
+            yield _Candidate(once, process.pid)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 def _poster(url: str, body: bytes, *, form: bool = False) -> Callable[[], None]:

@@ -75,11 +75,12 @@ def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
 
 
 def photograph(width: int, height: int) -> bytes:
-    """A crop of the photograph as a JPEG."""
+    """The photograph at this size, as a JPEG."""
     from upconv.runtime import codecs
+    from upconv.runtime.resampling import resize
 
     picture = codecs.read(PHOTOGRAPH)
-    return codecs.encode(picture.with_samples(picture.samples[:height, :width].copy()), "jpeg")[0]
+    return codecs.encode(picture.with_samples(resize(picture.samples, width, height)), "jpeg")[0]
 
 
 def percentile(values: list[float], share: float) -> float:

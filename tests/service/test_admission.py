@@ -19,8 +19,10 @@ class Clock:
         return self.now
 
 
-def admission(max_pictures: int = 10, max_bytes: int = 100, max_wait_s: float = 10, cores: int = 1) -> Admission:
-    return Admission(max_pictures, max_bytes, max_wait_s, Pace(cores))
+def admission(
+    max_pictures: int = 10, max_bytes: int = 100, max_wait_s: float = 10, cores: int = 1, clock: Clock | None = None
+) -> Admission:
+    return Admission(max_pictures, max_bytes, max_wait_s, Pace(cores, clock or Clock()))
 
 
 def test_places_are_counted_and_given_back() -> None:
@@ -70,13 +72,46 @@ def test_pace_is_learned() -> None:
     pace = Pace(1, clock)
     for _ in range(100):
         clock.now += 4
-        pace.finish(1)
+        pace.advance(1)
     assert pace.per_s == pytest.approx(0.25, rel=0.01), "predictions are four times too small"
     clock.now += 1000
     pace.begin()
     clock.now += 4
-    pace.finish(1)
+    pace.advance(1)
     assert pace.per_s == pytest.approx(0.25, rel=0.01), "a time without work says nothing"
+
+
+def test_a_time_without_work_says_nothing_of_the_pace() -> None:
+    clock = Clock()
+    counted = admission(clock=clock)
+    for _ in range(50):
+        with counted.place() as first, counted.place() as second, counted.place() as third:
+            for place, cost_s in ((first, 0.1), (second, 0.2), (third, 0.3)):  # which do not add up to 0 when taken back
+                place.expect(cost_s, limit_s=8)
+            clock.now += 0.6
+            for place in (first, second, third):
+                place.done()
+        clock.now += 1000
+    with counted.place() as place:
+        place.expect(7, limit_s=8)
+        assert counted.wait_s == pytest.approx(7)
+
+
+def test_work_that_is_called_off_counts_as_far_as_it_went() -> None:
+    clock = Clock()
+    counted = admission(clock=clock)
+    for _ in range(20):
+        with counted.place() as large, counted.place() as small:
+            large.expect(100, limit_s=200)
+            for tile in range(1, 100):
+                clock.now += 1
+                large.advance(tile, 100)
+            small.expect(1, limit_s=200)
+            clock.now += 1
+            small.done()
+    with counted.place() as place:
+        place.expect(7, limit_s=8)
+        assert counted.wait_s == pytest.approx(7)
 
 
 @pytest.mark.parametrize(
