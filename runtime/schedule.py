@@ -1,7 +1,8 @@
 """Whose turn it is: deficit round robin by tile (Shreedhar and Varghese, 1995), so that nobody waits for a large picture.
 
 Every request in the line has a credit of pixels. In its turn the credit grows by a quantum, and as many of its tiles are
-computed as it pays for. With the largest tile in the line as the quantum, that is one tile or a few small ones. A request of
+computed as it pays for. The quantum is a few of the largest tile in the line: small pictures are then done in one turn, one
+after the other, where taking turns by single tiles would end all of them late. A request of
 lower priority gets a part of the quantum, so it saves up over several rounds: it is slower, but never starves. Newcomers
 go first once, as in FQ-CoDel (RFC 8290), but only for every second tile, so that the others move on.
 """
@@ -22,6 +23,9 @@ from upconv.runtime.errors import Overloaded, TimedOut
 from upconv.runtime.session import Tensor
 from upconv.runtime.stop import Stop
 from upconv.runtime.tiling import Plan, Tile
+
+TURN_TILES = 4
+"""The quantum, in tiles of the largest area in the line: half a megapixel, as tiles usually are."""
 
 OnTile = Callable[[int, int], None]
 """Called with the number of tiles that are done and of all."""
@@ -144,7 +148,7 @@ class Schedule:
 
     def _next(self) -> tuple[Request, Tile]:
         heaviest = max(request.priority for request in self._line)
-        quantum = max(request.waiting[0].area for request in self._line)
+        quantum = TURN_TILES * max(request.waiting[0].area for request in self._line)
         self._favour_a_newcomer(heaviest)
         while True:
             request = self._line[0]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
 from upconv.runtime.engine import PlanesWork
 from upconv.runtime.errors import Overloaded, TimedOut
-from upconv.runtime.schedule import Priority, Request, Schedule
+from upconv.runtime.schedule import TURN_TILES, Priority, Request, Schedule
 from upconv.runtime.tiling import plan
 
 CONTRACT = Contract(
@@ -45,14 +45,22 @@ def order(*requests: Request) -> list[int]:
 
 
 def test_equal_requests_take_turns() -> None:
-    taken = order(request(30), request(30), request(30))
-    for start in range(0, 90, 9):
-        assert set(Counter(taken[start : start + 9]).values()) <= {2, 3, 4}
+    tiles = 8 * TURN_TILES
+    taken = order(request(tiles), request(tiles), request(tiles))
+    for start in range(0, 3 * tiles, 3 * TURN_TILES):
+        counts = Counter(taken[start : start + 3 * TURN_TILES]).values()
+        assert len(counts) == 3
+        assert max(counts) <= TURN_TILES + 1
+
+
+def test_small_pictures_are_done_one_after_the_other() -> None:
+    taken = order(*(request(2) for _ in range(6)))
+    assert taken == [number for number in range(6) for _ in range(2)]
 
 
 def test_shares_are_of_pixels_not_of_tiles() -> None:
-    taken = order(request(10, side=16), request(40, side=8))
-    assert Counter(taken[:25]) == {0: 5, 1: 20}
+    taken = order(request(40, side=16), request(160, side=8))
+    assert Counter(taken[:100]) == {0: 20, 1: 80}
 
 
 @pytest.mark.parametrize(("priority", "share"), [(Priority.BACKGROUND, 1 / 8), (Priority.URGENT, 8)])
