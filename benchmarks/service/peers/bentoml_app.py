@@ -1,4 +1,4 @@
-"""BentoML (https://docs.bentoml.com): `MODEL=file.onnx bentoml serve bentoml_app:Upscale --port n`."""
+"""BentoML (https://docs.bentoml.com): `MODEL=file.onnx [WORKERS=n] bentoml serve bentoml_app:Upscale --port n`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import onnxruntime
 from PIL import Image
 
 
-@bentoml.service(workers=len(os.sched_getaffinity(0)), traffic={"timeout": 60})
+WORKERS = int(os.environ.get("WORKERS", "0"))
+"""With one thread each; none asked for means what both libraries do by default, which is one with all threads."""
+
+
+@bentoml.service(workers=WORKERS or 1, traffic={"timeout": 60})
 class Upscale:
     """An image file in, a larger one out."""
 
     def __init__(self) -> None:
-        """A session of one thread in each of the workers."""
+        """A session in each of the workers."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = 1 if WORKERS else 0
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
 
     @bentoml.api  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""LitServe (https://lightning.ai/docs/litserve): `MODEL=file.onnx PORT=n python litserve_app.py`."""
+"""LitServe (https://lightning.ai/docs/litserve): `MODEL=file.onnx PORT=n [WORKERS=n] python litserve_app.py`."""
 
 import io
 import os
@@ -10,14 +10,17 @@ import onnxruntime
 from fastapi import Request, Response
 from PIL import Image
 
+WORKERS = int(os.environ.get("WORKERS", "0"))
+"""With one thread each; none asked for means what both libraries do by default, which is one with all threads."""
+
 
 class Upscale(litserve.LitAPI):  # type: ignore[misc]
     """An image file in, a larger one out."""
 
     def setup(self, device: str) -> None:
-        """A session of one thread in each of the workers."""
+        """A session in each of the workers."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = 1 if WORKERS else 0
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
 
     def decode_request(self, request: Request) -> Any:
@@ -39,5 +42,5 @@ class Upscale(litserve.LitAPI):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Upscale(), accelerator="cpu", workers_per_device=len(os.sched_getaffinity(0)))
+    server = litserve.LitServer(Upscale(), accelerator="cpu", workers_per_device=WORKERS or 1)
     server.run(host="127.0.0.1", port=int(os.environ["PORT"]), generate_client_file=False, log_level="error")
