@@ -18,13 +18,14 @@ RUN python -m venv /opt/upconv \
     && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},serve]"
 
 FROM python:${PYTHON}-slim
-RUN useradd --system --uid 10001 --no-create-home upconv \
+RUN useradd --uid 10001 --no-create-home upconv \
     && install --directory --owner 10001 --mode 700 /var/lib/upconv /var/lib/upconv/jobs
 COPY --from=build /opt/upconv /opt/upconv
 # Jobs outlive the container where a volume lies at /var/lib/upconv; large pictures lie in /tmp while they are worked on.
 ENV PATH=/opt/upconv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     UPCONV_HOST=0.0.0.0 \
     UPCONV_PORT=8000 \
     UPCONV_JOBS_DIR=/var/lib/upconv/jobs

@@ -1,5 +1,6 @@
 """ONNX export and deployment for decoders that upsample."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Upscaler", "bundled", "export"]
 
 __version__ = "0.1.0"
+
+# onnxruntime's wheels for Linux tell Microsoft about every session since 1.29 unless this says no when they are imported:
+# names and hashes of models, which are not ours to tell. Whoever wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {"Upscaler": "runtime", "bundled": "models"}
 

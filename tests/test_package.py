@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def test_onnxruntime_tells_nobody() -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/proc/nowhere"}  # not CI, where it never tells
+    program = "import os, upconv, onnxruntime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+    assert "telemetry" not in done.stderr, "which it mentions where it finds no place to remember the device"
