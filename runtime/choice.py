@@ -10,9 +10,9 @@ import numpy as np
 
 from upconv.runtime.session import Model, open_model
 
-ROUNDS = 5
+ROUNDS = 3
 
-SIDE_PX = 96
+SIDE_PX = 64
 """Side of the noise that is enlarged; minimum and multiple of all models that come in several forms allow it."""
 
 
