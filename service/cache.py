@@ -29,7 +29,7 @@ class Kept:
 
 def etag(order: work.Order, picture: bytes, model_sha256: str) -> str:
     """The same for the same picture, parameters, model file and version: these decide every byte of a result."""
-    asked = json.dumps([version("upconv"), model_sha256, *order.asked])
+    asked = json.dumps([version("upconv"), model_sha256, order.asked.model_dump(exclude={"model"})], sort_keys=True)
     digest = hashlib.sha256(asked.encode())
     digest.update(picture)
     return f'"{digest.hexdigest()}"'

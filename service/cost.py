@@ -42,7 +42,7 @@ def predict(size: Size, order: work.Order, entry: Entry, upscaler: Upscaler) -> 
     Raises `ParameterError` for a target that makes no sense and `ImageTooLargeError` for more pixels than are allowed.
     """
     tiles = work.foresee(size.width, size.height, order, upscaler)
-    across, down = order.target.size(size.width, size.height, upscaler.scale)
+    across, down = order.asked.target.size(size.width, size.height, upscaler.scale)
     computed, largest = 0.0, size.pixels
     width, height = size.width, size.height
     while width < across or height < down:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from upconv.runtime import codecs
+from upconv.runtime import Target, codecs
 from upconv.runtime.upscaler import MAX_SCALE
 
 _LONGEST_SIDE = 1_000_000
@@ -15,7 +15,7 @@ _LONGEST_SIDE = 1_000_000
 class UpscaleQuery(BaseModel):
     """What is to become of the picture."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
         default=None, max_length=200, description="name of a loaded model; the default where none is given"
@@ -41,6 +41,14 @@ class UpscaleQuery(BaseModel):
     metadata: Literal["keep", "strip"] = Field(
         default="keep", description="whether EXIF, XMP and IPTC stay; the colour profile and the resolution always do"
     )
+    profile: Literal["keep", "srgb"] = Field(
+        default="keep", description="whether colours stay in the profile that they came in, or are converted to sRGB"
+    )
+
+    @property
+    def target(self) -> Target:
+        """How large the result is to be."""
+        return Target(self.scale, self.width, self.height)
 
 
 def accepted_format(accept: str) -> str | None:

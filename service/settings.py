@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -20,6 +21,16 @@ def _paths(value: Any) -> Any:
 
 def _words(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may have."""
+
+    max_pixels: int
+    """Largest picture to decode."""
+    max_output_pixels: int
+    """Largest picture to compute."""
 
 
 class Settings(BaseSettings):
@@ -103,6 +114,11 @@ class Settings(BaseSettings):
     """The least that is logged."""
     tracing: bool = False
     """Send a span for every request by OpenTelemetry, to where its own OTEL_… variables say; needs `upconv[tracing]`."""
+
+    @property
+    def limits(self) -> Limits:
+        """Of pictures."""
+        return Limits(self.max_pixels, self.max_output_pixels)
 
     @model_validator(mode="after")
     def _room_for_one(self) -> Self:

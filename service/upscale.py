@@ -12,7 +12,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from upconv.runtime import Target, Upscaler
+from upconv.runtime import Upscaler
 from upconv.service import body, cache, header, work
 from upconv.service.admission import Place
 from upconv.service.cache import Kept
@@ -74,7 +74,7 @@ class _Call:
 
 def _foresee(order: work.Order, entry: Entry, upscaler: Upscaler) -> _Foreseen:
     picture = body.picture_in(order.data, order.content_type)
-    size = header.size(picture, order.max_pixels)
+    size = header.size(picture, order.limits.max_pixels)
     order = replace(order, data=picture, content_type="")
     return _Foreseen(order, predict(size, order, entry, upscaler), cache.etag(order, picture, entry.model.sha256))
 
@@ -102,14 +102,5 @@ async def _compute(call: _Call, state: State) -> Kept:
 
 
 def _order(data: bytes, request: Request, query: UpscaleQuery, state: State) -> work.Order:
-    return work.Order(
-        data=data,
-        content_type=request.headers.get("content-type", ""),
-        target=Target(query.scale, query.width, query.height),
-        format=query.format or accepted_format(request.headers.get("accept", "")),
-        quality=query.quality,
-        max_pixels=state.settings.max_pixels,
-        max_output_pixels=state.settings.max_output_pixels,
-        keep_metadata=query.metadata == "keep",
-        lossless=query.lossless,
-    )
+    asked = query.model_copy(update={"format": query.format or accepted_format(request.headers.get("accept", ""))})
+    return work.Order(data, asked, state.settings.limits, request.headers.get("content-type", ""))

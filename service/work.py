@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from upconv.runtime import Picture, Target, Upscaler, codecs
+from upconv.runtime import Picture, Upscaler, codecs
 from upconv.runtime.errors import Cancelled, ImageTooLargeError
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.stop import Stop
 from upconv.service import body
+from upconv.service.parameters import UpscaleQuery
+from upconv.service.settings import Limits
 
 
 @dataclass(frozen=True)
@@ -21,29 +23,13 @@ class Order:
 
     data: bytes
     """The request's body."""
-    content_type: str
-    target: Target
-    format: str | None
-    """Of the result; that of the picture where none is given, or PNG where that cannot be written."""
-    quality: int
-    max_pixels: int
-    """Largest picture to decode."""
-    max_output_pixels: int
-    """Largest picture to compute."""
-    keep_metadata: bool = True
-    """Whether EXIF, XMP and IPTC stay; the colour profile and the resolution always do."""
-    lossless: bool = False
-    """For WebP and AVIF."""
+    asked: UpscaleQuery
+    limits: Limits
+    content_type: str = ""
 
     def format_for(self, given: str) -> str:
-        """The format of the result of a picture that came in the format `given`."""
-        return self.format or (given if given in codecs.WRITABLE else "png")
-
-    @property
-    def asked(self) -> list[object]:
-        """What decides the result, beside the picture and the model."""
-        target = self.target
-        return [target.scale, target.width, target.height, self.format, self.quality, self.keep_metadata, self.lossless]
+        """The format of the result of a picture that came in the format `given`: PNG where that cannot be written."""
+        return self.asked.format or (given if given in codecs.WRITABLE else "png")
 
 
 @dataclass(frozen=True)
@@ -88,24 +74,28 @@ def carry_out(
     Raises `Cancelled` then, `ImageError` and its children for a picture that is none, damaged or too large, and
     `ParameterError` for what makes no sense.
     """
-    clock = _Clock()
+    clock, asked = _Clock(), order.asked
     with clock.stage("decode"):
-        picture = codecs.decode(body.picture_in(order.data, order.content_type), order.max_pixels)
-    if not order.keep_metadata:
-        picture = replace(picture, metadata=picture.metadata.stripped())
+        picture = _prepared(codecs.decode(body.picture_in(order.data, order.content_type), order.limits.max_pixels), asked)
     count = _Count(foresee(picture.width, picture.height, order, upscaler) * _layers(picture), on_tile)
     format = order.format_for(picture.format)
-    codecs.check_size(format, *order.target.size(picture.width, picture.height, upscaler.scale))
+    codecs.check_size(format, *asked.target.size(picture.width, picture.height, upscaler.scale))
     go_on(stop)
     with clock.stage("infer"):
-        enlarged = upscaler.run(picture, order.target, count, stop=stop, priority=priority)
+        enlarged = upscaler.run(picture, asked.target, count, stop=stop, priority=priority)
     go_on(stop)
-    if order.format is None and format != picture.format:
+    if asked.format is None and format != picture.format:
         enlarged = enlarged.noting(f"{picture.format} became {format}, as {picture.format} is not written")
     with clock.stage("encode"):
-        data, noted = codecs.encode(enlarged, format, order.quality, lossless=order.lossless)
+        data, noted = codecs.encode(enlarged, format, asked.quality, lossless=asked.lossless)
     sizes = picture.width * picture.height, enlarged.width * enlarged.height
     return Result(data, format, noted.conversions, count.done, *sizes, clock.seconds)
+
+
+def _prepared(picture: Picture, asked: UpscaleQuery) -> Picture:
+    if asked.profile == "srgb":
+        picture = codecs.to_srgb(picture)
+    return replace(picture, metadata=picture.metadata.stripped()) if asked.metadata == "strip" else picture
 
 
 def _layers(picture: Picture) -> int:
@@ -140,7 +130,7 @@ def foresee(width: int, height: int, order: Order, upscaler: Upscaler) -> int:
 
     Raises `ParameterError` for a target that makes no sense and `ImageTooLargeError` where a pass gives too many pixels.
     """
-    across, down = order.target.size(width, height, upscaler.scale)
+    across, down = order.asked.target.size(width, height, upscaler.scale)
     _limit(across, down, order, "the result")
     codecs.check_size(order.format_for(codecs.sniff(order.data[:64]) or "png"), across, down)
     tiles = 0
@@ -152,5 +142,6 @@ def foresee(width: int, height: int, order: Order, upscaler: Upscaler) -> int:
 
 
 def _limit(width: int, height: int, order: Order, what: str) -> None:
-    if width * height > order.max_output_pixels:
-        raise ImageTooLargeError(f"{what} would have {width}x{height} pixels; at most {order.max_output_pixels} are allowed")
+    most = order.limits.max_output_pixels
+    if width * height > most:
+        raise ImageTooLargeError(f"{what} would have {width}x{height} pixels; at most {most} are allowed")

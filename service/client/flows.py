@@ -62,6 +62,7 @@ class Wish:
     quality: int | None = None
     lossless: bool | None = None
     metadata: Literal["keep", "strip"] | None = None
+    profile: Literal["keep", "srgb"] | None = None
 
     @property
     def query(self) -> dict[str, str]:

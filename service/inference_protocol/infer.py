@@ -19,6 +19,7 @@ from upconv.service.headers import timing
 from upconv.service.inference_protocol import inference, reply, request
 from upconv.service.registry import Entry
 from upconv.service.sending import PictureResponse
+from upconv.service.settings import Limits
 from upconv.service.state import State
 
 
@@ -31,7 +32,7 @@ class _Call:
     header_length: str | None
     max_bytes: int
     max_json_bytes: int
-    limits: inference.Limits
+    limits: Limits
 
 
 async def answer(call: Request, entry: Entry, state: State, until: float) -> Response:
@@ -71,7 +72,7 @@ def _described(call: Request, data: bytes, state: State) -> _Call:
         headers.get(request.LENGTH_HEADER),
         settings.max_bytes,
         settings.max_json_bytes,
-        inference.Limits(settings.max_pixels, settings.max_output_pixels),
+        settings.limits,
     )
 
 

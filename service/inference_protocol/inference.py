@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from upconv.runtime import Model, Target, Upscaler
+from upconv.runtime import Model, Upscaler
 from upconv.runtime.engine import PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
 from upconv.runtime.stop import Stop
@@ -31,6 +31,7 @@ from upconv.service.inference_protocol.reply import Computed, wanted
 from upconv.service.inference_protocol.request import Given, Request
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.registry import Entry
+from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
 """Of a decoder's widest layer, as floats; a guess."""
@@ -49,14 +50,6 @@ class Outcome:
     tiles: int = 0
     batch: int = 1
     conversions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a request may ask for."""
-
-    max_pixels: int
-    max_output_pixels: int
 
 
 @dataclass(frozen=True)
@@ -109,16 +102,11 @@ def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
 def _orders(given: Given, request: Request, limits: Limits) -> tuple[work.Order, ...]:
     assert isinstance(given.values, list)
     query = _query(request.parameters)
-    target, keep = Target(query.scale, query.width, query.height), query.metadata == "keep"
-    pixels = limits.max_pixels, limits.max_output_pixels
-    return tuple(
-        work.Order(body.picture_in(data, ""), "", target, query.format, query.quality, *pixels, keep, query.lossless)
-        for data in given.values
-    )
+    return tuple(work.Order(body.picture_in(data, ""), query, limits) for data in given.values)
 
 
 def _cost_of_image(order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
-    return predict(header.size(order.data, order.max_pixels), order, entry, upscaler)
+    return predict(header.size(order.data, order.limits.max_pixels), order, entry, upscaler)
 
 
 def _images(given: Given, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> Outcome:

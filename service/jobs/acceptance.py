@@ -6,15 +6,15 @@ import hashlib
 import sqlite3
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from upconv.runtime import Target, Upscaler
+from upconv.runtime import Upscaler
 from upconv.runtime.errors import first_line
 from upconv.service import body, header, work
 from upconv.service.errors import FullError
 from upconv.service.jobs.errors import KeyReusedError
 from upconv.service.jobs.folder import Folder
-from upconv.service.jobs.job import Job, Order
+from upconv.service.jobs.job import Job
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.settings import Settings
 
@@ -53,19 +53,14 @@ def accept(given: Acceptance, upscaler: Upscaler, folder: Folder, settings: Sett
 
 
 def _job(given: Acceptance, picture: bytes) -> Job:
-    asked = given.query
-    order = Order(
-        str(asked.model), asked.scale, asked.width, asked.height, asked.format, asked.quality, asked.metadata, asked.lossless
-    )
-    fingerprint = hashlib.sha256(picture + repr(sorted(asdict(order).items())).encode()).hexdigest()
-    return Job(uuid.uuid4().hex, given.owner, order, fingerprint, len(picture), time.time(), given.idempotency_key)
+    asked = repr(sorted(given.query.model_dump().items()))
+    fingerprint = hashlib.sha256(picture + asked.encode()).hexdigest()
+    return Job(uuid.uuid4().hex, given.owner, given.query, fingerprint, len(picture), time.time(), given.idempotency_key)
 
 
 def _foresee(picture: bytes, query: UpscaleQuery, upscaler: Upscaler, settings: Settings) -> None:
     size = header.size(picture, settings.max_pixels)
-    target, lossless = Target(query.scale, query.width, query.height), query.lossless
-    pixels = settings.max_pixels, settings.max_output_pixels
-    order = work.Order(picture, "", target, query.format, query.quality, *pixels, lossless=lossless)
+    order = work.Order(picture, query, settings.limits)
     work.foresee(size.width, size.height, order, upscaler)
 
 

@@ -8,23 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from upconv.service.parameters import UpscaleQuery
 from upconv.service.problem import Problem
 
 JobState = Literal["queued", "running", "done", "failed"]
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to become of the spooled picture; kept as JSON."""
-
-    model: str
-    scale: float | None
-    width: int | None
-    height: int | None
-    format: str | None
-    quality: int
-    metadata: Literal["keep", "strip"]
-    lossless: bool
 
 
 @dataclass(frozen=True)
@@ -34,7 +21,8 @@ class Job:
     id: str
     owner: str
     """Name of the API key that may see it; empty where none are needed."""
-    order: Order
+    order: UpscaleQuery
+    """What is to become of the spooled picture, with the model's name; kept as JSON."""
     fingerprint: str
     """Of the picture and the order, so that an idempotency key is not used for another one."""
     bytes_in: int
@@ -95,7 +83,7 @@ def told(job: Job, progress: Progress, ahead: int) -> JobStatus:
     return JobStatus(
         id=job.id,
         state=job.state,
-        model=job.order.model,
+        model=str(job.order.model),
         progress=progress,
         ahead=ahead,
         created=_time(job.created),

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from upconv.runtime import Target, Upscaler
+from upconv.runtime import Upscaler
 from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
 from upconv.runtime.schedule import Priority
 from upconv.runtime.stop import Stop
@@ -157,18 +157,7 @@ class Runner:
         return replace(job, state="done", bytes_out=len(result.data), result=headers)
 
     def _order(self, job: Job) -> work.Order:
-        asked = job.order
-        return work.Order(
-            self.folder.picture(job.id).read_bytes(),
-            "",
-            Target(asked.scale, asked.width, asked.height),
-            asked.format,
-            asked.quality,
-            self._settings.max_pixels,
-            self._settings.max_output_pixels,
-            asked.metadata == "keep",
-            asked.lossless,
-        )
+        return work.Order(self.folder.picture(job.id).read_bytes(), job.order, self._settings.limits)
 
     def _failed(self, job: Job, error: Exception) -> Job:
         kind = kind_of(error)

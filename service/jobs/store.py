@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from upconv.service.jobs.job import Job, Order
+from upconv.service.jobs.job import Job
+from upconv.service.parameters import UpscaleQuery
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -137,10 +138,10 @@ class Store:
 
 
 def _row(job: Job) -> dict[str, Any]:
-    row = {**job.__dict__, "order": asdict(job.order)}
+    row = {**job.__dict__, "order": job.order.model_dump()}
     return {name: json.dumps(value) if name in _JSON and value is not None else value for name, value in row.items()}
 
 
 def _job(row: sqlite3.Row) -> Job:
     values = {name: json.loads(row[name]) if name in _JSON and row[name] is not None else row[name] for name in row.keys()}  # noqa: SIM118, a Row is no mapping
-    return replace(Job(**values), order=Order(**values["order"]))
+    return replace(Job(**values), order=UpscaleQuery(**values["order"]))

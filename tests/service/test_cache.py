@@ -20,11 +20,11 @@ def test_the_same_request_is_answered_again(client_with: Callable[..., Any], enc
         assert ("x-upconv-cache" in first.headers, again.headers["x-upconv-cache"]) == (False, "hit")
         assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
         assert again.headers["x-upconv-tiles"] == "1"
-        for query in ("?scale=3", "?quality=80", "?format=webp", "?metadata=strip"):
+        for query in ("?scale=3", "?quality=80", "?format=webp", "?metadata=strip", "?profile=srgb"):
             assert "x-upconv-cache" not in client.post(f"/v1/upscale{query}", content=encoded()).headers
         assert "x-upconv-cache" not in client.post("/v1/upscale", content=encoded("png", 13)).headers
         lines = client.get("/metrics").text.splitlines()
-        assert {'upconv_cache_lookups_total{found="true"} 1.0', 'upconv_cache_lookups_total{found="false"} 6.0'} <= set(lines)
+        assert {'upconv_cache_lookups_total{found="true"} 1.0', 'upconv_cache_lookups_total{found="false"} 7.0'} <= set(lines)
     with client_with(cache_dir=tmp_path) as client:
         assert client.post("/v1/upscale", content=encoded()).headers["x-upconv-cache"] == "hit"
 

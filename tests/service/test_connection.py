@@ -75,7 +75,7 @@ def test_time_is_over(service: Any, gate: Any, encoded: Callable[..., bytes], wa
         wait_until(lambda: gate.tiles == 1)
         if not waiting:
             service.state.threads.total_tokens = 2
-        body = encoded("png", 700, 700)
+        body = encoded("png", 300, 300)
         answer = service.post("/v1/upscale", content=body, headers={"X-Upconv-Timeout": "1"})
         assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#deadline", "1")
         assert busy.recv(64).startswith(b"HTTP/1.1 200 ")

@@ -5,22 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from upconv.runtime import Target, Upscaler, open_model
+from upconv.runtime import Upscaler, open_model
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.service import work
 from upconv.service.cost import Cost, Memory, predict, together
 from upconv.service.header import Size
+from upconv.service.parameters import UpscaleQuery
 from upconv.service.registry import Entry, Signature
+from upconv.service.settings import Limits
 
 
 def test_prediction(nearest_x2: Path) -> None:
     with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
+        limits = Limits(10**6, 10**6)
         entry = Entry(upscaler.model, upscaler, Signature(0, 0, 0), pixels_per_s=1000)
-        order = work.Order(b"", "", Target(), None, 90, 10**6, 10**6)
+        order = work.Order(b"", UpscaleQuery(), limits)
         cost = predict(Size(20, 10), order, entry, upscaler)
         assert (cost.tiles, cost.bytes) == (1, 800 * 20)
         assert cost.seconds == pytest.approx(0.2, rel=0.01)
-        fourfold = predict(Size(20, 10), work.Order(b"", "", Target(3), None, 90, 10**6, 10**6), entry, upscaler)
+        fourfold = predict(Size(20, 10), work.Order(b"", UpscaleQuery(scale=3), limits), entry, upscaler)
         assert (fourfold.tiles, fourfold.bytes) == (2, 3200 * 20), "two passes, then smaller"
         assert fourfold.seconds == pytest.approx(1.0, rel=0.01)
 

@@ -34,7 +34,18 @@ def test_upscale(description: dict[str, Any]) -> None:
     assert body["image/*"]["schema"] == {"type": "string", "format": "binary"}
     assert body["multipart/form-data"]["schema"]["required"] == ["file"]
     names = [each["name"] for each in upscale["parameters"]]
-    assert names == ["model", "scale", "width", "height", "format", "quality", "lossless", "metadata", "x-upconv-timeout"]
+    assert names == [
+        "model",
+        "scale",
+        "width",
+        "height",
+        "format",
+        "quality",
+        "lossless",
+        "metadata",
+        "profile",
+        "x-upconv-timeout",
+    ]
     answers = upscale["responses"]
     assert set(answers) == {"200", "304", "400", "401", "404", "408", "413", "415", "422", "429", "500", "503"}
     assert set(answers["200"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/avif", "image/tiff"}

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pyvips
 
 from upconv.runtime import Upscaler, codecs
 from upconv.service.parameters import accepted_format
@@ -203,3 +204,15 @@ def test_decoders_do_not_upscale(client_with: Callable[..., Any], encoded: Encod
     with client_with(models=(nearest_x2, decoder)) as client:
         answer = client.post("/v1/upscale?model=decoder-test", content=encoded(), headers=PNG)
     assert (answer.status_code, answer.json()["detail"]) == (422, "decoder-test is made to decode, not to upscale pictures")
+
+
+def test_colours_stay_or_become_srgb(client: httpx.Client) -> None:
+    flat = pyvips.Image.new_from_array([[1] * 20] * 12) * [40, 200, 90]
+    wide = flat.cast("uchar").copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
+    given, profile = wide.pngsave_buffer(), wide.get("icc-profile-data")
+    kept = codecs.decode(client.post("/v1/upscale", content=given).content)
+    converted = codecs.decode(client.post("/v1/upscale?profile=srgb", content=given).content)
+    assert kept.metadata.icc == profile
+    assert np.abs(kept.samples[0, 0].astype(int) - wide(0, 0)).max() <= 1
+    assert converted.metadata.icc != profile
+    assert np.abs(converted.samples[0, 0].astype(int) - [40, 200, 90]).max() <= 2

@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-
 WORKERS = int(os.environ.get("WORKERS", "0"))
 """With one thread each; none asked for means what both libraries do by default, which is one with all threads."""
 

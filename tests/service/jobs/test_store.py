@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from upconv.service.jobs.job import Job, Order
+from upconv.service.jobs.job import Job
 from upconv.service.jobs.store import Store
+from upconv.service.parameters import UpscaleQuery
 
-ORDER = Order("model", 2.5, None, None, "png", 90, "keep", False)
+ORDER = UpscaleQuery(model="model", scale=2.5, format="png")
 
 
 def job(id: str, **values: Any) -> Job:
