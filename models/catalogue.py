@@ -114,6 +114,7 @@ CATALOGUE: dict[str, Entry] = {
         _trained("subpixel-s-x2", "nn.PixelShuffle, the control among the heads", "subpixel", 2, 50_604, 35.78),
         _trained("photo-s-x2", "for photographs as they are on the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51),
         _trained("upsample-s-x4", _NEAREST, "upsample", 4, 48_003, 30.24),
+        _trained("upsample-s-x3", _NEAREST, "upsample", 3, 48_003, 32.35),
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),
