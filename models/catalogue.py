@@ -115,6 +115,7 @@ CATALOGUE: dict[str, Entry] = {
         _trained("photo-s-x2", "for photographs as they are on the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51),
         _trained("upsample-s-x4", _NEAREST, "upsample", 4, 48_003, 30.24),
         _trained("upsample-s-x3", _NEAREST, "upsample", 3, 48_003, 32.35),
+        _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62),
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),
