@@ -13,6 +13,7 @@ from upconv.models.training import loop
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches
 from upconv.models.training.evaluation import held_out
+from upconv.runtime.errors import SourceError
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -44,7 +45,10 @@ def main(
             measured = "" if now.score is None else f"  {now.score.psnr_y:.2f} dB ({now.score.gain:+.2f} on bicubic)"
             bar.update(task, completed=now.step, description=f"loss {now.loss:.5f}{measured}")
 
-        best = loop.train(settings, patches, pairs, out, report=report)
+        try:
+            best = loop.train(settings, patches, pairs, out, report=report)
+        except SourceError as error:
+            raise SystemExit(f"error: {error}") from error
     print(f"best: {best.psnr_y:.3f} dB, {best.gain:+.3f} dB on bicubic; weights in {out / 'best.safetensors'}")
 
 

@@ -66,7 +66,8 @@ class TrainingConfig:
     """Arithmetic of the convolutions; weights, loss and optimiser stay in fp32."""
     seed: int = 0
     start: str | None = None
-    """Catalogue model whose weights training starts from; random ones where there is none."""
+    """Model whose weights training starts from: of the run of this name beside its own, else of the catalogue; random ones
+    where none is named."""
     degradation: Degradation | None = None
     """What low-resolution patches go through before the model sees them; nothing where there is none."""
     validation_jpeg: int | None = None

@@ -16,12 +16,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from upconv.models.catalogue import entry
+from upconv.models.catalogue import CATALOGUE
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.picture import LUMA
+from upconv.runtime.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ class Run:
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = _new_model(config, build).to(self.device)
-        self.average = _new_model(config, build).to(self.device).requires_grad_(False)
+        start = _start(config.start, out) if config.start else None
+        self.model = _new_model(config, build, start).to(self.device)
+        self.average = _new_model(config, build, start).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
         self.step, self.smooth_loss, self.seconds = 0, 0.0, 0.0
@@ -182,9 +184,16 @@ def averaged_weights(out: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _new_model(config: TrainingConfig, build: Callable[[TrainingConfig], nn.Module]) -> nn.Module:
+def _start(name: str, out: Path) -> Path:
+    beside = out.parent / name / "best.safetensors"
+    path = beside if beside.is_file() else CATALOGUE[name].weights if name in CATALOGUE else None
+    if path is None:
+        raise SourceError(f"{out.name} starts from the weights of {name}, which are not here; train it first, into {beside.parent}")
+    return path
+
+
+def _new_model(config: TrainingConfig, build: Callable[[TrainingConfig], nn.Module], path: Path | None) -> nn.Module:
     model = build(config)
-    path = entry(config.start).weights if config.start else None
     if path is not None:
         # A head of another scale starts anew; everything that fits is taken over.
         fitting = {

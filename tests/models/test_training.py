@@ -19,6 +19,7 @@ from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
 from upconv.models.training.loop import Progress, averaged_weights, learning_rate, train
 from upconv.models.upscalers import CompactUpscaler
+from upconv.runtime.errors import SourceError
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),
@@ -178,6 +179,14 @@ def test_a_run_can_start_from_a_catalogue_model(folder: Path, tmp_path: Path) ->
     start = load_file(CATALOGUE["upsample-s-x2"].weights or "")
     torch.testing.assert_close(weights["body.0.weight"], start["body.0.weight"])
     assert weights["head.weight"].shape == (32, 3, 6, 6)
+
+
+def test_a_run_can_start_from_one_beside_it(folder: Path, tmp_path: Path) -> None:
+    config = replace(TINY, start="first", steps=1, learning_rate=0.0)
+    with pytest.raises(SourceError, match="starts from the weights of first, which are not here; train it first"):
+        run(folder, tmp_path / "second", config=config)
+    first = run(folder, tmp_path / "first")
+    torch.testing.assert_close(run(folder, tmp_path / "second", config=config), first)
 
 
 def test_ssim_falls_with_noise(photograph: Callable[[int, int], np.ndarray]) -> None:

@@ -15,9 +15,6 @@ from upconv.runtime.errors import ParameterError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-LIVE_PARAMETERS = 100_000
-"""The largest of the models that are served where none is named: larger ones take a processor seconds a picture."""
-
 _FLAGS = {"models": "--model"}
 _SECRET = ("api_keys", "admin_key")
 """Seen by everybody on a command line, so that they are read from the environment alone."""
@@ -28,8 +25,7 @@ def serve() -> None:
 
     Every setting is also read from the environment, as UPCONV_PORT and so on; a flag wins. Keys are read from there
     alone: UPCONV_API_KEYS as NAME:KEY separated by commas, and UPCONV_ADMIN_KEY. Of a catalogue model the int8 form is
-    served where it is faster on this machine; its file is served as it is. Where no model is named, those of the
-    catalogue are served that are small enough for processors.
+    served where it is faster on this machine; its file is served as it is.
     """
 
 
@@ -114,7 +110,7 @@ def _settings(given: dict[str, Any]) -> Any:
     from upconv.service import Settings
 
     if "models" in given or "UPCONV_MODELS" not in os.environ:
-        brought = [name for name, entry in CATALOGUE.items() if entry.artifact.exists() and entry.parameters <= LIVE_PARAMETERS]
+        brought = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
         names = given.get("models") or sorted(brought, key=lambda name: name != DEFAULT)  # the service's default comes first
         given["models"] = tuple(_path(name, given.get("provider", "cpu")) for name in names)
     try:
