@@ -188,7 +188,9 @@ def _start(name: str, out: Path) -> Path:
     beside = out.parent / name / "best.safetensors"
     path = beside if beside.is_file() else CATALOGUE[name].weights if name in CATALOGUE else None
     if path is None:
-        raise SourceError(f"{out.name} starts from the weights of {name}, which are not here; train it first, into {beside.parent}")
+        raise SourceError(
+            f"{out.name} starts from the weights of {name}, which are not here; train it first, into {beside.parent}"
+        )
     return path
 
 
