@@ -21,8 +21,8 @@ from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.upscalers import CompactUpscaler
-from upconv.runtime.picture import LUMA
 from upconv.runtime.errors import SourceError
+from upconv.runtime.picture import LUMA
 
 
 @dataclass(frozen=True)
