@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 
 class UpsampleHead(nn.Sequential):
-    """Nearest-neighbour `nn.Upsample` followed by a 3x3 convolution: (N, C, H, W) to (N, out, scale*H, scale*W)."""
+    """Nearest-neighbour `nn.Upsample` followed by a convolution: (N, C, H, W) to (N, out, scale*H, scale*W).
+
+    The kernel is twice the scale less one, 3x3 for 2, so that every output pixel reaches beyond the pixel that it lies in: at four
+    times the size a 3x3 kernel in the middle of a pixel sees nothing else.
+    """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
         super().__init__(
             nn.Upsample(scale_factor=scale, mode="nearest"),
-            nn.Conv2d(channels, out_channels, 3, padding=1),
+            nn.Conv2d(channels, out_channels, 2 * scale - 1, padding=scale - 1),
         )
 
 
