@@ -103,16 +103,19 @@ def _help(name: str, field: FieldInfo) -> str:
 
 def _settings(given: dict[str, Any]) -> Any:
     import os
+    from concurrent.futures import ThreadPoolExecutor
 
     from pydantic import ValidationError
 
     from upconv.models.catalogue import CATALOGUE, DEFAULT
+    from upconv.runtime.cores import available_cores
     from upconv.service import Settings
 
     if "models" in given or "UPCONV_MODELS" not in os.environ:
         brought = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
         names = given.get("models") or sorted(brought, key=lambda name: name != DEFAULT)  # the service's default comes first
-        given["models"] = tuple(_path(name, given.get("provider", "cpu")) for name in names)
+        with ThreadPoolExecutor(available_cores()) as pool:
+            given["models"] = tuple(pool.map(lambda name: _path(name, given.get("provider", "cpu")), names))
     try:
         return Settings(**given)
     except ValidationError as error:
