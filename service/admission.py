@@ -142,7 +142,7 @@ class Place:
         """Bytes counted for it."""
         self._admission = admission
         self._in = False
-        self._cost_s = 0.0
+        self._cost_s: float | None = None
         self._advanced_s = 0.0
         """What of the cost is done."""
         self._lock = threading.Lock()
@@ -166,7 +166,7 @@ class Place:
     def advance(self, done: int, total: int) -> None:
         """Tell how many tiles are done, from any thread: work that is called off later says something about the pace too."""
         with self._lock:
-            cost_s = self._cost_s * done / total - self._advanced_s
+            cost_s = (self._cost_s or 0.0) * done / total - self._advanced_s
             if cost_s > 0:
                 self._advanced_s += cost_s
                 self._admission.advance(cost_s)
@@ -186,6 +186,6 @@ class Place:
         if self._in:
             self._admission.pictures -= 1
             self._in = False
-        if self._cost_s:
+        if self._cost_s is not None:
             self._admission.done(self._cost_s)
-            self._cost_s = 0.0
+            self._cost_s = None

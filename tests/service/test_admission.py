@@ -84,6 +84,8 @@ def test_pace_is_learned() -> None:
 def test_a_time_without_work_says_nothing_of_the_pace() -> None:
     clock = Clock()
     counted = admission(clock=clock)
+    with counted.place() as place:
+        place.expect(0, limit_s=8)  # of a tensor without elements
     for _ in range(50):
         with counted.place() as first, counted.place() as second, counted.place() as third:
             for place, cost_s in ((first, 0.1), (second, 0.2), (third, 0.3)):  # which do not add up to 0 when taken back
