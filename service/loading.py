@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from upconv.runtime import Picture, Target, Upscaler, open_model
+from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
 from upconv.service.registry import Entry, Registry, Signature
 from upconv.service.settings import Settings
@@ -46,16 +48,21 @@ def load(settings: Settings) -> Registry:
 
     Raises `ModelError`, `ContractError` or `ProviderError` where one cannot be used.
     """
+    paths = files(settings)
+    if not paths:
+        raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
+    with ThreadPoolExecutor(available_cores()) as pool:
+        opening = [pool.submit(_open, path, settings) for path in paths]
     entries: dict[str, Entry] = {}
     try:
-        for path in files(settings):
-            entry = _open(path, settings)
+        for future in opening:
+            entry = future.result()
             _refuse_twins(entry, entries)
             entries[entry.name] = entry
-        if not entries:
-            raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
     except BaseException:
-        Registry(entries).close()
+        for future in opening:
+            if future.exception() is None:
+                future.result().retire()
         raise
     return Registry(entries)
 

@@ -57,10 +57,11 @@ class Entry:
                 self._close()
 
     def retire(self) -> None:
-        """Close it as soon as nobody uses it."""
+        """Close it as soon as nobody uses it; once is enough."""
         with self._lock:
-            self._retired, unused = True, not self._uses
-        if unused:
+            close = not self._retired and not self._uses
+            self._retired = True
+        if close:
             self._close()
 
     def _close(self) -> None:

@@ -46,9 +46,10 @@ class ServeCommand(TyperCommand):
         elif given.pop("print_config", False):
             print(_settings(given).model_dump_json(indent=2))
         else:
+            settings = _settings(given)
             from upconv.service import serve as run
 
-            run(_settings(given))
+            run(settings)
 
 
 def _command() -> Any:
@@ -104,6 +105,7 @@ def _help(name: str, field: FieldInfo) -> str:
 def _settings(given: dict[str, Any]) -> Any:
     import os
     from concurrent.futures import ThreadPoolExecutor
+    from importlib import import_module
 
     from pydantic import ValidationError
 
@@ -115,7 +117,9 @@ def _settings(given: dict[str, Any]) -> Any:
         brought = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
         names = given.get("models") or sorted(brought, key=lambda name: name != DEFAULT)  # the service's default comes first
         with ThreadPoolExecutor(available_cores()) as pool:
-            given["models"] = tuple(pool.map(lambda name: _path(name, given.get("provider", "cpu")), names))
+            chosen = pool.map(lambda name: _path(name, given.get("provider", "cpu")), names)
+            import_module("upconv.service.server")  # takes as long as the choice does
+            given["models"] = tuple(chosen)
     try:
         return Settings(**given)
     except ValidationError as error:
