@@ -1,4 +1,4 @@
-"""The tile size that is fastest per pixel that is kept, found by measuring the model where it runs."""
+"""What a tile takes of memory, and the size that is fastest per pixel that is kept, by measuring the model where it runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,57 +26,77 @@ SIDES_PX = (128, 192, 256, 384, 512, 768, 1024)
 """What is chosen from."""
 
 BUDGET_S = 0.25
-"""Seconds that measuring may take."""
+"""Seconds that measuring speed may take."""
+
+MEMORY_PX = 64
+"""Side of the tile that tells what memory a pixel takes."""
 
 TILE_BYTES = 256 * 2**20
-"""Memory that a worker's tile may take."""
+"""Memory that a worker's tile may take, where it has twice as much."""
+
+LARGE_SHARE = 1 / 16
+"""Of a worker's memory, what its tile may take beyond that for `LARGE_GAIN`."""
 
 LIVE = 1.5
 """Memory that a run takes, per byte of its largest node: what else is alive then, and what the allocator rounds up."""
 
-GAIN = 0.97
-"""A larger tile has to save 3 % for the memory that it takes."""
+GAIN, LARGE_GAIN = 0.97, 0.9
+"""A larger tile has to save 3 % for the memory that it takes, and one beyond `TILE_BYTES` 10 %."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What was measured."""
 
-    seconds_per_px: dict[int, float]
-    """Of tiles of these sides, ascending."""
     bytes_per_px: float
     """Memory per input pixel of a tile."""
+    free_bytes: float
+    """Memory that was free for each worker."""
+    seconds_per_px: dict[int, float] = field(default_factory=dict)
+    """Of tiles of these sides, ascending; none where only memory was measured."""
 
     def tile_px(self, halo: Halo | None) -> int:
-        """The fastest side whose memory is within bounds."""
+        """The fastest side whose memory is within bounds; where no speed was measured, the largest up to `TILE_PX`."""
+        usual = min(TILE_BYTES, self.free_bytes / 2)
+        sides = [side for side in SIDES_PX if self._bytes(side) <= max(usual, self.free_bytes * LARGE_SHARE)]
+        if not self.seconds_per_px:
+            return max((side for side in sides if side <= TILE_PX), default=SIDES_PX[0])
         best, best_cost = SIDES_PX[0], math.inf
-        for side in (side for side in SIDES_PX if side * side * self.bytes_per_px <= TILE_BYTES):
+        for side in sides:
             kept = (side - _overlap(halo, "top", "bottom")) * (side - _overlap(halo, "left", "right"))
             cost = self._at(side) * side * side / kept if kept > 0 else math.inf
-            if cost < best_cost * GAIN:
+            if cost < best_cost * (GAIN if self._bytes(side) <= usual else LARGE_GAIN):
                 best, best_cost = side, cost
         return best
 
-    def most_px(self, workers: int) -> int:
+    @property
+    def most_px(self) -> int:
         """Pixels of the largest tile for which there is memory, when every worker has one."""
-        return max(1, int(available_bytes() / 2 / workers / max(1, self.bytes_per_px)))
+        return max(1, int(self.free_bytes / 2 / max(1, self.bytes_per_px)))
+
+    def _bytes(self, side: int) -> float:
+        return side * side * self.bytes_per_px
 
     def _at(self, side: int) -> float:
         """Seconds per pixel as measured, or as of the largest side that was: beyond a certain size it hardly changes."""
         return self.seconds_per_px[max(measured for measured in self.seconds_per_px if measured <= side)]
 
 
-def calibrate(model: Model) -> Calibration:
-    """Measure growing tiles for about `BUDGET_S`, in a session of its own."""
+def calibrate(model: Model, workers: int, *, speed: bool) -> Calibration:
+    """Measure the memory of a small tile or, for `speed`, growing ones for about `BUDGET_S`, in a session of its own."""
+    free_bytes = available_bytes() / workers
     with tempfile.TemporaryDirectory() as folder:
         provider, wishes = providers.short_name(model.provider), model.contract.session
         session = open_session(model.path, provider, profile=Path(folder, "profile"), wishes=wishes)
         # On a processor the thread's own time, which others do not change; an accelerator is waited for.
         clock = time.thread_time if model.provider == providers.NAMES["cpu"] else time.perf_counter
-        seconds_per_px = _seconds_per_px(replace(model, session=session), clock)
+        alone = replace(model, session=session)
+        seconds_per_px = _seconds_per_px(alone, clock) if speed else {}
+        largest = model.contract.fitted(*[max(seconds_per_px, default=MEMORY_PX)] * 2)
+        if not speed:
+            _seconds(alone, largest, clock)
         events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_bytes())
-    largest_px = math.prod(model.contract.fitted(*[max(seconds_per_px)] * 2))
-    return Calibration(seconds_per_px, LIVE * _largest_node_bytes(events) / largest_px)
+    return Calibration(LIVE * _largest_node_bytes(events) / math.prod(largest), free_bytes, seconds_per_px)
 
 
 def _largest_node_bytes(events: list[dict[str, Any]]) -> int:

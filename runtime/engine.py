@@ -23,7 +23,10 @@ from upconv.runtime.stop import Stop
 from upconv.runtime.tiling import Plan, Tile, plan
 
 LARGE_PX = 2_000_000
-"""Pictures with fewer pixels are not worth measuring the best tile for, and their memory is kept for the next."""
+"""Pictures with fewer pixels are not worth measuring the fastest tile for, and their memory is kept for the next."""
+
+HARMLESS_PX = 128**2
+"""Tiles of up to as many pixels are computed without asking what memory they take."""
 
 IDLE_S = 2.0
 """After so long without work, memory is given back: onnxruntime keeps up to twice what the largest tiles needed."""
@@ -51,8 +54,9 @@ class Engine:
     ) -> None:
         """`executor` is this machine where none is given, with a worker for each core.
 
-        `tile_px` is the side of a tile in input pixels, halo included; where none is given it is measured when the first
-        large picture comes. `exact` forbids halos that are smaller than the contract's.
+        `tile_px` is the side of a tile in input pixels, halo included; where none is given it is `TILE_PX` or as much of it
+        as memory allows, and for large pictures the fastest that was measured. `exact` forbids halos that are smaller
+        than the contract's.
         """
         self.model = model
         self.exact = exact
@@ -72,15 +76,13 @@ class Engine:
 
     def plan(self, height: int, width: int) -> Plan:
         """The tiles that a picture of this size becomes; raises `ImageTooLargeError` where it needs too much memory."""
-        contract = self.model.contract
-        small = plan(height, width, contract, self._tile_px or TILE_PX, exact=self.exact)
-        largest = small.tiles[0].area
-        if max(height * width, largest) < LARGE_PX or (self._tile_px and largest <= self._tile_px**2):
-            return small
-        measured = self._measured()
-        most_px = measured.most_px(self._executor.slots)
-        side = self._tile_px or measured.tile_px
-        best = plan(height, width, contract, side, exact=self.exact, most_px=math.isqrt(most_px))
+        contract, side = self.model.contract, self._tile_px
+        first = plan(height, width, contract, side or TILE_PX, exact=self.exact)
+        if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
+            return first
+        measured = self._measured(speed=height * width >= LARGE_PX and not side)
+        most_px = measured.most_px
+        best = plan(height, width, contract, side or measured.tile_px, exact=self.exact, most_px=math.isqrt(most_px))
         if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
             raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
         return best
@@ -133,11 +135,12 @@ class Engine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _measured(self) -> Calibration:
+    def _measured(self, *, speed: bool) -> Calibration:
         with self._calibrating:
-            if self._calibration is None:
-                self._calibration = calibrate(self.model)
-            return self._calibration
+            known = self._calibration
+            if known is None or (speed and not known.seconds_per_px):
+                self._calibration = known = calibrate(self.model, self._executor.slots, speed=speed)
+            return known
 
     def _work(self) -> None:
         while (jobs := self._next()) is not None:

@@ -214,21 +214,22 @@ def plan(
     """Tiles of the area of `tile_px` squared at most, in input pixels, halo included, for a picture of `height` by `width`.
 
     Among their shapes, the one is taken with which least is computed twice. A wide halo asks for larger tiles, up to
-    `most_px` a side. Where the exact one costs more than `MAX_WASTE`, the smallest is taken that
+    `most_px` a side. Where the exact one costs more than `MAX_WASTE`, or tiles beyond that, the smallest is taken that
     differs by at most `MAX_STEPS`, unless `exact`.
 
     A model without a finite halo gets one tile: the whole picture.
     """
     halo = contract.halo if isinstance(contract.halo, Halo) else None
     whole = _plan(height, width, contract, tile_px, most_px, halo, None)
-    if exact or halo is None or whole.waste <= MAX_WASTE:
+    fits = whole.tiles[0].area <= most_px**2
+    if exact or halo is None or (whole.waste <= MAX_WASTE and fits):
         return whole
     for deviation in contract.halo_deviation:
         if deviation.steps <= MAX_STEPS:
             side = deviation.halo_px
             smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
             other = _plan(height, width, contract, tile_px, most_px, smaller, deviation)
-            return min(whole, other, key=lambda plan: plan.computed_px)
+            return min(whole, other, key=lambda plan: plan.computed_px) if fits else other
     return whole
 
 

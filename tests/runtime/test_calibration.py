@@ -29,19 +29,43 @@ WIDE = Halo(top=100, bottom=100, left=100, right=100)
 def test_the_fastest_side_per_kept_pixel_is_taken(
     nanoseconds: dict[int, float], bytes_per_px: float, halo: Halo, side: int
 ) -> None:
-    assert Calibration({px: ns * 1e-9 for px, ns in nanoseconds.items()}, bytes_per_px).tile_px(halo) == side
+    seconds_per_px = {px: ns * 1e-9 for px, ns in nanoseconds.items()}
+    assert Calibration(bytes_per_px, 2**30, seconds_per_px).tile_px(halo) == side
 
 
-def test_workers_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("bytes_per_px", "free_bytes", "side"),
+    [
+        (1000, 2**30, 384),
+        (12_000, 2**30, 128),
+        (12_000, 2**34, 256),  # beyond the usual, as there is plenty
+        (1000, 2**27, 256),  # half of what is free is less than the usual
+        (12_000, 2**20, 128),  # the smallest, whatever it takes: it is halved where it fails
+    ],
+)
+def test_without_speeds_memory_decides(bytes_per_px: float, free_bytes: float, side: int) -> None:
+    assert Calibration(bytes_per_px, free_bytes).tile_px(SEVEN) == side
+
+
+def test_a_tile_beyond_the_usual_memory_has_to_gain_more() -> None:
+    plenty, even = 2**36, {128: 1e-6}
+    assert Calibration(100, plenty, even).tile_px(SEVEN) == 768
+    assert Calibration(2000, plenty, even).tile_px(SEVEN) == 256  # 384 would save 4 %
+    assert Calibration(12_000, plenty, even).tile_px(SEVEN) == 256  # of what 128 costs, it saves 11 %
+
+
+def test_workers_share_the_memory(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "available_bytes", lambda: 8_000_000)
-    measured = Calibration({128: 1e-6}, 100)
-    assert measured.most_px(1) == 40_000
-    assert measured.most_px(4) == 10_000
+    assert calibrate(open_model(nearest_x2), 4, speed=False).free_bytes == 2_000_000
+    assert Calibration(100, 8_000_000).most_px == 40_000
+    assert Calibration(100, 2_000_000).most_px == 10_000
 
 
-def test_a_model_is_measured_where_it_runs(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = calibrate(open_model(nearest_x2))
-    assert min(measured.seconds_per_px) == 128
+@pytest.mark.parametrize("speed", [False, True])
+def test_a_model_is_measured_where_it_runs(nearest_x2: Path, speed: bool) -> None:
+    measured = calibrate(open_model(nearest_x2), 1, speed=speed)
+    assert min(measured.seconds_per_px, default=128) == 128
+    assert bool(measured.seconds_per_px) is speed
     assert all(seconds >= 0 for seconds in measured.seconds_per_px.values())
     # Three floats in and twelve out for each pixel.
     assert measured.bytes_per_px == pytest.approx(calibration.LIVE * 4 * 15)
@@ -55,5 +79,5 @@ def test_a_slow_model_is_measured_once(nearest_x2: Path, monkeypatch: pytest.Mon
         return 10.0
 
     monkeypatch.setattr(calibration, "_seconds", slow)
-    assert list(calibrate(open_model(nearest_x2)).seconds_per_px) == [128]
+    assert list(calibrate(open_model(nearest_x2), 1, speed=True).seconds_per_px) == [128]
     assert len(runs) == 1

@@ -13,12 +13,14 @@ import pytest
 
 from upconv.runtime import engine as engine_module
 from upconv.runtime.calibration import Calibration
-from upconv.runtime.contract import Halo, NoHalo
+from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
 from upconv.runtime.engine import Engine, PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.schedule import Priority
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.stop import Stop
+
+FREE_BYTES = 16e9
 
 
 @pytest.fixture
@@ -265,28 +267,27 @@ def test_a_tile_at_fault_does_not_take_its_batch_along(model: Model) -> None:
                 future.result(10)
 
 
-def test_large_pictures_are_measured_once_and_leave_no_memory_behind(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Model] = []
+def test_memory_is_measured_for_small_pictures_and_speed_for_large_ones(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
 
-    def measured(model: Model) -> Calibration:
-        calls.append(model)
-        return Calibration({128: 1e-6}, 100)
+    def measured(_: Model, workers: int, *, speed: bool) -> Calibration:
+        assert workers == 2
+        calls.append(speed)
+        return Calibration(100, FREE_BYTES, {128: 1e-6} if speed else {})
 
     monkeypatch.setattr(engine_module, "calibrate", measured)
     gate = Gate(slots=2)
     gate.open.set()
     with Engine(model, executor=gate) as engine:
-        engine.enlarge(noise(60, 70))
-        assert calls == []
-        assert gate.released == 0
-        for _ in range(2):
-            engine.enlarge(noise(2000, 1100))
-        assert calls == [model]
-    assert gate.released == 2
+        for height, width, expected in ((60, 70, []), (300, 400, [False]), (2000, 1100, [False, True])):
+            for _ in range(2):
+                engine.enlarge(noise(height, width))
+                assert calls == expected
+    assert gate.released == 2, "memory is given back after each of the large ones"
 
 
 def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "calibrate", lambda _: Calibration({128: 1e-6}, 1e6))
+    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, FREE_BYTES))
     whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
     with Engine(replace(model, contract=whole), workers=1) as engine:
         assert len(engine.plan(1000, 1000).tiles) == 1
@@ -295,15 +296,30 @@ def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypat
 
 
 def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = model.contract.model_copy(update={"halo": Halo(top=300, bottom=300, left=300, right=300)})
-    with Engine(replace(model, contract=wide), workers=1) as engine:
+    with Engine(with_wide_halo(model), workers=1) as engine:
         for bytes_per_px, fits in ((1000, True), (1e9, False)):
-            monkeypatch.setattr(engine, "_calibration", Calibration({128: 1e-6}, bytes_per_px))
+            monkeypatch.setattr(engine, "_calibration", Calibration(bytes_per_px, FREE_BYTES, {128: 1e-6}))
             if fits:
                 assert engine.plan(3000, 3000).waste < 9
             else:
                 with pytest.raises(ImageTooLargeError, match=r"300 above.* GiB"):
                     engine.plan(3000, 3000)
+
+
+@pytest.mark.parametrize(("bytes_per_px", "halo_px"), [(1000, None), (30_000, 10)])
+def test_a_picture_too_large_for_one_tile_takes_the_smaller_halo(
+    model: Model, monkeypatch: pytest.MonkeyPatch, bytes_per_px: float, halo_px: int | None
+) -> None:
+    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(bytes_per_px, FREE_BYTES))
+    with Engine(with_wide_halo(model, HaloDeviation(halo_px=10, steps=0.1, share=0.0)), workers=1) as engine:
+        plan = engine.plan(800, 800)
+        assert (plan.deviation.halo_px if plan.deviation else None) == halo_px
+        assert plan.tiles[0].area * bytes_per_px < FREE_BYTES / 2
+
+
+def with_wide_halo(model: Model, *deviations: HaloDeviation) -> Model:
+    wide = {"halo": Halo(top=300, bottom=300, left=300, right=300), "halo_deviation": deviations}
+    return replace(model, contract=model.contract.model_copy(update=wide))
 
 
 def test_memory_is_given_back_once_when_nothing_comes(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
