@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
@@ -9,7 +10,10 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -21,8 +25,8 @@ PROGRAM = "from upconv.service import Settings, serve; serve(Settings())"
 
 
 @contextmanager
-def process(models: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "UPCONV_MODELS": str(models), "UPCONV_PORT": "0", "UPCONV_WORKERS": "1"}
+def process(models: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "UPCONV_MODELS": str(models), "UPCONV_PORT": "0", "UPCONV_WORKERS": "1", **more}
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
@@ -90,3 +94,38 @@ def test_port_in_use(nearest_x2: Path) -> None:
 def test_answers_do_not_wait_for_acknowledgements(nearest_x2: Path) -> None:
     with server._listen(Settings(models=(nearest_x2,), port=0)) as listener:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_spans_reach_a_collector(nearest_x2: Path, encoded: Callable[..., bytes]) -> None:
+    spans = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+    received: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        Thread(target=collector.serve_forever, daemon=True).start()
+        traced = {"UPCONV_TRACING": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
+        with process(nearest_x2, **traced, OTEL_SERVICE_NAME="enlarger") as running:
+            assert running.stdout is not None
+            url = running.stdout.readline().split()[-1]
+            assert httpx.post(f"{url}/v1/upscale", content=encoded("png", 20, 10), timeout=60).status_code == 200
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(30) == 0, "what is not sent yet goes out before the end"
+        collector.shutdown()
+    (path, body), *_ = received
+    request = spans.ExportTraceServiceRequest.FromString(body)
+    resource, (span,) = request.resource_spans[0].resource, request.resource_spans[0].scope_spans[0].spans
+    assert (path, span.name) == ("/v1/traces", "POST /v1/upscale")
+    assert {"service.name": "enlarger"}.items() <= texts(resource.attributes).items()
+    assert "infer;dur=" in texts(span.attributes)["upconv.server-timing"]
+
+
+def texts(attributes: Any) -> dict[str, str]:
+    return {attribute.key: attribute.value.string_value for attribute in attributes}
