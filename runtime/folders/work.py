@@ -80,14 +80,14 @@ def _carry_out(job: Job, upscaler: Upscaler, options: Options, stop: Stop) -> Ou
 
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
     animation = _animation(job.source, name, options)
-    first = animation.frames[0]
-    after = options.target.size(first.width, first.height, upscaler.scale)
+    before = animation.strip.width, animation.frame_height
+    after = options.target.size(*before, upscaler.scale)
     codecs.check_size(name, *after)
     data, conversions = _encoded(animation.map(enlarged), name, options)
     _go_on(stop)
     _place(job.destination, data)
-    said = _misnamed(job.source, first.format, name)
-    return Outcome(job, "done", (first.width, first.height), after, conversions=(*said, *conversions))
+    said = _misnamed(job.source, animation.strip.format, name)
+    return Outcome(job, "done", before, after, conversions=(*said, *conversions))
 
 
 def _naming(job: Job, sentence: str) -> str:
@@ -106,7 +106,7 @@ def _animation(source: Path, name: str, options: Options) -> codecs.Animation:
     try:
         if options.frames and name in codecs.ANIMATED:
             return codecs.decode_frames(data, options.max_pixels)
-        return codecs.Animation((codecs.decode(data, options.max_pixels),), (0,))
+        return codecs.Animation(codecs.decode(data, options.max_pixels), (0,))
     except UpconvError as error:
         raise type(error)(f"{source}: {error}") from error
 
@@ -118,10 +118,10 @@ def _prepared(picture: Picture, options: Options) -> Picture:
 
 
 def _encoded(animation: codecs.Animation, name: str, options: Options) -> tuple[bytes, tuple[str, ...]]:
-    if len(animation.frames) > 1 or name not in codecs.WRITABLE:
+    if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
         data, noted = codecs.encode_frames(animation, name, options.quality, lossless=options.lossless)
-        return data, noted.frames[0].conversions
-    data, picture = codecs.encode(animation.frames[0], name, options.quality, lossless=options.lossless)
+        return data, noted.strip.conversions
+    data, picture = codecs.encode(animation.strip, name, options.quality, lossless=options.lossless)
     return data, picture.conversions
 
 

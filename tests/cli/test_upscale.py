@@ -105,7 +105,7 @@ def test_names_that_are_no_text(tmp_path: Path, photograph: Photograph) -> None:
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
 def test_every_frame(suffix: str, tmp_path: Path) -> None:
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
-    (tmp_path / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation(frames, (50, 60, 70)), "gif")[0])
+    (tmp_path / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation.of(frames, (50, 60, 70)), "gif")[0])
     done = upconv("upscale", tmp_path / "a.gif", "-o", tmp_path / f"b.{suffix}", *MODEL, "--frames")
     assert done.returncode == 0, done.stderr
     animation = codecs.decode_frames((tmp_path / f"b.{suffix}").read_bytes())

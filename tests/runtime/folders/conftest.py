@@ -32,7 +32,7 @@ def album(tmp_path: Path) -> Callable[..., Path]:
             format = codecs.SUFFIXES[path.suffix.lower()]
             samples = np.full((6, 8, 3), 10 * n + 10, np.uint8)
             if format == "gif":
-                path.write_bytes(codecs.encode_frames(codecs.Animation((Picture(samples),), (100,)), "gif")[0])
+                path.write_bytes(codecs.encode_frames(codecs.Animation(Picture(samples), (100,)), "gif")[0])
             else:
                 path.write_bytes(codecs.encode(Picture(samples), format)[0])
         return folder

@@ -213,7 +213,7 @@ def test_profile_and_metadata_are_as_asked(
 def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder = album()
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
-    (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation(frames, (50, 60, 70)), "gif")[0])
+    (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation.of(frames, (50, 60, 70)), "gif")[0])
     outcome = enlarge(folder, tmp_path / "moving", doubler, Options(frames=True))["a.gif"]
     animation = codecs.decode_frames(outcome.job.destination.read_bytes())
     assert [frame.samples.shape[:2] for frame in animation.frames] == [(12, 16)] * 3
