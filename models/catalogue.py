@@ -105,6 +105,8 @@ def _autoencoder(part: Literal["encoder", "decoder"], summary: str, shape: tuple
 
 _NEAREST = "nearest nn.Upsample and a convolution"
 _TRANSPOSED = "nn.ConvTranspose2d"
+_M: dict[str, Any] = {"channels": 64, "depth": 12, "block": 2}
+"""The body of the larger models."""
 
 CATALOGUE: dict[str, Entry] = {
     entry.name: entry
@@ -117,6 +119,7 @@ CATALOGUE: dict[str, Entry] = {
         _trained("deconv-s-x3", _TRANSPOSED, "deconv", 3, 54_915, 32.40),
         _trained("upsample-s-x4", _NEAREST, "upsample", 4, 51_843, 30.52),
         _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62),
+        _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 35.93, **_M),
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),
