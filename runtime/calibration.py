@@ -41,6 +41,9 @@ LIVE = 2.0
 """Memory that a run takes, per byte of its largest node: what else is alive then, and what the allocator rounds up. Found
 to be between 1.1 and 3 for the bundled models and an RRDBNet of 23 blocks."""
 
+UNKNOWN_BYTES_PER_PX = 1536.0
+"""What is assumed where it cannot be measured: as much as any bundled model takes."""
+
 GAIN, LARGE_GAIN = 0.97, 0.9
 """A larger tile has to save 3 % for the memory that it takes, and one beyond `TILE_BYTES` 10 %."""
 
@@ -86,7 +89,11 @@ class Calibration:
 def calibrate(model: Model, workers: int, *, speed: bool) -> Calibration:
     """Measure the memory of a small tile or, for `speed`, growing ones for about `BUDGET_S`, in a session of its own."""
     free_bytes = available_bytes() / workers
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        place = tempfile.TemporaryDirectory()
+    except OSError:  # nowhere to write, so that onnxruntime cannot give its account
+        return Calibration(UNKNOWN_BYTES_PER_PX, free_bytes)
+    with place as folder:
         provider, wishes = providers.short_name(model.provider), model.contract.session
         session = open_session(model.path, provider, profile=Path(folder, "profile"), wishes=wishes)
         # On a processor the thread's own time, which others do not change; an accelerator is waited for.

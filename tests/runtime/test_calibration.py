@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,9 @@ def test_a_slow_model_is_measured_once(nearest_x2: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(calibration, "_seconds", slow)
     assert list(calibrate(open_model(nearest_x2), 1, speed=True).seconds_per_px) == [128]
     assert len(runs) == 1
+
+
+def test_without_a_place_to_write_memory_is_assumed(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(nearest_x2))
+    measured = calibrate(open_model(nearest_x2), 1, speed=True)
+    assert (measured.bytes_per_px, measured.tile_px(SEVEN)) == (calibration.UNKNOWN_BYTES_PER_PX, 384)

@@ -19,8 +19,9 @@ import uvicorn
 from fastapi import FastAPI
 from onnx import helper
 
-from upconv.runtime import Contract, Model, Picture, codecs
+from upconv.runtime import Contract, Picture, codecs
 from upconv.runtime.contract import KEY
+from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.session import Tensor
 from upconv.runtime.stop import Stop
 from upconv.service import Settings, create_app
@@ -154,16 +155,16 @@ class Gate:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """From `gate.tiles = 0` on, models wait at the gate; to be used after the models are warm."""
+    """From `gate.tiles = 0` on, tiles wait at the gate; to be used after the models are warm."""
     gate = Gate()
-    run = Model.run
+    run = LocalExecutor.run
 
-    def wait(model: Model, tensor: Tensor, stop: Stop | None = None) -> Tensor:
+    def wait(executor: LocalExecutor, tensor: Tensor, stop: Stop) -> Tensor:
         gate.tiles += 1
         assert gate.opened.wait(30)
-        return run(model, tensor, stop)
+        return run(executor, tensor, stop)
 
-    monkeypatch.setattr(Model, "run", wait)
+    monkeypatch.setattr(LocalExecutor, "run", wait)
     return gate
 
 
