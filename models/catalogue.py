@@ -121,6 +121,7 @@ CATALOGUE: dict[str, Entry] = {
         _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62),
         _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 35.93, **_M),
         _trained("deconv-m-x4", f"{_TRANSPOSED}, nine times the parameters", "deconv", 4, 457_219, 30.68, **_M),
+        _trained("photo-m-x2", "as photo-s-x2, nine times the parameters", "deconv", 2, 451_843, 35.70, **_M),
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),
