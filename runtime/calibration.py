@@ -55,7 +55,7 @@ class Calibration:
     bytes_per_px: float
     """Memory per input pixel of a tile."""
     free_bytes: float
-    """Memory that was free for each worker."""
+    """Memory that was free for each worker then."""
     seconds_per_px: dict[int, float] = field(default_factory=dict)
     """Of tiles of these sides, ascending; none where only memory was measured."""
 
@@ -73,10 +73,9 @@ class Calibration:
                 best, best_cost = side, cost
         return best
 
-    @property
-    def most_px(self) -> int:
-        """Pixels of the largest tile for which there is memory, when every worker has one."""
-        return max(1, int(self.free_bytes / 2 / max(1, self.bytes_per_px)))
+    def most_px(self, free_bytes: float) -> int:
+        """Pixels of the largest tile for which there is memory, where so much is free for each worker now."""
+        return max(1, int(free_bytes / 2 / max(1, self.bytes_per_px)))
 
     def _bytes(self, side: int) -> float:
         return side * side * self.bytes_per_px

@@ -17,6 +17,7 @@ from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
+from upconv.runtime.memory import available_bytes, trim_often
 from upconv.runtime.schedule import OnTile, Priority, Request, Schedule, Work
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.stop import Stop
@@ -58,6 +59,7 @@ class Engine:
         as memory allows, and for large pictures the fastest that was measured. `exact` forbids halos that are smaller
         than the contract's.
         """
+        trim_often()
         self.model = model
         self.exact = exact
         self._tile_px = tile_px
@@ -81,7 +83,7 @@ class Engine:
         if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
             return first
         measured = self._measured(speed=height * width >= LARGE_PX and not side)
-        most_px = measured.most_px
+        most_px = measured.most_px(available_bytes() / self._executor.slots)
         best = plan(height, width, contract, side or measured.tile_px, exact=self.exact, most_px=math.isqrt(most_px))
         if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
             raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)

@@ -71,7 +71,8 @@ class Request:
 
     def __post_init__(self) -> None:
         self.waiting = deque(self.work.plan.tiles)
-        self.future.add_done_callback(lambda _: self.stop.say())
+        stop = self.stop  # and not the request, which would go in a circle, and keep its picture until Python looks for such
+        self.future.add_done_callback(lambda _: stop.say())
 
     @property
     def over(self) -> bool:

@@ -56,10 +56,10 @@ class Model:
 
     def release(self) -> None:
         """Give back the memory that large tensors took: onnxruntime does so only at the end of a run, so of a tiny one."""
-        if self.contract.input is None:
+        if self.contract.input is None or not self.contract.session.arena:
             return
         options = ort.RunOptions()
-        arenas = "cpu:0" if self.provider == providers.NAMES["cpu"] else "cpu:0;gpu:0"
+        arenas = "cpu:0;gpu:0" if self.provider == providers.NAMES["cuda"] else "cpu:0"
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arenas)
         tiny = np.zeros((1, self.contract.input.channels, *self.contract.fitted(1, 1)), np.float32)
         self.session.run(None, {self.session.get_inputs()[0].name: tiny}, options)

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from upconv.runtime.errors import ParameterError
-from upconv.service import heap, tracing
+from upconv.service import tracing
 from upconv.service.app import create_app
 from upconv.service.journal import Handler, new_journal
 from upconv.service.settings import Settings
@@ -33,7 +33,6 @@ def serve(settings: Settings) -> None:
     `ParameterError` where the address cannot be listened on.
     """
     _refuse_several()
-    heap.few_arenas()
     # Each of the loop's own steps may wait this long for the interpreter while threads convert pixels; 5 ms is what Python sets.
     sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)

@@ -58,8 +58,13 @@ def test_a_tile_beyond_the_usual_memory_has_to_gain_more() -> None:
 def test_workers_share_the_memory(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "available_bytes", lambda: 8_000_000)
     assert calibrate(open_model(nearest_x2), 4, speed=False).free_bytes == 2_000_000
-    assert Calibration(100, 8_000_000).most_px == 40_000
-    assert Calibration(100, 2_000_000).most_px == 10_000
+
+
+def test_a_tile_may_take_half_of_what_is_free_now() -> None:
+    measured = Calibration(100, free_bytes=2_000_000)
+    assert measured.most_px(8_000_000) == 40_000
+    assert measured.most_px(2_000_000) == 10_000
+    assert measured.most_px(0) == 1
 
 
 @pytest.mark.parametrize("speed", [False, True])

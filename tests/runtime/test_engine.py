@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,15 @@ def test_closing_cancels_what_waits(model: Model) -> None:
         engine.submit(filled(engine, 0, 8))
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Without the search for objects that refer to themselves in a circle."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_a_picture_is_let_go_when_it_is_done(model: Model) -> None:
     with Engine(model, workers=2, tile_px=16) as engine:
         work = filled(engine, 1, 40)
@@ -198,7 +208,6 @@ def test_a_picture_is_let_go_when_it_is_done(model: Model) -> None:
         del work
         deadline = time.monotonic() + 5
         while any(ref() is not None for ref in kept) and time.monotonic() < deadline:
-            gc.collect()
             time.sleep(0.01)
         assert [ref() for ref in kept] == [None, None]
 
@@ -288,14 +297,19 @@ def test_memory_is_measured_for_small_pictures_and_speed_for_large_ones(model: M
 
 def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, FREE_BYTES))
+    free = [FREE_BYTES]
+    monkeypatch.setattr(engine_module, "available_bytes", lambda: free[0])
     whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
     with Engine(replace(model, contract=whole), workers=1) as engine:
         assert len(engine.plan(1000, 1000).tiles) == 1
         with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
             engine.plan(3000, 3000)
+        free[0] *= 4
+        assert len(engine.plan(3000, 3000).tiles) == 1, "what is free now counts, not what was"
 
 
 def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "available_bytes", lambda: FREE_BYTES)
     with Engine(with_wide_halo(model), workers=1) as engine:
         for bytes_per_px, fits in ((1000, True), (1e9, False)):
             monkeypatch.setattr(engine, "_calibration", Calibration(bytes_per_px, FREE_BYTES, {128: 1e-6}))
@@ -311,6 +325,7 @@ def test_a_picture_too_large_for_one_tile_takes_the_smaller_halo(
     model: Model, monkeypatch: pytest.MonkeyPatch, bytes_per_px: float, halo_px: int | None
 ) -> None:
     monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(bytes_per_px, FREE_BYTES))
+    monkeypatch.setattr(engine_module, "available_bytes", lambda: FREE_BYTES)
     with Engine(with_wide_halo(model, HaloDeviation(halo_px=10, steps=0.1, share=0.0)), workers=1) as engine:
         plan = engine.plan(800, 800)
         assert (plan.deviation.halo_px if plan.deviation else None) == halo_px

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from upconv.runtime.contract import Session
 from upconv.runtime.executors import MAX_SHAPES, LocalExecutor
-from upconv.runtime.session import Model, open_model
+from upconv.runtime.session import Model, open_model, open_session
 from upconv.runtime.stop import Stop
 
 
@@ -21,3 +23,13 @@ def test_memory_is_given_back_after_many_shapes(
         for _ in range(2):
             assert executor.run(np.zeros((1, 3, 4, width), np.float32), Stop()).shape == (1, 3, 8, 2 * width)
     assert len(calls) == released
+
+
+@pytest.mark.parametrize("arena", [True, False])
+def test_memory_is_given_back_with_and_without_an_arena(arena: bool, nearest_x2: Path) -> None:
+    wishes = Session(arena=arena)
+    model = open_model(nearest_x2)
+    contract = model.contract.model_copy(update={"session": wishes})
+    executor = LocalExecutor(replace(model, contract=contract, session=open_session(nearest_x2, wishes=wishes)), slots=1)
+    executor.run(np.zeros((1, 3, 4, 4), np.float32), Stop())
+    executor.release()

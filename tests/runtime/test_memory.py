@@ -1,10 +1,40 @@
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from upconv.runtime import memory
 from upconv.runtime.memory import available_bytes
+
+KEPT_MB = """
+import resource, sys, threading
+from pathlib import Path
+import numpy as np
+from upconv.runtime import memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+def work():
+    barrier.wait()  # so that each has a heap of its own
+    for _ in range(3):
+        np.ones(3_000_000)
+
+memory.trim_often()
+barrier, before = threading.Barrier(4), resident()
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+memory.give_back()
+print(resident() - before)
+"""
 
 
 @pytest.mark.parametrize(
@@ -29,3 +59,21 @@ def test_the_tighter_of_machine_and_container_counts(files: dict[str, str], free
 
 def test_a_system_that_says_nothing_has_some_memory(tmp_path: Path) -> None:
     assert available_bytes(tmp_path, tmp_path / "none") > 2**30
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries return what is free by themselves")
+@pytest.mark.parametrize(
+    ("environment", "kept"),
+    [({}, False), ({"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=67108864:glibc.malloc.mmap_threshold=33554432"}, True)],
+)
+def test_freed_memory_goes_back_unless_the_environment_says_otherwise(environment: dict[str, str], kept: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KEPT_MB], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    assert (float(done.stdout) > 15) is kept, done.stdout
+
+
+def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    memory.trim_often()
+    memory.give_back()

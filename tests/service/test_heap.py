@@ -26,9 +26,3 @@ def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
     anyio.run(run)
     assert len(calls) == 2, "twice there was work"
-
-
-def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
-    heap.few_arenas()
-    memory.give_back()
