@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from upconv.models.training import loop
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches
 from upconv.models.training.evaluation import held_out
-from upconv.runtime.errors import SourceError
+from upconv.runtime.errors import Cancelled, SourceError
+from upconv.runtime.stop import Stop
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -32,11 +34,14 @@ def main(
     try:
         settings = TrainingConfig.load(path)
         spoil = settings.degradation.apply if settings.degradation else None
-        patches = Patches.from_folder(data, settings.model.scale, settings.patch_px, settings.keep, spoil)
+        patches = Patches.from_folder(data, settings.model.scale, settings.patch_px, settings.keep, settings.reductions, spoil)
         pairs = held_out(validation, settings.model.scale, crop_px=384, jpeg_quality=settings.validation_jpeg)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    print(f"{len(patches.places)} patches of {len(patches.pairs)} photographs, {len(pairs)} held out", flush=True)
+    stop = Stop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.say())
+    print(f"{len(patches.places)} patches of {len(patches.pairs)} pictures, {len(pairs)} held out", flush=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns) as bar:
         task = bar.add_task("", total=settings.steps)
@@ -46,8 +51,8 @@ def main(
             bar.update(task, completed=now.step, description=f"loss {now.loss:.5f}{measured}")
 
         try:
-            best = loop.train(settings, patches, pairs, out, report=report)
-        except SourceError as error:
+            best = loop.train(settings, patches, pairs, out, report=report, stop=stop)
+        except (SourceError, Cancelled) as error:
             raise SystemExit(f"error: {error}") from error
     print(f"best: {best.psnr_y:.3f} dB, {best.gain:+.3f} dB on bicubic; weights in {out / 'best.safetensors'}")
 

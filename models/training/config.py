@@ -62,6 +62,8 @@ class TrainingConfig:
     """Per step, for the averaged weights that are validated and shipped."""
     keep: float = 0.5
     """Share of candidate patches that is used: the ones with the strongest gradients."""
+    reductions: tuple[float, ...] = (1.0,)
+    """Sizes that patches are cut at, as shares of each photograph's own: reduced, a photograph is sharper and shows more in a patch."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """Arithmetic of the convolutions; weights, loss and optimiser stay in fp32."""
     seed: int = 0

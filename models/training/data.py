@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +39,7 @@ def load_image(path: Path, *, sharpen: bool) -> Image.Image:
 def sharpened(image: Image.Image) -> Image.Image:
     """`image` reduced as `load_image` does."""
     longer = max(image.size)
-    factor = 0.5 if longer >= 1600 else 0.67 if longer >= 900 else 1.0
-    if factor == 1.0:
-        return image
-    return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+    return _reduced(image, 0.5 if longer >= 1600 else 0.67 if longer >= 900 else 1.0)
 
 
 def low_high(image: Image.Image, scale: int) -> tuple[Pixels, Pixels]:
@@ -67,12 +64,19 @@ class Patches:
     """What is done to each low-resolution patch, if anything."""
 
     @classmethod
-    def from_folder(cls, folder: Path, scale: int, patch_px: int, keep: float, spoil: Spoil | None = None) -> Patches:
-        """Patches of the images below `folder`, the share `keep` of them with the strongest gradients."""
+    def from_folder(
+        cls,
+        folder: Path,
+        scale: int,
+        patch_px: int,
+        keep: float,
+        reductions: Sequence[float] = (1.0,),
+        spoil: Spoil | None = None,
+    ) -> Patches:
+        """Patches of the images below `folder`, each at the sizes `reductions`; the share `keep` with the strongest gradients."""
+        images = (load_image(path, sharpen=True) for path in image_paths(folder))
         try:
-            return cls.from_images(
-                (load_image(path, sharpen=True) for path in image_paths(folder)), scale, patch_px, keep, spoil
-            )
+            return cls.from_images((_reduced(i, by) for i in images for by in reductions), scale, patch_px, keep, spoil)
         except ValueError as error:
             raise ValueError(f"{folder}: {error}") from error
 
@@ -106,6 +110,12 @@ class Patches:
         b = high[row * scale : (row + side) * scale, column * scale : (column + side) * scale]
         a, b = _turned(a, turn, mirror), _turned(b, turn, mirror)
         return (a if self.spoil is None else self.spoil(np.ascontiguousarray(a), random)), b
+
+
+def _reduced(image: Image.Image, by: float) -> Image.Image:
+    if by == 1.0:
+        return image
+    return image.resize((round(image.width * by), round(image.height * by)), Image.Resampling.BICUBIC)
 
 
 def _candidates(pairs: Iterable[tuple[Pixels, Pixels]], patch_px: int) -> Iterator[tuple[tuple[int, int, int], float]]:

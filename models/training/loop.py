@@ -21,8 +21,12 @@ from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.upscalers import CompactUpscaler
-from upconv.runtime.errors import SourceError
+from upconv.runtime.errors import Cancelled, SourceError
 from upconv.runtime.picture import LUMA
+from upconv.runtime.stop import Stop
+
+CHECKPOINT_S = 300.0
+"""Seconds of training that are lost at most where the machine goes down."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +47,28 @@ def train(
     *,
     build: Callable[[TrainingConfig], nn.Module] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
-    stop_after: int | None = None,
+    stop: Stop | None = None,
 ) -> Score:
-    """Train until `config.steps` (or `stop_after`), going on from `out`'s checkpoint where there is one.
+    """Train until `config.steps`, going on from `out`'s checkpoint where there is one.
 
     `build` makes the module, `configured` where there is none; torch's generator is seeded before it is called.
-    Writes `checkpoint.pt`, `log.csv` and, whenever validation improves, `best.safetensors` into `out`.
+    Writes `checkpoint.pt`, `log.csv` and, whenever validation improves, `best.safetensors` into `out`; a checkpoint every
+    five minutes too.
     Two runs of one configuration on one machine give equal bits, interrupted or not.
-    Returns the best validation score.
+    Returns the best validation score; raises `Cancelled`, after a checkpoint, where `stop` is said before the last step.
     """
     out.mkdir(parents=True, exist_ok=True)
     run = Run(config, out, build or configured)
-    while run.step < min(config.steps, stop_after or config.steps):
+    while run.step < config.steps:
         run.advance(*patches.batch(config.seed, run.step, config.batch))
         if run.step % config.validate_every == 0 or run.step == config.steps:
             run.validate(pairs)
+        elif time.monotonic() - run.saved_at > CHECKPOINT_S:
+            run.save()
         report(Progress(run.step, run.smooth_loss, run.latest))
-    run.save()
+        if stop is not None and stop.set and run.step < config.steps:
+            run.save()
+            raise Cancelled(f"stopped after {run.step} of {config.steps} steps; the same command goes on from there")
     return run.best or run.validate(pairs)
 
 
@@ -76,6 +85,7 @@ class Run:
         self.average.load_state_dict(self.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
         self.step, self.smooth_loss, self.seconds = 0, 0.0, 0.0
+        self.saved_at = time.monotonic()
         self.best: Score | None = None
         self.latest: Score | None = None
         if (out / "checkpoint.pt").exists():
@@ -120,6 +130,7 @@ class Run:
             "latest": None if self.latest is None else vars(self.latest),
         }
         _replace(self.out / "checkpoint.pt", lambda path: torch.save(state, path))
+        self.saved_at = time.monotonic()
 
     def _load(self, state: dict[str, Any]) -> None:
         self.step, self.smooth_loss, self.seconds = state["step"], state["smooth_loss"], state["seconds"]

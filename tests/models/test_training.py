@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from upconv.models.catalogue import CATALOGUE
+from upconv.models.training import loop
 from upconv.models.training.__main__ import CONFIGS
 from upconv.models.training.config import AutoencoderConfig, TrainingConfig, UpscalerConfig
 from upconv.models.training.data import Patches, image_paths, load_image, low_high
@@ -19,7 +24,8 @@ from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
 from upconv.models.training.loop import Progress, averaged_weights, learning_rate, train
 from upconv.models.upscalers import CompactUpscaler
-from upconv.runtime.errors import SourceError
+from upconv.runtime.errors import Cancelled, SourceError
+from upconv.runtime.stop import Stop
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),
@@ -43,7 +49,14 @@ def folder(tmp_path: Path, photograph: Callable[[int, int], np.ndarray]) -> Path
 
 def run(folder: Path, out: Path, stop_after: int | None = None, config: TrainingConfig = TINY) -> dict[str, torch.Tensor]:
     patches = Patches.from_folder(folder, 2, config.patch_px, config.keep)
-    train(config, patches, held_out(folder, 2), out, stop_after=stop_after)
+    stop = Stop()
+
+    def report(now: Progress) -> None:
+        if now.step == stop_after:
+            stop.say()
+
+    with pytest.raises(Cancelled, match=f"after {stop_after} of 12") if stop_after else nullcontext():
+        train(config, patches, held_out(folder, 2), out, report=report, stop=stop)
     checkpoint = torch.load(out / "checkpoint.pt", weights_only=True)
     weights: dict[str, torch.Tensor] = checkpoint["average"]
     return weights
@@ -57,6 +70,36 @@ def test_a_resumed_run_ends_with_the_same_bits(folder: Path, tmp_path: Path, int
     for name, tensor in straight.items():
         assert torch.equal(tensor, resumed[name]), name
     assert load_file(tmp_path / "straight" / "best.safetensors").keys() == straight.keys()
+
+
+def test_a_run_that_is_told_to_stop_keeps_what_it_has(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("steps = 100_000\nbatch = 2\npatch_px = 12\n[model]\nchannels = 4\ndepth = 2\n")
+    arguments = [str(tmp_path / "c.toml"), f"--data={folder}", f"--validation={folder}", f"--out={tmp_path / 'out'}"]
+    command = [sys.executable, "-m", "upconv.models.training", *arguments, "--threads=1"]
+    steps = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert "held out" in process.stdout.readline()
+            process.send_signal(number)
+            _, error = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "the same command goes on" in error
+        steps.append(torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["step"])
+    assert 0 < steps[0] < steps[1]
+
+
+def test_a_checkpoint_is_written_from_time_to_time(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_S", 0.0)
+    found: list[int] = []
+    train(
+        TINY,
+        Patches.from_folder(folder, 2, TINY.patch_px, TINY.keep),
+        held_out(folder, 2),
+        tmp_path,
+        report=lambda now: found.append(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]),
+    )
+    assert found == list(range(1, TINY.steps + 1))
 
 
 def test_an_autoencoder_learns_to_give_back_what_it_is_given(folder: Path, tmp_path: Path) -> None:
@@ -118,6 +161,13 @@ def test_soft_large_photographs_are_reduced(tmp_path: Path) -> None:
     Image.new("RGB", (2000, 1000)).save(tmp_path / "large.png")
     assert load_image(tmp_path / "large.png", sharpen=True).size == (1000, 500)
     assert load_image(tmp_path / "large.png", sharpen=False).size == (2000, 1000)
+
+
+def test_patches_are_cut_of_reduced_photographs_too(tmp_path: Path) -> None:
+    Image.new("RGB", (120, 80), "red").save(tmp_path / "a.png")
+    patches = Patches.from_folder(tmp_path, 2, 12, 1.0, reductions=[1.0, 0.6])
+    assert [high.shape[:2] for _, high in patches.pairs] == [(80, 120), (48, 72)]
+    assert {int(index) for index, _, _ in patches.places} == {0, 1}
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
