@@ -37,7 +37,7 @@ SHARES = 10
 
 WISHES = {
     "without memory arena": Session(arena=False),
-    "without memory pattern": Session(memory_pattern=False),
+    "with memory pattern": Session(memory_pattern=True),
     "without blocked layout": Session(blocked=False),
 }
 """Ways to open a session that are tried, one after the other."""

@@ -149,8 +149,8 @@ class Session(_Part):
 
     arena: bool = True
     """Whether freed memory is kept for the next run."""
-    memory_pattern: bool = True
-    """Whether memory is planned ahead for a size that has been seen."""
+    memory_pattern: bool = False
+    """Whether memory is planned ahead for a size that has been seen; of no use where sizes vary, and then takes more."""
     blocked: bool = True
     """Whether channels are rearranged into blocks as wide as the processor's vectors."""
 

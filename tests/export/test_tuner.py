@@ -110,11 +110,12 @@ def test_int8_that_fails_its_gate_leaves_float32_if_that_is_allowed(source: Sour
 
 
 def test_a_session_is_opened_as_tuning_found_best() -> None:
-    wished = options(2, wishes=Session(arena=False, memory_pattern=False, blocked=False))
+    wished = options(2, wishes=Session(arena=False, memory_pattern=True, blocked=False))
     assert not wished.enable_cpu_mem_arena
-    assert not wished.enable_mem_pattern
+    assert wished.enable_mem_pattern
     assert "EXTENDED" in str(wished.graph_optimization_level)
     assert options(2).enable_cpu_mem_arena
+    assert not options(2).enable_mem_pattern
 
 
 def test_tiles_shrink_and_fit_the_law(source: Source) -> None:
