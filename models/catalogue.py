@@ -119,7 +119,7 @@ CATALOGUE: dict[str, Entry] = {
         _trained("deconv-s-x3", _TRANSPOSED, "deconv", 3, 54_915, 32.40),
         _trained("upsample-s-x4", _NEAREST, "upsample", 4, 51_843, 30.52),
         _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62),
-        _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 35.93, **_M),
+        _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 35.98, **_M),
         _trained("deconv-m-x4", f"{_TRANSPOSED}, nine times the parameters", "deconv", 4, 457_219, 30.68, **_M),
         _trained("photo-m-x2", "as photo-s-x2, nine times the parameters", "deconv", 2, 451_843, 35.70, **_M),
         _interpolation("nearest", "every pixel doubled"),
