@@ -28,6 +28,9 @@ SIDES_PX = (128, 192, 256, 384, 512, 768, 1024)
 BUDGET_S = 0.25
 """Seconds that measuring speed may take."""
 
+ROUNDS = 3
+"""How often each size is tried, where that is within `BUDGET_S`."""
+
 MEMORY_PX = 64
 """Side of the tile that tells what memory a pixel takes."""
 
@@ -113,16 +116,18 @@ def _largest_node_bytes(events: list[dict[str, Any]]) -> int:
 
 
 def _seconds_per_px(model: Model, clock: Callable[[], float]) -> dict[int, float]:
+    """The least of up to `ROUNDS` runs of each side, in turns: the machine's own speed changes meanwhile."""
     seconds_per_px: dict[int, float] = {}
     left = BUDGET_S
-    for side in SIDES_PX:
-        shape = model.contract.fitted(side, side)
-        times = [_seconds(model, shape, clock)]
-        while len(times) < 3 and sum(times) + times[-1] < left:
-            times.append(_seconds(model, shape, clock))
-        seconds_per_px[side] = min(times) / math.prod(shape)
-        left -= sum(times)
-        if left < 2 * seconds_per_px[side] * (2 * side) ** 2:
+    for number in range(ROUNDS):
+        for side in list(seconds_per_px) or SIDES_PX:
+            shape = model.contract.fitted(side, side)
+            seconds = _seconds(model, shape, clock)
+            seconds_per_px[side] = min(seconds / math.prod(shape), seconds_per_px.get(side, math.inf))
+            left -= seconds
+            if left < (0 if number else 2 * seconds_per_px[side] * (2 * side) ** 2):
+                break
+        if left < 0:
             break
     return seconds_per_px
 
