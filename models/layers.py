@@ -1,7 +1,8 @@
 """Upsampling heads: the last layer of a decoder, from `channels` feature maps to an image `scale` times as large.
 
 `DeconvHead` and `SubpixelHead` see three by three low-resolution features for each output pixel, through weights of
-their own for each phase; `UpsampleHead` sees two by two, through one filter that all phases share.
+their own for each phase; `UpsampleHead` sees two by two at twice the size and up to three by three beyond, through one filter
+that all phases share.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from torch import Tensor, nn
 class UpsampleHead(nn.Sequential):
     """Nearest-neighbour `nn.Upsample` followed by a convolution: (N, C, H, W) to (N, out, scale*H, scale*W).
 
-    The kernel is twice the scale less one, 3x3 for 2, so that every output pixel reaches beyond the pixel that it lies in: at four
+    The kernel is 3x3 for 2 and 7x7 for more, so that every output pixel reaches beyond the pixel that it lies in: at four
     times the size a 3x3 kernel in the middle of a pixel sees nothing else.
     """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
+        kernel = 3 if scale == 2 else 7
         super().__init__(
             nn.Upsample(scale_factor=scale, mode="nearest"),
-            nn.Conv2d(channels, out_channels, 2 * scale - 1, padding=scale - 1),
+            nn.Conv2d(channels, out_channels, kernel, padding=kernel // 2),
         )
 
 
