@@ -15,12 +15,12 @@ from torch import Tensor, nn
 class UpsampleHead(nn.Sequential):
     """Nearest-neighbour `nn.Upsample` followed by a convolution: (N, C, H, W) to (N, out, scale*H, scale*W).
 
-    The kernel is 3x3 for 2 and 7x7 for more, so that every output pixel reaches beyond the pixel that it lies in: at four
-    times the size a 3x3 kernel in the middle of a pixel sees nothing else.
+    The kernel is twice the scale less one, so that every output pixel reaches beyond the pixel that it lies in: at four times the
+    size a 3x3 kernel in the middle of a pixel sees nothing else. For 3 it is 7x7, with which all reach three by three, not the middle alone.
     """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
-        kernel = 3 if scale == 2 else 7
+        kernel = 7 if scale == 3 else 2 * scale - 1
         super().__init__(
             nn.Upsample(scale_factor=scale, mode="nearest"),
             nn.Conv2d(channels, out_channels, kernel, padding=kernel // 2),

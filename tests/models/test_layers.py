@@ -17,6 +17,18 @@ def test_every_head_enlarges_by_its_scale(head: str, scale: int, size: tuple[int
     assert result.shape == (2, 3, size[0] * scale, size[1] * scale)
 
 
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_every_output_pixel_reaches_beyond_the_pixel_that_it_lies_in(head: str, scale: int) -> None:
+    layer = HEADS[head](1, 1, scale)
+    for parameter in layer.parameters():
+        nn.init.ones_(parameter)
+    for place in range(2 * scale, 3 * scale):
+        features = torch.ones(1, 1, 5, 5, requires_grad=True)
+        (reached,) = torch.autograd.grad(layer(features)[0, 0, place, place], features)
+        assert (reached[0, 0] != 0).any(dim=0).sum() > 1
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_deconvolution_starts_without_favouring_a_phase(scale: int) -> None:
     torch.manual_seed(0)
