@@ -24,6 +24,7 @@ from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
 from upconv.export.sizes import Axis, Shape, Shapes
 from upconv.export.storage import copied
+from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
 
 Dynamic = tuple[dict[int, Any], ...]
@@ -199,10 +200,9 @@ def _doubled(shape: Shape) -> Shape:
 def _unequal(shapes: Shapes, axes: Sequence[Axis]) -> Shapes:
     """Sizes that differ from axis to axis: torch.export takes equal lengths for one symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
-        multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)
-        length = shapes[axis.inputs[0]][axis.index]
-        base = -(-max(length, minimum, 2) // multiple) * multiple
-        steps = (base + n * multiple for n in count(step))
+        law = axis.law or SizeLaw(scale=1)
+        base = law.fitted(max(shapes[axis.inputs[0]][axis.index], 2))
+        steps = (base + n * law.multiple for n in count(step))
         shapes = next(found for n in steps if (found := axis.resized(shapes, n)) is not None)
     return shapes
 

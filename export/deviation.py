@@ -48,12 +48,12 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
 
 
 def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw) -> Iterator[HaloDeviation]:
-    picture = photograph(contract)[:, :, : _fitting(PICTURE_PX, rows), : _fitting(PICTURE_PX, columns)]
+    picture = photograph(contract)[:, :, : rows.fitted(PICTURE_PX), : columns.fitted(PICTURE_PX)]
     whole = _core(model.run(picture), contract)
     assert isinstance(contract.halo, Halo)
     exact_px = max(contract.halo.model_dump().values())
     for halo_px in (px for px in HALOS_PX if px < exact_px):
-        height, width = _fitting(TILE_PX + halo_px, rows), _fitting(TILE_PX + halo_px, columns)
+        height, width = rows.fitted(TILE_PX + halo_px), columns.fitted(TILE_PX + halo_px)
         tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
         differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))
         yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole).max()), share=float(differ.mean()))
@@ -77,7 +77,3 @@ def _core(output: Tensor, contract: Contract) -> Tensor:
     span = contract.output.high - contract.output.low
     steps: Tensor = (output[0, :, :side, :side] - np.float32(contract.output.low)) * np.float32(255 / span)
     return steps
-
-
-def _fitting(length: int, law: SizeLaw) -> int:
-    return max(-(-length // law.multiple) * law.multiple, law.minimum)

@@ -222,7 +222,7 @@ class _Export:
         lengths, strips = [], []
         for axis, margin in zip(axes, margins, strict=True):
             assert axis.law is not None
-            lengths.append(-(-max(axis.law.minimum, margin + 16) // axis.law.multiple) * axis.law.multiple)
+            lengths.append(axis.law.fitted(margin + 16))
             strips.append(strip(axis.law))
         batch, channels = 1, self.source.shapes[0][1]
         if halos.products_per_pixel(model) * lengths[0] * lengths[1] <= BUDGET:

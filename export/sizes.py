@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from upconv.runtime.contract import SizeLaw
+from upconv.runtime.rounding import round_up
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -79,7 +80,7 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
 
     constant = False
     for multiple in (n for n in MULTIPLES if n % known == 0):
-        base = -(-length // multiple) * multiple
+        base = round_up(length, multiple)
         sizes = [base + step * multiple for step in STEPS]
         results = _all(out, sizes, straight=multiple > 1)
         if results is None:
@@ -153,9 +154,8 @@ def _stepped(axis: Axis, example: Shapes, steps: int) -> int:
     length = example[axis.inputs[0]][axis.index]
     if not axis.free:
         return length
-    multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)
-    base = -(-length // multiple) * multiple
-    return max(minimum, base + steps * multiple)
+    law = axis.law or SizeLaw(scale=1)
+    return law.fitted(round_up(length, law.multiple) + steps * law.multiple)
 
 
 def _resized(example: Shapes, axes: Sequence[Axis], lengths: list[int]) -> Shapes:

@@ -14,6 +14,7 @@ from upconv.export.storage import copied, save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
+from upconv.runtime.rounding import round_up
 from upconv.runtime.session import Model, open_model
 
 TOLERANCE = 1e-3
@@ -73,14 +74,14 @@ def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int
 
 def _two_tiles(before: int, after: int, law: SizeLaw) -> int:
     """The length that the engine cuts into two of its smallest tiles, each with exactly the halo on its inner side."""
-    before, after = (-(-px // law.multiple) * law.multiple for px in (before, after))
-    smallest = max(3 * (before + after), -(-law.minimum // law.multiple) * law.multiple)
+    before, after = (round_up(px, law.multiple) for px in (before, after))
+    smallest = law.fitted(3 * (before + after))
     return 2 * smallest - before - after
 
 
 def strip(law: SizeLaw) -> int:
     """The length of a strip's short side."""
-    return -(-max(STRIP_PX, law.minimum) // law.multiple) * law.multiple
+    return law.fitted(STRIP_PX)
 
 
 def _difference(model: Model, height: int, width: int, tile_px: int) -> float:

@@ -24,6 +24,7 @@ from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Session, Trial, Tuning
 from upconv.runtime.errors import ExportError, first_line
+from upconv.runtime.rounding import ceil_div, round_down
 from upconv.runtime.session import DEFAULT, options
 
 ROUNDS = 41
@@ -117,7 +118,7 @@ def inputs_of(source: Source, axes: Sequence[Axis], side_px: int) -> list[Array]
     shapes = source.shapes
     for axis in axes:
         if axis.law is not None:
-            length = max(axis.law.minimum, side_px // axis.law.multiple * axis.law.multiple)
+            length = axis.law.fitted(round_down(side_px, axis.law.multiple))
             shapes = axis.resized(shapes, length) or shapes
     return [_pictured(x, source) for x in drawn(source, shapes, np.random.default_rng(0))]
 
@@ -127,7 +128,7 @@ def _pictured(noise: Array, source: Source) -> Array:
         return noise
     samples = np.asarray(read(PHOTOGRAPH).samples, np.float32) / np.float32(255)
     planes = samples.transpose(2, 0, 1) if noise.shape[1] == 3 else samples.mean(axis=2)[None]
-    repeats = [-(-n // m) for n, m in zip(noise.shape[2:], planes.shape[1:], strict=True)]
+    repeats = [ceil_div(n, m) for n, m in zip(noise.shape[2:], planes.shape[1:], strict=True)]
     picture = np.tile(planes, (1, *repeats))[:, : noise.shape[2], : noise.shape[3]]
     low, high = np.float32(source.pixels.low), np.float32(source.pixels.high)
     return np.ascontiguousarray(np.broadcast_to(picture * (high - low) + low, noise.shape))

@@ -120,7 +120,7 @@ def _sizes(
     laws = [contract.height, contract.width] if contract else [None, None]
     candidates = [_example(model, (n, n), shape) for n in LENGTHS]
     if all(laws) and shape is None:
-        needed = [-(-max(LENGTHS[0], law.minimum) // law.multiple) * law.multiple for law in laws if law]
+        needed = [law.fitted(LENGTHS[0]) for law in laws if law]
         candidates.insert(0, _example(model, (needed[0], needed[1]), None))
     example = next((e for e in candidates if _made(backend, e) is not None), None)
     if example is None:

@@ -11,7 +11,7 @@ import pyvips
 
 from upconv.export.parity.backends import Array
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Contract, Pixels, SizeLaw
+from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ParameterError
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "photographs"
@@ -63,7 +63,7 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> Samples:
     inputs, truths = [], []
     for picture in pictures:
         rows, columns = (
-            _fitting(min(SIDE_PX, length // contract.scale), law)
+            law.fitted_down(min(SIDE_PX, length // contract.scale)) or 0
             for length, law in zip(picture.shape, (contract.height, contract.width), strict=False)
         )
         truth = picture[: rows * contract.scale, : columns * contract.scale]
@@ -85,12 +85,6 @@ def _planes(samples: Array, pixels: Pixels) -> Array:
         values = values @ np.array([[0.299], [0.587], [0.114]], np.float32)  # luma of BT.601
     planes = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
     return planes * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
-
-
-def _fitting(length: int, law: SizeLaw) -> int:
-    """The largest multiple up to `length`, or none where the model asks for more."""
-    fitting = length // law.multiple * law.multiple
-    return fitting if fitting >= law.minimum else 0
 
 
 def _loaded(path: Path, inputs: int) -> tuple[Array, ...]:

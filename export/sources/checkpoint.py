@@ -18,6 +18,7 @@ from upconv.export.sources.traceable import make_traceable
 from upconv.export.sources.weights import read_state, reason
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
+from upconv.runtime.rounding import round_up
 
 EXAMPLE_PX = 32
 """Side of the example, where the network asks for no other."""
@@ -59,7 +60,7 @@ def from_checkpoint(
     sizes = found.size_requirements
     network = Called(found)
     heavy = sum(weight.numel() for weight in network.parameters()) >= HEAVY
-    side = -(-max(EXAMPLE_PX // 2 if heavy else EXAMPLE_PX, sizes.minimum) // sizes.multiple_of) * sizes.multiple_of
+    side = round_up(max(EXAMPLE_PX // 2 if heavy else EXAMPLE_PX, sizes.minimum), sizes.multiple_of)
     return from_module(
         network,
         name=name or path.stem,

@@ -9,6 +9,7 @@ from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_max_pool import MaxPool as _OnnxMaxPool
 
 from upconv.export.parity.exact.windows import Array, Windows, padded, windows
+from upconv.runtime.rounding import ceil_div
 
 
 class MaxPool(OpRun):
@@ -61,7 +62,7 @@ def _windows(x: Array, attributes: dict[str, Any]) -> tuple[Windows, list[int]]:
     for n, before, after, extent, stride in zip(
         x.shape[2:], where.before, where.after, where.extent, where.strides, strict=True
     ):
-        steps = -(-(n + before + after - extent) // stride)
+        steps = ceil_div(n + before + after - extent, stride)
         if steps * stride >= n + before:  # a window that starts in the padding behind the image is left out
             steps -= 1
         beyond.append(max(0, steps * stride + extent - (n + before + after)))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.runtime.rounding import ceil_div
+
 Array = NDArray[np.floating]
 
 
@@ -52,7 +54,7 @@ def windows(
     found = Windows(tuple(kernel), tuple(strides or ones), tuple(dilations or ones), (0,) * count, (0,) * count)
     if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         totals = [
-            max(0, (-(-n // stride) - 1) * stride + extent - n)
+            max(0, (ceil_div(n, stride) - 1) * stride + extent - n)
             for n, stride, extent in zip(lengths, found.strides, found.extent, strict=True)
         ]
         pads = split_padding(totals, auto_pad)
