@@ -24,7 +24,7 @@ from upconv.export.report import Artifact, StageReport
 from upconv.export.rewrite import RULES, every_conv_transpose_to_phases
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
-from upconv.export.sources import Example, Source, SourceOptions, as_source, from_onnx
+from upconv.export.sources import Example, Source, SourceKeywords, as_source, from_onnx
 from upconv.export.stage import NOTHING, Stage, census
 from upconv.export.storage import opened
 from upconv.export.tiling import BUDGET, REDUCED_TOLERANCE, TOLERANCE, described, strip, tiling_difference
@@ -48,7 +48,7 @@ def export(
     reduction: Reduction = FP32,
     tuner: Tuner | None = None,
     on_stage: Callable[[StageReport], None] = lambda _: None,
-    **options: Unpack[SourceOptions],
+    **options: Unpack[SourceKeywords],
 ) -> Artifact:
     """Export a torch or Keras module, a file, or a factory by its name, calling `on_stage` after each step.
 
