@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from upconv.runtime.contract import SizeLaw
+from upconv.runtime.contract import Contract, SizeLaw
 from upconv.runtime.rounding import round_up
 
 Shape = tuple[int, ...]
@@ -94,7 +94,13 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
     return Axis(axis.index, None, free=constant, inputs=axis.inputs)
 
 
-def trial_shapes(example: Shapes, axes: list[Axis]) -> list[Shapes]:
+def axes_of(contract: Contract) -> tuple[Axis, ...]:
+    """Return height and width of the leading input with the laws that a contract states; nothing if it states none."""
+    laws = (contract.height, contract.width)
+    return tuple(Axis(index, law, free=law is not None) for index, law in enumerate(laws, start=2)) if any(laws) else ()
+
+
+def trial_shapes(example: Shapes, axes: Sequence[Axis]) -> list[Shapes]:
     """The inputs that say most about a model: the example, its minimum, odd and non-square ones, a batch of three."""
     wanted = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
     lengths = [[_minimum(axis, example) for axis in axes]]

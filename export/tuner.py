@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from upconv.export.storage import opened
 from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Session, Trial, Tuning
+from upconv.runtime.contract import Session, Trial
 from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.rounding import ceil_div, round_down
 from upconv.runtime.session import DEFAULT, options
@@ -46,66 +46,45 @@ WISHES = {
 LEAST_GAIN = 1.02
 """What three of four rounds must show: less is within what memory happens to lie like."""
 
-Feed = dict[str, Array]
-OnTrial = Callable[[Trial], None]
+Candidate = tuple[onnx.ModelProto, Session]
+"""A model and how a session for it is opened."""
 
 
 @dataclass
 class Tuner:
-    """What has been tried so far, and the time that is left for more."""
+    """Compares candidates until its budget of time is spent; what is left of it is all that it remembers."""
 
     budget_s: float = 60.0
-    on_trial: OnTrial = lambda _: None
+    on_trial: Callable[[Trial], None] = lambda _: None
     """Called after each comparison."""
-    trials: list[Trial] = field(default_factory=list)
-    session: Session = DEFAULT
-    """The best way to open a session, of those tried."""
     spent_s: float = 0.0
     """Of the budget."""
-    _inputs: list[Array] = field(default_factory=list)
 
-    def watch(self, model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> None:
-        """Measure on the first of these inputs, from the largest down, that `model` takes no longer for than it should."""
-        session = _opened(model, DEFAULT)
-        for arrays in inputs:
-            self._inputs = arrays
-            started = time.perf_counter()
-            session.run(None, _feed(session, arrays))
-            if time.perf_counter() - started <= RUN_S:
-                break
-
-    def wins(self, name: str, before: onnx.ModelProto, after: onnx.ModelProto) -> bool:
-        """Whether a changed model is faster by more than the spread of what is measured; the trial is put down."""
-        return self._compared(name, _opened(before, self.session), _opened(after, self.session))
-
-    def tune_session(self, model: onnx.ModelProto) -> None:
-        """Find the best way to open a session for the model."""
-        for name, wish in WISHES.items():
-            changed = self.session.model_copy(update=wish.model_dump(exclude_defaults=True))
-            if self._compared(name, _opened(model, self.session), _opened(model, changed)):
-                self.session = changed
-
-    def result(self) -> Tuning:
-        """What was tried, for the contract."""
-        return Tuning(
-            shape=tuple(self._inputs[0].shape),
-            trials=tuple(self.trials),
-            machine=processor(),
-            runtime=f"onnxruntime {ort.__version__}",
-        )
-
-    def _compared(self, name: str, before: ort.InferenceSession, after: ort.InferenceSession) -> bool:
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> Trial:
+        """Measure two candidates in turns; the second is kept if it is faster by more than the measurements spread."""
+        sessions = [_opened(*candidate) for candidate in (before, after)]
         started = time.perf_counter()
-        tasks = [partial(s.run, None, _feed(s, self._inputs)) for s in (before, after)]
+        tasks = [partial(session.run, None, _feed(session, inputs)) for session in sessions]
         share = min(self.budget_s / SHARES, max(0.0, self.budget_s - self.spent_s))
+        # The time of this thread alone, on which onnxruntime runs here: what other programs take does not count.
         timing = in_turns(tasks, ROUNDS, budget_s=share, clock=time.thread_time)[1]
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
-        # The time of this thread alone, on which onnxruntime runs here: what other programs take does not count.
         trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
-        self.trials.append(trial)
         self.on_trial(trial)
-        return trial.kept
+        return trial
+
+
+def quick_enough(model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> tuple[Array, ...]:
+    """Return the first of these inputs, from the largest down, that one run takes at most `RUN_S` for, or the last."""
+    session = _opened(model, DEFAULT)
+    arrays: list[Array] = []
+    for arrays in inputs:
+        started = time.perf_counter()
+        session.run(None, _feed(session, arrays))
+        if time.perf_counter() - started <= RUN_S:
+            break
+    return tuple(arrays)
 
 
 def tiles(source: Source, axes: Sequence[Axis]) -> Iterator[list[Array]]:
@@ -151,5 +130,5 @@ def _opened(model: onnx.ModelProto, wishes: Session) -> ort.InferenceSession:
         raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
 
 
-def _feed(session: ort.InferenceSession, arrays: list[Array]) -> Feed:
+def _feed(session: ort.InferenceSession, arrays: Sequence[Array]) -> dict[str, Array]:
     return {value.name: array for value, array in zip(session.get_inputs(), arrays, strict=True)}

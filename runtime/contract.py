@@ -202,7 +202,7 @@ class Provenance(_Part):
 
 
 class Contract(_Part):
-    """The whole of it: written by `export.pipeline`, read by whoever opens the file."""
+    """The whole contract: the last step of an export writes it, and whoever opens the file reads it."""
 
     version: Literal[1] = VERSION
     name: str

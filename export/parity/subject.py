@@ -11,8 +11,9 @@ import onnx
 from onnx import TensorProto, helper
 
 from upconv.export.capture import OPSET
+from upconv.export.graphs import accepts
 from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
-from upconv.export.pipeline import accepts, image_pixels
+from upconv.export.pictures import image_pixels
 from upconv.export.reference import attempt
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source

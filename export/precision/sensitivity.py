@@ -92,4 +92,4 @@ def _together(quantiser: Quantiser, gate: Gate, tried: list[Reduced]) -> Reduced
 
 def _tried(quantiser: Quantiser, gate: Gate, kept: tuple[str, ...]) -> Reduced:
     made = quantiser.quantised(kept)
-    return Reduced(made, gate.judge(made), kept)
+    return Reduced(made, gate.judge(made, len(kept)), kept)

@@ -69,6 +69,15 @@ import pytest
             ["Gate", "Precision", "Reduced", "Reduction", "Samples", "from_folder", "of_pictures", "to_int8"],
         ),
         ("upconv.export.rewrite", ["RULES", "ExactRule", "Rewrite", "every_conv_transpose_to_phases"]),
+        (
+            "upconv.export.steps",
+            [
+                *("REWRITES", "Expansion", "ExportDraft", "ExportOptions", "Step", "capture_graph", "choose_session"),
+                *("derive_halo", "find_sizes", "inspect_graph", "load_graph", "measure_deviation", "pick_tile"),
+                *("prove_parity", "raise_opset", "recognise_task", "reduce_precision", "run", "simplify_graph"),
+                *("try_tiling", "write_contract"),
+            ],
+        ),
         ("upconv.export.interpolation", ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"]),
         ("upconv.service", ["Settings", "create_app", "serve"]),
     ],

@@ -1,49 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 import torch.nn.functional as F
-from onnx import numpy_helper
 from torch import Tensor, nn
 
-from upconv.export import export, from_module, pipeline
-from upconv.export.simplify import Simplify
-from upconv.export.stage import Stage, StageResult
+from upconv.export import export, from_module, tune
+from upconv.export.parity.backends import Array
+from upconv.export.precision import Reduction
+from upconv.export.rewrite import RULES
+from upconv.export.tuner import WISHES, Candidate, Tuner
 from upconv.runtime import Upscaler
-from upconv.runtime.contract import Halo, NoHalo, Pixels
+from upconv.runtime.contract import Halo, NoHalo, Pixels, Trial
 from upconv.runtime.errors import ExportError
 from upconv.runtime.session import open_model
-
-
-class Spoil:
-    """A stage that changes a weight."""
-
-    name = "spoil"
-
-    def __call__(self, model: onnx.ModelProto) -> StageResult:
-        spoiled = onnx.ModelProto()
-        spoiled.CopyFrom(model)
-        tensor = spoiled.graph.initializer[0]
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.01, tensor.name))
-        return StageResult(spoiled, True, "scaled a weight")
-
-
-class Freeze:
-    """A stage that fixes the input's size."""
-
-    name = "freeze"
-
-    def __call__(self, model: onnx.ModelProto) -> StageResult:
-        frozen = onnx.ModelProto()
-        frozen.CopyFrom(model)
-        for dim in frozen.graph.input[0].type.tensor_type.shape.dim:
-            if dim.dim_param:
-                dim.dim_value = 32
-        return StageResult(frozen, True, "froze the size")
 
 
 class Branching(nn.Module):
@@ -113,27 +87,6 @@ def test_the_bytes_are_the_same_each_time_and_name_no_machine(doubler: nn.Module
     assert b".py" not in data
 
 
-@pytest.mark.parametrize("stage", [Spoil(), Freeze()])
-def test_a_stage_that_breaks_the_model_is_rolled_back(
-    stage: Stage, doubler: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline, "STAGES", (stage,))
-    artifact = export(from_module(doubler, name="doubler"), out=tmp_path / "d.onnx")
-    report = next(s for s in artifact.stages if s.name == stage.name)
-    assert not report.changed
-    assert report.summary.startswith("rolled back")
-    assert artifact.contract.height is not None
-
-
-def test_a_simplifier_that_fails_leaves_the_model_as_it_was(doubler: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.export.simplify.sys.executable", "/bin/false")
-    model = onnx.ModelProto()
-    result = Simplify()(model)
-    assert result.model is model
-    assert not result.changed
-    assert result.summary.startswith("declined: onnxsim ended with code")
-
-
 @pytest.mark.parametrize(
     ("module", "shape", "sentence"),
     [
@@ -191,3 +144,69 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
     report = export(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
     assert [finding["rule"] for finding in report["findings"]] == ["uneven-overlap", "unfused-activation"]
     assert report["fusion"]["convolutions"] == 2
+
+
+class DecidedTuner(Tuner):
+    """Measures nothing, and keeps everything."""
+
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> Trial:
+        return Trial(name=name, speed=2, low=2, high=2, kept=True)
+
+
+@pytest.fixture(scope="module")
+def far() -> nn.Module:
+    """An upscaler whose exact halo is larger than useful, but which an older opset can say."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 3, 3, padding=70, dilation=70)
+    conv.weight.data /= 10
+    return nn.Sequential(conv, nn.Upsample(scale_factor=2), nn.Conv2d(3, 3, 3, padding=1))
+
+
+def test_the_steps_of_an_export_come_in_order_and_all_reach_the_contract(far: nn.Module, tmp_path: Path) -> None:
+    seen: list[str] = []
+    artifact = export(
+        from_module(far, name="far"),
+        out=tmp_path / "far.onnx",
+        opset=19,
+        rewrites=tuple(rule for rule in RULES if rule.name == "nearest_conv_to_phases"),
+        reduction=Reduction("int8", limit_db=99, only_if_faster=True),
+        tuner=DecidedTuner(),
+        on_stage=lambda report: seen.append(report.name),
+    )
+    assert [report.name for report in artifact.stages] == seen
+    assert seen == [
+        *("sizes", "capture", "opset", "simplify", "halo", "nearest_conv_to_phases"),
+        *("parity", "int8", "tune", "tiling", "deviation", "lint"),
+    ]
+    contract = open_model(tmp_path / "far.onnx").contract
+    assert contract == artifact.contract
+    assert (contract.task, contract.precision, contract.opset) == ("upscale", "int8", 19)
+    assert contract.halo == Halo(top=71, bottom=71, left=71, right=71)
+    assert contract.rewrites == ("nearest_conv_to_phases",)
+    assert contract.tuning is not None
+    assert [trial.name for trial in contract.tuning.trials] == ["nearest_conv_to_phases", "int8", *WISHES]
+    assert contract.evidence.quality is not None
+    assert contract.evidence.tiling_max_abs is not None
+    assert [row.halo_px for row in contract.halo_deviation] == [10, 16, 24, 32, 48, 64]
+
+
+def test_the_steps_of_tuning_come_in_order_and_keep_what_the_file_states(far: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "far.onnx"
+    source = from_module(far, name="far", licence="MIT", output_pixels=Pixels(low=-1))
+    before = export(source, out=path, rewrites=()).contract
+    artifact = tune(path, tuner=DecidedTuner())
+    names = [report.name for report in artifact.stages]
+    assert names[-5:] == ["parity", "tune", "tiling", "deviation", "lint"]
+    assert "nearest_conv_to_phases" in names[:-5]
+    after = artifact.contract
+    for name in ("name", "task", "height", "width", "halo", "input", "output", "opset", "precision", "provenance"):
+        assert getattr(after, name) == getattr(before, name)
+    assert len(after.evidence.parity) == 2
+    assert after.evidence.tiling_max_abs is not None
+    assert len(after.halo_deviation) == len(before.halo_deviation) == 6
+
+
+def test_a_module_for_lines_is_exported_although_it_cannot_be_tiled(tmp_path: Path) -> None:
+    layers = nn.Sequential(nn.Conv1d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2))
+    contract = export(layers, out=tmp_path / "l.onnx").contract
+    assert (contract.task, contract.height, contract.halo) == ("decode", None, None)

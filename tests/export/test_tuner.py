@@ -16,6 +16,7 @@ from upconv.export import Source, export, from_onnx, pipeline, tune, tuner
 from upconv.export.capture import capture
 from upconv.export.precision import Reduction
 from upconv.export.sizes import Axis
+from upconv.export.steps import simplify_graph
 from upconv.export.tuner import Tuner, tiles
 from upconv.export.turns import Timing, in_turns
 from upconv.runtime import Upscaler
@@ -39,7 +40,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(autouse=True)
 def without_simplifying(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "STAGES", ())
+    monkeypatch.setattr(pipeline, "EXPORT", tuple(step for step in pipeline.EXPORT if step is not simplify_graph))
 
 
 @pytest.fixture

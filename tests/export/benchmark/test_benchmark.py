@@ -11,12 +11,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from upconv.export import pipeline
 from upconv.export.benchmark import PEERS, Peer, Subject, bench
 from upconv.export.benchmark.ncnn_writer import to_ncnn
 from upconv.export.benchmark.subjects import subject_of
 from upconv.export.capture import capture
 from upconv.export.sizes import Axis
 from upconv.export.sources import from_onnx
+from upconv.export.steps import simplify_graph
 from upconv.models import bundled
 from upconv.runtime.errors import ExportError
 
@@ -115,7 +117,7 @@ def test_a_file_with_a_contract_is_measured_as_it_is() -> None:
 
 
 def test_a_source_is_measured_beside_its_plain_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.export.pipeline.STAGES", ())
+    monkeypatch.setattr(pipeline, "EXPORT", tuple(step for step in pipeline.EXPORT if step is not simplify_graph))
     onnx.save(graph(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 3, 3, padding=1))), tmp_path / "m.onnx")
     subject = subject_of(from_onnx(tmp_path / "m.onnx"), side_px=20)
     assert subject.plain is not None
