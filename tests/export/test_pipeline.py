@@ -146,6 +146,9 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
     assert report["fusion"]["convolutions"] == 2
 
 
+INT8 = Reduction("int8", limit_db=99, only_if_faster=True)
+
+
 class DecidedTuner(Tuner):
     """Measures nothing, and keeps everything."""
 
@@ -169,7 +172,7 @@ def test_the_steps_of_an_export_come_in_order_and_all_reach_the_contract(far: nn
         out=tmp_path / "far.onnx",
         opset=19,
         rewrites=tuple(rule for rule in RULES if rule.name == "nearest_conv_to_phases"),
-        reduction=Reduction("int8", limit_db=99, only_if_faster=True),
+        reduction=INT8,
         tuner=DecidedTuner(),
         on_stage=lambda report: seen.append(report.name),
     )
@@ -194,13 +197,16 @@ def test_the_steps_of_tuning_come_in_order_and_keep_what_the_file_states(far: nn
     path = tmp_path / "far.onnx"
     source = from_module(far, name="far", licence="MIT", output_pixels=Pixels(low=-1))
     before = export(source, out=path, rewrites=()).contract
-    artifact = tune(path, tuner=DecidedTuner())
+    artifact = tune(path, tuner=DecidedTuner(), reduction=INT8)
     names = [report.name for report in artifact.stages]
-    assert names[-5:] == ["parity", "tune", "tiling", "deviation", "lint"]
-    assert "nearest_conv_to_phases" in names[:-5]
+    assert names[-6:] == ["parity", "int8", "tune", "tiling", "deviation", "lint"]
+    assert "nearest_conv_to_phases" in names[:-6]
     after = artifact.contract
-    for name in ("name", "task", "height", "width", "halo", "input", "output", "opset", "precision", "provenance"):
+    for name in ("name", "task", "height", "width", "halo", "input", "output", "opset", "provenance"):
         assert getattr(after, name) == getattr(before, name)
+    assert (before.precision, after.precision) == ("fp32", "int8")
+    assert after.tuning is not None
+    assert [trial.name for trial in after.tuning.trials][-4:] == ["int8", *WISHES]
     assert len(after.evidence.parity) == 2
     assert after.evidence.tiling_max_abs is not None
     assert len(after.halo_deviation) == len(before.halo_deviation) == 6
