@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from upconv.export.precision.samples import PHOTOGRAPHS
+from upconv.export.pictures import PHOTOGRAPHS
 from upconv.export.sources import load_weights
 from upconv.models import catalogue
 from upconv.models.decoders import Generator, dcgan

@@ -8,14 +8,14 @@ from typing import Unpack
 
 from torch import nn
 
-from upconv.export.capture import OPSET
+from upconv.export.graphs import OPSET, census
 from upconv.export.precision import Reduction
 from upconv.export.report import Artifact, StageReport
 from upconv.export.rewrite import RULES
 from upconv.export.sizes import axes_of
 from upconv.export.sources import Example, Source, SourceKeywords, as_source, from_onnx
 from upconv.export.sources.onnx_file import stated_contract
-from upconv.export.stage import Stage, census
+from upconv.export.stage import Stage
 from upconv.export.steps import (
     REWRITES,
     Expansion,

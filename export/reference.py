@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 import onnx
 
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend
 from upconv.export.graphs import accepts
-from upconv.export.parity import OnnxruntimeBackend, Verdict, judge
-from upconv.export.parity.backends import Array, Backend
 from upconv.export.sizes import Axis, Shapes, trial_shapes
 from upconv.export.sources import Source
+from upconv.export.verdict import Verdict, judge
 from upconv.runtime.errors import ExportError, SourceError, first_line
 
 

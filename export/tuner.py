@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
-from upconv.export.deviation import PHOTOGRAPH
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
+from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.reference import drawn
 from upconv.export.sizes import Axis
 from upconv.export.sources import Source
@@ -22,7 +23,8 @@ from upconv.export.storage import opened
 from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Session, Trial
+from upconv.runtime.contract import Pixels, Session, Trial
+from upconv.runtime.conversion import to_numbers
 from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.rounding import ceil_div, round_down
 from upconv.runtime.session import DEFAULT, options
@@ -105,12 +107,11 @@ def inputs_of(source: Source, axes: Sequence[Axis], side_px: int) -> list[Array]
 def _pictured(noise: Array, source: Source) -> Array:
     if noise.ndim != 4 or noise.shape[1] not in (1, 3):
         return noise
-    samples = np.asarray(read(PHOTOGRAPH).samples, np.float32) / np.float32(255)
-    planes = samples.transpose(2, 0, 1) if noise.shape[1] == 3 else samples.mean(axis=2)[None]
+    color: Literal["rgb", "y"] = "rgb" if noise.shape[1] == 3 else "y"
+    planes = to_numbers(read(PHOTOGRAPH).samples, Pixels(color=color, low=source.pixels.low, high=source.pixels.high))
     repeats = [ceil_div(n, m) for n, m in zip(noise.shape[2:], planes.shape[1:], strict=True)]
     picture = np.tile(planes, (1, *repeats))[:, : noise.shape[2], : noise.shape[3]]
-    low, high = np.float32(source.pixels.low), np.float32(source.pixels.high)
-    return np.ascontiguousarray(np.broadcast_to(picture * (high - low) + low, noise.shape))
+    return np.ascontiguousarray(np.broadcast_to(picture, noise.shape))
 
 
 def processor() -> str:

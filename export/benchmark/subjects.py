@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx
 
+from upconv.export.backends import Array
 from upconv.export.benchmark.peers import Subject
-from upconv.export.parity.backends import Array
 from upconv.export.pipeline import export
 from upconv.export.report import Artifact
 from upconv.export.simplify import Simplify

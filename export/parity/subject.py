@@ -10,9 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from upconv.export.capture import OPSET
-from upconv.export.graphs import accepts
-from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
+from upconv.export.graphs import OPSET, accepts
 from upconv.export.pictures import image_pixels
 from upconv.export.reference import attempt
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
@@ -68,7 +67,7 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> Subject:
         )
     axes = find_axes(lambda shapes: attempt(backend, source, shapes), source.shapes)
     model = source.original.capture(source.name, source.example, axes, opset)
-    pixels = image_pixels(source, model, [axis.law for axis in axes]) if len(axes) == 2 else None
+    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if len(axes) == 2 else None
     return Subject(
         label=label,
         original=source.original.backend,

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from upconv.export.parity import OnnxruntimeBackend
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.precision.samples import Samples
 from upconv.runtime.contract import Quality
 

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from upconv.export.capture import anonymous
-from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
+from upconv.export.graphs import anonymous
 from upconv.export.sizes import Axis
 from upconv.export.sources.onnx_file import contract_in, read_graph
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from upconv.export.capture import capture
-from upconv.export.parity.backends import Array, Precision, TorchBackend
+from upconv.export.backends import Array, Precision
+from upconv.export.backends.torch_module import TorchBackend
+from upconv.export.capture.tracing import capture
 from upconv.export.sizes import Axis
 from upconv.export.sources.channels_first import channels_first
 from upconv.export.sources.module import refuse_non_finite

@@ -12,8 +12,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from upconv.export.capture import capture
-from upconv.export.parity.backends import Array, Precision, TorchBackend
+from upconv.export.backends import Array, Precision
+from upconv.export.backends.torch_module import TorchBackend
+from upconv.export.capture.tracing import capture
 from upconv.export.sizes import Axis, Shape
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.shapes import ShapeBackend

@@ -10,7 +10,7 @@ from typing import Any, Self, TypedDict, Unpack
 import numpy as np
 from torch import Tensor
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.sizes import Shape
 from upconv.export.sources.source import Original, Source
 from upconv.runtime.contract import Pixels

@@ -18,8 +18,8 @@ from torch import Tensor, fx
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_leaves, tree_map
 
-from upconv.export.capture import capture_program
-from upconv.export.parity.backends import Array, Precision
+from upconv.export.backends import Array, Precision
+from upconv.export.capture.tracing import capture_program
 from upconv.export.sizes import Axis
 from upconv.export.sources.module import refuse_non_finite
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions

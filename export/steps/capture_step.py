@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import onnx
 
-from upconv.export.opset import opset_of
+from upconv.export.graphs import opset_of
 from upconv.export.reference import Reference
 from upconv.export.report import StageReport
 from upconv.export.sizes import Axis

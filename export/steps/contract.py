@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from upconv.export.opset import opset_of
-from upconv.export.parity import Verdict
+from upconv.export.graphs import opset_of
 from upconv.export.sources import Source
 from upconv.export.steps.draft import ExportDraft, needed
+from upconv.export.verdict import Verdict
 from upconv.runtime.contract import Contract, Evidence, Parity, Provenance
 
 TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "upconv")

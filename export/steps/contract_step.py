@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import onnx
 
+from upconv.export.halo.trial import described
 from upconv.export.steps.contract import contract_of
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.export.storage import opened
-from upconv.export.tiling import described
 
 
 def write_contract(draft: ExportDraft) -> tuple[ExportDraft, None]:

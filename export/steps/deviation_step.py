@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from upconv.export.deviation import halo_deviation
+from upconv.export.halo.deviation import halo_deviation
 from upconv.export.report import StageReport
 from upconv.export.steps.contract import contract_of
 from upconv.export.steps.draft import ExportDraft, needed

@@ -7,11 +7,10 @@ from typing import TypeVar
 
 import onnx
 
-from upconv.export.capture import OPSET
+from upconv.export.backends import Array
 from upconv.export.fusion import Fusion
+from upconv.export.graphs import OPSET
 from upconv.export.lint import Finding
-from upconv.export.parity import Verdict
-from upconv.export.parity.backends import Array
 from upconv.export.precision import Precision, Reduction
 from upconv.export.reference import Reference
 from upconv.export.rewrite import RULES
@@ -19,6 +18,7 @@ from upconv.export.sizes import Axis
 from upconv.export.sources import Source
 from upconv.export.stage import Stage
 from upconv.export.tuner import Tuner
+from upconv.export.verdict import Verdict
 from upconv.runtime.contract import (
     Contract,
     Halo,

@@ -11,7 +11,7 @@ from upconv.runtime.contract import Pixels
 
 def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, None]:
     """Add how pixels are put in and read out, if the model enlarges pictures."""
-    pixels = image_pixels(draft.source, needed(draft.model), draft.laws)
+    pixels = image_pixels(needed(draft.model), draft.source.shapes[0][1], draft.laws, draft.source.pixels)
     return replace(draft, pixels=pixels, output_pixels=_output(pixels, draft.source.output_pixels)), None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from upconv.export.halo import products_per_pixel
+from upconv.export.halo.derivation import products_per_pixel
+from upconv.export.halo.trial import REDUCED_TOLERANCE, TOLERANCE, tiling_difference
 from upconv.export.report import StageReport
 from upconv.export.steps.contract import contract_of
 from upconv.export.steps.draft import ExportDraft, needed
-from upconv.export.tiling import REDUCED_TOLERANCE, TOLERANCE, tiling_difference
 from upconv.runtime.contract import Halo, NoHalo
 
 

@@ -56,14 +56,14 @@ import pytest
         ),
         ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
         (
-            "upconv.export.parity.backends",
+            "upconv.export.backends",
             [
                 *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision", "ReferenceBackend", "TorchBackend"),
                 "rounds_to",
             ],
         ),
-        ("upconv.export.parity.exact", ["OPERATORS", "in_double"]),
-        ("upconv.export.parity.operators", ["Case", "Result", "Runtime", "grid", "present", "run", "sample", "summarise"]),
+        ("upconv.export.backends.exact", ["OPERATORS", "in_double"]),
+        ("upconv.export.conformance", ["Case", "Result", "Runtime", "grid", "present", "run", "sample", "summarise"]),
         (
             "upconv.export.precision",
             ["Gate", "Precision", "Reduced", "Reduction", "Samples", "from_folder", "of_pictures", "to_int8"],
@@ -78,7 +78,10 @@ import pytest
                 *("try_tiling", "write_contract"),
             ],
         ),
-        ("upconv.export.interpolation", ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"]),
+        (
+            "upconv.export.capture.interpolation",
+            ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"],
+        ),
         ("upconv.service", ["Settings", "create_app", "serve"]),
     ],
 )

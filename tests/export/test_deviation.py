@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from upconv.export import Artifact, export, from_module
-from upconv.export.deviation import HALOS_PX, photograph
-from upconv.export.halo import products_per_pixel
+from upconv.export.halo.derivation import products_per_pixel
+from upconv.export.halo.deviation import HALOS_PX, photograph
 from upconv.runtime.contract import Contract, Pixels, Provenance
 from upconv.runtime.session import open_model
 

@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from upconv.export import export, from_onnx
-from upconv.export.opset import RaiseOpset, opset_of
-from upconv.export.parity.exact import in_double as widened
+from upconv.export.backends.exact import in_double as widened
+from upconv.export.graphs import opset_of
+from upconv.export.opset import RaiseOpset
 from upconv.models import bundled
 from upconv.runtime.contract import Halo
 from upconv.runtime.errors import SourceError

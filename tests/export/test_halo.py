@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from upconv.export import halo as halos
-from upconv.export.capture import OPSET
-from upconv.export.parity import OnnxruntimeBackend
+from upconv.export.backends import OnnxruntimeBackend
+from upconv.export.graphs import OPSET
+from upconv.export.halo import derivation
 from upconv.export.reference import attempt
 from upconv.export.sizes import find_axes
 from upconv.export.sources import from_module
@@ -49,10 +49,10 @@ def captured(module: nn.Module) -> onnx.ModelProto:
 def sides(module: nn.Module) -> tuple[int, int, int, int]:
     """Top, bottom, left, right, after the probe has agreed that they are not too small."""
     model = captured(module)
-    reaches = halos.derive(model)
+    reaches = derivation.derive(model)
     assert not isinstance(reaches, NoHalo), reaches
-    assert halos.probe(OnnxruntimeBackend(model), (1, 3, 48, 48), reaches) is None
-    halo = halos.halo_of(reaches)
+    assert derivation.probe(OnnxruntimeBackend(model), (1, 3, 48, 48), reaches) is None
+    halo = derivation.halo_of(reaches)
     return halo.top, halo.bottom, halo.left, halo.right
 
 
@@ -92,7 +92,7 @@ def test_the_halo_of_layers(module: nn.Module, expected: tuple[int, int, int, in
     ],
 )
 def test_what_looks_at_the_whole_image_is_named(module: nn.Module, reason: str) -> None:
-    found = halos.derive(captured(module))
+    found = derivation.derive(captured(module))
     assert isinstance(found, NoHalo)
     assert found.node
     assert reason in found.reason
@@ -100,7 +100,7 @@ def test_what_looks_at_the_whole_image_is_named(module: nn.Module, reason: str) 
 
 def test_the_probe_finds_a_halo_that_is_too_small() -> None:
     model = captured(nn.Conv2d(3, 4, 3, padding=1))
-    too_small = halos.derive(captured(nn.Conv2d(3, 4, 1)))
+    too_small = derivation.derive(captured(nn.Conv2d(3, 4, 1)))
     assert not isinstance(too_small, NoHalo)
-    assert halos.halo_of(too_small) == Halo(top=0, bottom=0, left=0, right=0)
-    assert halos.probe(OnnxruntimeBackend(model), (1, 3, 16, 16), too_small) is not None
+    assert derivation.halo_of(too_small) == Halo(top=0, bottom=0, left=0, right=0)
+    assert derivation.probe(OnnxruntimeBackend(model), (1, 3, 16, 16), too_small) is not None

@@ -16,16 +16,16 @@ from onnx.backend.test.case.node import collect_testcases
 from torch import Tensor, nn
 
 import upconv
-from upconv.export import halo as halos
-from upconv.export.capture import capture
-from upconv.export.parity import OnnxruntimeBackend
-from upconv.export.parity.operators import Case, grid, present, run, sample, table
-from upconv.export.parity.operators.cases import Branches
-from upconv.export.parity.operators.causes import cause
-from upconv.export.parity.operators.runtimes import SERVED
+from upconv.export.backends import OnnxruntimeBackend
+from upconv.export.capture.tracing import capture
+from upconv.export.conformance import Case, grid, present, run, sample, table
+from upconv.export.conformance.cases import Branches
+from upconv.export.conformance.causes import cause
+from upconv.export.conformance.grid_backends import SERVED
+from upconv.export.halo import derivation
+from upconv.export.halo.trial import described
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import Axis
-from upconv.export.tiling import described
 from upconv.runtime.contract import Contract, NoHalo, Provenance
 from upconv.runtime.errors import ExportError
 
@@ -115,12 +115,12 @@ def test_whole_scales_stay_one_resize_with_constant_scales(mode: str) -> None:
     for module in (Interpolated(scale_factor=2, mode=mode), Interpolated(scale_factor=3.0, mode=mode)):
         model = captured(module)
         assert [node.op_type for node in model.graph.node] == ["Resize"]
-        assert not isinstance(halos.derive(model), NoHalo)
+        assert not isinstance(derivation.derive(model), NoHalo)
 
 
 def test_a_size_that_is_twice_the_input_tells_its_scale() -> None:
     model = captured(ToTwice())
-    reaches = halos.derive(model)
+    reaches = derivation.derive(model)
     assert not isinstance(reaches, NoHalo)
     assert reaches[0].scale == 2
 

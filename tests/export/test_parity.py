@@ -7,9 +7,11 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from upconv.export.capture import capture
-from upconv.export.parity import OnnxruntimeBackend, TorchBackend, Verdict, judge
+from upconv.export.backends import OnnxruntimeBackend
+from upconv.export.backends.torch_module import TorchBackend
+from upconv.export.capture.tracing import capture
 from upconv.export.sizes import Axis
+from upconv.export.verdict import Verdict, judge
 from upconv.runtime.errors import ExportError
 
 

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from upconv.export import Source, export, from_module
-from upconv.export.parity import FACTOR, runtimes
-from upconv.export.parity.backends import Array, Backend, ReferenceBackend
+from upconv.export.backends import Array, Backend, ReferenceBackend
+from upconv.export.parity import runtimes
 from upconv.export.parity.bisection import Difference, in_runtime
 from upconv.export.parity.comparison import compare
 from upconv.export.parity.page import page
 from upconv.export.parity.runtimes import Runtime
 from upconv.export.parity.subject import Subject, from_file, from_source
+from upconv.export.verdict import FACTOR
 from upconv.runtime.errors import ContractError, ParameterError, SourceError
 
 Fault = Callable[[onnx.ModelProto], None]

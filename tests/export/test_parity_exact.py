@@ -15,9 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from upconv.export.capture import capture
-from upconv.export.parity.backends import ReferenceBackend, TorchBackend
-from upconv.export.parity.exact import OPERATORS, in_double
+from upconv.export.backends import ReferenceBackend
+from upconv.export.backends.exact import OPERATORS, in_double
+from upconv.export.backends.torch_module import TorchBackend
+from upconv.export.capture.tracing import capture
 from upconv.runtime.errors import ExportError
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.parity.distributions import DISTRIBUTIONS, cases
 from upconv.export.parity.measures import measured, psnr_db
 from upconv.runtime.contract import Pixels

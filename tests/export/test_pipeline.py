@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from upconv.export import export, from_module, tune
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.precision import Reduction
 from upconv.export.rewrite import RULES
 from upconv.export.tuner import WISHES, Candidate, Tuner

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from upconv.export import Source, export, from_onnx, pipeline, tune, tuner
-from upconv.export.capture import capture
+from upconv.export.capture.tracing import capture
 from upconv.export.precision import Reduction
 from upconv.export.sizes import Axis
 from upconv.export.steps import simplify_graph

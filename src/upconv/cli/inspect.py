@@ -42,8 +42,8 @@ def _graph(model: Path) -> tuple[dict[str, int] | None, tuple[Finding, ...] | No
     try:
         import onnx
 
+        from upconv.export.graphs import census
         from upconv.export.lint import lint
-        from upconv.export.stage import census
     except ImportError:
         return None, None
     loaded = onnx.load(model)

@@ -15,7 +15,7 @@ from upconv.export import pipeline
 from upconv.export.benchmark import PEERS, Peer, Subject, bench
 from upconv.export.benchmark.ncnn_writer import to_ncnn
 from upconv.export.benchmark.subjects import subject_of
-from upconv.export.capture import capture
+from upconv.export.capture.tracing import capture
 from upconv.export.sizes import Axis
 from upconv.export.sources import from_onnx
 from upconv.export.steps import simplify_graph

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.reference import Reference
 from upconv.export.sizes import Axis
 from upconv.export.sources import from_module

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from upconv.export.parity import Verdict
 from upconv.export.steps import ExportDraft
 from upconv.export.steps.contract import contract_of
+from upconv.export.verdict import Verdict
 from upconv.runtime.contract import (
     Halo,
     HaloDeviation,

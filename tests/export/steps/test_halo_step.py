@@ -58,11 +58,11 @@ def test_a_graph_that_looks_everywhere_has_none_unless_its_file_states_one(every
 def test_a_pixel_that_moves_more_than_the_operators_account_for_takes_the_halo_back(
     doubler: ExportDraft, everywhere: ExportDraft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from upconv.export.halo import derive
+    from upconv.export.halo.derivation import derive
 
     assert doubler.plain is not None
     claimed = derive(doubler.plain)
-    monkeypatch.setattr("upconv.export.steps.halo_step.halos.derive", lambda _: claimed)
+    monkeypatch.setattr("upconv.export.steps.halo_step.derivation.derive", lambda _: claimed)
     draft, report = derive_halo(everywhere)
     assert isinstance(draft.halo, NoHalo)
     assert "more than its operators account for" in report.summary

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import onnx
 
-from upconv.export.opset import opset_of
+from upconv.export.graphs import opset_of
 from upconv.export.steps import ExportDraft, ExportOptions, raise_opset
 
 
