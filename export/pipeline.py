@@ -80,7 +80,7 @@ TUNE: tuple[Step | Expansion, ...] = (
 """The steps from an exported file to one tuned for this machine; its sizes and its halo are known."""
 
 
-def export(
+def to_onnx(
     model: Source | nn.Module | str | Path,
     example: Example | None = None,
     *,

@@ -6,7 +6,7 @@ import onnx
 
 from upconv.export.backends import Array
 from upconv.export.benchmark.peers import Subject
-from upconv.export.pipeline import export
+from upconv.export.pipeline import to_onnx
 from upconv.export.report import Artifact
 from upconv.export.simplify import Simplify
 from upconv.export.sizes import axes_of
@@ -28,7 +28,7 @@ def subject_of(source: Source, side_px: int = SIDE_PX) -> Subject:
         if KEY in metadata:
             contract = Contract.from_metadata(metadata, source.origin)
             return Subject(contract.name, original.model, _inputs(source, contract, side_px), session=contract.session)
-    artifact: Artifact = export(source)
+    artifact: Artifact = to_onnx(source)
     module = original.module if isinstance(original, TorchModule) else None
     return Subject(
         source.name, artifact.model, _inputs(source, artifact.contract, side_px), _plain(source, artifact.contract), module

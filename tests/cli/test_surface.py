@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("upconv", ["Upscaler", "bundled", "export"]),
+        ("upconv", ["Upscaler", "bundled", "to_onnx"]),
         ("upconv.runtime", ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]),
         ("upconv.runtime.folders", ["Found", "Job", "Journal", "Options", "Outcome", "find", "run"]),
         (
@@ -44,21 +44,20 @@ import pytest
                 *(
                     "Artifact",
                     "Source",
+                    "SourceOptions",
                     "StageReport",
-                    "export",
                     "from_checkpoint",
                     "from_factory",
                     "from_keras",
                     "from_module",
                 ),
-                *("from_onnx", "from_program", "open_source", "tune"),
+                *("from_onnx", "from_program", "open_source", "to_onnx", "tune"),
             ],
         ),
-        ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
         (
             "upconv.export.backends",
             [
-                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision", "ReferenceBackend", "TorchBackend"),
+                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision", "ReferenceBackend"),
                 "rounds_to",
             ],
         ),

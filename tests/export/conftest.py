@@ -9,7 +9,7 @@ import onnx
 import pytest
 from torch import nn
 
-from upconv.export import Artifact, export, from_module
+from upconv.export import Artifact, from_module, to_onnx
 
 
 class Exported(Protocol):
@@ -25,7 +25,7 @@ def exported(tmp_path: Path) -> Exported:
     """An export into the test's own folder."""
 
     def run(module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model") -> tuple[Artifact, onnx.ModelProto]:
-        artifact = export(from_module(module, name=name, shape=shape), out=tmp_path / f"{name}.onnx")
+        artifact = to_onnx(from_module(module, name=name, shape=shape), out=tmp_path / f"{name}.onnx")
         return artifact, onnx.load(artifact.path)
 
     return run

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from upconv.export import export, from_checkpoint, open_source
+from upconv.export import from_checkpoint, open_source, to_onnx
 from upconv.export.sources import architectures, traceable
 from upconv.export.sources.module import TorchModule
 from upconv.runtime.contract import Halo
@@ -63,7 +63,7 @@ def test_a_checkpoint_is_exported_by_detection_alone_and_tiles_exactly(
     architecture: str, settings: dict[str, object], halo_px: int, saved: Saved, tmp_path: Path
 ) -> None:
     path = saved(architecture, **settings)
-    contract = export(open_source(str(path)), out=tmp_path / "out.onnx").contract
+    contract = to_onnx(open_source(str(path)), out=tmp_path / "out.onnx").contract
     assert contract.task == "upscale"
     assert contract.scale == settings.get("scale", settings.get("upscale"))
     assert contract.halo == Halo(top=halo_px, bottom=halo_px, left=halo_px, right=halo_px)
@@ -81,7 +81,7 @@ def test_safetensors_and_pickle_give_the_same_network(saved: Saved) -> None:
 
 def test_a_network_that_unshuffles_its_input_asks_for_multiples_and_still_tiles(saved: Saved, tmp_path: Path) -> None:
     path = saved("ESRGAN", in_nc=12, num_filters=8, num_blocks=1, scale=4, shuffle_factor=2)
-    contract = export(from_checkpoint(path), out=tmp_path / "out.onnx").contract
+    contract = to_onnx(from_checkpoint(path), out=tmp_path / "out.onnx").contract
     assert contract.height is not None
     assert (contract.scale, contract.height.multiple) == (2, 4)
     assert isinstance(contract.halo, Halo)

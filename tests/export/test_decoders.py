@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upconv.export import Artifact, export, from_module
+from upconv.export import Artifact, from_module, to_onnx
 from upconv.runtime.contract import Halo, NoHalo
 
 
@@ -114,7 +114,7 @@ class Skips(nn.Module):
 def exported(module: nn.Module, folder: Path, *shapes: tuple[int, ...]) -> Artifact:
     torch.manual_seed(0)
     arrays = [np.zeros(shape, np.float32 if len(shape) > 1 else np.int64) for shape in shapes]
-    return export(from_module(module, name="m", example=arrays), out=folder / "m.onnx")
+    return to_onnx(from_module(module, name="m", example=arrays), out=folder / "m.onnx")
 
 
 def test_a_vae_decoder_works_at_any_size_and_names_what_keeps_it_from_tiling(tmp_path: Path) -> None:

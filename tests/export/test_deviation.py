@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from upconv.export import Artifact, export, from_module
+from upconv.export import Artifact, from_module, to_onnx
 from upconv.export.halo.derivation import products_per_pixel
 from upconv.export.halo.deviation import HALOS_PX, photograph
 from upconv.runtime.contract import Contract, Pixels, Provenance
@@ -21,7 +21,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     conv = nn.Conv2d(3, 12, 5, padding=REACH_PX, dilation=REACH_PX // 2, bias=False)
     torch.manual_seed(0)
     conv.weight.data = torch.rand_like(conv.weight) / 75
-    return export(
+    return to_onnx(
         from_module(nn.Sequential(conv, nn.PixelShuffle(2)), name="far"), out=tmp_path_factory.mktemp("far") / "f.onnx"
     )
 
@@ -41,7 +41,7 @@ def test_the_exact_halo_is_exact(far: Artifact) -> None:
 
 
 def test_a_narrow_halo_needs_no_table(tmp_path: Path) -> None:
-    artifact = export(from_module(nn.Upsample(scale_factor=2), name="near"), out=tmp_path / "n.onnx")
+    artifact = to_onnx(from_module(nn.Upsample(scale_factor=2), name="near"), out=tmp_path / "n.onnx")
     assert artifact.contract.halo_deviation == ()
 
 

@@ -17,7 +17,7 @@ class Doubler(nn.Module):
 
 
 def test_a_module_and_an_example_make_an_artifact_that_is_saved_later(tmp_path: Path) -> None:
-    artifact = upconv.export(Doubler(), (torch.zeros(1, 3, 8, 8), np.zeros((1, 1, 1, 1), np.float32)))
+    artifact = upconv.to_onnx(Doubler(), (torch.zeros(1, 3, 8, 8), np.zeros((1, 1, 1, 1), np.float32)))
     assert artifact.contract.name == "Doubler" and artifact.as_dict()["path"] is None
     with pytest.raises(OutputError, match="save it first"):
         _ = artifact.path
@@ -27,7 +27,7 @@ def test_a_module_and_an_example_make_an_artifact_that_is_saved_later(tmp_path: 
 def test_options_reach_the_contract() -> None:
     layers = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Upsample(scale_factor=2))
     signed = Pixels(low=-1, high=1)
-    contract = upconv.export(layers, torch.zeros(1, 3, 8, 8), name="signed", pixels=signed, licence="MIT").contract
+    contract = upconv.to_onnx(layers, torch.zeros(1, 3, 8, 8), name="signed", pixels=signed, licence="MIT").contract
     assert (contract.name, contract.input, contract.provenance.licence) == ("signed", signed, "MIT")
 
 
@@ -42,4 +42,4 @@ def test_options_reach_the_contract() -> None:
 )
 def test_what_is_no_model_is_refused(model: nn.Module, example: np.ndarray | None, sentence: str) -> None:
     with pytest.raises(SourceError, match=sentence):
-        upconv.export(model, example)
+        upconv.to_onnx(model, example)

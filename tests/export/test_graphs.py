@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from upconv.export import export, from_onnx
+from upconv.export import from_onnx, to_onnx
 from upconv.export.backends.exact import in_double as widened
 from upconv.export.graphs import opset_of
 from upconv.export.opset import RaiseOpset
@@ -49,7 +49,7 @@ Saved = Callable[[onnx.ModelProto], Path]
 
 
 def test_an_old_file_is_raised_described_and_verified_against_itself(saved: Saved, tmp_path: Path) -> None:
-    artifact = export(from_onnx(saved(doubler(opset=13))), out=tmp_path / "out.onnx")
+    artifact = to_onnx(from_onnx(saved(doubler(opset=13))), out=tmp_path / "out.onnx")
     contract = open_model(artifact.path).contract
     assert contract.task == "upscale"
     assert contract.scale == 2
@@ -65,14 +65,14 @@ def test_an_old_file_is_raised_described_and_verified_against_itself(saved: Save
 def test_a_file_of_our_own_goes_around_with_what_it_says() -> None:
     first = open_model(bundled("upsample-s-x2")).contract
     assert first.rewrites, "the graph does not tell its halo any more"
-    again = export(bundled("upsample-s-x2")).contract
+    again = to_onnx(bundled("upsample-s-x2")).contract
     assert (again.name, again.halo, again.input, again.output) == (first.name, first.halo, first.input, first.output)
     assert again.provenance.licence == first.provenance.licence
     assert again.evidence.tiling_max_abs == 0
 
 
 def test_sizes_that_are_fixed_in_the_file_stay_fixed_and_are_named(saved: Saved, tmp_path: Path) -> None:
-    artifact = export(from_onnx(saved(doubler(height=24))), out=tmp_path / "out.onnx")
+    artifact = to_onnx(from_onnx(saved(doubler(height=24))), out=tmp_path / "out.onnx")
     assert artifact.contract.height is None
     assert artifact.contract.width is not None
     assert artifact.contract.width.scale == 2

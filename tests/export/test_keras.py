@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from upconv.export import Artifact, export, from_keras, open_source
+from upconv.export import Artifact, from_keras, open_source, to_onnx
 from upconv.export.sources.channels_first import channels_first
 from upconv.runtime.contract import Halo
 from upconv.runtime.errors import SourceError
@@ -43,7 +43,7 @@ def seeded(model: Any) -> Any:
 
 def exported(model: Any, folder: Path) -> tuple[Artifact, np.ndarray, torch.Tensor]:
     """The report, a picture (N, C, H, W), and what the exported file makes of it."""
-    artifact = export(from_keras(model, name="keras"), out=folder / "k.onnx")
+    artifact = to_onnx(from_keras(model, name="keras"), out=folder / "k.onnx")
     image = np.random.default_rng(1).random((2, 3, 7, 10), np.float32)
     session = ort.InferenceSession(str(artifact.path), providers=["CPUExecutionProvider"])
     return artifact, image, torch.from_numpy(session.run(None, {"image": image})[0])
@@ -107,7 +107,7 @@ def test_a_keras_file_of_a_generator_is_exported_with_its_channels_in_front(tmp_
         ]
     )
     model.save(tmp_path / "generator.keras")
-    artifact = export(open_source(str(tmp_path / "generator.keras")), out=tmp_path / "g.onnx")
+    artifact = to_onnx(open_source(str(tmp_path / "generator.keras")), out=tmp_path / "g.onnx")
     latent = np.random.default_rng(0).random((3, 6), np.float32)
     output = ort.InferenceSession(str(artifact.path), providers=["CPUExecutionProvider"]).run(None, {"image": latent})[0]
     assert output.shape == (3, 3, 8, 8)

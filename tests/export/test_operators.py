@@ -141,7 +141,7 @@ def test_what_no_operator_says_is_refused() -> None:
 def test_what_the_table_lists_as_different_is_not_exported(arguments: tuple[tuple[str, object], ...], rank: int) -> None:
     module = Case("F.interpolate", arguments, rank).module()
     with pytest.raises(ExportError, match="is not the same function"):
-        upconv.export(module, np.zeros((1, 4, *[32] * rank), np.float32))
+        upconv.to_onnx(module, np.zeros((1, 4, *[32] * rank), np.float32))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from upconv.export import Source, export, from_module
+from upconv.export import Source, from_module, to_onnx
 from upconv.export.backends import Array, Backend, ReferenceBackend
 from upconv.export.parity import runtimes
 from upconv.export.parity.bisection import Difference, in_runtime
@@ -56,7 +56,7 @@ def a(source: Source) -> Subject:
 
 @pytest.fixture(scope="module")
 def file(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(source, out=tmp_path_factory.mktemp("parity") / "doubler.onnx", rewrites=()).path
+    return to_onnx(source, out=tmp_path_factory.mktemp("parity") / "doubler.onnx", rewrites=()).path
 
 
 def changed(path: Path, fault: Fault) -> Path:

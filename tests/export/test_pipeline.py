@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upconv.export import export, from_module, tune
+from upconv.export import from_module, to_onnx, tune
 from upconv.export.backends import Array
 from upconv.export.precision import Reduction
 from upconv.export.rewrite import RULES
@@ -65,7 +65,7 @@ def doubler() -> nn.Module:
 
 
 def test_the_file_says_everything_that_serving_needs(doubler: nn.Module, tmp_path: Path) -> None:
-    export(from_module(doubler, name="doubler", licence="MIT"), out=tmp_path / "d.onnx")
+    to_onnx(from_module(doubler, name="doubler", licence="MIT"), out=tmp_path / "d.onnx")
     contract = open_model(tmp_path / "d.onnx").contract
     assert contract.task == "upscale"
     assert contract.scale == 2
@@ -80,7 +80,7 @@ def test_the_file_says_everything_that_serving_needs(doubler: nn.Module, tmp_pat
 
 def test_the_bytes_are_the_same_each_time_and_name_no_machine(doubler: nn.Module, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export(from_module(doubler, name="doubler"), out=tmp_path / f"{name}.onnx")
+        to_onnx(from_module(doubler, name="doubler"), out=tmp_path / f"{name}.onnx")
     data = (tmp_path / "a.onnx").read_bytes()
     assert data == (tmp_path / "b.onnx").read_bytes()
     assert str(Path(__file__).parent).encode() not in data
@@ -100,13 +100,13 @@ def test_what_cannot_be_exported_writes_nothing(
     module: nn.Module, shape: tuple[int, ...], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=sentence):
-        export(from_module(module, name="m", shape=shape), out=tmp_path / "m.onnx")
+        to_onnx(from_module(module, name="m", shape=shape), out=tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    contract = export(from_module(UNet(), name="unet"), out=tmp_path / "u.onnx").contract
+    contract = to_onnx(from_module(UNet(), name="unet"), out=tmp_path / "u.onnx").contract
     assert contract.height is not None
     assert (contract.height.scale, contract.height.multiple) == (2, 4)
     assert isinstance(contract.halo, Halo)
@@ -116,7 +116,7 @@ def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path)
 
 def test_what_wraps_around_the_image_is_not_tiled(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1, padding_mode="circular"), nn.PixelShuffle(2))
-    contract = export(from_module(module, name="round"), out=tmp_path / "r.onnx").contract
+    contract = to_onnx(from_module(module, name="round"), out=tmp_path / "r.onnx").contract
     assert isinstance(contract.halo, NoHalo)
     assert "opposite side" in contract.halo.reason
 
@@ -127,7 +127,7 @@ def test_a_luma_model_with_a_range_of_its_own_keeps_colour(tmp_path: Path) -> No
             return F.interpolate(luma, scale_factor=2.0) * 2 - 1
 
     source = from_module(Double(), name="luma", shape=(1, 1, 16, 16), output_pixels=Pixels(low=-1))
-    export(source, out=tmp_path / "y.onnx")
+    to_onnx(source, out=tmp_path / "y.onnx")
     colored = np.zeros((20, 30, 3), np.uint8)
     colored[...] = (200, 90, 30)
     with Upscaler(tmp_path / "y.onnx") as upscaler:
@@ -141,7 +141,7 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
     layers = nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1), nn.PReLU(16), nn.ConvTranspose2d(16, 3, 3, stride=2, padding=1, output_padding=1)
     )
-    report = export(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
+    report = to_onnx(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
     assert [finding["rule"] for finding in report["findings"]] == ["uneven-overlap", "unfused-activation"]
     assert report["fusion"]["convolutions"] == 2
 
@@ -167,7 +167,7 @@ def far() -> nn.Module:
 
 def test_the_steps_of_an_export_come_in_order_and_all_reach_the_contract(far: nn.Module, tmp_path: Path) -> None:
     seen: list[str] = []
-    artifact = export(
+    artifact = to_onnx(
         from_module(far, name="far"),
         out=tmp_path / "far.onnx",
         opset=19,
@@ -196,7 +196,7 @@ def test_the_steps_of_an_export_come_in_order_and_all_reach_the_contract(far: nn
 def test_the_steps_of_tuning_come_in_order_and_keep_what_the_file_states(far: nn.Module, tmp_path: Path) -> None:
     path = tmp_path / "far.onnx"
     source = from_module(far, name="far", licence="MIT", output_pixels=Pixels(low=-1))
-    before = export(source, out=path, rewrites=()).contract
+    before = to_onnx(source, out=path, rewrites=()).contract
     artifact = tune(path, tuner=DecidedTuner(), reduction=INT8)
     names = [report.name for report in artifact.stages]
     assert names[-6:] == ["parity", "int8", "tune", "tiling", "deviation", "lint"]
@@ -214,5 +214,5 @@ def test_the_steps_of_tuning_come_in_order_and_keep_what_the_file_states(far: nn
 
 def test_a_module_for_lines_is_exported_although_it_cannot_be_tiled(tmp_path: Path) -> None:
     layers = nn.Sequential(nn.Conv1d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2))
-    contract = export(layers, out=tmp_path / "l.onnx").contract
+    contract = to_onnx(layers, out=tmp_path / "l.onnx").contract
     assert (contract.task, contract.height, contract.halo) == ("decode", None, None)

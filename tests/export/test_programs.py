@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from upconv.export import export, from_program, open_source
+from upconv.export import from_program, open_source, to_onnx
 from upconv.runtime.errors import SourceError
 
 pytestmark = pytest.mark.filterwarnings("ignore:`isinstance")  # torch's own use of its tree specifications
@@ -42,7 +42,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_a_program_keeps_its_dynamic_axes_and_names_the_others(program: Path, tmp_path: Path) -> None:
-    artifact = export(open_source(str(program)), out=tmp_path / "out.onnx")
+    artifact = to_onnx(open_source(str(program)), out=tmp_path / "out.onnx")
     assert artifact.contract.task == "decode"
     assert artifact.contract.height is not None
     assert (artifact.contract.height.scale, artifact.contract.height.minimum) == (2, 4)

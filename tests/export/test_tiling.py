@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from upconv.export import export, from_module
+from upconv.export import from_module, to_onnx
 from upconv.models import CATALOGUE, bundled
 from upconv.runtime import Engine, Model, open_model
 
@@ -97,7 +97,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return
     torch.manual_seed(0)
     path = Path(tmp_path_factory.mktemp("tiling"), "model.onnx")
-    export(from_module(KINDS[request.param]().eval(), name=request.param), out=path)
+    to_onnx(from_module(KINDS[request.param]().eval(), name=request.param), out=path)
     yield open_model(path)
 
 

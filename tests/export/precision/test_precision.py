@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from upconv.export import export, from_module
+from upconv.export import from_module, to_onnx
 from upconv.export.precision import Gate, Reduction, Samples, from_folder, to_int8
 from upconv.export.precision.int8 import Quantiser
 from upconv.export.precision.samples import of_pictures
@@ -57,13 +57,13 @@ def doubler() -> nn.Module:
 @pytest.fixture(scope="module")
 def exact(tmp_path_factory: pytest.TempPathFactory) -> tuple[onnx.ModelProto, Contract]:
     path = tmp_path_factory.mktemp("exact") / "m.onnx"
-    export(from_module(doubler(), name="m"), out=path)
+    to_onnx(from_module(doubler(), name="m"), out=path)
     return onnx.load(path), open_model(path).contract
 
 
 def test_int8_passes_its_gate_and_says_what_it_costs(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    export(from_module(doubler(), name="m"), out=path, reduction=Reduction("int8"))
+    to_onnx(from_module(doubler(), name="m"), out=path, reduction=Reduction("int8"))
     served = open_model(path).contract
     quality = served.evidence.quality
     assert served.precision == "int8"
