@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+    from tests.conftest import Exported
 
 PHOTOGRAPH = Path(__file__).parent.parent / "data" / "rocket.jpg"
 INPUT = [[0.0, 1.0], [2.0, 3.0]]

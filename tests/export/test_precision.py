@@ -19,7 +19,7 @@ from upconv.runtime.contract import Contract, Halo, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError, ParameterError
 from upconv.runtime.session import open_model
 
-DATA = Path(__file__).parent.parent.parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 DOUBLE = SizeLaw(scale=2)
 
 
