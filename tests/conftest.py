@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import onnx
@@ -11,6 +12,31 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, SizeLaw
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from upconv.export import Artifact
+
+
+class Exported(Protocol):
+    """Exports a module and reads the file back."""
+
+    def __call__(
+        self, module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model"
+    ) -> tuple[Artifact, onnx.ModelProto]: ...
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Exported:
+    """An export into the test's own folder."""
+    from upconv.export import from_module, to_onnx
+
+    def run(module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model") -> tuple[Artifact, onnx.ModelProto]:
+        artifact = to_onnx(from_module(module, name=name, shape=shape), out=tmp_path / f"{name}.onnx")
+        return artifact, onnx.load(artifact.path)
+
+    return run
 
 
 @pytest.fixture(scope="session")
