@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from upconv.runtime import Upscaler
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.service import work
-from upconv.service.header import Size
-from upconv.service.registry import Entry
+from upconv.service.image_size import ImageSize
+from upconv.service.registry import ServedModel
 
 _BYTES_PER_PIXEL = 4 * (4 + 1)
 """Four channels, each as a float and as a sample."""
@@ -36,7 +36,7 @@ def together(costs: Sequence[Cost]) -> Cost:
     return Cost(sum(cost.tiles for cost in costs), max(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
 
 
-def predict(size: Size, order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
+def predict(size: ImageSize, order: work.Order, entry: ServedModel, upscaler: Upscaler) -> Cost:
     """The cost of a picture of this size.
 
     Raises `ParameterError` for a target that makes no sense and `ImageTooLargeError` for more pixels than are allowed.
@@ -53,7 +53,7 @@ def predict(size: Size, order: work.Order, entry: Entry, upscaler: Upscaler) -> 
     return Cost(tiles, largest * _BYTES_PER_PIXEL, seconds)
 
 
-class Memory:
+class MemoryBudget:
     """Room for pixels: work waits for it in the order in which it came. Belongs to one event loop."""
 
     def __init__(self, bytes: int) -> None:

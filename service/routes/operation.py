@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it is ready."""
+"""The routes of whoever operates the service: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from upconv.service.state import Shared
+from upconv.service.metrics import MEDIA_TYPE_TEXT
+from upconv.service.routes.dependencies import Shared
 
 router = APIRouter(tags=["operation"])
 
 
-class Live(BaseModel):
+class Liveness(BaseModel):
     """The process answers."""
 
     status: Literal["live"] = "live"
@@ -34,9 +35,9 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz", summary="Whether the process lives")
-async def live() -> Live:
+async def live() -> Liveness:
     """Always 200."""
-    return Live()
+    return Liveness()
 
 
 @router.get("/readyz", summary="Whether pictures can be sent", responses={503: {"model": Readiness, "description": "Not now"}})
@@ -47,3 +48,11 @@ async def ready(state: Shared, response: Response) -> Readiness:
         return Readiness(status="draining" if state.draining else "loading")
     entries = state.registry.entries.values()
     return Readiness(status="ready", models=[ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries])
+
+
+@router.get(
+    "/metrics", summary="Numbers for Prometheus", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+)
+async def read(state: Shared) -> Response:
+    """Every metric in Prometheus' text format."""
+    return Response(state.metrics.text(), media_type=MEDIA_TYPE_TEXT)

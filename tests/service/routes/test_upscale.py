@@ -11,7 +11,6 @@ import pytest
 import pyvips
 
 from upconv.runtime import Upscaler, codecs
-from upconv.service.parameters import accepted_format
 
 Encoded = Callable[..., bytes]
 PNG = {"Content-Type": "image/png"}
@@ -76,25 +75,6 @@ def test_format(client: httpx.Client, encoded: Encoded, given: str, query: str, 
     assert (answer.status_code, answer.headers["content-type"]) == (200, f"image/{expected}")
     assert codecs.sniff(answer.content) == expected
     assert ("gif became png" in answer.headers.get("x-upconv-conversions", "")) == (given == "gif")
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        ("", None),
-        ("*/*", None),
-        ("image/*", None),
-        ("text/html", None),
-        ("image/gif", None),
-        ("image/png", "png"),
-        ("Image/AVIF;q=0.9, */*;q=0.1", "avif"),
-        ("image/webp;q=0, image/jpeg", "jpeg"),
-        ("image/webp, image/jpeg", None),
-        (",;,;;", None),
-    ],
-)
-def test_accepted_format(accept: str, expected: str | None) -> None:
-    assert accepted_format(accept) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from upconv.service.journal import Handler, Journal, new_journal
+from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
+from upconv.service.request_log import RequestLog
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def lines(ask: Callable[..., httpx.Response]) -> Callable[..., list[dict[str, An
             raise RuntimeError("deep inside")
 
         file = io.StringIO()
-        journal = Journal(app, new_journal(file), Metrics())
+        log = RequestLog(app, new_log(file), Metrics())
         for path in paths:
-            ask(journal, "GET", path)
+            ask(log, "GET", path)
         return [json.loads(line) for line in file.getvalue().splitlines()]
 
     return serve
@@ -76,17 +76,6 @@ def test_security_headers(client: httpx.Client, path: str) -> None:
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
 
 
-def test_what_others_log() -> None:
-    file = io.StringIO()
-    logger = logging.getLogger("upconv-test")
-    handler = Handler(new_journal(file))
-    logger.addHandler(handler)
-    logger.warning("beware of %s", "it")
-    logger.removeHandler(handler)
-    line = json.loads(file.getvalue())
-    assert (line["event"], line["level"], line["logger"]) == ("beware of it", "warning", "upconv-test")
-
-
 def test_local_variables_stay_private(lines: Callable[..., list[dict[str, Any]]]) -> None:
     (line,) = lines("/fails")
     assert "locals" not in json.dumps(line)
@@ -99,5 +88,5 @@ def test_request_that_cannot_be_finished_is_answered(ask: Callable[..., httpx.Re
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
-    answer = ask(Journal(app, new_journal(io.StringIO()), Metrics()), "GET", "/cancelled")
+    answer = ask(RequestLog(app, new_log(io.StringIO()), Metrics()), "GET", "/cancelled")
     assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#stopping", "1")

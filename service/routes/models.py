@@ -1,18 +1,15 @@
-"""What is loaded, and how that is changed while requests go on."""
+"""`/v1/models`: the loaded models, and how to reload them."""
 
 from __future__ import annotations
 
-import anyio
-from anyio import to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from upconv.runtime import Contract
-from upconv.service import loading
 from upconv.service.access import expect_admin
 from upconv.service.openapi import problems
-from upconv.service.registry import Signature
-from upconv.service.state import Shared, State
+from upconv.service.reloading import replace_models
+from upconv.service.routes.dependencies import Shared
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -68,33 +65,3 @@ async def reload(request: Request, state: Shared) -> Reloaded:
     expect_admin(request)
     changes = await replace_models(state)
     return Reloaded(models=list(state.models.entries), **vars(changes))
-
-
-async def replace_models(state: State) -> loading.Changes:
-    """Load what is new; requests that run finish on what they began with."""
-    async with state.reloading:
-        old = state.models
-        with anyio.CancelScope(shield=True):
-            registry, changes = await to_thread.run_sync(loading.reload, old, state.settings)
-            state.registry = registry
-            state.metrics.loaded(registry)
-            for entry in loading.gone(old, registry):
-                await to_thread.run_sync(entry.retire)
-    state.journal.info("models", **vars(changes))
-    return changes
-
-
-async def watch(state: State) -> None:
-    """Reload whenever a model file has changed and then rested for one look; until cancelled."""
-    seen = loaded = await to_thread.run_sync(_signatures, state)
-    while True:
-        await anyio.sleep(state.settings.watch_interval_s)
-        now = await to_thread.run_sync(_signatures, state)
-        if now == seen and now != loaded:
-            await replace_models(state)
-            loaded = now
-        seen = now
-
-
-def _signatures(state: State) -> dict[str, Signature | None]:
-    return {str(path): loading.signature(path) for path in loading.files(state.settings)}

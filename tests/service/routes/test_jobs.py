@@ -177,17 +177,17 @@ def test_no_room(
         ended(client, id, wait_until)
 
 
-@pytest.mark.parametrize("what", ["Folder.write", "Store.add"])
+@pytest.mark.parametrize("what", ["JobFolder.write", "JobStore.add"])
 def test_a_full_disk(service: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     def fail(*_: Any) -> None:
         raise (
             sqlite3.OperationalError("database or disk is full")
-            if what == "Store.add"
+            if what == "JobStore.add"
             else OSError(28, "No space left on device")
         )
 
     folder = service.state.jobs.folder
-    monkeypatch.setattr(*((folder, "write") if what == "Folder.write" else (folder.store, "add")), fail)
+    monkeypatch.setattr(*((folder, "write") if what == "JobFolder.write" else (folder.store, "add")), fail)
     answer = service.post("/v1/jobs", content=encoded())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "the picture cannot be kept" in answer.json()["detail"]

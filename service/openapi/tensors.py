@@ -1,8 +1,7 @@
-"""What OpenAPI says of `/v2` where FastAPI cannot know it."""
+"""What OpenAPI says of the tensors of `/v2`, where FastAPI cannot know it."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from upconv.service.inference_protocol.messages import Failure, InferRequest, InferResponse
@@ -45,14 +44,3 @@ INFER_ANSWER: dict[int | str, dict[str, Any]] = {
 
 SCHEMAS = (InferRequest, InferResponse, Failure)
 """Models that the above refers to."""
-
-
-def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that can fail in these ways, and unexpectedly."""
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}},
-        }
-        for status in (*statuses, 500)
-    }

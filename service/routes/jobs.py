@@ -10,13 +10,14 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from upconv.service import body
 from upconv.service.access import owner_of
+from upconv.service.errors import NotDoneError, UnknownJobError
 from upconv.service.jobs import events
 from upconv.service.jobs.acceptance import Acceptance, accept
-from upconv.service.jobs.errors import NotDoneError, UnknownJobError
 from upconv.service.jobs.job import Job, JobStatus, told
 from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
-from upconv.service.state import Shared, State
+from upconv.service.routes.dependencies import Shared
+from upconv.service.state import State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -15,16 +15,16 @@ from upconv.runtime.errors import UpconvError
 from upconv.runtime.stop import Stop
 from upconv.service import body
 from upconv.service.connection import Turn, run_while_connected
-from upconv.service.headers import timing
 from upconv.service.inference_protocol import inference, reply, request
-from upconv.service.registry import Entry
+from upconv.service.registry import ServedModel
+from upconv.service.response_headers import timing
 from upconv.service.sending import PictureResponse
 from upconv.service.settings import Limits
 from upconv.service.state import State
 
 
 @dataclass(frozen=True)
-class _Call:
+class _InferCall:
     """What a thread needs to know."""
 
     data: bytes
@@ -35,7 +35,7 @@ class _Call:
     limits: Limits
 
 
-async def answer(call: Request, entry: Entry, state: State, until: float) -> Response:
+async def answer(call: Request, entry: ServedModel, state: State, until: float) -> Response:
     """The answer to `POST …/infer`; raises what reading, admission and the model raise."""
     started = time.perf_counter()
     try:
@@ -45,7 +45,7 @@ async def answer(call: Request, entry: Entry, state: State, until: float) -> Res
         raise
 
 
-async def _answer(call: Request, entry: Entry, state: State, until: float) -> Response:
+async def _answer(call: Request, entry: ServedModel, state: State, until: float) -> Response:
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         place = stack.enter_context(state.admission.place())
@@ -64,9 +64,9 @@ async def _answer(call: Request, entry: Entry, state: State, until: float) -> Re
         return PictureResponse(written.body, headers, stack.pop_all().close, state.settings.body_timeout_s)
 
 
-def _described(call: Request, data: bytes, state: State) -> _Call:
+def _described(call: Request, data: bytes, state: State) -> _InferCall:
     settings, headers = state.settings, call.headers
-    return _Call(
+    return _InferCall(
         data,
         headers.get("content-encoding", ""),
         headers.get(request.LENGTH_HEADER),
@@ -76,12 +76,14 @@ def _described(call: Request, data: bytes, state: State) -> _Call:
     )
 
 
-def _prepare(call: _Call, entry: Entry) -> inference.Prepared:
+def _prepare(call: _InferCall, entry: ServedModel) -> inference.Prepared:
     data = request.unpacked(call.data, call.encoding, call.max_bytes)
     return inference.prepare(entry, request.parse(data, call.header_length, call.max_json_bytes), call.limits)
 
 
-def _compute(prepared: inference.Prepared, entry: Entry, accept: str, stop: Stop) -> tuple[inference.Outcome, reply.Reply]:
+def _compute(
+    prepared: inference.Prepared, entry: ServedModel, accept: str, stop: Stop
+) -> tuple[inference.InferenceResult, reply.Reply]:
     outcome = inference.infer(entry, prepared, stop)
     computed = time.perf_counter()
     notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from upconv.service import pages
+from upconv.service.routes import pages
 
 FILES = sorted(path for path in pages.FOLDER.iterdir() if path.is_file())
 

@@ -1,23 +1,19 @@
-"""What every request leaves behind: a line of JSON, a count, a request id and security headers on its answer."""
+"""The request log: per request one line of JSON, one count, a request id and the security headers of its answer."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
-import sys
 import time
 import uuid
-from typing import Any, TextIO
+from typing import Any
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upconv.runtime.errors import Overloaded
 from upconv.service import problem
 from upconv.service.metrics import Metrics
-from upconv.service.settings import Level
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -33,38 +29,11 @@ SECURITY_HEADERS = {
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def new_journal(file: TextIO | None = None, level: Level = "info") -> Any:
-    """A structlog logger that writes a line of JSON an event of `level` or above, to standard error where no file is given."""
-    return structlog.wrap_logger(
-        structlog.WriteLogger(file or sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Without local variables, which may hold what people sent.
-            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    )
-
-
-class Handler(logging.Handler):
-    """Hands what other libraries log to a journal."""
-
-    def __init__(self, journal: Any, level: int = logging.WARNING) -> None:
-        super().__init__(level)
-        self._journal = journal
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        self._journal.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
-
-
-class Journal:
+class RequestLog:
     """ASGI middleware around the whole app; also turns what nobody caught into a 500 that tells nothing."""
 
-    def __init__(self, app: ASGIApp, journal: Any, metrics: Metrics) -> None:
-        self._app, self._journal, self._metrics = app, journal, metrics
+    def __init__(self, app: ASGIApp, log: Any, metrics: Metrics) -> None:
+        self._app, self._log, self._metrics = app, log, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -98,9 +67,9 @@ class Journal:
             "ms": round(seconds * 1000, 1),
         }
         if answer.status >= 500 and error is not None and not isinstance(error, Overloaded):
-            self._journal.error("request", **facts, exc_info=error)
+            self._log.error("request", **facts, exc_info=error)
         else:
-            self._journal.info("request", **facts, **({"error": str(error)} if error else {}))
+            self._log.info("request", **facts, **({"error": str(error)} if error else {}))
 
 
 class _Answer:

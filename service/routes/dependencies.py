@@ -1,13 +1,22 @@
-"""How long a request may take."""
+"""What routes ask FastAPI for: the state of the app and the deadline of the request."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
-from upconv.service.state import Shared
+from upconv.service.state import State
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.upconv
+    return state
+
+
+Shared = Annotated[State, Depends(_state)]
+"""The state of the app, as a parameter of a route."""
 
 
 async def _until(

@@ -7,15 +7,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from upconv.service.deadline import Until
-from upconv.service.errors import UnknownModelError
-from upconv.service.inference_protocol import infer, metadata
-from upconv.service.inference_protocol.errors import UnsupportedError
-from upconv.service.inference_protocol.messages import IndexEntry, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
-from upconv.service.inference_protocol.openapi import INFER_ANSWER, INFER_BODY, failures
-from upconv.service.inference_protocol.reply import VERSION
-from upconv.service.registry import Entry
-from upconv.service.state import Shared
+from upconv.service.errors import UnknownModelError, UnsupportedError
+from upconv.service.inference_protocol import metadata
+from upconv.service.inference_protocol.messages import (
+    VERSION,
+    IndexEntry,
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+)
+from upconv.service.openapi import INFER_ANSWER, INFER_BODY, failures
+from upconv.service.registry import ServedModel
+from upconv.service.routes import inference_call
+from upconv.service.routes.dependencies import Shared, Until
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
 
@@ -38,18 +44,18 @@ async def server() -> ServerMetadata:
 
 
 @router.get("/health/live", summary="Whether the process lives")
-async def live() -> Live:
+async def live() -> ServerLive:
     """Always 200."""
-    return Live()
+    return ServerLive()
 
 
 @router.get(
-    "/health/ready", summary="Whether requests can be sent", responses={503: {"model": Ready, "description": "Not now"}}
+    "/health/ready", summary="Whether requests can be sent", responses={503: {"model": ServerReady, "description": "Not now"}}
 )
-async def ready(state: Shared, response: Response) -> Ready:
+async def ready(state: Shared, response: Response) -> ServerReady:
     """200 when all models are warm and the service is not about to stop, otherwise 503."""
     response.status_code = 200 if state.ready else 503
-    return Ready(ready=state.ready)
+    return ServerReady(ready=state.ready)
 
 
 @router.post("/repository/index", summary="The models", responses=failures(503))
@@ -74,12 +80,12 @@ def _by_version(model: str, version: str, request: Request, state: Shared) -> No
     request.state.entry = state.models.entry(model)
 
 
-def _chosen(request: Request) -> Entry:
-    entry: Entry = request.state.entry
+def _chosen(request: Request) -> ServedModel:
+    entry: ServedModel = request.state.entry
     return entry
 
 
-_Chosen = Annotated[Entry, Depends(_chosen)]
+_Chosen = Annotated[ServedModel, Depends(_chosen)]
 
 
 def _of_one_model(prefix: str, choose: Callable[..., None]) -> APIRouter:
@@ -120,7 +126,7 @@ async def _statistics(entry: _Chosen, state: Shared) -> dict[str, Any]:
 
 async def _infer(request: Request, entry: _Chosen, state: Shared, until: Until) -> Response:
     """Tensors as JSON or binary; a model that upscales also takes BYTES, each element an image file."""
-    return await infer.answer(request, entry, state, until)
+    return await inference_call.answer(request, entry, state, until)
 
 
 async def _not_served(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What a picture's first bytes say of it, read before anything is decoded."""
+"""The size of an image, read from its header before anything is decoded."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ _TURNED = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
-class Size:
-    """In pixels, upright."""
+class ImageSize:
+    """Width and height in pixels, upright."""
 
     width: int
     height: int
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """Return the number of pixels."""
         return self.width * self.height
 
 
-def size(data: bytes, max_pixels: int) -> Size:
-    """The size that an image file announces.
+def read_size(data: bytes, max_pixels: int) -> ImageSize:
+    """Return the size that an image file announces.
 
-    Raises `ImageError` where its header cannot be read and `ImageTooLargeError` where it announces more than `max_pixels`.
+    Raises `ImageError` if the header cannot be read and `ImageTooLargeError` if it announces more than `max_pixels`.
     """
     name = headers.check(data, max_pixels)
     return decoding.reading(data, name, lambda fail_on: _size(decoding.opened(data, name, max_pixels, fail_on)))
 
 
-def _size(image: Any) -> Size:
+def _size(image: Any) -> ImageSize:
     turned = image.get_typeof("orientation") and image.get("orientation") in _TURNED
-    return Size(image.height, image.width) if turned else Size(image.width, image.height)
+    return ImageSize(image.height, image.width) if turned else ImageSize(image.width, image.height)

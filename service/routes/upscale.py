@@ -13,18 +13,19 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from upconv.runtime import Upscaler
-from upconv.service import body, cache, header, work
-from upconv.service.admission import Place
+from upconv.service import body, cache, work
+from upconv.service.admission import Ticket
 from upconv.service.cache import Kept
 from upconv.service.connection import Turn, run_while_connected
 from upconv.service.cost import Cost, predict
-from upconv.service.deadline import Until
-from upconv.service.headers import of_result, timing
+from upconv.service.image_size import read_size
 from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
-from upconv.service.registry import Entry
+from upconv.service.registry import ServedModel
+from upconv.service.response_headers import of_result, timing
+from upconv.service.routes.dependencies import Shared, Until
 from upconv.service.sending import PictureResponse
-from upconv.service.state import Shared, State
+from upconv.service.state import State
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
 
@@ -48,7 +49,9 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
         seen = await to_thread.run_sync(_foresee, order, entry, upscaler, limiter=state.glances)
         if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
             return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
-        kept = await _kept(seen.etag, state) or await _compute(_Call(request, seen, entry, upscaler, place, until), state)
+        kept = await _kept(seen.etag, state) or await _compute(
+            _UpscaleCall(request, seen, entry, upscaler, place, until), state
+        )
         headers = {**kept.headers, "ETag": seen.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
         place.done()
         return PictureResponse(kept.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
@@ -63,18 +66,18 @@ class _Foreseen:
 
 
 @dataclass(frozen=True)
-class _Call:
+class _UpscaleCall:
     request: Request
     seen: _Foreseen
-    entry: Entry
+    entry: ServedModel
     upscaler: Upscaler
-    place: Place
+    place: Ticket
     until: float
 
 
-def _foresee(order: work.Order, entry: Entry, upscaler: Upscaler) -> _Foreseen:
+def _foresee(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> _Foreseen:
     picture = body.picture_in(order.data, order.content_type)
-    size = header.size(picture, order.limits.max_pixels)
+    size = read_size(picture, order.limits.max_pixels)
     order = replace(order, data=picture, content_type="")
     return _Foreseen(order, predict(size, order, entry, upscaler), cache.etag(order, picture, entry.model.sha256))
 
@@ -87,7 +90,7 @@ async def _kept(etag: str, state: State) -> Kept | None:
     return Kept(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
 
 
-async def _compute(call: _Call, state: State) -> Kept:
+async def _compute(call: _UpscaleCall, state: State) -> Kept:
     arrived = time.perf_counter()
     call.place.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
     turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
