@@ -15,7 +15,7 @@ _HALF_S = 10
 _LONGEST_S = 300
 
 
-class Pace:
+class Throughput:
     """How many predicted seconds of work are done in a second: with several cores more than one, with wrong predictions any.
 
     It is told from several threads.
@@ -51,7 +51,7 @@ class Pace:
 class Admission:
     """Counts pictures in work or waiting. Belongs to one event loop, so it needs no lock."""
 
-    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, pace: Pace) -> None:
+    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, pace: Throughput) -> None:
         self.pictures = 0
         self.bytes = 0
         self.cost_s = 0.0
@@ -62,16 +62,16 @@ class Admission:
         self._pace = pace
 
     @contextmanager
-    def reading(self) -> Iterator[Place]:
+    def reading(self) -> Iterator[Ticket]:
         """A place for the bytes of a body alone."""
-        place = Place(self)
+        place = Ticket(self)
         try:
             yield place
         finally:
             place.leave()
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self) -> Iterator[Ticket]:
         """A place for one picture; raises `FullError` where all are taken, or the line is too long."""
         self.check()
         with self.reading() as place:
@@ -134,7 +134,7 @@ class Admission:
         self.bytes += bytes
 
 
-class Place:
+class Ticket:
     """One request's place: its bytes, and, once it has come in, its picture and what that is predicted to cost."""
 
     def __init__(self, admission: Admission) -> None:

@@ -11,7 +11,7 @@ from python_multipart.multipart import Field, File, create_form_parser
 
 from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError, ParameterError
-from upconv.service.admission import Place
+from upconv.service.admission import Ticket
 from upconv.service.errors import BodyTooLargeError, MediaTypeError, NotAnImageError, SlowBodyError
 
 FORM = "multipart/form-data"
@@ -30,7 +30,7 @@ def media_type(request: Request) -> str:
     raise MediaTypeError(f"expected a body of image/*, application/octet-stream or {FORM}, got {name[:60]}")
 
 
-async def read(request: Request, limit: int, timeout_s: float, place: Place) -> bytes:
+async def read(request: Request, limit: int, timeout_s: float, place: Ticket) -> bytes:
     """The whole body, counted in `place`.
 
     Raises `BodyTooLargeError` as soon as it is known to have over `limit` bytes, `SlowBodyError` where it takes longer
@@ -61,7 +61,7 @@ def picture_in(body: bytes, content_type: str) -> bytes:
     return data
 
 
-async def _collect(request: Request, limit: int, place: Place) -> bytes:
+async def _collect(request: Request, limit: int, place: Ticket) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -94,3 +96,23 @@ def _save(path: Path, nodes: list[onnx.NodeProto], initializers: list[onnx.Tenso
         helper.set_model_props(model, {KEY: contract})
     onnx.save(model, path)
     return path
+
+
+@pytest.fixture(scope="session", name="drawn")
+def _drawn() -> Callable[[ModuleType], dict[str, str]]:
+    return drawn_tree
+
+
+def drawn_tree(module: ModuleType) -> dict[str, str]:
+    """Return the classes that the docstring of `module` draws as a tree, each with its parent."""
+    parents: dict[str, str] = {}
+    path: list[str] = []
+    for line in (module.__doc__ or "").splitlines():
+        match = re.match(r"(?P<indent>(?: [│ ]  )*)(?: [├└]─ )?(?P<name>[A-Z][A-Za-z]+)(?:$| {2,})", line)
+        if match is None or (not path and match["name"] != "UpconvError"):
+            continue
+        depth = len(match["indent"]) // 4 + ("─" in line)
+        path[depth:] = [match["name"]]
+        if depth:
+            parents[match["name"]] = path[depth - 1]
+    return parents

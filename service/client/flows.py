@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import httpx
 
-from upconv.service.client.answers import Job, Model, ServiceError, Upscaled
+from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled
 
 T = TypeVar("T")
 
@@ -77,23 +77,23 @@ def upscale(build: Build, patience: Patience, picture: bytes, wish: Wish) -> Flo
     return Upscaled.of((yield from _sent(request, patience)))
 
 
-def submit(build: Build, patience: Patience, picture: bytes, wish: Wish, key: str | None) -> Flow[Job]:
+def submit(build: Build, patience: Patience, picture: bytes, wish: Wish, key: str | None) -> Flow[JobInfo]:
     """Hand a picture in; sent again by accident it is still one job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
     request = build("POST", "/v1/jobs", params=wish.query, content=picture, headers=headers)
-    return Job.of((yield from _sent(request, patience)))
+    return JobInfo.of((yield from _sent(request, patience)))
 
 
-def job(build: Build, patience: Patience, id: str) -> Flow[Job]:
+def job(build: Build, patience: Patience, id: str) -> Flow[JobInfo]:
     """How far a job is."""
-    return Job.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
+    return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
 
 
-def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[Job], object] | None) -> Flow[Upscaled]:
+def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
     """Wait for a job, and fetch its result; raises `ServiceError` where it failed."""
     while True:
         answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
-        told = Job.of(answer)
+        told = JobInfo.of(answer)
         if on_progress is not None:
             on_progress(told)
         if told.over:
@@ -113,9 +113,9 @@ def delete(build: Build, patience: Patience, id: str) -> Flow[None]:
             raise
 
 
-def models(build: Build, patience: Patience) -> Flow[list[Model]]:
+def models(build: Build, patience: Patience) -> Flow[list[ModelInfo]]:
     """What is loaded."""
-    return Model.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
+    return ModelInfo.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
 
 
 _BYTES = {"Content-Type": "application/octet-stream"}

@@ -20,17 +20,18 @@ from pydantic import ValidationError
 from upconv.runtime import Model, Upscaler
 from upconv.runtime.engine import PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.processing import predict_passes
 from upconv.runtime.stop import Stop
-from upconv.service import body, header, work
+from upconv.service import body, work
 from upconv.service.cost import Cost, predict, together
+from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
-from upconv.service.inference_protocol.errors import TensorError
 from upconv.service.inference_protocol.fitting import fitting
-from upconv.service.inference_protocol.reply import Computed, wanted
-from upconv.service.inference_protocol.request import Given, Request
+from upconv.service.inference_protocol.reply import OutputTensor, wanted
+from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
 from upconv.service.parameters import UpscaleQuery
-from upconv.service.registry import Entry
+from upconv.service.registry import ServedModel
 from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
@@ -40,10 +41,10 @@ _UNKNOWN_S = 0.1
 
 
 @dataclass
-class Outcome:
+class InferenceResult:
     """What came out, and how."""
 
-    outputs: list[Computed]
+    outputs: list[OutputTensor]
     seconds: dict[str, float] = field(default_factory=dict)
     pixels_in: int = 0
     pixels_out: int = 0
@@ -56,8 +57,8 @@ class Outcome:
 class Prepared:
     """A request that fits the model, and what it will cost."""
 
-    request: Request
-    inputs: dict[str, Given]
+    request: ParsedRequest
+    inputs: dict[str, InputTensor]
     names: list[str]
     """Outputs that are asked for."""
     orders: tuple[work.Order, ...]
@@ -65,7 +66,7 @@ class Prepared:
     cost: Cost
 
 
-def prepare(entry: Entry, request: Request, limits: Limits) -> Prepared:
+def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
     """Check a request against a model, and predict its cost.
 
     Raises `TensorError` for inputs that the model does not take, and `ImageError` and its children for images.
@@ -82,7 +83,7 @@ def prepare(entry: Entry, request: Request, limits: Limits) -> Prepared:
     return Prepared(request, inputs, names, orders, together(costs))
 
 
-def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
+def infer(entry: ServedModel, prepared: Prepared, stop: Stop) -> InferenceResult:
     """Compute the outputs that are asked for; stops soon after `stop` is said.
 
     Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
@@ -99,21 +100,21 @@ def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
     return outcome
 
 
-def _orders(given: Given, request: Request, limits: Limits) -> tuple[work.Order, ...]:
+def _orders(given: InputTensor, request: ParsedRequest, limits: Limits) -> tuple[work.Order, ...]:
     assert isinstance(given.values, list)
     query = _query(request.parameters)
     return tuple(work.Order(body.picture_in(data, ""), query, limits) for data in given.values)
 
 
-def _cost_of_image(order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
-    return predict(header.size(order.data, order.limits.max_pixels), order, entry, upscaler)
+def _cost_of_image(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> Cost:
+    return predict(predict_passes(order.data, upscaler, order.options), entry)
 
 
-def _images(given: Given, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> Outcome:
+def _images(given: InputTensor, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> InferenceResult:
     results = [work.carry_out(order, upscaler, stop) for order in orders]
-    outcome = Outcome([Computed(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
+    outcome = InferenceResult([OutputTensor(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
-    outcome.pixels_in, outcome.pixels_out = sum(r.pixels_in for r in results), sum(r.pixels_out for r in results)
+    outcome.pixels_in, outcome.pixels_out = sum(r.input_pixels for r in results), sum(r.output_pixels for r in results)
     outcome.tiles = sum(result.tiles for result in results)
     outcome.conversions = tuple(dict.fromkeys(note for result in results for note in result.conversions))
     return outcome
@@ -128,7 +129,7 @@ def _query(parameters: dict[str, Any]) -> UpscaleQuery:
         raise TensorError(f"parameter {first['loc'][-1]!r}: {first['msg']}") from error
 
 
-def _cost_of_tensor(given: Given, entry: Entry, upscaler: Upscaler, limits: Limits) -> Cost:
+def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, limits: Limits) -> Cost:
     count, channels, height, width = given.shape
     pixels = count * height * width
     _limit(pixels, limits.max_pixels, "the input")
@@ -138,12 +139,12 @@ def _cost_of_tensor(given: Given, entry: Entry, upscaler: Upscaler, limits: Limi
     return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
 
 
-def _tensor(given: Given, upscaler: Upscaler, name: str, tiles: int, stop: Stop) -> Outcome:
+def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, stop: Stop) -> InferenceResult:
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
     result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, stop)
-    return Outcome([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
+    return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
 def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Stop) -> NDArray[np.float32]:
@@ -170,7 +171,7 @@ def _wait(future: Future[None]) -> None:
         raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
 
 
-def _run(model: Model, inputs: dict[str, Given], names: list[str]) -> Outcome:
+def _run(model: Model, inputs: dict[str, InputTensor], names: list[str]) -> InferenceResult:
     """Run a graph as it is."""
     try:
         values = model.session.run(names, {name: given.values for name, given in inputs.items()})
@@ -178,10 +179,10 @@ def _run(model: Model, inputs: dict[str, Given], names: list[str]) -> Outcome:
         raise TensorError(f"the model cannot compute these tensors: {first_line(error)}") from error
     outputs = [_output(name, value) for name, value in zip(names, values, strict=True)]
     batch = next(iter(inputs.values())).shape[:1]
-    return Outcome(outputs, batch=batch[0] if batch else 1)
+    return InferenceResult(outputs, batch=batch[0] if batch else 1)
 
 
-def _cost_of_graph(model: Model, given: Given, limits: Limits) -> Cost:
+def _cost_of_graph(model: Model, given: InputTensor, limits: Limits) -> Cost:
     """By the size law, as far as there is one; raises `ImageTooLargeError` where it promises too large an output."""
     laws = model.contract.height, model.contract.width
     pixels = 0
@@ -197,10 +198,10 @@ def _limit(pixels: int, limit: int, what: str) -> None:
         raise ImageTooLargeError(f"{what} would have {pixels} pixels; at most {limit} are allowed")
 
 
-def _output(name: str, values: Any) -> Computed:
+def _output(name: str, values: Any) -> OutputTensor:
     datatype = next((name for name, kind in datatypes.NUMPY.items() if values.dtype == kind), None)
     if datatype is None:
         raise TensorError(f"output {name!r} is of type {values.dtype}, which the protocol does not have")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise TensorError(f"output {name!r} is not finite for these inputs")
-    return Computed(name, datatype, tuple(values.shape), values)
+    return OutputTensor(name, datatype, tuple(values.shape), values)

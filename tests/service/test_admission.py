@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from upconv.service.admission import Admission, Pace
+from upconv.service.admission import Admission, Throughput
 from upconv.service.errors import FullError, TooLongError
 
 
@@ -22,7 +22,7 @@ class Clock:
 def admission(
     max_pictures: int = 10, max_bytes: int = 100, max_wait_s: float = 10, cores: int = 1, clock: Clock | None = None
 ) -> Admission:
-    return Admission(max_pictures, max_bytes, max_wait_s, Pace(cores, clock or Clock()))
+    return Admission(max_pictures, max_bytes, max_wait_s, Throughput(cores, clock or Clock()))
 
 
 def test_places_are_counted_and_given_back() -> None:
@@ -69,7 +69,7 @@ def test_predicted_time_decides() -> None:
 
 def test_pace_is_learned() -> None:
     clock = Clock()
-    pace = Pace(1, clock)
+    pace = Throughput(1, clock)
     for _ in range(100):
         clock.now += 4
         pace.advance(1)

@@ -1,0 +1,109 @@
+"""`POST /v1/upscale`: an image in, a larger image out."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from upconv.runtime import Upscaler
+from upconv.runtime.processing import predict_passes
+from upconv.service import body, cache, work
+from upconv.service.admission import Ticket
+from upconv.service.cache import Kept
+from upconv.service.connection import Turn, run_while_connected
+from upconv.service.cost import Cost, predict
+from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
+from upconv.service.parameters import UpscaleQuery, accepted_format
+from upconv.service.registry import ServedModel
+from upconv.service.response_headers import of_result, timing
+from upconv.service.routes.dependencies import Shared, Until
+from upconv.service.sending import PictureResponse
+from upconv.service.state import State
+
+router = APIRouter(prefix="/v1", tags=["pictures"])
+
+
+@router.post(
+    "/upscale",
+    summary="Enlarge a picture",
+    response_class=Response,
+    responses={200: PICTURE, 304: NOT_MODIFIED, **problems(400, 401, 404, 408, 413, 415, 422, 429, 503)},
+    openapi_extra=PICTURE_BODY,
+)
+async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], state: Shared, until: Until) -> Response:
+    """The body is the bytes of an image (curl: `--data-binary @in.jpg`) or a form (`-F file=@in.jpg`)."""
+    entry, upscaler = state.models.upscaling(query.model)
+    body.media_type(request)
+    with ExitStack() as stack:
+        stack.enter_context(entry.in_use())
+        place = stack.enter_context(state.admission.place())
+        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, place)
+        order = _order(data, request, query, state)
+        seen = await to_thread.run_sync(_foresee, order, entry, upscaler, limiter=state.glances)
+        if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
+            return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
+        kept = await _kept(seen.etag, state) or await _compute(
+            _UpscaleCall(request, seen, entry, upscaler, place, until), state
+        )
+        headers = {**kept.headers, "ETag": seen.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
+        place.done()
+        return PictureResponse(kept.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
+
+
+@dataclass(frozen=True)
+class _Foreseen:
+    order: work.Order
+    """With the picture alone as its data."""
+    cost: Cost
+    etag: str
+
+
+@dataclass(frozen=True)
+class _UpscaleCall:
+    request: Request
+    seen: _Foreseen
+    entry: ServedModel
+    upscaler: Upscaler
+    place: Ticket
+    until: float
+
+
+def _foresee(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> _Foreseen:
+    picture = body.picture_in(order.data, order.content_type)
+    cost = predict(predict_passes(picture, upscaler, order.options), entry)
+    order = replace(order, data=picture, content_type="")
+    return _Foreseen(order, cost, cache.etag(order, picture, entry.model.sha256))
+
+
+async def _kept(etag: str, state: State) -> Kept | None:
+    if state.cache is None:
+        return None
+    kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.glances)
+    state.metrics.looked_up(kept is not None)
+    return Kept(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
+
+
+async def _compute(call: _UpscaleCall, state: State) -> Kept:
+    arrived = time.perf_counter()
+    call.place.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
+    turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
+    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler, on_tile=call.place.advance)
+    result = await run_while_connected(call.request, work_on_it, turn)
+    seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
+    state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
+    headers = of_result(result, call.entry.model)
+    if state.cache is not None:
+        await to_thread.run_sync(state.cache.put, call.seen.etag, Kept(result.data, headers), limiter=state.glances)
+    return Kept(result.data, {**headers, "Server-Timing": timing(seconds)})
+
+
+def _order(data: bytes, request: Request, query: UpscaleQuery, state: State) -> work.Order:
+    asked = query.model_copy(update={"format": query.format or accepted_format(request.headers.get("accept", ""))})
+    return work.Order(data, asked, state.settings.limits, request.headers.get("content-type", ""))
