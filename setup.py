@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.build_py import build_py
@@ -78,7 +79,7 @@ class Link(Command):
     """Make the links of an editable install."""
 
     description = "make the links in src/upconv/ that an editable install needs"
-    user_options: list[tuple[str, str | None, str | None]] = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
         """Do nothing: there are no options."""
