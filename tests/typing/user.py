@@ -55,7 +55,8 @@ def ask(url: str, picture: bytes) -> Upscaled | None:
             return client.upscale(picture)
     except ServiceError as error:
         assert_type(error.status, int)
-        return report(error)
+        report(error)
+        return None
 
 
 async def ask_later(url: str, picture: bytes) -> str:
