@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from upconv.runtime.codecs import decoding, headers
+from upconv.runtime.codecs import decoding, image_header
 
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations by which width and height change places."""
@@ -29,7 +29,7 @@ def read_size(data: bytes, max_pixels: int) -> ImageSize:
 
     Raises `ImageError` if the header cannot be read and `ImageTooLargeError` if it announces more than `max_pixels`.
     """
-    name = headers.check(data, max_pixels)
+    name = image_header.check(data, max_pixels)
     return decoding.reading(data, name, lambda fail_on: _size(decoding.opened(data, name, max_pixels, fail_on)))
 
 
