@@ -72,10 +72,10 @@ def _add_middleware(app: FastAPI, state: State) -> None:
 
 
 def _state(settings: Settings) -> State:
-    pace = Throughput(settings.workers or available_cores())
+    throughput = Throughput(settings.workers or available_cores())
     state = State(
         settings,
-        Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, pace),
+        Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, throughput),
         MemoryBudget(settings.max_memory_bytes),
         Metrics(),
         new_log(level=settings.log_level),

@@ -9,7 +9,7 @@ from itertools import chain
 import pyvips
 
 from upconv.runtime.canvas import new_canvas
-from upconv.runtime.codecs import decoding, headers, metadata
+from upconv.runtime.codecs import decoding, image_header, metadata
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
 from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import ANIMATED
@@ -65,7 +65,7 @@ def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS) -> Animation:
 
     Raises what `decode` raises; all frames together may have `max_pixels`.
     """
-    name = headers.check(data, max_pixels)
+    name = image_header.check(data, max_pixels)
     if name not in ANIMATED:
         return Animation(decoding.decode(data, max_pixels), (0,))
     if name == "gif" and not data.rstrip(b"\0").endswith(_GIF_END):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from upconv.runtime.codecs import cicp, color, headers, metadata, profiles, tiff_tags
+from upconv.runtime.codecs import cicp, color, image_header, metadata, profiles, tiff_tags
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError
@@ -47,7 +47,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     Raises `ImageError` where the bytes are no whole image of a format in `FORMATS`, and `ImageTooLargeError`, before
     decoding, where its header announces more than `max_pixels`.
     """
-    name = headers.check(data, max_pixels)
+    name = image_header.check(data, max_pixels)
     return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on)))
 
 
@@ -56,7 +56,7 @@ def read_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
     Raises `ImageError` if the header cannot be read, and `ImageTooLargeError` if it states more than `max_pixels`.
     """
-    name = headers.check(data, max_pixels)
+    name = image_header.check(data, max_pixels)
     return reading(data, name, lambda fail_on: _upright_size(opened(data, name, max_pixels, fail_on)))
 
 
@@ -85,8 +85,8 @@ def _forgiving(read: Callable[[str], T]) -> T:
 def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any) -> Any:
     """A libvips image that is not computed yet; raises `ImageTooLargeError` where that would take too much."""
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
-    headers.check_size(image.width, image.height, max_pixels)
-    headers.check_frames(frames_of(image))
+    image_header.check_size(image.width, image.height, max_pixels)
+    image_header.check_frames(frames_of(image))
     if image.bands > _MOST_CHANNELS:
         raise ImageError(f"the picture has {image.bands} channels; expected grey or RGB, with or without alpha")
     return image

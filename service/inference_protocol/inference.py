@@ -37,7 +37,7 @@ from upconv.service.settings import Limits
 _BYTES_PER_PIXEL = 4 * 64
 """Of a decoder's widest layer, as floats; a guess."""
 _UNKNOWN_S = 0.1
-"""What a decoder takes, as far as anybody knows; the pace of all work corrects it."""
+"""What a decoder takes, a guess that the measured throughput corrects."""
 
 
 @dataclass

@@ -48,11 +48,11 @@ async def answer(call: Request, entry: ServedModel, state: State, until: float) 
 async def _answer(call: Request, entry: ServedModel, state: State, until: float) -> Response:
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
-        place = stack.enter_context(state.admission.place())
-        data = await body.read(call, state.settings.max_bytes, state.settings.body_timeout_s, place)
+        ticket = stack.enter_context(state.admission.ticket())
+        data = await body.read(call, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         arrived = time.perf_counter()
         prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.glances)
-        place.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
+        ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
         turn = Turn(state.threads, state.memory.room(prepared.cost.bytes), until)
         work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""))
         outcome, written = await run_while_connected(call, work, turn)
@@ -60,7 +60,7 @@ async def _answer(call: Request, entry: ServedModel, state: State, until: float)
         state.statistics.succeeded(entry.name, outcome.batch, seconds)
         state.metrics.upscaled(entry.name, seconds, outcome.pixels_in, outcome.pixels_out, outcome.tiles)
         headers = {**written.headers, "Server-Timing": timing(seconds), "Vary": "Accept-Encoding"}
-        place.done()
+        ticket.done()
         return PictureResponse(written.body, headers, stack.pop_all().close, state.settings.body_timeout_s)
 
 

@@ -54,8 +54,8 @@ async def submit(
     """What `/v1/upscale` takes, as a job: once accepted, it is finished also when the service is restarted meanwhile."""
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
-    with entry.in_use(), state.admission.reading() as place:
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, place)
+    with entry.in_use(), state.admission.reading() as ticket:
+        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         wanted = query.model_copy(
             update={"format": query.format or accepted_format(request.headers.get("accept", "")), "model": entry.name}
         )

@@ -43,17 +43,17 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
     body.media_type(request)
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
-        place = stack.enter_context(state.admission.place())
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, place)
+        ticket = stack.enter_context(state.admission.ticket())
+        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         order = _order(data, request, query, state)
         seen = await to_thread.run_sync(_foresee, order, entry, upscaler, limiter=state.glances)
         if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
             return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
         kept = await _kept(seen.etag, state) or await _compute(
-            _UpscaleCall(request, seen, entry, upscaler, place, until), state
+            _UpscaleCall(request, seen, entry, upscaler, ticket, until), state
         )
         headers = {**kept.headers, "ETag": seen.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
-        place.done()
+        ticket.done()
         return PictureResponse(kept.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
 
 
@@ -71,7 +71,7 @@ class _UpscaleCall:
     seen: _Foreseen
     entry: ServedModel
     upscaler: Upscaler
-    place: Ticket
+    ticket: Ticket
     until: float
 
 
@@ -92,9 +92,9 @@ async def _kept(etag: str, state: State) -> Kept | None:
 
 async def _compute(call: _UpscaleCall, state: State) -> Kept:
     arrived = time.perf_counter()
-    call.place.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
+    call.ticket.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
     turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
-    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler, on_tile=call.place.advance)
+    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler, on_tile=call.ticket.advance)
     result = await run_while_connected(call.request, work_on_it, turn)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
     state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
