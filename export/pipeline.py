@@ -9,7 +9,7 @@ from typing import Unpack
 from torch import nn
 
 from upconv.export.graphs import OPSET, census
-from upconv.export.precision import Reduction
+from upconv.export.precision import PrecisionOptions
 from upconv.export.report import Artifact, StageReport
 from upconv.export.rewrite import RULES
 from upconv.export.sizes import axes_of
@@ -44,7 +44,7 @@ from upconv.export.tuner import Tuner
 from upconv.runtime.contract import Contract
 from upconv.runtime.errors import ExportError
 
-FP32 = Reduction()
+FP32 = PrecisionOptions()
 
 EXPORT: tuple[Step | Expansion, ...] = (
     find_sizes,
@@ -87,7 +87,7 @@ def to_onnx(
     out: str | Path | None = None,
     opset: int = OPSET,
     rewrites: Sequence[Stage] = RULES,
-    reduction: Reduction = FP32,
+    reduction: PrecisionOptions = FP32,
     tuner: Tuner | None = None,
     on_stage: Callable[[StageReport], None] = lambda _: None,
     **options: Unpack[SourceKeywords],
@@ -112,7 +112,7 @@ def tune(
     path: Path,
     *,
     tuner: Tuner,
-    reduction: Reduction = FP32,
+    reduction: PrecisionOptions = FP32,
     on_stage: Callable[[StageReport], None] = lambda _: None,
 ) -> Artifact:
     """Tune an exported file for this machine and prove the result equal to it; the caller writes it.

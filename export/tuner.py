@@ -16,18 +16,18 @@ import onnxruntime as ort
 
 from upconv.export.backends import Array
 from upconv.export.pictures import PHOTOGRAPH
-from upconv.export.reference import drawn
-from upconv.export.sizes import Axis
+from upconv.export.reference import random_inputs
+from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source
 from upconv.export.storage import opened
 from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Pixels, Session, Trial
-from upconv.runtime.conversion import to_numbers
+from upconv.runtime.contract import Pixels, SessionOptions, TuningTrial
+from upconv.runtime.conversion import samples_to_tensor
 from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.rounding import ceil_div, round_down
-from upconv.runtime.session import DEFAULT, options
+from upconv.runtime.session import DEFAULT, session_options
 
 ROUNDS = 41
 """Most rounds of one comparison."""
@@ -39,16 +39,16 @@ SHARES = 10
 """Comparisons that the budget should suffice for."""
 
 WISHES = {
-    "without memory arena": Session(arena=False),
-    "with memory pattern": Session(memory_pattern=True),
-    "without blocked layout": Session(blocked=False),
+    "without memory arena": SessionOptions(arena=False),
+    "with memory pattern": SessionOptions(memory_pattern=True),
+    "without blocked layout": SessionOptions(blocked=False),
 }
 """Ways to open a session that are tried, one after the other."""
 
 LEAST_GAIN = 1.02
 """What three of four rounds must show: less is within what memory happens to lie like."""
 
-Candidate = tuple[onnx.ModelProto, Session]
+Candidate = tuple[onnx.ModelProto, SessionOptions]
 """A model and how a session for it is opened."""
 
 
@@ -57,12 +57,12 @@ class Tuner:
     """Compares candidates until its budget of time is spent; what is left of it is all that it remembers."""
 
     budget_s: float = 60.0
-    on_trial: Callable[[Trial], None] = lambda _: None
+    on_trial: Callable[[TuningTrial], None] = lambda _: None
     """Called after each comparison."""
     spent_s: float = 0.0
     """Of the budget."""
 
-    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> Trial:
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
         """Measure two candidates in turns; the second is kept if it is faster by more than the measurements spread."""
         sessions = [_opened(*candidate) for candidate in (before, after)]
         started = time.perf_counter()
@@ -72,7 +72,7 @@ class Tuner:
         timing = in_turns(tasks, ROUNDS, budget_s=share, clock=time.thread_time)[1]
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
-        trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
+        trial = TuningTrial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
         self.on_trial(trial)
         return trial
 
@@ -89,26 +89,26 @@ def quick_enough(model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> tuple
     return tuple(arrays)
 
 
-def tiles(source: Source, axes: Sequence[Axis]) -> Iterator[list[Array]]:
+def tiles(source: Source, axes: Sequence[InputAxis]) -> Iterator[list[Array]]:
     """Inputs of the size of a tile, then of smaller ones."""
     return (inputs_of(source, axes, TILE_PX >> n) for n in range(4))
 
 
-def inputs_of(source: Source, axes: Sequence[Axis], side_px: int) -> list[Array]:
+def inputs_of(source: Source, axes: Sequence[InputAxis], side_px: int) -> list[Array]:
     """Inputs about as long as `side_px`: a photograph where the model takes pictures, noise elsewhere."""
     shapes = source.shapes
     for axis in axes:
         if axis.law is not None:
             length = axis.law.fitted(round_down(side_px, axis.law.multiple))
             shapes = axis.resized(shapes, length) or shapes
-    return [_pictured(x, source) for x in drawn(source, shapes, np.random.default_rng(0))]
+    return [_pictured(x, source) for x in random_inputs(source, shapes, np.random.default_rng(0))]
 
 
 def _pictured(noise: Array, source: Source) -> Array:
     if noise.ndim != 4 or noise.shape[1] not in (1, 3):
         return noise
     color: Literal["rgb", "y"] = "rgb" if noise.shape[1] == 3 else "y"
-    planes = to_numbers(read(PHOTOGRAPH).samples, Pixels(color=color, low=source.pixels.low, high=source.pixels.high))
+    planes = samples_to_tensor(read(PHOTOGRAPH).samples, Pixels(color=color, low=source.pixels.low, high=source.pixels.high))
     repeats = [ceil_div(n, m) for n, m in zip(noise.shape[2:], planes.shape[1:], strict=True)]
     picture = np.tile(planes, (1, *repeats))[:, : noise.shape[2], : noise.shape[3]]
     return np.ascontiguousarray(np.broadcast_to(picture, noise.shape))
@@ -123,10 +123,10 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _opened(model: onnx.ModelProto, wishes: Session) -> ort.InferenceSession:
+def _opened(model: onnx.ModelProto, wishes: SessionOptions) -> ort.InferenceSession:
     try:
         with opened(model) as graph:
-            return ort.InferenceSession(graph, options(1, wishes=wishes), providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(graph, session_options(1, wishes=wishes), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises half a dozen unrelated types
         raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
 

@@ -40,7 +40,7 @@ def to_picture(source: Any) -> Picture:
     raise ParameterError(f"expected a path, bytes, a numpy array or a PIL image, not {type(source).__name__}")
 
 
-def like(source: Any, picture: Picture) -> Any:
+def convert_like(source: Any, picture: Picture) -> Any:
     """`picture` as the kind of thing that `source` is; a path gives a `Picture`."""
     if isinstance(source, bytes | bytearray | memoryview):
         return codecs.encode(picture)[0]

@@ -17,7 +17,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
 
 
-def trim_often() -> None:
+def lower_trim_threshold() -> None:
     """Let glibc return the free end of each thread's heap as soon as it is a megabyte; nothing where there is no glibc.
 
     By itself it raises that to twice the largest block that was ever freed, 64 MiB at most, and `malloc_trim` spares those
@@ -34,7 +34,7 @@ def trim_often() -> None:
         library.mallopt(_MMAP_THRESHOLD, 32 * 2**20)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Let the C library return what was freed, which it keeps for each thread otherwise; only glibc has to be asked."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

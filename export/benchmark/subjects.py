@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 
 from upconv.export.backends import Array
-from upconv.export.benchmark.peers import Subject
+from upconv.export.benchmark.peers import BenchmarkSubject
 from upconv.export.pipeline import to_onnx
 from upconv.export.report import Artifact
 from upconv.export.simplify import Simplify
@@ -20,17 +20,17 @@ SIDE_PX = 128
 """Length of the axes that are free."""
 
 
-def subject_of(source: Source, side_px: int = SIDE_PX) -> Subject:
+def subject_of(source: Source, side_px: int = SIDE_PX) -> BenchmarkSubject:
     """A source exported as upconv does it and as torch and onnxsim do; a file that carries a contract as it is."""
     original = source.original
     if isinstance(original, OnnxGraph):
         metadata = {entry.key: entry.value for entry in original.model.metadata_props}
         if KEY in metadata:
             contract = Contract.from_metadata(metadata, source.origin)
-            return Subject(contract.name, original.model, _inputs(source, contract, side_px), session=contract.session)
+            return BenchmarkSubject(contract.name, original.model, _inputs(source, contract, side_px), session=contract.session)
     artifact: Artifact = to_onnx(source)
     module = original.module if isinstance(original, TorchModule) else None
-    return Subject(
+    return BenchmarkSubject(
         source.name, artifact.model, _inputs(source, artifact.contract, side_px), _plain(source, artifact.contract), module
     )
 

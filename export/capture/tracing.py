@@ -23,7 +23,7 @@ from upconv.export.capture.lowering import TABLE
 from upconv.export.capture.out_of_place import out_of_place
 from upconv.export.capture.output_padding import without_excess
 from upconv.export.graphs import OPSET, anonymous
-from upconv.export.sizes import Axis, Shape, Shapes
+from upconv.export.sizes import InputAxis, Shape, Shapes
 from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
 
@@ -32,7 +32,7 @@ Dynamic = tuple[dict[int, Any], ...]
 
 
 def capture(
-    module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int = OPSET
+    module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int = OPSET
 ) -> onnx.ModelProto:
     """The graph of `module`, batch and free axes symbolic, free of whatever names the machine it was made on.
 
@@ -111,7 +111,7 @@ def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> Exp
                 raise error from None
 
 
-def _related(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
     """Sizes as they were found: told that a length is a multiple, torch need not prove that halves come out even."""
     dynamic = _batches(tensors)
     for axis in axes:
@@ -128,7 +128,7 @@ def _related(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
     return tuple(dynamic)
 
 
-def _automatic(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+def _automatic(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
     """Whatever torch finds out by itself."""
     dynamic = _batches(tensors)
     for axis in axes:
@@ -137,7 +137,7 @@ def _automatic(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
     return tuple(dynamic)
 
 
-def _fixed(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+def _fixed(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
     """One size only."""
     return tuple({} for _ in tensors)
 
@@ -160,7 +160,7 @@ def _doubled(shape: Shape) -> Shape:
     return (max(2, shape[0]), *shape[1:]) if shape else shape
 
 
-def _unequal(shapes: Shapes, axes: Sequence[Axis]) -> Shapes:
+def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
     """Sizes that differ from axis to axis: torch.export takes equal lengths for one symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
         law = axis.law or SizeLaw(scale=1)

@@ -30,7 +30,7 @@ _SPATIAL = {
 
 
 @dataclass(frozen=True)
-class Case:
+class GridCase:
     """One layer with one choice of arguments."""
 
     layer: str

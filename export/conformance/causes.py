@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upconv.export.conformance.results import Result
+from upconv.export.conformance.results import CaseResult
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Cause:
     """One reason and the results that it explains."""
 
     sentence: str
-    results: tuple[Result, ...]
+    results: tuple[CaseResult, ...]
 
     @property
     def cases(self) -> int:
@@ -29,28 +29,28 @@ class Cause:
         return tuple(dict.fromkeys(result.runtime for result in self.results))
 
 
-def causes(results: Sequence[Result]) -> list[Cause]:
+def causes(results: Sequence[CaseResult]) -> list[Cause]:
     """Everything that is not equal, by cause, the one that concerns most cases first."""
-    found: dict[str, list[Result]] = {}
+    found: dict[str, list[CaseResult]] = {}
     for result in results:
         if result.status != "equal":
             found.setdefault(cause(result), []).append(result)
     return sorted((Cause(sentence, tuple(of)) for sentence, of in found.items()), key=lambda c: -c.cases)
 
 
-def cause(result: Result) -> str:
+def cause(result: CaseResult) -> str:
     """What explains a result that is not equal; the runtime's own words where nothing is known of it."""
     return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _own_words(result)
 
 
-def _own_words(result: Result) -> str:
+def _own_words(result: CaseResult) -> str:
     lacking = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
     if lacking:
         return f"onnxruntime has no {lacking[1]} for {result.case.dtype} on the processor"
     return re.sub(r"Name:'[^']*' ?|^.*?cannot (open|run) the graph[^:]*: |torch cannot trace the layer: ", "", result.reason)
 
 
-def _narrow(result: Result) -> bool:
+def _narrow(result: CaseResult) -> bool:
     size = result.case["size"]
     return bool(result.case["antialias"]) and isinstance(size, tuple) and size[-1] == 1 and size[0] > 1
 
@@ -59,11 +59,11 @@ def _inexact(scale: object) -> bool:
     return isinstance(scale, float) and float(np.float32(scale)) != scale
 
 
-def _openvino(result: Result) -> bool:
+def _openvino(result: CaseResult) -> bool:
     return result.status == "differs" and result.runtime.startswith("openvino")
 
 
-_KNOWN: tuple[tuple[Callable[[Result], bool], str], ...] = (
+_KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     (
         lambda r: r.status == "refused" and bool(r.case["antialias"] and r.case["align_corners"]),
         "`antialias=True` with `align_corners=True`: torch scales by (n - 1) / (m - 1) but measures from the pixels' edges, "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from upconv.export.conformance.cases import CHANNELS, Arguments, Case, DType
+from upconv.export.conformance.cases import CHANNELS, Arguments, DType, GridCase
 
 _MODES: dict[int, tuple[dict[str, Any], ...]] = {
     1: (
@@ -48,33 +48,33 @@ _PER_AXIS = {1: (), 2: ((2.0, 3.0), (1.5, 0.5)), 3: ((1.0, 2.0, 2.0), (0.5, 1.7,
 _RECOMPUTED: tuple[float, ...] = (2, 1.5, 1.7, 2.3, 0.5, 0.7)
 
 
-def grid() -> tuple[Case, ...]:
+def grid() -> tuple[GridCase, ...]:
     """Every case, the same ones in the same order each time."""
     return tuple(dict.fromkeys((*_interpolations(), *_transposed())))
 
 
-def sample(cases: tuple[Case, ...], count: int, seed: int) -> tuple[Case, ...]:
+def sample(cases: tuple[GridCase, ...], count: int, seed: int) -> tuple[GridCase, ...]:
     """`count` of the cases, chosen at random but the same for the same seed; in the grid's order."""
     chosen = set(random.Random(seed).sample(range(len(cases)), min(count, len(cases))))  # noqa: S311 - no secret
     return tuple(case for number, case in enumerate(cases) if number in chosen)
 
 
-def _interpolations() -> Iterator[Case]:
+def _interpolations() -> Iterator[GridCase]:
     for rank, modes in _MODES.items():
         antialiased = _ANTIALIASED if rank == 2 else ()
         for mode, target in product((*modes, *antialiased), _targets(rank)):
-            yield Case("F.interpolate", _arguments(target | mode), rank)
+            yield GridCase("F.interpolate", _arguments(target | mode), rank)
         for mode, target in product(modes, _targets(rank)):
-            yield Case("nn.Upsample", _arguments(target | mode), rank)
+            yield GridCase("nn.Upsample", _arguments(target | mode), rank)
         few = ({"scale_factor": 2}, {"scale_factor": 1.7}, {"size": _SIZES[rank][0]})
         kinds: tuple[DType, ...] = ("float64", "float16")
         for mode, target, dtype in product((*modes, *antialiased), few, kinds):
-            yield Case("F.interpolate", _arguments(target | mode), rank, dtype)
+            yield GridCase("F.interpolate", _arguments(target | mode), rank, dtype)
         for mode in modes:
-            yield Case("F.upsample", _arguments({"scale_factor": 2, **mode}), rank)
+            yield GridCase("F.upsample", _arguments({"scale_factor": 2, **mode}), rank)
     for layer, target in product(("nn.UpsamplingNearest2d", "nn.UpsamplingBilinear2d"), _targets(2)):
         if "recompute_scale_factor" not in target:
-            yield Case(layer, _arguments(target), 2)
+            yield GridCase(layer, _arguments(target), 2)
 
 
 def _targets(rank: int) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def _targets(rank: int) -> list[dict[str, Any]]:
     return sizes + scales + recomputed
 
 
-def _transposed() -> Iterator[Case]:
+def _transposed() -> Iterator[GridCase]:
     """Every geometry for every rank, each with groups and bias in turn, so that all of them meet."""
     turns = list(product((1, 2, CHANNELS), (True, False)))
     for rank in (1, 2, 3):
@@ -124,9 +124,9 @@ def _uneven(rank: int) -> Iterator[dict[str, Any]]:
         yield {"kernel_size": kernel, "stride": stride, "padding": padding, "output_padding": fits, "dilation": dilation}
 
 
-def _transposed_case(rank: int, geometry: dict[str, Any], dtype: DType = "float32", batched: bool = True) -> Case:
+def _transposed_case(rank: int, geometry: dict[str, Any], dtype: DType = "float32", batched: bool = True) -> GridCase:
     channels = {"in_channels": CHANNELS, "out_channels": CHANNELS}
-    return Case(f"nn.ConvTranspose{rank}d", _arguments(channels | geometry), rank, dtype, batched)
+    return GridCase(f"nn.ConvTranspose{rank}d", _arguments(channels | geometry), rank, dtype, batched)
 
 
 def _arguments(values: dict[str, Any]) -> Arguments:

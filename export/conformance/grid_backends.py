@@ -18,7 +18,7 @@ _TRIED = ("onnxruntime:disabled", SERVED, "reference:float32", "openvino:float32
 
 
 @dataclass(frozen=True)
-class Runtime:
+class GridBackend:
     """A way to run a graph."""
 
     name: str
@@ -27,11 +27,11 @@ class Runtime:
     """Raises `ExportError` where the runtime cannot open a graph."""
 
 
-def present() -> tuple[Runtime, ...]:
+def present() -> tuple[GridBackend, ...]:
     """The runtimes that are installed, in the order in which they are reported."""
     opened = {runtime.name: runtime.of_graph for runtime in RUNTIMES}
     found = [(name, opened[name]) for name in _TRIED if _installed(name)]
-    return tuple(Runtime(name, opener) for name, opener in found if opener is not None)
+    return tuple(GridBackend(name, opener) for name, opener in found if opener is not None)
 
 
 def _installed(name: str) -> bool:

@@ -8,20 +8,22 @@ import numpy as np
 import onnx
 
 from upconv.export.backends import Array, Backend
-from upconv.export.conformance.cases import Case
-from upconv.export.conformance.grid_backends import Runtime
-from upconv.export.conformance.results import Result
+from upconv.export.conformance.cases import GridCase
+from upconv.export.conformance.grid_backends import GridBackend
+from upconv.export.conformance.results import CaseResult
 from upconv.export.verdict import judge
 from upconv.runtime.errors import ExportError
 
 
-class Judge:
+class CaseJudge:
     """What a group of cases should put out, output by output."""
 
-    def __init__(self, cases: list[Case], inputs: list[Array], exact: list[list[Array]], rounded: list[list[Array]]) -> None:
+    def __init__(
+        self, cases: list[GridCase], inputs: list[Array], exact: list[list[Array]], rounded: list[list[Array]]
+    ) -> None:
         self._cases, self._inputs, self._exact, self._rounded = cases, inputs, exact, rounded
 
-    def results(self, runtime: Runtime, model: onnx.ModelProto) -> list[Result]:
+    def results(self, runtime: GridBackend, model: onnx.ModelProto) -> list[CaseResult]:
         """Of one runtime on the group's graph; where it fails on the whole, on each output's part of the graph."""
         numbers = range(len(self._cases))
         try:
@@ -31,23 +33,23 @@ class Judge:
             return [self._alone(runtime, only(model, number), number) for number in numbers]
         return [self._result(runtime, _Recorded(backend, [outputs[n] for outputs in answers]), n) for n in numbers]
 
-    def _alone(self, runtime: Runtime, model: onnx.ModelProto, number: int) -> Result:
+    def _alone(self, runtime: GridBackend, model: onnx.ModelProto, number: int) -> CaseResult:
         try:
             return self._result(runtime, runtime.open(model), number)
         except ExportError as error:
-            return Result(self._cases[number], runtime.name, "unsupported", reason=str(error))
+            return CaseResult(self._cases[number], runtime.name, "unsupported", reason=str(error))
 
-    def _result(self, runtime: Runtime, backend: Backend, number: int) -> Result:
+    def _result(self, runtime: GridBackend, backend: Backend, number: int) -> CaseResult:
         exact, rounded = ([[outputs[number]] for outputs in answers] for answers in (self._exact, self._rounded))
         told = _Kept(backend)
         verdict = judge(exact, rounded, told, [[x] for x in self._inputs])
         case = self._cases[number]
         if verdict.equal:
-            return Result(case, runtime.name, "equal", verdict.max_abs / verdict.noise_floor)
+            return CaseResult(case, runtime.name, "equal", verdict.max_abs / verdict.noise_floor)
         copies = case.variant.startswith("nearest") and len(told.outputs) == len(rounded)
         if copies and all(map(np.array_equal, told.outputs, (r[0] for r in rounded))):
-            return Result(case, runtime.name, "as float32", reason=str(verdict))
-        return Result(case, runtime.name, "differs", verdict.max_abs / (verdict.noise_floor or 1), str(verdict))
+            return CaseResult(case, runtime.name, "as float32", reason=str(verdict))
+        return CaseResult(case, runtime.name, "differs", verdict.max_abs / (verdict.noise_floor or 1), str(verdict))
 
 
 class _Recorded:

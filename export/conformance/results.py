@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from upconv.export.conformance.cases import Case
+from upconv.export.conformance.cases import GridCase
 
 Status = Literal["equal", "as float32", "differs", "unsupported", "refused"]
 """`as float32`: torch's own float32 and float64 take different pixels, and the runtime takes those of float32, bit for bit;
@@ -15,10 +15,10 @@ Status = Literal["equal", "as float32", "differs", "unsupported", "refused"]
 
 
 @dataclass(frozen=True)
-class Result:
+class CaseResult:
     """One case in one runtime."""
 
-    case: Case
+    case: GridCase
     runtime: str
     status: Status
     floors: float = 0.0
@@ -32,7 +32,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerSummary:
     """The cases of one layer and variant, in every runtime."""
 
     layer: str
@@ -45,15 +45,15 @@ class Row:
     """The largest error among those that are equal, in noise floors, by runtime."""
 
 
-def summarise(results: Sequence[Result]) -> list[Row]:
+def summarise(results: Sequence[CaseResult]) -> list[LayerSummary]:
     """A row for each layer, variant and precision, in the grid's order."""
     keys = dict.fromkeys((r.case.layer, r.case.variant, r.case.dtype) for r in results)
     return [_row(key, [r for r in results if (r.case.layer, r.case.variant, r.case.dtype) == key]) for key in keys]
 
 
-def _row(key: tuple[str, str, str], results: list[Result]) -> Row:
+def _row(key: tuple[str, str, str], results: list[CaseResult]) -> LayerSummary:
     passed = [result for result in results if result.status == "equal"]
-    return Row(
+    return LayerSummary(
         *key,
         cases=len({result.case for result in results}),
         equal=dict(Counter(result.runtime for result in passed)),

@@ -13,7 +13,7 @@ import torch
 
 from upconv.export.conformance.causes import Cause, causes
 from upconv.export.conformance.grid_backends import SERVED
-from upconv.export.conformance.results import Result, Row, Status, summarise
+from upconv.export.conformance.results import CaseResult, LayerSummary, Status, summarise
 from upconv.export.verdict import FACTOR
 
 _PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "onnxsim", "openvino")
@@ -35,7 +35,7 @@ _REPAIRS = """\
 """
 
 
-def page(results: Sequence[Result], command: str) -> str:
+def page(results: Sequence[CaseResult], command: str) -> str:
     """The whole page; `command` is what wrote it."""
     runtimes = list(dict.fromkeys(result.runtime for result in results))
     return "\n".join(
@@ -62,14 +62,14 @@ def page(results: Sequence[Result], command: str) -> str:
     )
 
 
-def summary(results: Sequence[Result]) -> str:
+def summary(results: Sequence[CaseResult]) -> str:
     """One line: what is served as it should be."""
     served = Counter(result.status for result in results if result.runtime == SERVED)
     said = ", ".join(f"{count} {status}" for status, count in served.items())
     return f"{served.total()} cases in {SERVED}: {said}"
 
 
-def _counts(results: Sequence[Result], runtimes: list[str]) -> list[str]:
+def _counts(results: Sequence[CaseResult], runtimes: list[str]) -> list[str]:
     statuses = get_args(Status)
     lines = [f"| runtime | {' | '.join(statuses)} |", f"| --- |{' --- |' * len(statuses)}"]
     for runtime in runtimes:
@@ -78,7 +78,7 @@ def _counts(results: Sequence[Result], runtimes: list[str]) -> list[str]:
     return [*lines, ""]
 
 
-def _rows(rows: list[Row], runtimes: list[str]) -> list[str]:
+def _rows(rows: list[LayerSummary], runtimes: list[str]) -> list[str]:
     lines = [f"| layer | variant | precision | cases | {' | '.join(runtimes)} |", "| --- |" + " --- |" * (3 + len(runtimes))]
     for row in rows:
         cells = [f"{row.equal.get(r, 0)}{_floors(row, r)}" for r in runtimes]
@@ -86,7 +86,7 @@ def _rows(rows: list[Row], runtimes: list[str]) -> list[str]:
     return [*lines, ""]
 
 
-def _floors(row: Row, runtime: str) -> str:
+def _floors(row: LayerSummary, runtime: str) -> str:
     return f" ({row.floors[runtime]:.1f})" if runtime in row.floors else ""
 
 

@@ -15,11 +15,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from upconv.export.backends import Array, Backend
-from upconv.export.halo.receptive_field import Operator, Reach, Reaches, UnboundedError
+from upconv.export.halo.receptive_field import Operator, ReceptiveField, ReceptiveFields, UnboundedError
 from upconv.runtime.contract import Halo, NoHalo
 
 
-def derive(model: onnx.ModelProto) -> Reaches | NoHalo:
+def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
     """What the graph's output depends on along height and width, or the first operator that looks at everything."""
     known = _reaches(model, _constants(model.graph))
     if isinstance(known, NoHalo):
@@ -45,8 +45,8 @@ def products_per_pixel(model: onnx.ModelProto) -> float:
     return products
 
 
-def _reaches(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, Reaches] | NoHalo:
-    known: dict[str, Reaches] = {model.graph.input[0].name: (Reach(), Reach())}
+def _reaches(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, ReceptiveFields] | NoHalo:
+    known: dict[str, ReceptiveFields] = {model.graph.input[0].name: (ReceptiveField(), ReceptiveField())}
     for node in model.graph.node:
         inputs = [known[name] for name in node.input if name in known]
         if not inputs or node.op_type == "Shape":
@@ -59,13 +59,13 @@ def _reaches(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, R
     return known
 
 
-def halo_of(reaches: Reaches) -> Halo:
+def halo_of(reaches: ReceptiveFields) -> Halo:
     """Whole input pixels that a tile needs around it."""
     (top, bottom), (left, right) = (_sides(reach) for reach in reaches)
     return Halo(top=top, bottom=bottom, left=left, right=right)
 
 
-def probe(backend: Backend, shape: Sequence[int], reaches: Reaches, seed: int = 0) -> NoHalo | None:
+def probe(backend: Backend, shape: Sequence[int], reaches: ReceptiveFields, seed: int = 0) -> NoHalo | None:
     """Change the pixel in the middle of an input and see which outputs move; a reason where one moves that should not.
 
     `shape` is (N, C, H, W), along at least one axis large enough for the border to play no part.
@@ -83,12 +83,12 @@ def probe(backend: Backend, shape: Sequence[int], reaches: Reaches, seed: int = 
     return None
 
 
-def _within(reach: Reach, pixel: int, rows: Array) -> bool:
+def _within(reach: ReceptiveField, pixel: int, rows: Array) -> bool:
     first, last = (Fraction(int(row)) / reach.scale for row in (rows[0], rows[-1]))
     return pixel - first <= reach.high and pixel - last >= reach.low
 
 
-def _sides(reach: Reach) -> tuple[int, int]:
+def _sides(reach: ReceptiveField) -> tuple[int, int]:
     return max(0, math.floor(-reach.low)), max(0, math.floor(reach.high + 1 - 1 / reach.scale))
 
 

@@ -18,7 +18,7 @@ from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.storage import save
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
-from upconv.runtime.conversion import to_numbers
+from upconv.runtime.conversion import samples_to_tensor
 from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
 
@@ -63,7 +63,7 @@ def photograph(contract: Contract) -> Tensor:
     """The photograph as a model of this contract takes it, (1, C, 192, 192)."""
     pixels = contract.input
     assert pixels is not None
-    return to_numbers(read(PHOTOGRAPH).samples, pixels)[None]
+    return samples_to_tensor(read(PHOTOGRAPH).samples, pixels)[None]
 
 
 def _core(output: Tensor, contract: Contract) -> Tensor:

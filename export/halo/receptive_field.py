@@ -30,7 +30,7 @@ class UnboundedError(Exception):
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """What one axis of a tensor depends on."""
 
     scale: Fraction = Fraction(1)
@@ -39,15 +39,15 @@ class Reach:
     high: Fraction = Fraction(0)
     """Bounds of the input indices, relative to `index / scale`."""
 
-    def through(self, rate: Fraction, low: Fraction, high: Fraction) -> Reach:
+    def through(self, rate: Fraction, low: Fraction, high: Fraction) -> ReceptiveField:
         """After an operator whose output `i` reads this tensor's `[i / rate + low, i / rate + high]`."""
-        return Reach(self.scale * rate, self.low + low / self.scale, self.high + high / self.scale)
+        return ReceptiveField(self.scale * rate, self.low + low / self.scale, self.high + high / self.scale)
 
-    def __or__(self, other: Reach) -> Reach:
-        return Reach(self.scale, min(self.low, other.low), max(self.high, other.high))
+    def __or__(self, other: ReceptiveField) -> ReceptiveField:
+        return ReceptiveField(self.scale, min(self.low, other.low), max(self.high, other.high))
 
 
-Reaches = tuple[Reach, Reach]
+ReceptiveFields = tuple[ReceptiveField, ReceptiveField]
 """Along height and width."""
 
 
@@ -60,7 +60,7 @@ class Operator:
         self._inputs = list(node.input)
         self._constants = constants
 
-    def after(self, inputs: list[Reaches]) -> Reaches:
+    def after(self, inputs: list[ReceptiveFields]) -> ReceptiveFields:
         """What the output depends on; raises `UnboundedError` where that has no bound."""
         if self.type in _POINTWISE or (self.type in _ALONG_AXES and self._spares_space()):
             return _union(inputs)
@@ -103,7 +103,7 @@ class Operator:
         return axes is not None and all(int(axis) in (0, 1) for axis in np.atleast_1d(axes))
 
 
-def _union(inputs: list[Reaches]) -> Reaches:
+def _union(inputs: list[ReceptiveFields]) -> ReceptiveFields:
     height, width = inputs[0]
     for other in inputs[1:]:
         if (other[0].scale, other[1].scale) != (height.scale, width.scale):
@@ -112,19 +112,19 @@ def _union(inputs: list[Reaches]) -> Reaches:
     return height, width
 
 
-def _conv(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _conv(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     stride, pad, dilation, kernel = operator.window(axis)
     return reach.through(Fraction(1, stride), Fraction(-pad), Fraction(dilation * (kernel - 1) - pad))
 
 
-def _conv_transpose(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _conv_transpose(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     if "output_shape" in operator.attributes:
         raise UnboundedError("its output's size is fixed, and its padding follows from it")
     stride, pad, dilation, kernel = operator.window(axis)
     return reach.through(Fraction(stride), Fraction(pad - dilation * (kernel - 1), stride), Fraction(pad, stride))
 
 
-def _resize(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _resize(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     scales = operator.constant(2)
     if scales is None or scales.size != 4:
         raise UnboundedError("it resizes to a size that is no fixed multiple of its input's")
@@ -144,17 +144,17 @@ def _resize(operator: Operator, reach: Reach, axis: int) -> Reach:
     return reach.through(rate, shift - taps, shift + taps)
 
 
-def _depth_to_space(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _depth_to_space(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     block = operator.attributes["blocksize"]
     return reach.through(Fraction(block), Fraction(1, block) - 1, Fraction(0))
 
 
-def _space_to_depth(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _space_to_depth(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     block = operator.attributes["blocksize"]
     return reach.through(Fraction(1, block), Fraction(0), Fraction(block - 1))
 
 
-def _pad(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _pad(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     if operator.word("mode", "constant") == "wrap":
         raise UnboundedError("it continues the image with its opposite side")
     pads = operator.constant(1)
@@ -164,7 +164,7 @@ def _pad(operator: Operator, reach: Reach, axis: int) -> Reach:
     return reach.through(Fraction(1), -before, -before)
 
 
-def _slice(operator: Operator, reach: Reach, axis: int) -> Reach:
+def _slice(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveField:
     starts, axes, steps = (operator.constant(index) for index in (1, 3, 4))
     if starts is None or (operator.given(3) and axes is None) or (operator.given(4) and steps is None):
         raise UnboundedError("where it cuts is not known before it runs")
@@ -178,7 +178,7 @@ def _slice(operator: Operator, reach: Reach, axis: int) -> Reach:
     return reach.through(Fraction(1, step), Fraction(start), Fraction(start))
 
 
-_RULES: dict[str, Callable[[Operator, Reach, int], Reach]] = {
+_RULES: dict[str, Callable[[Operator, ReceptiveField, int], ReceptiveField]] = {
     "AveragePool": _conv,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

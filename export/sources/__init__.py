@@ -8,15 +8,15 @@ from upconv.export.sources.keras_model import from_keras
 from upconv.export.sources.module import from_module
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.program import from_program
-from upconv.export.sources.source import Original, Source
+from upconv.export.sources.source import Source, SourceModel
 from upconv.export.sources.weights import load_weights
 
 __all__ = [
     "READERS",
     "Example",
-    "Original",
     "Source",
     "SourceKeywords",
+    "SourceModel",
     "SourceOptions",
     "as_source",
     "from_checkpoint",

@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_map
 from upconv.export.backends import Array, Precision
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.channels_first import channels_first
 from upconv.export.sources.module import refuse_non_finite
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
@@ -83,7 +83,7 @@ class KerasModel:
         """The model itself."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph of the model, rebuilt with channels in front where its layers allow that."""
         turned = channels_first(self.model) if self.channels_last else None
         module = ChannelsInFront(self.model, self.channels_last) if turned is None else ChannelsInFront(turned, False)

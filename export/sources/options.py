@@ -12,7 +12,7 @@ from torch import Tensor
 
 from upconv.export.backends import Array
 from upconv.export.sizes import Shape
-from upconv.export.sources.source import Original, Source
+from upconv.export.sources.source import Source, SourceModel
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
 
@@ -86,7 +86,7 @@ class SourceOptions:
             raise SourceError(f"{what} brings its own weights; arguments and weights are for factories")
         return self
 
-    def source(self, original: Original, example: Sequence[Array]) -> Source:
+    def source(self, original: SourceModel, example: Sequence[Array]) -> Source:
         """Return the source that these options, which state a name and an origin, make of a model and an example."""
         assert self.name is not None and self.origin is not None
         return Source(

@@ -8,9 +8,9 @@ from dataclasses import replace
 import onnx
 
 from upconv.export.graphs import opset_of
-from upconv.export.reference import Reference
+from upconv.export.reference import ReferenceOutputs
 from upconv.export.report import StageReport
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.steps.contract import provenance_of
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.runtime.errors import ExportError
@@ -23,8 +23,8 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     """
     source, axes = draft.source, needed(draft.axes)
     model = source.original.capture(source.name, source.example, axes, draft.options.opset)
-    kept = tuple(axis if not axis.free or _symbolic(model, axis) else Axis(axis.index, None, free=False) for axis in axes)
-    reference = Reference.of(source, kept, model)
+    kept = tuple(axis if not axis.free or _symbolic(model, axis) else InputAxis(axis.index, None, free=False) for axis in axes)
+    reference = ReferenceOutputs.of(source, kept, model)
     verdict = reference.judge(model)
     if not verdict.equal:
         raise ExportError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
@@ -34,11 +34,11 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     return captured, StageReport("capture", True, said, str(verdict))
 
 
-def _symbolic(model: onnx.ModelProto, axis: Axis) -> bool:
+def _symbolic(model: onnx.ModelProto, axis: InputAxis) -> bool:
     return all(model.graph.input[number].type.tensor_type.shape.dim[axis.index].dim_param for number in axis.inputs)
 
 
-def _fixed(model: onnx.ModelProto, pinned: Sequence[Axis]) -> str:
+def _fixed(model: onnx.ModelProto, pinned: Sequence[InputAxis]) -> str:
     """What the graph takes only as it is: the axes that torch pinned, or batch and sizes of the leading input."""
     if pinned:
         lengths = ", ".join(f"axis {axis.index} to {_length(model, axis)}" for axis in pinned)
@@ -50,6 +50,6 @@ def _fixed(model: onnx.ModelProto, pinned: Sequence[Axis]) -> str:
     return f"; fixed: {fixed}" if fixed else ""
 
 
-def _length(model: onnx.ModelProto, axis: Axis) -> int:
+def _length(model: onnx.ModelProto, axis: InputAxis) -> int:
     length: int = model.graph.input[axis.inputs[0]].type.tensor_type.shape.dim[axis.index].dim_value
     return length

@@ -8,7 +8,7 @@ from upconv.export.graphs import opset_of
 from upconv.export.sources import Source
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.export.verdict import Verdict
-from upconv.runtime.contract import Contract, Evidence, Parity, Provenance
+from upconv.runtime.contract import Contract, Evidence, ParityEvidence, Provenance
 
 TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "upconv")
 """Packages whose versions a contract states."""
@@ -50,5 +50,5 @@ def provenance_of(source: Source) -> Provenance:
     )
 
 
-def _parity(verdict: Verdict) -> Parity:
-    return Parity(**{name: getattr(verdict, name) for name in Parity.model_fields})
+def _parity(verdict: Verdict) -> ParityEvidence:
+    return ParityEvidence(**{name: getattr(verdict, name) for name in ParityEvidence.model_fields})

@@ -11,10 +11,10 @@ from upconv.export.backends import Array
 from upconv.export.fusion import Fusion
 from upconv.export.graphs import OPSET
 from upconv.export.lint import Finding
-from upconv.export.precision import Precision, Reduction
-from upconv.export.reference import Reference
+from upconv.export.precision import Precision, PrecisionOptions
+from upconv.export.reference import ReferenceOutputs
 from upconv.export.rewrite import RULES
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source
 from upconv.export.stage import Stage
 from upconv.export.tuner import Tuner
@@ -27,10 +27,10 @@ from upconv.runtime.contract import (
     Pixels,
     Provenance,
     Quality,
-    Session,
+    SessionOptions,
     SizeLaw,
-    Trial,
     Tuning,
+    TuningTrial,
 )
 from upconv.runtime.session import DEFAULT
 
@@ -45,7 +45,7 @@ class ExportOptions:
     """The lowest operator set of the result."""
     rewrites: tuple[Stage, ...] = RULES
     """Exact rewrites of the simplified graph, in order."""
-    reduction: Reduction = Reduction()
+    reduction: PrecisionOptions = PrecisionOptions()
     """The precision of the result, and what it may cost."""
     tuner: Tuner | None = None
     """What measures whether a change is faster here; `None` keeps every rewrite that is exact."""
@@ -59,13 +59,13 @@ class ExportDraft:
     """What is exported."""
     options: ExportOptions = ExportOptions()
     """What the user asks for."""
-    axes: tuple[Axis, ...] | None = None
+    axes: tuple[InputAxis, ...] | None = None
     """Every axis of the leading input beyond batch and channels, with its size law."""
     plain: onnx.ModelProto | None = field(default=None, repr=False)
     """The graph before any rewrite, from which halo and findings are read."""
     model: onnx.ModelProto | None = field(default=None, repr=False)
     """The graph as it is now."""
-    reference: Reference | None = field(default=None, repr=False)
+    reference: ReferenceOutputs | None = field(default=None, repr=False)
     """The source's own answers, which every change is compared with."""
     provenance: Provenance | None = None
     """Where the weights come from."""
@@ -85,9 +85,9 @@ class ExportDraft:
     """What fewer bits cost; `None` also for float32."""
     tile: tuple[Array, ...] | None = field(default=None, repr=False)
     """Inputs that speed is measured on."""
-    session: Session = DEFAULT
+    session: SessionOptions = DEFAULT
     """The fastest way to open a session so far."""
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[TuningTrial, ...] = ()
     """Every comparison of speed."""
     tuning: Tuning | None = None
     """The record of all comparisons."""

@@ -9,7 +9,7 @@ import onnx
 from upconv.export.report import StageReport
 from upconv.export.stage import NOTHING, Stage
 from upconv.export.steps.draft import ExportDraft, needed
-from upconv.runtime.contract import Session, Trial
+from upconv.runtime.contract import SessionOptions, TuningTrial
 from upconv.runtime.errors import ExportError
 
 
@@ -37,7 +37,7 @@ def verified(stage: Stage, draft: ExportDraft, *, only_if_faster: bool = False) 
     return replace(draft, model=result.model), StageReport(stage.name, True, f"{result.summary}{gained}", str(verdict))
 
 
-def compared(draft: ExportDraft, name: str, model: onnx.ModelProto, session: Session) -> tuple[ExportDraft, Trial]:
+def compared(draft: ExportDraft, name: str, model: onnx.ModelProto, session: SessionOptions) -> tuple[ExportDraft, TuningTrial]:
     """Return the draft with one more trial, and that trial: `model` opened as `session` against the draft's own."""
     before, after = (needed(draft.model), draft.session), (model, session)
     trial = needed(draft.options.tuner).compare(name, before, after, needed(draft.tile))

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 import upconv
 from upconv.export.backends import OnnxruntimeBackend
 from upconv.export.capture.tracing import capture
-from upconv.export.conformance import Case, grid, present, run, sample, table
+from upconv.export.conformance import GridCase, grid, present, run, sample, table
 from upconv.export.conformance.cases import Branches
 from upconv.export.conformance.causes import cause
 from upconv.export.conformance.grid_backends import SERVED
 from upconv.export.halo import derivation
 from upconv.export.halo.trial import described
 from upconv.export.simplify import Simplify
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.runtime.contract import Contract, NoHalo, Provenance
 from upconv.runtime.errors import ExportError
 
@@ -52,7 +52,7 @@ class ToTwice(nn.Module):
 
 
 def captured(module: nn.Module, shape: tuple[int, ...] = (1, 2, 7, 10)) -> onnx.ModelProto:
-    axes = [Axis(index, None, free=True) for index in range(2, len(shape))]
+    axes = [InputAxis(index, None, free=True) for index in range(2, len(shape))]
     return capture(module, "layer", [np.zeros(shape, np.float32)], axes)
 
 
@@ -83,7 +83,7 @@ def test_the_grid_holds_every_layer_and_every_parameter() -> None:
 
 
 def test_what_is_not_equal_is_listed_with_its_cause() -> None:
-    case = Case("F.interpolate", (("size", (5, 5)), ("mode", "bilinear"), ("align_corners", True), ("antialias", True)), 2)
+    case = GridCase("F.interpolate", (("size", (5, 5)), ("mode", "bilinear"), ("align_corners", True), ("antialias", True)), 2)
     results = run([case], present()[:2])
     assert {result.status for result in results} == {"refused"}
     page = table.page(results, "upconv parity operators")
@@ -139,7 +139,7 @@ def test_what_no_operator_says_is_refused() -> None:
     ],
 )
 def test_what_the_table_lists_as_different_is_not_exported(arguments: tuple[tuple[str, object], ...], rank: int) -> None:
-    module = Case("F.interpolate", arguments, rank).module()
+    module = GridCase("F.interpolate", arguments, rank).module()
     with pytest.raises(ExportError, match="is not the same function"):
         upconv.to_onnx(module, np.zeros((1, 4, *[32] * rank), np.float32))
 

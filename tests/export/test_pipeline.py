@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from upconv.export import from_module, to_onnx, tune
 from upconv.export.backends import Array
-from upconv.export.precision import Reduction
+from upconv.export.precision import PrecisionOptions
 from upconv.export.rewrite import RULES
 from upconv.export.tuner import WISHES, Candidate, Tuner
 from upconv.runtime import Upscaler
-from upconv.runtime.contract import Halo, NoHalo, Pixels, Trial
+from upconv.runtime.contract import Halo, NoHalo, Pixels, TuningTrial
 from upconv.runtime.errors import ExportError
 from upconv.runtime.session import open_model
 
@@ -146,14 +146,14 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
     assert report["fusion"]["convolutions"] == 2
 
 
-INT8 = Reduction("int8", limit_db=99, only_if_faster=True)
+INT8 = PrecisionOptions("int8", limit_db=99, only_if_faster=True)
 
 
 class DecidedTuner(Tuner):
     """Measures nothing, and keeps everything."""
 
-    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> Trial:
-        return Trial(name=name, speed=2, low=2, high=2, kept=True)
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
+        return TuningTrial(name=name, speed=2, low=2, high=2, kept=True)
 
 
 @pytest.fixture(scope="module")

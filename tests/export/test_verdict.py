@@ -10,7 +10,7 @@ from torch import nn
 from upconv.export.backends import OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.verdict import Verdict, judge
 from upconv.runtime.errors import ExportError
 
@@ -27,7 +27,7 @@ def graph(layers: nn.Module) -> onnx.ModelProto:
 
 
 def captured(module: nn.Module) -> onnx.ModelProto:
-    free = [Axis(index, None, free=True) for index in (2, 3)]
+    free = [InputAxis(index, None, free=True) for index in (2, 3)]
     return capture(module, "layers", [np.zeros((1, 3, 8, 8), np.float32)], free)
 
 

@@ -75,5 +75,5 @@ def test_freed_memory_goes_back_unless_the_environment_says_otherwise(environmen
 
 def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
-    memory.trim_often()
-    memory.give_back()
+    memory.lower_trim_threshold()
+    memory.release_free_memory()

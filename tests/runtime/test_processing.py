@@ -12,7 +12,7 @@ from upconv.runtime import UpscaleOptions, Upscaler, codecs, process
 from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ParameterError, TimedOut
 from upconv.runtime.picture import Metadata, Picture, Samples
 from upconv.runtime.processing import predict_passes, result_format
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 
 Tiles = list[tuple[int, int]]
 
@@ -180,7 +180,7 @@ def test_a_result_that_the_format_cannot_hold_is_refused(look: Callable[..., obj
 
 
 def test_nothing_is_computed_after_a_cancellation(doubler: Upscaler) -> None:
-    stop, calls = Stop(), list[int]()
+    stop, calls = Cancellation(), list[int]()
     stop.say()
     with pytest.raises(Cancelled):
         process(encoded(), doubler, stop=stop, on_tile=lambda done, _: calls.append(done))
@@ -188,7 +188,7 @@ def test_nothing_is_computed_after_a_cancellation(doubler: Upscaler) -> None:
 
 
 def test_a_cancellation_on_the_way(doubler: Upscaler) -> None:
-    stop, calls = Stop(), list[int]()
+    stop, calls = Cancellation(), list[int]()
 
     def on_tile(done: int, total: int) -> None:
         calls.append(done)

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv import Upscaler, bundled
-from upconv.models import CATALOGUE, Entry
+from upconv.models import CATALOGUE, CatalogueEntry
 from upconv.runtime import Contract, UpconvError, open_model
 from upconv.runtime.contract import Halo, NoHalo, Quality
 from upconv.service.client import AsyncClient, Client, ServiceError, Upscaled
 
 MODEL = bundled("upsample-s-x2")
 assert_type(MODEL, Path)
-assert_type(CATALOGUE["upsample-s-x2"], Entry)
+assert_type(CATALOGUE["upsample-s-x2"], CatalogueEntry)
 
 
 def enlarge(picture: Path) -> bytes:

@@ -13,12 +13,12 @@ from onnx import numpy_helper
 from torch import nn
 
 from upconv.export.backends import Array
-from upconv.export.reference import Reference
-from upconv.export.sizes import Axis
+from upconv.export.reference import ReferenceOutputs
+from upconv.export.sizes import InputAxis
 from upconv.export.sources import from_module
 from upconv.export.steps import ExportDraft
 from upconv.export.tuner import Candidate, Tuner
-from upconv.runtime.contract import Pixels, Provenance, SizeLaw, Trial
+from upconv.runtime.contract import Pixels, Provenance, SizeLaw, TuningTrial
 
 DOUBLE = SizeLaw(scale=2)
 
@@ -28,9 +28,9 @@ class DecidedTuner(Tuner):
 
     faster: frozenset[str] = frozenset()
 
-    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> Trial:
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
         assert inputs
-        return Trial(name=name, speed=2, low=2, high=2, kept=name in self.faster)
+        return TuningTrial(name=name, speed=2, low=2, high=2, kept=name in self.faster)
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def captured() -> Callable[..., ExportDraft]:
 
     def make(module: nn.Module, law: SizeLaw = DOUBLE, shape: tuple[int, ...] = (1, 3, 8, 9)) -> ExportDraft:
         source = from_module(module, name="m", shape=shape)
-        axes = tuple(Axis(index, law, free=True) for index in (2, 3))
+        axes = tuple(InputAxis(index, law, free=True) for index in (2, 3))
         model = source.original.capture("m", source.example, axes, 18)
-        reference = Reference.of(source, axes, model)
+        reference = ReferenceOutputs.of(source, axes, model)
         provenance = Provenance(source="a test")
         return ExportDraft(source, axes=axes, plain=model, model=model, reference=reference, provenance=provenance)
 

@@ -6,14 +6,14 @@ import onnx
 import pytest
 from torch import nn
 
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.sources import from_module
 from upconv.export.sources.module import TorchModule
 from upconv.export.steps import ExportDraft, capture_graph
 from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
 
-FREE = tuple(Axis(index, SizeLaw(scale=2), free=True) for index in (2, 3))
+FREE = tuple(InputAxis(index, SizeLaw(scale=2), free=True) for index in (2, 3))
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,5 @@ def test_axes_that_are_lengths_in_the_graph_are_free_no_more() -> None:
     assert isinstance(source.original, TorchModule)
     pinned = replace(source, original=Wrong(source.original.module, fixed))
     draft, report = capture_graph(ExportDraft(pinned, axes=FREE))
-    assert draft.axes == tuple(Axis(index, None, free=False) for index in (2, 3))
+    assert draft.axes == tuple(InputAxis(index, None, free=False) for index in (2, 3))
     assert report.summary.endswith("torch pinned axis 2 to 8, axis 3 to 9: it could not trace the module for other sizes")

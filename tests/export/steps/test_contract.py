@@ -8,11 +8,11 @@ from upconv.export.verdict import Verdict
 from upconv.runtime.contract import (
     Halo,
     HaloDeviation,
-    Parity,
+    ParityEvidence,
     Pixels,
     Provenance,
     Quality,
-    Session,
+    SessionOptions,
     SizeLaw,
     Tuning,
 )
@@ -34,7 +34,7 @@ def test_everything_that_the_steps_add_is_stated(upscaler: ExportDraft) -> None:
             output_pixels=Pixels(high=2),
             precision="int8",
             rewrites=("a", "b"),
-            session=Session(arena=False),
+            session=SessionOptions(arena=False),
             tuning=TUNING,
             verdicts=(VERDICT,),
             quality=QUALITY,
@@ -46,10 +46,10 @@ def test_everything_that_the_steps_add_is_stated(upscaler: ExportDraft) -> None:
     assert (contract.halo, contract.halo_deviation) == (HALO, TABLE)
     assert (contract.input, contract.output) == (Pixels(low=-1), Pixels(high=2))
     assert contract.rewrites == ("a", "b")
-    assert (contract.session, contract.tuning) == (Session(arena=False), TUNING)
+    assert (contract.session, contract.tuning) == (SessionOptions(arena=False), TUNING)
     assert (contract.evidence.quality, contract.evidence.tiling_max_abs) == (QUALITY, 0.25)
     assert [p.model_dump() for p in contract.evidence.parity] == [
-        Parity(
+        ParityEvidence(
             backend="b", version="1", level="all", shapes=((1, 3, 8, 8),), max_abs=1e-7, noise_floor=1e-7, factor=4.0
         ).model_dump()
     ]

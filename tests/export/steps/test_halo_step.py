@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from torch import Tensor, nn
 
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.steps import ExportDraft, derive_halo
 from upconv.runtime.contract import Halo, NoHalo, SizeLaw
 
@@ -69,7 +69,7 @@ def test_a_pixel_that_moves_more_than_the_operators_account_for_takes_the_halo_b
 
 
 def test_without_size_laws_there_is_nothing_to_cut(doubler: ExportDraft) -> None:
-    axes = (Axis(2, None, free=False), Axis(3, SizeLaw(scale=2), free=True))
+    axes = (InputAxis(2, None, free=False), InputAxis(3, SizeLaw(scale=2), free=True))
     draft, report = derive_halo(replace(doubler, axes=axes))
     assert draft.halo is None
     assert report.summary == "none: the output's size does not follow a picture's height and width"

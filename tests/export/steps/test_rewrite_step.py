@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from upconv.export.precision import Reduction
+from upconv.export.precision import PrecisionOptions
 from upconv.export.rewrite import RULES, every_conv_transpose_to_phases
 from upconv.export.steps import REWRITES, ExportDraft, ExportOptions
 from upconv.export.steps.rewrite_step import ApplyRewrite
@@ -26,7 +26,7 @@ def test_there_is_a_step_for_each_rewrite() -> None:
     assert listed(ExportOptions(rewrites=())) == []
 
 
-@pytest.mark.parametrize("options", [ExportOptions(reduction=Reduction("int8")), ExportOptions(tuner=Tuner())])
+@pytest.mark.parametrize("options", [ExportOptions(reduction=PrecisionOptions("int8")), ExportOptions(tuner=Tuner())])
 def test_transposed_convolutions_are_rewritten_too_when_that_may_gain(options: ExportOptions) -> None:
     assert listed(options) == [*RULES, every_conv_transpose_to_phases]
     assert listed(replace(options, rewrites=())) == []

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.steps import ExportDraft, recognise_task
 from upconv.runtime.contract import Pixels, SizeLaw
 
@@ -31,5 +31,5 @@ def test_one_channel_is_luma_on_both_sides(captured: Callable[..., ExportDraft])
 
 @pytest.mark.parametrize("law", [None, SizeLaw(scale=1), SizeLaw(scale=1.5, multiple=2), SizeLaw(scale=2, offset=1)])
 def test_anything_else_takes_tensors(doubler: ExportDraft, law: SizeLaw | None) -> None:
-    draft, _ = recognise_task(replace(doubler, axes=tuple(Axis(index, law, free=True) for index in (2, 3))))
+    draft, _ = recognise_task(replace(doubler, axes=tuple(InputAxis(index, law, free=True) for index in (2, 3))))
     assert draft.pixels is draft.output_pixels is None
