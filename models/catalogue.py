@@ -158,9 +158,14 @@ def source(name: str, weights: Path | None = None) -> Source:
     from upconv.export.sources import from_module, load_weights
 
     found = entry(name)
+    path = weights or found.weights
+    if weights is None and path is not None and not path.exists():
+        raise SourceError(
+            f"the trained weights of {name} are in the source repository, not in the installed package; give its "
+            f"models/weights/{path.name} as --weights, or run the command from a checkout after: pip install --editable '.[export]'"
+        )
     module_name, function = found.factory.split(":")
     module = getattr(import_module(module_name), function)(**found.arguments)
-    path = weights or found.weights
     if path is not None:
         load_weights(module, path)
     return from_module(module, name=name, shape=found.shape, origin=f"catalogue:{name}", licence=found.licence)

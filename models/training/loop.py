@@ -198,7 +198,7 @@ def averaged_weights(out: Path) -> dict[str, Tensor]:
 def _start(name: str, out: Path) -> Path:
     beside = out.parent / name / "best.safetensors"
     path = beside if beside.is_file() else CATALOGUE[name].weights if name in CATALOGUE else None
-    if path is None:
+    if path is None or not path.is_file():
         raise SourceError(
             f"{out.name} starts from the weights of {name}, which are not here; train it first, into {beside.parent}"
         )
