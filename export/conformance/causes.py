@@ -66,18 +66,18 @@ def _openvino(result: CaseResult) -> bool:
 _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     (
         lambda r: r.status == "refused" and bool(r.case["antialias"] and r.case["align_corners"]),
-        "`antialias=True` with `align_corners=True`: torch scales by (n - 1) / (m - 1) but measures from the pixels' edges, "
-        "which no `coordinate_transformation_mode` does; the export refuses it",
+        "`antialias=True` with `align_corners=True`: torch scales by (n - 1) / (m - 1) but measures from the edges of the pixels. No "
+        "`coordinate_transformation_mode` does this, so the export refuses it",
     ),
     (
         lambda r: r.status == "as float32",
-        "`nearest`, `nearest-exact`: torch's float32 and float64 round `i / scale` to different pixels; the runtime takes "
-        "those of float32, bit for bit. `export` refuses it for sizes where that happens, as no noise floor can be told",
+        "`nearest`, `nearest-exact`: torch rounds `i / scale` to different pixels in float32 and float64. The runtime takes the pixels "
+        "of float32, bit for bit. `export` refuses the sizes at which this happens, because they have no noise floor",
     ),
     (
         _narrow,
-        "`antialias=True` and an output one pixel wide: torch 2.13 repeats the first row; the graph does as the operator says. "
-        "`export` refuses it",
+        "`antialias=True` and an output one pixel wide: torch 2.13 repeats the first row, but the graph follows the definition of the "
+        "operator. `export` refuses it",
     ),
     (
         lambda r: r.status == "refused" and bool(r.case["antialias"]) and r.case.dtype == "float16",
@@ -85,16 +85,16 @@ _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     ),
     (
         lambda r: _openvino(r) and "the output has shape" in r.reason and _inexact(r.case["scale_factor"]),
-        "a fractional `scale_factor` whose lengths float32 rounds otherwise (50 by 2.3): OpenVINO computes float64 in float32",
+        "a fractional `scale_factor` whose lengths are rounded differently in float32 (50 by 2.3): OpenVINO computes float64 in float32",
     ),
     (
         lambda r: _openvino(r) and bool(r.case["antialias"]),
-        "`antialias=True`: OpenVINO leaves `antialias` and `exclude_outside` out of account",
+        "`antialias=True`: OpenVINO ignores `antialias` and `exclude_outside`",
     ),
     (
         lambda r: _openvino(r) and r.case.variant.startswith("nearest"),
-        "`nearest`, `nearest-exact` by a computed size: OpenVINO divides lengths by way of the reciprocal, n * (1 / m), and takes "
-        "the pixel beside one in a row",
+        "`nearest`, `nearest-exact` with a computed size: OpenVINO divides lengths by multiplying with the reciprocal, n * (1 / m), and "
+        "takes a neighbouring pixel at one position in a row",
     ),
     (
         lambda r: r.status == "differs" and r.case.dtype == "float64" and _inexact(r.case["scale_factor"]),
@@ -106,8 +106,8 @@ _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     ),
     (
         lambda r: r.case["mode"] == "bicubic" and r.case["size"] == (1, 1) and r.floors < 16,
-        "`bicubic` to one pixel by `size`: torch's own error happens to be none, and dividing by m / n in float32 costs up to "
-        "9 units in the last place; `export` refuses it where a size that it tries shows it",
+        "`bicubic` to one pixel by `size`: torch's own error happens to be zero, and dividing by m / n in float32 makes an error of up "
+        "to 9 units in the last place. `export` refuses it if a size that it tries shows the error",
     ),
 )
 """Causes that were looked into, the first that applies is told."""

@@ -21,17 +21,17 @@ _PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "onnxsim", "openvino"
 _REPAIRS = """\
 | layer | torch's exporter | this export |
 | --- | --- | --- |
-| any, fractional `scale_factor` | counts output pixels in float32: 50 by 2.3 make 115, torch makes 114 | scale rounded up, then `Slice` to torch's own count; left alone where no length up to 16384 differs |
-| any, `recompute_scale_factor=True` | computes the length in float32, the same | `Cast` to double |
+| any, fractional `scale_factor` | counts output pixels in float32: 50 by 2.3 give 115, torch gives 114 | rounds the scale up, then `Slice` to torch's own length; unchanged if no length up to 16384 differs |
+| any, `recompute_scale_factor=True` | computes the length in float32, with the same error | `Cast` to double |
 | `antialias=True` with `scale_factor` | leaves out the scale and takes the ratio of the sizes | constant `scales` |
-| `align_corners=True`, fractional `scale_factor` | constant `scales`, which runtimes read as a fractional length | `sizes`, as torch ignores the scale |
-| `area` of a line | fixes its length at the example's | pooled as a picture one pixel high |
-| `nearest` | `Resize` with `asymmetric`, `floor`, which divides where torch multiplies by the reciprocal: pixel 41 of 2 to 82 | `Resize` where every pixel is the same; `Gather` with torch's own indices elsewhere |
-| `nearest-exact` | a graph of some 25 nodes | as `nearest` for whole scales; `half_pixel`, `round_prefer_ceil` for powers of two; `Gather` elsewhere |
-| `linear` | a graph of some 25 nodes | `Resize`, `half_pixel` |
-| `area` | fixes the window at the example's: wrong values, or none, at other sizes; nothing in 3d | a matrix product along each axis; `Resize` for whole scales |
+| `align_corners=True`, fractional `scale_factor` | constant `scales`, which runtimes read as a fractional length | `sizes`, because torch ignores the scale |
+| `area` of a line | fixes its length to the example's | pools it as a picture one pixel high |
+| `nearest` | `Resize` with `asymmetric`, `floor`, which divides, but torch multiplies by the reciprocal: pixel 41 of 2 to 82 differs | `Resize` if every pixel is the same; otherwise `Gather` with torch's own indices |
+| `nearest-exact` | a graph of about 25 nodes | as `nearest` for whole scales; `half_pixel`, `round_prefer_ceil` for powers of two; otherwise `Gather` |
+| `linear` | a graph of about 25 nodes | `Resize`, `half_pixel` |
+| `area` | fixes the window to the example's: wrong values, or none, at other sizes; nothing in 3d | a matrix product along each axis; `Resize` for whole scales |
 | `size` a whole multiple of the input's | `sizes`, which hides the scale | constant `scales`, so that the halo is known |
-| `ConvTranspose`, `output_padding` >= `stride` | as it is, which onnxruntime refuses | cropped less at the end, then `Pad`, then the bias |
+| `ConvTranspose`, `output_padding` >= `stride` | unchanged, which onnxruntime refuses | crops less at the end, then `Pad`, then the bias |
 """
 
 
@@ -40,22 +40,24 @@ def page(results: Sequence[CaseResult], command: str) -> str:
     runtimes = list(dict.fromkeys(result.runtime for result in results))
     return "\n".join(
         [
-            "# Layers that upsample, in every runtime",
+            "# Upsampling layers in every runtime",
             "",
-            f"Written by `{command}`; {_versions()}. Every layer goes through the export's capture and simplification and "
-            f"is run on three sizes (two for volumes). It is equal where its largest error against torch in float64 is at most "
-            f"{FACTOR:g} times that of torch in the layer's own precision, the noise floor.",
+            f"Written by `{command}`; {_versions()}.",
+            "",
+            "Every layer goes through the export's capture and simplification and runs on three sizes (two for volumes). A runtime is "
+            f"equal if its largest error against torch in float64 is at most {FACTOR:g} noise floors. The noise floor is the error of "
+            "torch in the layer's own precision.",
             "",
             *_counts(results, runtimes),
-            "## Equal, by layer",
+            "## Equal cases, by layer",
             "",
-            "How many are equal, and the largest error among them in noise floors.",
+            "The number of equal cases and, in brackets, their largest error in noise floors.",
             "",
             *_rows(summarise(results), runtimes),
-            "## Not equal, by cause",
+            "## Other cases, by cause",
             "",
             *_causes(causes(results)),
-            "## What the export writes otherwise than torch's exporter",
+            "## Differences from torch's exporter",
             "",
             _REPAIRS,
         ]
@@ -91,7 +93,7 @@ def _floors(row: LayerSummary, runtime: str) -> str:
 
 
 def _causes(found: list[Cause]) -> list[str]:
-    lines = ["| cause | cases | runtimes | for example |", "| --- | --- | --- | --- |"]
+    lines = ["| cause | cases | runtimes | example |", "| --- | --- | --- | --- |"]
     for cause in found:
         lines.append(f"| {cause.sentence} | {cause.cases} | {', '.join(cause.runtimes)} | `{cause.results[0].case}` |")
     return [*lines, ""]
