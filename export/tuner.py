@@ -24,10 +24,10 @@ from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Pixels, SessionOptions, TuningTrial
-from upconv.runtime.conversion import samples_to_tensor
 from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.rounding import ceil_div, round_down
 from upconv.runtime.session import DEFAULT, session_options
+from upconv.runtime.tiled_picture import samples_to_tensor
 
 ROUNDS = 41
 """Most rounds of one comparison."""

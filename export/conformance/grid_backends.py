@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import onnx
 
 from upconv.export.backends import Backend
-from upconv.export.parity.runtimes import RUNTIMES
+from upconv.export.parity.backend_choice import RUNTIMES
 
 SERVED = "onnxruntime:all"
 """The runtime as it serves: what it computes is what must be right."""

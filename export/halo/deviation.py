@@ -18,9 +18,9 @@ from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.storage import save
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
-from upconv.runtime.conversion import samples_to_tensor
 from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.tiled_picture import samples_to_tensor
 
 USEFUL_PX = 64
 """A larger halo than this is rarely worth computing: most of a tile would be thrown away."""

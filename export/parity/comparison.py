@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from upconv.export.backends import Array, Backend, rounds_to
+from upconv.export.parity.backend_choice import ParityBackend, chosen
 from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
 from upconv.export.parity.distributions import TrialInput, trial_inputs
 from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.export.parity.measures import measured, psnr_db
-from upconv.export.parity.runtimes import ParityBackend, chosen
 from upconv.export.parity.subject import ParitySubject
 from upconv.export.verdict import FACTOR, Outputs, compare_outputs, error, problem
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line

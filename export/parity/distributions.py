@@ -58,7 +58,7 @@ def _drawn(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.r
 def _photograph(shape: Shape, random: np.random.Generator) -> Array:
     """Crops of a photograph, one for each item of the batch, mirrored where they are too small, channels repeated."""
     from upconv.runtime import codecs
-    from upconv.runtime.conversion import samples_to_tensor
+    from upconv.runtime.tiled_picture import samples_to_tensor
 
     pixels = samples_to_tensor(codecs.read(PHOTOGRAPH).samples, Pixels())
     if len(shape) != 4:

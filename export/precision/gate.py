@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from upconv.export.backends import Array, OnnxruntimeBackend
-from upconv.export.precision.samples import CalibrationSamples
+from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.runtime.contract import Quality
 
 LOSS_DB = 0.1

@@ -20,8 +20,8 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from upconv.export.backends import Array
+from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.export.precision.order import in_order
-from upconv.export.precision.samples import CalibrationSamples
 
 LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
 """What onnxruntime does not compute in integers, or not well."""

@@ -8,9 +8,9 @@ from typing import Literal
 
 import onnx
 
+from upconv.export.precision.calibration_samples import CalibrationSamples, from_folder
 from upconv.export.precision.gate import LOSS_DB, QualityGate
 from upconv.export.precision.half import to_half
-from upconv.export.precision.samples import CalibrationSamples, from_folder
 from upconv.export.precision.sensitivity import Progress, ReducedModel, to_int8
 from upconv.runtime.contract import Contract
 from upconv.runtime.errors import ExportError

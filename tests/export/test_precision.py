@@ -11,8 +11,8 @@ from torch import nn
 
 from upconv.export import from_module, to_onnx
 from upconv.export.precision import CalibrationSamples, PrecisionOptions, QualityGate, from_folder, to_int8
+from upconv.export.precision.calibration_samples import of_pictures
 from upconv.export.precision.int8 import Quantizer
-from upconv.export.precision.samples import of_pictures
 from upconv.runtime import Upscaler
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Halo, Pixels, Provenance, SizeLaw

@@ -114,7 +114,7 @@ def test_what_is_over_is_dropped_and_what_is_late_is_told() -> None:
     schedule.add(third)  # the others are no longer counted
     assert [job for job, _ in schedule.take()] == [third]
     assert isinstance(late.future.exception(), TimedOut)
-    assert cancelled.stop.set
+    assert cancelled.cancellation.cancelled
 
 
 def test_the_line_is_bounded_by_requests_and_by_pixels() -> None:

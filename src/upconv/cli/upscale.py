@@ -139,7 +139,7 @@ def _single(source: Path, output: Path, format: FormatOption | None, frames: boo
 
     from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
     from upconv.runtime.folders import FileTask, FolderListing
-    from upconv.runtime.folders.jobs import check_tasks
+    from upconv.runtime.folders.tasks import check_tasks
 
     name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
     if format is not None and format != name:

@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from upconv.export import Source, from_module, to_onnx
 from upconv.export.backends import Array, Backend, ReferenceBackend
-from upconv.export.parity import runtimes
+from upconv.export.parity import backend_choice
+from upconv.export.parity.backend_choice import ParityBackend
 from upconv.export.parity.bisection import Difference, in_runtime
 from upconv.export.parity.comparison import compare
 from upconv.export.parity.page import page
-from upconv.export.parity.runtimes import ParityBackend
 from upconv.export.parity.subject import ParitySubject, from_file, from_source
 from upconv.export.verdict import FACTOR
 from upconv.runtime.errors import ContractError, ParameterError, SourceError
@@ -203,7 +203,7 @@ class Coarse:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, opener: Callable[[onnx.ModelProto], Backend]) -> None:
-    monkeypatch.setattr(runtimes, "RUNTIMES", (ParityBackend("made-up", opener, lambda subject: opener(subject.model)),))
+    monkeypatch.setattr(backend_choice, "RUNTIMES", (ParityBackend("made-up", opener, lambda subject: opener(subject.model)),))
 
 
 def test_a_runtime_that_is_wrong_is_led_back_to_its_node(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_a_runtime_that_is_right_differs_in_no_node(file: Path, name: str) -> No
     if name.startswith("openvino"):
         pytest.importorskip("openvino")
     subject = from_file(file)
-    runtime = next(runtime for runtime in runtimes.RUNTIMES if runtime.name == name)
+    runtime = next(runtime for runtime in backend_choice.RUNTIMES if runtime.name == name)
     assert runtime.of_graph is not None
     inputs = [np.random.default_rng(0).random((1, 3, 12, 10), np.float32)]
     differs = partial(Difference.beyond_noise, factor=FACTOR)

@@ -13,8 +13,8 @@ from upconv.export.backends import Array
 from upconv.export.pictures import PHOTOGRAPHS
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Pixels
-from upconv.runtime.conversion import samples_to_tensor
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.tiled_picture import samples_to_tensor
 
 SIDE_PX = 96
 """Largest side of an input: enough for the values that occur, little enough for a deep model to be tried often."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from upconv.models import bundled
-from upconv.runtime import choice
-from upconv.runtime.choice import fastest_form
+from upconv.runtime import form_choice
+from upconv.runtime.form_choice import fastest_form
 from upconv.runtime.session import Model
 
 A, B = bundled("nearest-x2"), bundled("bicubic-x2")
@@ -21,7 +21,7 @@ def test_the_form_whose_best_run_is_shortest_is_taken(monkeypatch: pytest.Monkey
     def measured(model: Model) -> float:
         return next(rounds[model.path])
 
-    monkeypatch.setattr(choice, "_seconds", measured)
+    monkeypatch.setattr(form_choice, "_seconds", measured)
     assert fastest_form([A, B]) == quicker
 
 
