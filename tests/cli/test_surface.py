@@ -63,7 +63,7 @@ import pytest
         (
             "upconv.export.backends",
             [
-                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision", "ReferenceBackend"),
+                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision"),
                 "rounds_to",
             ],
         ),

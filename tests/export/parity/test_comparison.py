@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from upconv.export import Source, from_module, to_onnx
-from upconv.export.backends import Array, Backend, ReferenceBackend
+from upconv.export.backends import Array, Backend
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.parity import runtimes
 from upconv.export.parity.bisection import Difference, in_runtime
 from upconv.export.parity.comparison import compare
