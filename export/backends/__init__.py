@@ -1,8 +1,7 @@
-"""The ways to compute a model's function, one runtime per file. `torch_module` is imported on its own, because it needs torch."""
+"""The ways to compute a model's function, one runtime per file. What loads torch or OpenVINO is imported from its own file."""
 
 from upconv.export.backends.backend import Array, Backend, Precision, rounds_to
 from upconv.export.backends.onnxruntime_session import LEVELS, OnnxruntimeBackend
-from upconv.export.backends.reference_graph import ReferenceBackend
 
 __all__ = [
     "LEVELS",
@@ -10,6 +9,5 @@ __all__ = [
     "Backend",
     "OnnxruntimeBackend",
     "Precision",
-    "ReferenceBackend",
     "rounds_to",
 ]

@@ -16,7 +16,7 @@ from upconv.runtime.errors import ExportError, first_line
 class ReferenceBackend:
     """The graph's own function. In float64 it is what every runtime is measured against where no torch module is at hand.
 
-    Convolutions, pools and Resize come from `parity.exact`; everything else from onnx.
+    Convolutions, pools and Resize come from `backends.exact`; everything else from onnx.
     """
 
     level = "-"

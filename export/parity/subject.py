@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.graphs import OPSET, accepts
 from upconv.export.pictures import image_pixels
 from upconv.export.reference import output_shapes

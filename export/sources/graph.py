@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.graphs import anonymous
 from upconv.export.sizes import InputAxis
 from upconv.export.sources.onnx_file import contract_in, read_graph

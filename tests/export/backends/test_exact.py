@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from upconv.export.backends import ReferenceBackend
 from upconv.export.backends.exact import OPERATORS, in_double
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.runtime.errors import ExportError
