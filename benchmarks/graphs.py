@@ -26,7 +26,7 @@ import torch
 from decoders import SUITE, Decoder
 from torch.export import Dim
 
-from upconv.export import export, from_module
+from upconv.export import from_module, to_onnx
 from upconv.export.benchmark import PEERS, Row, Subject
 from upconv.export.benchmark.peers import BASELINE, OURS, Run, onnxruntime_run, opened_by
 from upconv.export.benchmark.run import measured
@@ -109,7 +109,7 @@ def plain(decoder: Decoder) -> onnx.ModelProto:
 def _measured(decoder: Decoder, rounds: int, budget_s: float, with_peers: bool) -> Result:
     module = decoder.module()
     example = [np.zeros((1, *shape[1:]), np.float32) for shape in decoder.shapes]
-    artifact = export(from_module(module, name=decoder.name, example=example))
+    artifact = to_onnx(from_module(module, name=decoder.name, example=example))
     subject = Subject(decoder.name, artifact.model, decoder.inputs(), plain(decoder), module)
     peers = [peer for peer in PEERS if with_peers or peer.name in (BASELINE, OURS)]
     tasks: dict[str, Run | str] = {peer.name: opened_by(peer, subject) for peer in peers}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import onnx
 
-from upconv.export.parity import OnnxruntimeBackend, Verdict, judge
-from upconv.export.parity.backends import Array, Backend
-from upconv.export.sizes import Axis, Shapes
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend
+from upconv.export.graphs import accepts
+from upconv.export.sizes import Axis, Shapes, trial_shapes
 from upconv.export.sources import Source
+from upconv.export.verdict import Verdict, judge
 from upconv.runtime.errors import ExportError, SourceError, first_line
 
 
 class Reference:
     """Inputs of several sizes, and what the original makes of them in float64 and in float32."""
 
-    def __init__(self, source: Source, axes: list[Axis], shapes: list[Shapes]) -> None:
+    def __init__(self, source: Source, axes: Sequence[Axis], shapes: Sequence[Shapes]) -> None:
         rounded = source.original.backend("float32")
         random = np.random.default_rng(0)
         tried = [(x, _accepted(rounded, x)) for x in (drawn(source, s, random) for s in shapes)]
@@ -37,6 +39,11 @@ class Reference:
                 given = x[axis.inputs[0]].shape
                 if axis.law is not None and axis.law.output(given[axis.index]) != y[0].shape[axis.index]:
                     raise ExportError(f"{source.name} makes {y[0].shape} of {given}, against its size law: {axis.law}")
+
+    @classmethod
+    def of(cls, source: Source, axes: Sequence[Axis], model: onnx.ModelProto) -> Self:
+        """Return the answers on the sizes that say most about the source, of those that its graph accepts."""
+        return cls(source, axes, [shapes for shapes in trial_shapes(source.shapes, axes) if accepts(model, shapes)])
 
     def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
         """How equal a graph is, run by onnxruntime at an optimisation level."""

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from upconv.runtime.contract import SizeLaw
+from upconv.runtime.contract import Contract, SizeLaw
+from upconv.runtime.rounding import round_up
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -79,7 +80,7 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
 
     constant = False
     for multiple in (n for n in MULTIPLES if n % known == 0):
-        base = -(-length // multiple) * multiple
+        base = round_up(length, multiple)
         sizes = [base + step * multiple for step in STEPS]
         results = _all(out, sizes, straight=multiple > 1)
         if results is None:
@@ -93,7 +94,13 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
     return Axis(axis.index, None, free=constant, inputs=axis.inputs)
 
 
-def trial_shapes(example: Shapes, axes: list[Axis]) -> list[Shapes]:
+def axes_of(contract: Contract) -> tuple[Axis, ...]:
+    """Return height and width of the leading input with the laws that a contract states; nothing if it states none."""
+    laws = (contract.height, contract.width)
+    return tuple(Axis(index, law, free=law is not None) for index, law in enumerate(laws, start=2)) if any(laws) else ()
+
+
+def trial_shapes(example: Shapes, axes: Sequence[Axis]) -> list[Shapes]:
     """The inputs that say most about a model: the example, its minimum, odd and non-square ones, a batch of three."""
     wanted = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
     lengths = [[_minimum(axis, example) for axis in axes]]
@@ -153,9 +160,8 @@ def _stepped(axis: Axis, example: Shapes, steps: int) -> int:
     length = example[axis.inputs[0]][axis.index]
     if not axis.free:
         return length
-    multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)
-    base = -(-length // multiple) * multiple
-    return max(minimum, base + steps * multiple)
+    law = axis.law or SizeLaw(scale=1)
+    return law.fitted(round_up(length, law.multiple) + steps * law.multiple)
 
 
 def _resized(example: Shapes, axes: Sequence[Axis], lengths: list[int]) -> Shapes:

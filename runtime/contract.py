@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from upconv.runtime.errors import ContractError
+from upconv.runtime.rounding import round_down, round_up
 
 KEY = "upconv.contract"
 """The name in `metadata_props` under which the contract lies."""
@@ -59,8 +60,13 @@ class SizeLaw(_Part):
         return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}"
 
     def fitted(self, length: int) -> int:
-        """The shortest length from this one up that the law covers."""
-        return -(-max(length, self.minimum) // self.multiple) * self.multiple
+        """Return the shortest length that the law covers and that is at least `length`."""
+        return round_up(max(length, self.minimum), self.multiple)
+
+    def fitted_down(self, length: int) -> int | None:
+        """Return the longest length that the law covers and that is at most `length`; `None` if there is none."""
+        fitted = round_down(length, self.multiple)
+        return fitted if fitted >= self.minimum else None
 
     def output(self, length: int) -> int | None:
         """What an input of this length becomes; none where the law does not cover it."""
@@ -196,7 +202,7 @@ class Provenance(_Part):
 
 
 class Contract(_Part):
-    """The whole of it: written by `export.pipeline`, read by whoever opens the file."""
+    """The whole contract: the last step of an export writes it, and whoever opens the file reads it."""
 
     version: Literal[1] = VERSION
     name: str

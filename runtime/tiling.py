@@ -17,6 +17,7 @@ import numpy as np
 
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
 from upconv.runtime.errors import ModelError
+from upconv.runtime.rounding import ceil_div, round_down, round_up
 from upconv.runtime.session import Tensor
 
 STEP_PX = 8
@@ -89,7 +90,7 @@ class Axis:
     def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> Axis:
         """The axis of a picture that is `length` long, for a model with this law."""
         # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
-        aligned = None if halo is None else (_rounded_up(halo[0], law.multiple), _rounded_up(halo[1], law.multiple))
+        aligned = None if halo is None else (round_up(halo[0], law.multiple), round_up(halo[1], law.multiple))
         return cls(length, law.fitted(length), law.multiple, law.fitted(0), aligned)
 
     def side(self, tile_px: int, most_px: int) -> int:
@@ -100,14 +101,14 @@ class Axis:
         if self.halo is None:
             return self.padded
         # With less than a third of a tile's sides to keep, a wide halo would be computed over and over.
-        wide = min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)) // self.multiple * self.multiple
+        wide = round_down(min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)), self.multiple)
         smallest = max(self.smallest, wide, self._overlap + self.multiple)
-        side = max(tile_px // self.multiple * self.multiple, smallest)
+        side = max(round_down(tile_px, self.multiple), smallest)
         return self.padded if self.padded <= side else max(smallest, self._fitted(side))
 
     def count(self, side: int) -> int:
         """How many spans of this length there are."""
-        return 1 if side >= self.padded else -(-(self.padded - self._overlap) // (side - self._overlap))
+        return 1 if side >= self.padded else ceil_div(self.padded - self._overlap, side - self._overlap)
 
     def spans(self, side: int) -> list[Span]:
         """Equal spans of this length."""
@@ -117,7 +118,7 @@ class Axis:
         """Two spans that keep what this one keeps; none where it is too short to be cut."""
         if self.halo is None or span.keep_stop - span.keep_start < 2 * self.multiple:
             return ()
-        middle = span.keep_start + _rounded_up((span.keep_stop - span.keep_start) // 2, self.multiple)
+        middle = span.keep_start + round_up((span.keep_stop - span.keep_start) // 2, self.multiple)
         return self._around(span.keep_start, middle), self._around(middle, span.keep_stop)
 
     def _around(self, keep_start: int, keep_stop: int) -> Span:
@@ -133,8 +134,8 @@ class Axis:
     def _fitted(self, side: int) -> int:
         """The shortest span with which as few suffice as with `side`; in steps, so that pictures share shapes."""
         count = self.count(side)
-        fitted = -(-(self.padded + (count - 1) * self._overlap) // count)
-        return min(side, _rounded_up(fitted, math.lcm(self.multiple, STEP_PX)))
+        fitted = ceil_div(self.padded + (count - 1) * self._overlap, count)
+        return min(side, round_up(fitted, math.lcm(self.multiple, STEP_PX)))
 
     def _overlapping(self, side: int) -> Iterator[Span]:
         assert self.halo is not None
@@ -267,7 +268,3 @@ def _sides(rows: Axis, columns: Axis, side: int, most_px: int) -> tuple[int, int
     talls = {rows.side(limit, most_px) for limit in limits}
     shapes = {(tall, columns.side(min(side * side // tall, MAX_ASPECT * side), most_px)) for tall in talls}
     return min(shapes, key=cost)
-
-
-def _rounded_up(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple

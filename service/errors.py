@@ -1,22 +1,28 @@
-"""What can go wrong over HTTP, and the one table from errors to status codes.
+"""Every error of the service, and the one table from errors to HTTP status codes.
 
 UpconvError
  ├─ ImageError
- │   ├─ NotAnImageError         the body is no image of a format that is read
- │   ├─ BodyTooLargeError       more bytes than allowed
- │   └─ TooLongError            it would take longer than a request may
+ │   ├─ NotAnImageError     the body is no image of a format that is read
+ │   ├─ BodyTooLargeError   the body has more bytes than allowed
+ │   └─ TooLongError        the picture would take longer than a request may
  ├─ ParameterError
- │   ├─ UnknownModelError       no loaded model has this name
- │   ├─ MediaTypeError          a Content-Type that cannot hold a picture
- │   ├─ KeyRequiredError        no API key, or an unknown one
- │   └─ ForbiddenError          the key is not an admin's
+ │   ├─ UnknownModelError   no loaded model has this name
+ │   ├─ MediaTypeError      the Content-Type cannot hold a picture
+ │   ├─ KeyRequiredError    the request has no API key, or an unknown one
+ │   ├─ ForbiddenError      the API key is not an admin's
+ │   ├─ UnknownJobError     no job has this id
+ │   ├─ NotDoneError        the job has no result
+ │   ├─ KeyReusedError      the idempotency key belongs to another request
+ │   ├─ TensorError         the tensors do not fit: names, shapes, datatypes, lengths, values
+ │   └─ UnsupportedError    this part of the inference protocol is not served
  ├─ Cancelled
- │   ├─ ClientGoneError         the client closed the connection
- │   └─ SlowBodyError           the body did not arrive in time
+ │   ├─ ClientGoneError     the client closed the connection
+ │   └─ SlowBodyError       the body did not arrive in time
  └─ Overloaded
-     ├─ FullError               all places are taken; says when to come back
-     ├─ RateError               this client sends too much; says when to come back
-     └─ DeadlineError           the answer was not ready in time
+     ├─ LaterError          the error says when to come back
+     │   ├─ FullError           all places are taken
+     │   └─ RateError           this client sends too much
+     └─ DeadlineError       the answer was not ready in time
 """
 
 from __future__ import annotations
@@ -38,8 +44,6 @@ from upconv.runtime.errors import (
     ParameterError,
     TimedOut,
 )
-from upconv.service.inference_protocol.errors import UnsupportedError
-from upconv.service.jobs.errors import KeyReusedError, NotDoneError, UnknownJobError
 
 
 class NotAnImageError(ImageError):
@@ -68,6 +72,26 @@ class KeyRequiredError(ParameterError):
 
 class ForbiddenError(ParameterError):
     """The request's API key is not an admin's."""
+
+
+class UnknownJobError(ParameterError):
+    """No job has the id that was asked for."""
+
+
+class NotDoneError(ParameterError):
+    """The job has no result, or not yet."""
+
+
+class KeyReusedError(ParameterError):
+    """The idempotency key came with another picture or other parameters before."""
+
+
+class TensorError(ParameterError):
+    """The tensors of an inference request are not what the model takes."""
+
+
+class UnsupportedError(ParameterError):
+    """A part of the inference protocol that this service does not have."""
 
 
 class ClientGoneError(Cancelled):

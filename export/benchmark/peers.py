@@ -16,9 +16,9 @@ import onnxruntime as ort
 import torch
 from torch import nn
 
+from upconv.export.backends import Array
+from upconv.export.backends.openvino_model import OpenvinoBackend
 from upconv.export.benchmark.ncnn_writer import to_ncnn
-from upconv.export.parity.backends import Array
-from upconv.export.parity.backends.openvino_model import OpenvinoBackend
 from upconv.export.storage import opened
 from upconv.runtime.contract import Session
 from upconv.runtime.errors import ExportError, first_line

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from upconv.export.parity.backends import Array, Backend, rounds_to
+from upconv.export.backends import Array, Backend, rounds_to
 from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
 from upconv.export.parity.distributions import Case, cases
 from upconv.export.parity.findings import Comparison, Row
 from upconv.export.parity.measures import measured, psnr_db
 from upconv.export.parity.runtimes import Runtime, chosen
 from upconv.export.parity.subject import Subject
-from upconv.export.parity.verdict import FACTOR, Outputs, error, problem, weigh
+from upconv.export.verdict import FACTOR, Outputs, error, problem, weigh
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
 
 MIN_PSNR_DB = 45.0

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
+from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.sizes import Shape, Shapes
 from upconv.runtime.contract import Pixels
-
-PHOTOGRAPH = Path(__file__).parent.parent / "photographs" / "rocket.jpg"
 
 SEED = 0
 
@@ -60,8 +58,9 @@ def _drawn(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.r
 def _photograph(shape: Shape, random: np.random.Generator) -> Array:
     """Crops of a photograph, one for each item of the batch, mirrored where they are too small, channels repeated."""
     from upconv.runtime import codecs
+    from upconv.runtime.conversion import to_numbers
 
-    pixels = codecs.read(PHOTOGRAPH).samples.astype(np.float32).transpose(2, 0, 1) / 255
+    pixels = to_numbers(codecs.read(PHOTOGRAPH).samples, Pixels())
     if len(shape) != 4:
         return np.resize(pixels, shape)
     height, width = shape[2:]

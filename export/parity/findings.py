@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.parity.bisection import FirstDifference
 from upconv.export.parity.measures import Measures
 

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.parity.findings import Comparison, Row
 from upconv.runtime import codecs
 from upconv.runtime.picture import Picture

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import onnx
 
-from upconv.export.parity.backends import Backend, OnnxruntimeBackend, ReferenceBackend
-from upconv.export.parity.backends.openvino_model import OpenvinoBackend
+from upconv.export.backends import Backend, OnnxruntimeBackend
+from upconv.export.backends.openvino_model import OpenvinoBackend
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.parity.subject import Subject
 from upconv.runtime import providers
 from upconv.runtime.errors import ParameterError, ProviderError

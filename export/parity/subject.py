@@ -10,9 +10,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from upconv.export.capture import OPSET
-from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
-from upconv.export.pipeline import accepts, image_pixels
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
+from upconv.export.backends.reference_graph import ReferenceBackend
+from upconv.export.graphs import OPSET, accepts
+from upconv.export.pictures import image_pixels
 from upconv.export.reference import attempt
 from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
@@ -67,7 +68,7 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> Subject:
         )
     axes = find_axes(lambda shapes: attempt(backend, source, shapes), source.shapes)
     model = source.original.capture(source.name, source.example, axes, opset)
-    pixels = image_pixels(source, model, [axis.law for axis in axes]) if len(axes) == 2 else None
+    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if len(axes) == 2 else None
     return Subject(
         label=label,
         original=source.original.backend,
@@ -120,7 +121,7 @@ def _sizes(
     laws = [contract.height, contract.width] if contract else [None, None]
     candidates = [_example(model, (n, n), shape) for n in LENGTHS]
     if all(laws) and shape is None:
-        needed = [-(-max(LENGTHS[0], law.minimum) // law.multiple) * law.multiple for law in laws if law]
+        needed = [law.fitted(LENGTHS[0]) for law in laws if law]
         candidates.insert(0, _example(model, (needed[0], needed[1]), None))
     example = next((e for e in candidates if _made(backend, e) is not None), None)
     if example is None:

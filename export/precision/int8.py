@@ -19,7 +19,7 @@ from onnxruntime.quantization.calibrate import create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.precision.order import in_order
 from upconv.export.precision.samples import Samples
 

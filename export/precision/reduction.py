@@ -30,17 +30,13 @@ class Reduction:
     only_if_faster: bool = False
     """Whether float32 is kept where fewer bits gain nothing, or cost too much."""
 
-    def apply(
-        self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None
-    ) -> tuple[onnx.ModelProto, Contract]:
-        """The model in this precision, and its contract with what that costs; raises `ExportError` where it costs too much."""
-        if self.precision == "fp32":
-            return model, contract
+    def apply(self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None) -> Reduced:
+        """Return the model in this precision, calibrated on what its contract says that it takes.
+
+        Raises `ExportError` if it costs too much.
+        """
         samples = from_folder(self.calibrate, contract, len(model.graph.input))
-        reduced = self.reduced(model, samples, _span(contract), on_progress)
-        quality = reduced.quality.model_copy(update={"kept": len(reduced.kept)})
-        evidence = contract.evidence.model_copy(update={"quality": quality})
-        return reduced.model, contract.model_copy(update={"precision": self.precision, "evidence": evidence})
+        return self.reduced(model, samples, _span(contract), on_progress)
 
     def reduced(
         self, model: onnx.ModelProto, samples: Samples, span: float | None, on_progress: Progress = lambda _, __: None

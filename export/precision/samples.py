@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
+from upconv.export.pictures import PHOTOGRAPHS
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Contract, Pixels, SizeLaw
+from upconv.runtime.contract import Contract, Pixels
+from upconv.runtime.conversion import to_numbers
 from upconv.runtime.errors import ParameterError
-
-PHOTOGRAPHS = Path(__file__).parent.parent / "photographs"
-"""Small photographs that come with the project; whose they are, is said in a file beside them."""
 
 SIDE_PX = 96
 """Largest side of an input: enough for the values that occur, little enough for a deep model to be tried often."""
@@ -63,7 +62,7 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> Samples:
     inputs, truths = [], []
     for picture in pictures:
         rows, columns = (
-            _fitting(min(SIDE_PX, length // contract.scale), law)
+            law.fitted_down(min(SIDE_PX, length // contract.scale)) or 0
             for length, law in zip(picture.shape, (contract.height, contract.width), strict=False)
         )
         truth = picture[: rows * contract.scale, : columns * contract.scale]
@@ -78,19 +77,8 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> Samples:
 
 
 def _planes(samples: Array, pixels: Pixels) -> Array:
-    """(H, W, C) as a model's (1, C, H, W)."""
-    values = samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
-    values = values[..., :3] if values.shape[-1] > 2 else np.repeat(values[..., :1], 3, axis=-1)
-    if pixels.channels == 1:
-        values = values @ np.array([[0.299], [0.587], [0.114]], np.float32)  # luma of BT.601
-    planes = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
-    return planes * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
-
-
-def _fitting(length: int, law: SizeLaw) -> int:
-    """The largest multiple up to `length`, or none where the model asks for more."""
-    fitting = length // law.multiple * law.multiple
-    return fitting if fitting >= law.minimum else 0
+    """Return the colour of samples (H, W, C) as a tensor (1, C, H, W)."""
+    return to_numbers(samples[..., : 3 if samples.shape[-1] > 2 else 1], pixels)[None]
 
 
 def _loaded(path: Path, inputs: int) -> tuple[Array, ...]:

@@ -11,6 +11,7 @@ from upconv.export.precision.gate import Gate
 from upconv.export.precision.int8 import Quantiser
 from upconv.runtime.contract import Quality
 from upconv.runtime.errors import ExportError
+from upconv.runtime.rounding import ceil_div
 
 PARTS = 32
 """Parts of a graph that are tried; in deeper graphs, a part is a run of neighbouring operators."""
@@ -60,7 +61,7 @@ def to_int8(model: onnx.ModelProto, gate: Gate, on_progress: Progress = lambda _
 
 def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
     """Neighbouring operators that are left out together, the shortest runs first; never all of them."""
-    size = -(-len(nodes) // PARTS)
+    size = ceil_div(len(nodes), PARTS)
     parts = [nodes[n : n + size] for n in range(0, len(nodes), size)]
     return [
         [
@@ -91,4 +92,4 @@ def _together(quantiser: Quantiser, gate: Gate, tried: list[Reduced]) -> Reduced
 
 def _tried(quantiser: Quantiser, gate: Gate, kept: tuple[str, ...]) -> Reduced:
     made = quantiser.quantised(kept)
-    return Reduced(made, gate.judge(made), kept)
+    return Reduced(made, gate.judge(made, len(kept)), kept)

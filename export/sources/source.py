@@ -8,7 +8,7 @@ from typing import Protocol
 
 import onnx
 
-from upconv.export.parity.backends import Array, Backend, Precision
+from upconv.export.backends import Array, Backend, Precision
 from upconv.export.sizes import Axis, Shapes
 from upconv.runtime.contract import Halo, Pixels
 

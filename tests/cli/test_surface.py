@@ -10,15 +10,21 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("upconv", ["Upscaler", "bundled", "export"]),
-        ("upconv.runtime", ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]),
-        ("upconv.runtime.folders", ["Found", "Job", "Journal", "Options", "Outcome", "find", "run"]),
+        ("upconv", ["Upscaler", "bundled", "to_onnx"]),
+        (
+            "upconv.runtime",
+            [
+                *("Contract", "Engine", "Model", "Picture", "Processed", "UpconvError", "UpscaleOptions", "Upscaler"),
+                *("open_model", "process"),
+            ],
+        ),
+        ("upconv.runtime.folders", ["Found", "Job", "Journal", "Outcome", "find", "run"]),
         (
             "upconv.runtime.codecs",
             [
-                *("ANIMATED", "FORMATS", "MAX_PIXELS", "MEDIA_TYPES", "SUFFIXES", "WRITABLE", "Animation", "check_size"),
-                *("decode", "decode_frames", "encode", "encode_frames", "format_of", "read", "read_bytes", "sniff", "to_srgb"),
-                *("unread", "write_atomically"),
+                *("ANIMATED", "FORMATS", "MAX_PIXELS", "MEDIA_TYPES", "SUFFIXES", "WRITABLE", "Animation"),
+                *("check_options", "check_size", "decode", "decode_frames", "encode", "encode_frames", "format_of", "read"),
+                *("read_bytes", "read_size", "sniff", "to_srgb", "unread", "write_atomically"),
             ],
         ),
         ("upconv.models", ["CATALOGUE", "DEFAULT", "Entry", "bundled"]),
@@ -44,32 +50,43 @@ import pytest
                 *(
                     "Artifact",
                     "Source",
+                    "SourceOptions",
                     "StageReport",
-                    "export",
                     "from_checkpoint",
                     "from_factory",
                     "from_keras",
                     "from_module",
                 ),
-                *("from_onnx", "from_program", "open_source", "tune"),
+                *("from_onnx", "from_program", "open_source", "to_onnx", "tune"),
             ],
         ),
-        ("upconv.export.parity", ["FACTOR", "Backend", "OnnxruntimeBackend", "TorchBackend", "Verdict", "judge"]),
         (
-            "upconv.export.parity.backends",
+            "upconv.export.backends",
             [
-                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision", "ReferenceBackend", "TorchBackend"),
+                *("LEVELS", "Array", "Backend", "OnnxruntimeBackend", "Precision"),
                 "rounds_to",
             ],
         ),
-        ("upconv.export.parity.exact", ["OPERATORS", "in_double"]),
-        ("upconv.export.parity.operators", ["Case", "Result", "Runtime", "grid", "present", "run", "sample", "summarise"]),
+        ("upconv.export.backends.exact", ["OPERATORS", "in_double"]),
+        ("upconv.export.conformance", ["Case", "Result", "Runtime", "grid", "present", "run", "sample", "summarise"]),
         (
             "upconv.export.precision",
             ["Gate", "Precision", "Reduced", "Reduction", "Samples", "from_folder", "of_pictures", "to_int8"],
         ),
         ("upconv.export.rewrite", ["RULES", "ExactRule", "Rewrite", "every_conv_transpose_to_phases"]),
-        ("upconv.export.interpolation", ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"]),
+        (
+            "upconv.export.steps",
+            [
+                *("REWRITES", "Expansion", "ExportDraft", "ExportOptions", "Step", "capture_graph", "choose_session"),
+                *("derive_halo", "find_sizes", "inspect_graph", "load_graph", "measure_deviation", "pick_tile"),
+                *("prove_parity", "raise_opset", "recognise_task", "reduce_precision", "run", "simplify_graph"),
+                *("try_tiling", "write_contract"),
+            ],
+        ),
+        (
+            "upconv.export.capture.interpolation",
+            ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"],
+        ),
         ("upconv.service", ["Settings", "create_app", "serve"]),
     ],
 )

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from torch import nn
 
-from upconv.export.capture import capture
+from upconv.export.capture.tracing import capture
 from upconv.export.fusion import Fusion, fusion
 from upconv.export.sizes import Axis
 from upconv.runtime.errors import ExportError

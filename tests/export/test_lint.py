@@ -9,7 +9,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from upconv.export.capture import capture
+from upconv.export.capture.tracing import capture
 from upconv.export.lint import lint, phase_imbalance
 from upconv.export.sizes import Axis
 

@@ -12,10 +12,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
-from upconv.export import Source, export, from_onnx, pipeline, tune, tuner
-from upconv.export.capture import capture
+from upconv.export import Source, from_onnx, pipeline, to_onnx, tune, tuner
+from upconv.export.capture.tracing import capture
 from upconv.export.precision import Reduction
 from upconv.export.sizes import Axis
+from upconv.export.steps import simplify_graph
 from upconv.export.tuner import Tuner, tiles
 from upconv.export.turns import Timing, in_turns
 from upconv.runtime import Upscaler
@@ -39,7 +40,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(autouse=True)
 def without_simplifying(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "STAGES", ())
+    monkeypatch.setattr(pipeline, "EXPORT", tuple(step for step in pipeline.EXPORT if step is not simplify_graph))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_is_faster_is_kept_and_what_is_not_is_said(source: Source, verdict:
     seen: list[str] = []
     chosen = Tuner(on_trial=lambda trial: seen.append(trial.name))
     path = tmp_path / "m.onnx"
-    artifact = export(source, out=path, tuner=chosen)
+    artifact = to_onnx(source, out=path, tuner=chosen)
     tuning = open_model(path).contract.tuning
     assert tuning is not None
     assert tuning.shape[:2] == (1, 3)
@@ -77,7 +78,7 @@ def test_what_is_faster_is_kept_and_what_is_not_is_said(source: Source, verdict:
 
 def test_a_file_is_tuned_and_stays_what_it_is(source: Source, verdict: Any, tmp_path: Path) -> None:
     before, after = tmp_path / "m.onnx", tmp_path / "t.onnx"
-    export(source, out=before, rewrites=())
+    to_onnx(source, out=before, rewrites=())
     verdict(lambda n: 0.5 if n in (0, 1) else 1.0)
     tune(before, tuner=Tuner(), reduction=Reduction("int8", only_if_faster=True)).save(after)
     plain, tuned = open_model(before).contract, open_model(after).contract
@@ -102,11 +103,11 @@ def test_int8_that_fails_its_gate_leaves_float32_if_that_is_allowed(source: Sour
     verdict(lambda _: 0.5)
     strict = Reduction("int8", limit_db=-1, only_if_faster=True)
     said: list[str] = []
-    artifact = export(source, reduction=strict, tuner=Tuner(), on_stage=lambda stage: said.append(stage.summary))
+    artifact = to_onnx(source, reduction=strict, tuner=Tuner(), on_stage=lambda stage: said.append(stage.summary))
     assert artifact.contract.precision == "fp32"
     assert any("cannot be had" in summary for summary in said)
     with pytest.raises(ExportError, match="cannot be had"):
-        export(source, reduction=dataclasses.replace(strict, only_if_faster=False))
+        to_onnx(source, reduction=dataclasses.replace(strict, only_if_faster=False))
 
 
 def test_a_session_is_opened_as_tuning_found_best() -> None:

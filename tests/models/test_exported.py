@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from upconv.export import Artifact, export
+from upconv.export import Artifact, to_onnx
 from upconv.models import CATALOGUE, catalogue
 from upconv.runtime.contract import NoHalo
 
@@ -21,7 +21,7 @@ def exported() -> Exported:
     known: dict[str, Artifact] = {}
 
     def artifact(name: str) -> Artifact:
-        return known.get(name) or known.setdefault(name, export(catalogue.source(name)))
+        return known.get(name) or known.setdefault(name, to_onnx(catalogue.source(name)))
 
     return artifact
 

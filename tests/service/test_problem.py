@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from upconv.runtime import errors as runtime
 from upconv.service import errors
-from upconv.service.errors import KINDS, UNEXPECTED, kind_of
+from upconv.service.errors import kind_of
 
 Ask = Callable[..., httpx.Response]
 
@@ -45,11 +45,6 @@ def test_table(app: FastAPI, ask: Ask, error: Exception, status: int, retry_afte
     assert answer.json()["type"] == f"/docs#{kind_of(error).slug}"
     assert answer.json()["status"] == status
     assert answer.headers.get("retry-after") == retry_after
-
-
-def test_slugs_name_one_kind_each() -> None:
-    kinds = {*KINDS.values(), UNEXPECTED}
-    assert len({kind.slug for kind in kinds}) == len(kinds)
 
 
 def test_nothing_leaks(app: FastAPI, ask: Ask) -> None:

@@ -58,7 +58,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
 ) -> None:
     """Export a decoder to one verified .onnx file that describes itself."""
-    from upconv.export import export as run
+    from upconv.export import to_onnx as run
     from upconv.export.precision import Reduction
     from upconv.export.rewrite import RULES
 

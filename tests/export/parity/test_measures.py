@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from upconv.export.backends import Array
+from upconv.export.parity.distributions import DISTRIBUTIONS, cases
+from upconv.export.parity.measures import measured, psnr_db
+from upconv.runtime.contract import Pixels
+
+
+def test_each_unit_of_a_known_error() -> None:
+    exact = np.array([[0.0, 0.5, 1.0]])
+    got = exact - np.array([[0.0, 2.0**-10, 0.0]])
+    found = measured([[exact]], [[got]], Pixels())
+    assert found.max_abs == 2.0**-10
+    assert found.max_relative == 2.0**-9
+    assert found.max_ulp == 2.0**-10 / 2.0**-24
+    assert found.psnr_db == pytest.approx(10 * np.log10(3 * 2.0**20))
+    assert found.max_8bit == 1  # 127.5 rounds to 128
+
+
+def test_no_error_has_no_decibels_and_what_is_no_picture_no_pixels() -> None:
+    exact = np.arange(4.0)
+    found = measured([[exact]], [[exact.astype(np.float32)]], None)
+    assert (found.max_abs, found.max_ulp, found.psnr_db, found.max_8bit) == (0, 0, None, None)
+
+
+def test_the_worst_of_several_outputs_and_inputs_counts() -> None:
+    zeros, ones = np.zeros(3), np.ones(3)
+    found = measured([[ones, ones], [ones, ones]], [[ones, ones], [ones, zeros]], Pixels())
+    assert found.max_abs == 1
+    assert found.psnr_db == 0
+    assert found.max_8bit == 0  # the second output is no picture
+
+
+def test_decibels_are_of_the_range_of_pixels_or_of_the_values() -> None:
+    exact = np.array([0.0, 10.0])
+    assert psnr_db(exact, exact + 0.1, None) == pytest.approx(40)
+    assert psnr_db(exact, exact + 0.1, Pixels(low=-50, high=50)) == pytest.approx(60)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 20, 30), (1, 1, 200, 150), (3, 5, 1, 1), (2, 7), (4, 2, 3), ()], ids=str)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_every_distribution_fills_any_shape_within_the_range(name: str, shape: tuple[int, ...]) -> None:
+    drawn = cases([np.zeros(shape, np.float32)], [(shape,)], Pixels(low=-1, high=3))
+    array = next(case.arrays[0] for case in drawn if case.distribution == name)
+    assert array.shape == shape
+    assert array.dtype == np.float32
+    assert array.min() >= -1
+    assert array.max() <= 3
+
+
+def test_what_is_special_about_each() -> None:
+    shape = (2, 3, 40, 40)
+    drawn = {case.distribution: case.arrays[0] for case in cases([np.zeros(shape, np.float32)], [(shape,)], Pixels())}
+    assert set(np.unique(drawn["extremes"])) == {0, 1}
+    assert np.ptp(drawn["constant"]) == 0
+    assert drawn["impulse"].sum() == 2
+    neighbours = np.abs(np.diff(drawn["photograph"], axis=3)).mean() / np.abs(np.diff(drawn["uniform"], axis=3)).mean()
+    assert 0 < neighbours < 0.3  # photographs are smooth
+    assert not np.array_equal(drawn["photograph"][0], drawn["photograph"][1])
+
+
+def test_integers_stay_within_the_example_and_the_draw_is_the_same_each_time() -> None:
+    example: list[Array] = [np.zeros((1, 3, 8, 8), np.float32), np.array([2, 9], np.int64)]
+    first, second = (cases(example, [((1, 3, 8, 8), (5,))], Pixels()) for _ in range(2))
+    assert all(int(case.arrays[1].min()) >= 0 and int(case.arrays[1].max()) <= 9 for case in first)
+    assert all(
+        np.array_equal(x, y) for a, b in zip(first, second, strict=True) for x, y in zip(a.arrays, b.arrays, strict=True)
+    )
