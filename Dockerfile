@@ -8,7 +8,7 @@ FROM python:${PYTHON}-slim AS build
 # `cuda` instead of `cpu` installs onnxruntime-gpu.
 ARG PROVIDER=cpu
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY src/ src/
 COPY export/ export/
 COPY runtime/ runtime/

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import assert_type
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+import upconv
 from upconv import Upscaler, bundled
+from upconv.export import Artifact, to_onnx
 from upconv.models import CATALOGUE, CatalogueEntry
 from upconv.runtime import Contract, UpconvError, open_model
 from upconv.runtime.contract import Halo, NoHalo, Quality
@@ -29,6 +32,13 @@ def enlarge(picture: Path) -> bytes:
 async def enlarge_several(pictures: list[bytes]) -> list[bytes]:
     with Upscaler(MODEL) as upscaler:
         return await asyncio.gather(*(upscaler.upscale_async(picture) for picture in pictures))
+
+
+def export(module: torch.nn.Module) -> Contract:
+    artifact = upconv.to_onnx(module, torch.zeros(1, 3, 16, 16), out="x.onnx")
+    assert_type(artifact, Artifact)
+    assert_type(to_onnx(module), Artifact)
+    return artifact.contract
 
 
 def describe(path: Path) -> str:
