@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from upconv.models import bundled
-from upconv.runtime import Picture, Target, Upscaler, codecs
+from upconv.runtime import Picture, Upscaler, codecs
 from upconv.runtime.contract import Session
 from upconv.runtime.conversion import to_numbers
 from upconv.runtime.cores import available_cores
@@ -126,7 +126,7 @@ def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Stop, list[f
 
     def run() -> None:
         with suppress(Cancelled):
-            upscaler.run(picture, Target(), on_tile, stop=stop)
+            upscaler.run(picture, on_tile=on_tile, stop=stop)
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from upconv.runtime.errors import Cancelled
+
 
 class Stop:
     """Says, once, that a result is no longer wanted; safe from any thread."""
@@ -23,6 +25,11 @@ class Stop:
             listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if it was said."""
+        if self.set:
+            raise Cancelled("the picture was cancelled")
 
     @contextmanager
     def telling(self, listener: Callable[[], object]) -> Iterator[None]:

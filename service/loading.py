@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from upconv.runtime import Picture, Target, Upscaler, open_model
+from upconv.runtime import Picture, Upscaler, open_model
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
 from upconv.service.registry import FileSignature, Registry, ServedModel
@@ -134,7 +134,7 @@ def _open(path: Path, settings: Settings) -> ServedModel:
 def _warm(upscaler: Upscaler) -> float:
     """Let the first request find everything allocated, and a model that fails, fail now; gives input pixels a second."""
     picture = Picture(np.zeros((_WARM_PX, _WARM_PX, 3), np.uint8))
-    upscaler.run(picture, Target())
+    upscaler.run(picture)
     started = time.perf_counter()
-    upscaler.run(picture, Target())
+    upscaler.run(picture)
     return float(_WARM_PX**2 / max(time.perf_counter() - started, 1e-6))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from upconv.runtime import Model, codecs
-from upconv.service import work
+from upconv.runtime import Model, Processed, codecs
 
 _SUFFIXES = {"jpeg": "jpg"}
 _READABLE = " ;,:'()/%+"
 """What need not be percent-encoded in a header's value for it to stay one."""
 
 
-def of_result(result: work.Result, model: Model) -> dict[str, str]:
+def of_result(result: Processed, model: Model) -> dict[str, str]:
     """Type, model, its hash, provider, tiles, conversions."""
     headers = {
         "Content-Type": codecs.MEDIA_TYPES[result.format],

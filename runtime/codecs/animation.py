@@ -12,8 +12,9 @@ from upconv.runtime.canvas import new_canvas
 from upconv.runtime.codecs import decoding, image_header, metadata
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
 from upconv.runtime.codecs.failures import reason
-from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
+from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError, ParameterError
+from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture
 
 _GIF_END = b";"
@@ -48,6 +49,10 @@ class Animation:
     def map(self, change: Callable[[Picture], Picture]) -> Animation:
         """The same with every frame changed."""
         return Animation.of(map(change, self._frames()), self.delays_ms, self.loops)
+
+    def noting(self, *conversions: str) -> Animation:
+        """The same animation, with more conversions."""
+        return replace(self, strip=self.strip.noting(*conversions))
 
     def _frames(self) -> Iterator[Picture]:
         height = self.frame_height

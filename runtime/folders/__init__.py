@@ -3,6 +3,6 @@
 from upconv.runtime.folders.jobs import Found, Job, find
 from upconv.runtime.folders.journal import Journal
 from upconv.runtime.folders.run import run
-from upconv.runtime.folders.work import Options, Outcome
+from upconv.runtime.folders.work import Outcome
 
-__all__ = ["Found", "Job", "Journal", "Options", "Outcome", "find", "run"]
+__all__ = ["Found", "Job", "Journal", "Outcome", "find", "run"]

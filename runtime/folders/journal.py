@@ -10,14 +10,14 @@ import contextlib
 import hashlib
 import json
 import threading
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
 from upconv.runtime.folders.jobs import Job
-from upconv.runtime.folders.work import Options, Outcome
+from upconv.runtime.folders.work import Outcome
+from upconv.runtime.options import UpscaleOptions
 
 NAME = ".upconv.jsonl"
 
@@ -25,12 +25,11 @@ NAME = ".upconv.jsonl"
 class Journal:
     """The record of one folder of results, for any number of threads."""
 
-    def __init__(self, folder: Path, model_sha256: str, options: Options) -> None:
+    def __init__(self, folder: Path, model_sha256: str, options: UpscaleOptions) -> None:
         """Read the folder's record; the model and the options are part of what "done" means."""
         self._folder = folder
         self._path = folder / NAME
-        wish = json.dumps([model_sha256, asdict(replace(options, max_pixels=0))], sort_keys=True)  # a limit changes no result
-        self._wish = hashlib.sha256(wish.encode()).hexdigest()[:16]
+        self._request = _fingerprint(model_sha256, options)
         sweep(folder)
         self._entries = _entries(self._path)
         self._lock = threading.Lock()
@@ -71,7 +70,7 @@ class Journal:
 
     def _of(self, job: Job) -> list[Any]:
         state = job.source.stat()
-        return [state.st_size, state.st_mtime_ns, self._wish]
+        return [state.st_size, state.st_mtime_ns, self._request]
 
     def _write(self, entry: dict[str, Any]) -> None:
         try:
@@ -82,6 +81,15 @@ class Journal:
                 self._entries[entry["output"]] = entry
         except OSError as error:
             raise output_error(self._path, error) from error
+
+
+def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
+    """Return a hash of the model and the options that decide a result; limits do not, and the format is the file's suffix."""
+    target = {"scale": options.scale, "width": options.width, "height": options.height}
+    names = ("quality", "lossless", "profile", "metadata", "frames")
+    # In the form of the first version, so that folders of earlier runs are continued.
+    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}}
+    return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,8 @@ from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import DiskFullError, ImageError, OutputError
 from upconv.runtime.folders.jobs import Job
 from upconv.runtime.folders.journal import Journal
-from upconv.runtime.folders.work import Options, Outcome, carry_out
+from upconv.runtime.folders.work import Outcome, carry_out
+from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.stop import Stop
 from upconv.runtime.upscaler import Upscaler
 
@@ -18,7 +19,7 @@ from upconv.runtime.upscaler import Upscaler
 def run(
     jobs: Iterable[Job],
     upscaler: Upscaler,
-    options: Options,
+    options: UpscaleOptions,
     journal: Journal | None = None,
     *,
     overwrite: bool = False,
@@ -56,7 +57,7 @@ def run(
 
 
 def _unless_done(
-    job: Job, upscaler: Upscaler, options: Options, stop: Stop, journal: Journal | None, overwrite: bool
+    job: Job, upscaler: Upscaler, options: UpscaleOptions, stop: Stop, journal: Journal | None, overwrite: bool
 ) -> Outcome:
     if journal is None:
         return carry_out(job, upscaler, options, stop)

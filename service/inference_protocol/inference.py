@@ -20,11 +20,11 @@ from pydantic import ValidationError
 from upconv.runtime import Model, Upscaler
 from upconv.runtime.engine import PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.processing import predict_passes
 from upconv.runtime.stop import Stop
 from upconv.service import body, work
 from upconv.service.cost import Cost, predict, together
 from upconv.service.errors import TensorError
-from upconv.service.image_size import read_size
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
 from upconv.service.inference_protocol.fitting import fitting
@@ -107,14 +107,14 @@ def _orders(given: InputTensor, request: ParsedRequest, limits: Limits) -> tuple
 
 
 def _cost_of_image(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> Cost:
-    return predict(read_size(order.data, order.limits.max_pixels), order, entry, upscaler)
+    return predict(predict_passes(order.data, upscaler, order.options), entry)
 
 
 def _images(given: InputTensor, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> InferenceResult:
     results = [work.carry_out(order, upscaler, stop) for order in orders]
     outcome = InferenceResult([OutputTensor(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
-    outcome.pixels_in, outcome.pixels_out = sum(r.pixels_in for r in results), sum(r.pixels_out for r in results)
+    outcome.pixels_in, outcome.pixels_out = sum(r.input_pixels for r in results), sum(r.output_pixels for r in results)
     outcome.tiles = sum(result.tiles for result in results)
     outcome.conversions = tuple(dict.fromkeys(note for result in results for note in result.conversions))
     return outcome

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from upconv.runtime import Upscaler
 from upconv.runtime.errors import first_line
-from upconv.service import body, work
+from upconv.runtime.processing import predict_passes
+from upconv.service import body
 from upconv.service.errors import FullError, KeyReusedError
-from upconv.service.image_size import read_size
 from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job
 from upconv.service.parameters import UpscaleQuery
@@ -44,7 +44,7 @@ def accept(given: Acceptance, upscaler: Upscaler, folder: JobFolder, settings: S
     job = _job(given, picture)
     known = folder.store.by_key(job.owner, job.idempotency_key) if job.idempotency_key else None
     if known is None:
-        _foresee(picture, given.query, upscaler, settings)
+        predict_passes(picture, upscaler, given.query.options(settings.max_pixels, settings.max_output_pixels))
         _find_room(len(picture), folder, settings)
         known = _keep(job, picture, folder)
     if known.fingerprint != job.fingerprint:
@@ -56,12 +56,6 @@ def _job(given: Acceptance, picture: bytes) -> Job:
     asked = repr(sorted(given.query.model_dump().items()))
     fingerprint = hashlib.sha256(picture + asked.encode()).hexdigest()
     return Job(uuid.uuid4().hex, given.owner, given.query, fingerprint, len(picture), time.time(), given.idempotency_key)
-
-
-def _foresee(picture: bytes, query: UpscaleQuery, upscaler: Upscaler, settings: Settings) -> None:
-    size = read_size(picture, settings.max_pixels)
-    order = work.Order(picture, query, settings.limits)
-    work.foresee(size.width, size.height, order, upscaler)
 
 
 def _find_room(size: int, folder: JobFolder, settings: Settings) -> None:

@@ -13,12 +13,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from upconv.runtime import Upscaler
+from upconv.runtime.processing import predict_passes
 from upconv.service import body, cache, work
 from upconv.service.admission import Ticket
 from upconv.service.cache import Kept
 from upconv.service.connection import Turn, run_while_connected
 from upconv.service.cost import Cost, predict
-from upconv.service.image_size import read_size
 from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
 from upconv.service.registry import ServedModel
@@ -77,9 +77,9 @@ class _UpscaleCall:
 
 def _foresee(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> _Foreseen:
     picture = body.picture_in(order.data, order.content_type)
-    size = read_size(picture, order.limits.max_pixels)
+    cost = predict(predict_passes(picture, upscaler, order.options), entry)
     order = replace(order, data=picture, content_type="")
-    return _Foreseen(order, predict(size, order, entry, upscaler), cache.etag(order, picture, entry.model.sha256))
+    return _Foreseen(order, cost, cache.etag(order, picture, entry.model.sha256))
 
 
 async def _kept(etag: str, state: State) -> Kept | None:
@@ -97,7 +97,7 @@ async def _compute(call: _UpscaleCall, state: State) -> Kept:
     work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler, on_tile=call.ticket.advance)
     result = await run_while_connected(call.request, work_on_it, turn)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
-    state.metrics.upscaled(call.entry.name, seconds, result.pixels_in, result.pixels_out, result.tiles)
+    state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
     headers = of_result(result, call.entry.model)
     if state.cache is not None:
         await to_thread.run_sync(state.cache.put, call.seen.etag, Kept(result.data, headers), limiter=state.glances)

@@ -11,14 +11,20 @@ import pytest
     ("module", "names"),
     [
         ("upconv", ["Upscaler", "bundled", "export"]),
-        ("upconv.runtime", ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]),
-        ("upconv.runtime.folders", ["Found", "Job", "Journal", "Options", "Outcome", "find", "run"]),
+        (
+            "upconv.runtime",
+            [
+                *("Contract", "Engine", "Model", "Picture", "Processed", "UpconvError", "UpscaleOptions", "Upscaler"),
+                *("open_model", "process"),
+            ],
+        ),
+        ("upconv.runtime.folders", ["Found", "Job", "Journal", "Outcome", "find", "run"]),
         (
             "upconv.runtime.codecs",
             [
-                *("ANIMATED", "FORMATS", "MAX_PIXELS", "MEDIA_TYPES", "SUFFIXES", "WRITABLE", "Animation", "check_size"),
-                *("decode", "decode_frames", "encode", "encode_frames", "format_of", "read", "read_bytes", "sniff", "to_srgb"),
-                *("unread", "write_atomically"),
+                *("ANIMATED", "FORMATS", "MAX_PIXELS", "MEDIA_TYPES", "SUFFIXES", "WRITABLE", "Animation"),
+                *("check_options", "check_size", "decode", "decode_frames", "encode", "encode_frames", "format_of", "read"),
+                *("read_bytes", "read_size", "sniff", "to_srgb", "unread", "write_atomically"),
             ],
         ),
         ("upconv.models", ["CATALOGUE", "DEFAULT", "Entry", "bundled"]),

@@ -8,7 +8,7 @@ import pytest
 from upconv.models import bundled
 from upconv.runtime.alpha import bled
 from upconv.runtime.picture import Picture
-from upconv.runtime.upscaler import Target, Upscaler
+from upconv.runtime.upscaler import Upscaler
 
 Depth = type[np.uint8] | type[np.uint16]
 RGB = np.array([200, 30, 90])
@@ -61,7 +61,7 @@ def test_any_shape(shape: tuple[int, int]) -> None:
 def test_an_enlarged_cut_out_has_no_fringe_and_a_sharp_edge() -> None:
     small, large = disc(np.uint8), disc(np.uint8)
     with Upscaler(bundled("upsample-s-x2"), workers=1) as upscaler:
-        large = upscaler.run(small, Target())
+        large = upscaler.run(small)
     seen = large.samples[..., 3] > 8
     assert np.abs(large.samples[..., :3][seen].astype(int) - RGB).max() <= 3
     y, x = (np.mgrid[0:122, 0:166] + 0.5) / 2 - 0.5
@@ -73,5 +73,5 @@ def test_an_even_opacity_costs_no_pass(nearest_x2: Path) -> None:
     passes: list[int] = []
     with Upscaler(nearest_x2, workers=1) as upscaler:
         half = Picture(np.full((5, 6, 4), 128, np.uint8))
-        assert (upscaler.run(half, Target(), lambda *_: passes.append(1)).samples == 128).all()
+        assert (upscaler.run(half, on_tile=lambda *_: passes.append(1)).samples == 128).all()
     assert len(passes) == 1

@@ -14,7 +14,8 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.runtime import Upscaler
-    from upconv.runtime.folders import Found, Options, Outcome
+    from upconv.runtime.folders import Found, Outcome
+    from upconv.runtime.options import UpscaleOptions
 
 
 class Format(StrEnum):
@@ -67,14 +68,22 @@ def upscale(
     from upconv.cli.before_after import check_page, write_page
     from upconv.cli.progress import Report
     from upconv.models.catalogue import DEFAULT
-    from upconv.runtime import Target, Upscaler
-    from upconv.runtime.folders import Options
+    from upconv.runtime import Upscaler
+    from upconv.runtime.options import UpscaleOptions
 
     found = _found(inputs, output, format, frames, lossless)
     check_page(compare)
-    options = Options(Target(scale, width, height), quality, lossless, profile.value, metadata.value, frames, max_pixels)
-    if scale is not None:
-        options.target.size(1, 1, 1)  # what is wrong for one pixel is wrong for every picture
+    options = UpscaleOptions(
+        scale,
+        width,
+        height,
+        quality=quality,
+        lossless=lossless,
+        metadata=metadata.value,
+        profile=profile.value,
+        frames=frames,
+        max_pixels=max_pixels,
+    )
     folder = None if found.jobs[0].destination == output else output
     with (
         Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers, exact=exact) as upscaler,
@@ -140,7 +149,9 @@ def _single(source: Path, output: Path, format: Format | None, frames: bool) -> 
     return Found(jobs, Counter())
 
 
-def _outcomes(found: Found, upscaler: Upscaler, options: Options, folder: Path | None, overwrite: bool) -> Iterator[Outcome]:
+def _outcomes(
+    found: Found, upscaler: Upscaler, options: UpscaleOptions, folder: Path | None, overwrite: bool
+) -> Iterator[Outcome]:
     from upconv.runtime.folders import Journal, run
 
     journal = None if folder is None else Journal(folder, upscaler.model.sha256, options)

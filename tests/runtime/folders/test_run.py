@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 import pyvips
 
-from upconv.runtime import Target, Upscaler, codecs
+from upconv.runtime import UpscaleOptions, Upscaler, codecs
 from upconv.runtime.errors import DiskFullError
-from upconv.runtime.folders import Journal, Options, Outcome, find, run
+from upconv.runtime.folders import Journal, Outcome, find, run
 from upconv.runtime.picture import Picture
 
 Album = Callable[..., Path]
 
 
-def enlarge(folder: Path, out: Path, upscaler: Upscaler, options: Options | None = None, **more: Any) -> dict[str, Outcome]:
-    options = options or Options()
+def enlarge(
+    folder: Path, out: Path, upscaler: Upscaler, options: UpscaleOptions | None = None, **more: Any
+) -> dict[str, Outcome]:
+    options = options or UpscaleOptions()
     journal = Journal(out, upscaler.model.sha256, options)
     jobs = find([folder], out, frames=options.frames).jobs
     return {o.job.source.name: o for o in run(jobs, upscaler, options, journal, **more)}
@@ -51,9 +53,9 @@ def test_what_is_done_is_skipped_until_something_changes(doubler: Upscaler, albu
     os.utime(folder / "a.png", ns=(0, 0))
     (out / "b.png").write_bytes(b"cut")
     assert statuses(enlarge(folder, out, doubler)) == {"a.png": "done", "b.png": "done", "c.png": "skipped"}
-    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3)))).values()) == {"done"}
-    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3), max_pixels=99))).values()) == {"skipped"}
-    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3)), overwrite=True)).values()) == {"done"}
+    assert set(statuses(enlarge(folder, out, doubler, UpscaleOptions(scale=3))).values()) == {"done"}
+    assert set(statuses(enlarge(folder, out, doubler, UpscaleOptions(scale=3, max_pixels=99))).values()) == {"skipped"}
+    assert set(statuses(enlarge(folder, out, doubler, UpscaleOptions(scale=3), overwrite=True)).values()) == {"done"}
 
 
 def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
@@ -68,8 +70,8 @@ def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_pat
 
 def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album(*(f"{n}.png" for n in range(8))), tmp_path / "out"
-    journal = Journal(out, doubler.model.sha256, Options())
-    outcomes = run(find([folder], out).jobs, doubler, Options(), journal, in_flight=1)
+    journal = Journal(out, doubler.model.sha256, UpscaleOptions())
+    outcomes = run(find([folder], out).jobs, doubler, UpscaleOptions(), journal, in_flight=1)
     done = {next(outcomes).job.source.name for _ in range(3)}
     outcomes.close()  # type: ignore[attr-defined]  # as at Ctrl-C
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
@@ -141,7 +143,7 @@ def test_one_is_decoded_while_another_is_in_the_engine(
             both.wait()
         return real_run(picture, *arguments, **options)
 
-    monkeypatch.setattr("upconv.runtime.folders.work.codecs.decode", decode)
+    monkeypatch.setattr("upconv.runtime.processing.codecs.decode", decode)
     monkeypatch.setattr(doubler, "run", in_engine)
     outcomes = enlarge(album("a.png", "b.png"), tmp_path / "out", doubler, in_flight=2)
     assert set(statuses(outcomes).values()) == {"done"}
@@ -166,14 +168,14 @@ def test_whatever_goes_wrong_with_one_picture_the_rest_goes_on(
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("a.webp", Options(Target(width=17000, height=6)), "cannot become 17000x6"),
-        ("wide.webp", Options(Target(scale=16)), "17600x64 is too large for webp"),
-        ("a.png", Options(max_pixels=47), "8x6 pixels; at most 47"),
-        ("a.png", Options(Target(scale=99)), "scale must be a number from 1 to 16"),
+        ("a.webp", UpscaleOptions(width=17000, height=6), "cannot become 17000x6"),
+        ("wide.webp", UpscaleOptions(scale=16), "17600x64 is too large for webp"),
+        ("a.png", UpscaleOptions(max_pixels=47), "8x6 pixels; at most 47"),
+        ("a.png", UpscaleOptions(width=7), "8x6 cannot become 7x5"),
     ],
 )
 def test_what_cannot_be_done_is_said_for_each(
-    name: str, options: Options, words: str, doubler: Upscaler, album: Album, tmp_path: Path
+    name: str, options: UpscaleOptions, words: str, doubler: Upscaler, album: Album, tmp_path: Path
 ) -> None:
     folder = album("a.png", "a.webp")
     (folder / "wide.webp").write_bytes(codecs.encode(Picture(np.zeros((4, 1100, 3), np.uint8)), "webp")[0])
@@ -202,7 +204,9 @@ def test_profile_and_metadata_are_as_asked(
     wide = wide.icc_transform("p3", input_profile="srgb").copy(xres=4, yres=4)
     wide.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Artist", "somebody")
     (folder / "a.jpg").write_bytes(wide.jpegsave_buffer(keep=63, Q=98))
-    outcome = enlarge(folder, tmp_path / "out", doubler, Options(profile=profile, metadata=metadata, quality=98))["a.jpg"]
+    outcome = enlarge(folder, tmp_path / "out", doubler, UpscaleOptions(profile=profile, metadata=metadata, quality=98))[
+        "a.jpg"
+    ]
     back = codecs.decode(outcome.job.destination.read_bytes())
     assert (back.metadata.icc is not None) == (profile == "keep")
     assert any(field == "exif-ifd0-Artist" for field, _, _ in back.metadata.fields) == (metadata == "keep")
@@ -214,7 +218,7 @@ def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album,
     folder = album()
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
     (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation.of(frames, (50, 60, 70)), "gif")[0])
-    outcome = enlarge(folder, tmp_path / "moving", doubler, Options(frames=True))["a.gif"]
+    outcome = enlarge(folder, tmp_path / "moving", doubler, UpscaleOptions(frames=True))["a.gif"]
     animation = codecs.decode_frames(outcome.job.destination.read_bytes())
     assert [frame.samples.shape[:2] for frame in animation.frames] == [(12, 16)] * 3
     assert animation.delays_ms == (50, 60, 70)

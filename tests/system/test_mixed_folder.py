@@ -17,8 +17,8 @@ import tifffile
 from PIL import Image, ImageCms
 
 from upconv.models import bundled
-from upconv.runtime import Upscaler
-from upconv.runtime.folders import Journal, Options, Outcome, find, run
+from upconv.runtime import UpscaleOptions, Upscaler
+from upconv.runtime.folders import Journal, Outcome, find, run
 
 Pixels = np.ndarray
 
@@ -195,7 +195,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Case, Outcom
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(case.data)
         made[path] = case
-    options = Options(quality=100)
+    options = UpscaleOptions(quality=100)
     with Upscaler(bundled("bicubic-x2"), workers=2) as upscaler:
         journal = Journal(folder / "out", upscaler.model.sha256, options)
         outcomes = list(run(find([folder / "in"], folder / "out").jobs, upscaler, options, journal))

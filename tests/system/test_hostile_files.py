@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from upconv.runtime import codecs
-from upconv.runtime.errors import ImageError, ImageTooLargeError
 
 MOST_MB = 250
 """The limit of a million pixels is 8 MB at most; the rest is the files themselves, the largest 16 MB, and libraries."""
@@ -53,8 +48,6 @@ HARMLESS = {
     "jpeg with a profile of 16 MB",
 }
 
-Pillow = Callable[..., bytes]
-Photograph = Callable[[int, int], np.ndarray]
 Row = tuple[str, int, tuple[str, str], float, float]
 
 
@@ -94,43 +87,3 @@ def test_none_takes_much_memory_or_time(rows: dict[str, Row]) -> None:
 def test_every_frame_counts_where_every_frame_is_wanted(rows: dict[str, Row]) -> None:
     for format in codecs.ANIMATED:
         assert rows[f"{format} of 1000 frames of 1000x1000"][2][1].startswith("ImageTooLargeError")
-
-
-def decoded(data: bytes) -> np.ndarray | str:
-    """Its pixels, or one sentence on why there are none."""
-    try:
-        return codecs.decode(data, 1_000_000).samples
-    except ImageError as error:
-        return str(error)
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"])
-def test_a_file_cut_anywhere_is_refused_or_whole(format: str, pillow: Pillow, photograph: Photograph) -> None:
-    data = pillow(photograph(40, 50), format)
-    whole = codecs.decode(data).samples
-    results = [
-        decoded(data[:cut]) for cut in (*range(0, len(data), max(1, len(data) // 60)), *range(len(data) - 16, len(data)))
-    ]
-    sentences = [result for result in results if isinstance(result, str)]
-    assert len(sentences) >= 55
-    assert not any("\n" in sentence for sentence in sentences)
-    assert all(np.array_equal(result, whole) for result in results if isinstance(result, np.ndarray))
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"])
-def test_wrong_bytes_anywhere_raise_nothing_else(format: str, pillow: Pillow, photograph: Photograph) -> None:
-    data = pillow(photograph(24, 30), format)
-    random = np.random.default_rng(0)
-    for _ in range(150):
-        wrong = bytearray(data)
-        for place in random.integers(0, min(len(data), 400) if random.random() < 0.7 else len(data), 3):
-            wrong[place] = int(random.integers(0, 256))
-        said = decoded(bytes(wrong))
-        assert isinstance(said, np.ndarray) or "\n" not in said
-
-
-def test_a_large_limit_is_checked_before_decoding() -> None:
-    buffer = io.BytesIO()
-    Image.new("1", (12_000, 12_000)).save(buffer, "PNG")
-    with pytest.raises(ImageTooLargeError, match="12000x12000"):
-        codecs.decode(buffer.getvalue())
