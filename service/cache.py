@@ -12,11 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from upconv.runtime.errors import ParameterError
-from upconv.service import work
+from upconv.runtime.options import UpscaleOptions
 
 _HEAD = 4
 """Bytes that hold the length of the headers, which come before the picture."""
 _SWEEP_TO = 0.9
+_IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
+"""The options that decide a result."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,13 @@ class Kept:
     headers: dict[str, str]
 
 
-def etag(order: work.Order, picture: bytes, model_sha256: str) -> str:
-    """The same for the same picture, parameters, model file and version: these decide every byte of a result."""
-    asked = json.dumps([version("upconv"), model_sha256, order.asked.model_dump(exclude={"model"})], sort_keys=True)
-    digest = hashlib.sha256(asked.encode())
+def etag(options: UpscaleOptions, picture: bytes, model_sha256: str) -> str:
+    """Return the same value for the same picture, options, model file and version: these decide every byte of a result.
+
+    Limits decide none.
+    """
+    asked = {name: getattr(options, name) for name in _IDENTITY}
+    digest = hashlib.sha256(json.dumps([version("upconv"), model_sha256, asked], sort_keys=True).encode())
     digest.update(picture)
     return f'"{digest.hexdigest()}"'
 

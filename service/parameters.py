@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from upconv.runtime import codecs
 from upconv.runtime.options import MAX_SCALE, UpscaleOptions
+from upconv.service.settings import Limits
 
 _LONGEST_SIDE = 1_000_000
 
@@ -45,13 +46,13 @@ class UpscaleQuery(BaseModel):
         default="keep", description="whether colours stay in the profile that they came in, or are converted to sRGB"
     )
 
-    def options(self, max_pixels: int, max_output_pixels: int) -> UpscaleOptions:
+    def options(self, limits: Limits) -> UpscaleOptions:
         """Return the options for `runtime.process`, under these limits.
 
         Raises `ParameterError` if a scale is combined with a width or a height.
         """
         asked = self.model_dump(exclude={"model"})
-        return UpscaleOptions(**asked, max_pixels=max_pixels, max_output_pixels=max_output_pixels)
+        return UpscaleOptions(**asked, max_pixels=limits.max_pixels, max_output_pixels=limits.max_output_pixels)
 
 
 def accepted_format(accept: str) -> str | None:

@@ -10,13 +10,13 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.service.client import flows
 from upconv.service.client.answers import JobInfo, ModelInfo, Upscaled
-from upconv.service.client.flows import Flow, Patience, Step, Wish
+from upconv.service.client.flows import Flow, Patience, PictureRequest, Step
 
 T = TypeVar("T")
 
-_ANYTHING = Wish()
 _PATIENCE = Patience()
 
 
@@ -35,13 +35,22 @@ class Client:
         self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
         self._patience = patience
 
-    def upscale(self, picture: bytes, wish: Wish = _ANYTHING) -> Upscaled:
+    def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Enlarge an image file."""
-        return self._run(flows.upscale(self._http.build_request, self._patience, picture, wish))
+        return self._run(flows.upscale(self._http.build_request, self._patience, PictureRequest(picture, options, model)))
 
-    def submit(self, picture: bytes, wish: Wish = _ANYTHING, *, idempotency_key: str | None = None) -> JobInfo:
+    def submit(
+        self,
+        picture: bytes,
+        options: UpscaleOptions = DEFAULTS,
+        *,
+        model: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobInfo:
         """Hand in an image file as a job; with the same key, it is the same job."""
-        return self._run(flows.submit(self._http.build_request, self._patience, picture, wish, idempotency_key))
+        return self._run(
+            flows.submit(self._http.build_request, self._patience, PictureRequest(picture, options, model), idempotency_key)
+        )
 
     def job(self, id: str) -> JobInfo:
         """How far a job is."""
@@ -98,13 +107,22 @@ class AsyncClient:
         self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)
         self._patience = patience
 
-    async def upscale(self, picture: bytes, wish: Wish = _ANYTHING) -> Upscaled:
+    async def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Enlarge an image file."""
-        return await self._run(flows.upscale(self._http.build_request, self._patience, picture, wish))
+        return await self._run(flows.upscale(self._http.build_request, self._patience, PictureRequest(picture, options, model)))
 
-    async def submit(self, picture: bytes, wish: Wish = _ANYTHING, *, idempotency_key: str | None = None) -> JobInfo:
+    async def submit(
+        self,
+        picture: bytes,
+        options: UpscaleOptions = DEFAULTS,
+        *,
+        model: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobInfo:
         """Hand in an image file as a job; with the same key, it is the same job."""
-        return await self._run(flows.submit(self._http.build_request, self._patience, picture, wish, idempotency_key))
+        return await self._run(
+            flows.submit(self._http.build_request, self._patience, PictureRequest(picture, options, model), idempotency_key)
+        )
 
     async def job(self, id: str) -> JobInfo:
         """How far a job is."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import httpx
 
+from upconv.runtime.errors import ParameterError
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled
 
 T = TypeVar("T")
@@ -24,6 +26,8 @@ Build = Callable[..., httpx.Request]
 """`httpx.Client.build_request`."""
 
 _LATER = (429, 503)
+_LOCAL = {"frames", "max_pixels", "max_output_pixels"}
+"""Options that the service does not take."""
 
 
 @dataclass(frozen=True)
@@ -51,37 +55,41 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to become of a picture; the service decides what is not given."""
+class PictureRequest:
+    """A picture, and what the service is asked to do with it."""
 
+    picture: bytes
+    """The bytes of an image file."""
+    options: UpscaleOptions = DEFAULTS
+    """All of them but `frames` and the limits, which are the service's own."""
     model: str | None = None
-    scale: float | None = None
-    width: int | None = None
-    height: int | None = None
-    format: Literal["jpeg", "png", "webp", "avif", "tiff"] | None = None
-    quality: int | None = None
-    lossless: bool | None = None
-    metadata: Literal["keep", "strip"] | None = None
-    profile: Literal["keep", "srgb"] | None = None
+    """The name of a loaded model. `None`: the service's default."""
 
     @property
     def query(self) -> dict[str, str]:
-        """As parameters of a query."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
+        """The parameters of the query: those that differ from the defaults.
+
+        Raises `ParameterError` for options that the service does not take.
+        """
+        given = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        given = {name: value for name, value in given.items() if value != getattr(DEFAULTS, name)}
+        if local := sorted(given.keys() & _LOCAL):
+            raise ParameterError(f"the service takes no {', '.join(local)}; leave it out, or use upconv.runtime.process")
+        given |= {} if self.model is None else {"model": self.model}
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
 
-def upscale(build: Build, patience: Patience, picture: bytes, wish: Wish) -> Flow[Upscaled]:
+def upscale(build: Build, patience: Patience, request: PictureRequest) -> Flow[Upscaled]:
     """Enlarge a picture while one waits."""
-    request = build("POST", "/v1/upscale", params=wish.query, content=picture, headers=_BYTES)
-    return Upscaled.of((yield from _sent(request, patience)))
+    sent = build("POST", "/v1/upscale", params=request.query, content=request.picture, headers=_BYTES)
+    return Upscaled.of((yield from _sent(sent, patience)))
 
 
-def submit(build: Build, patience: Patience, picture: bytes, wish: Wish, key: str | None) -> Flow[JobInfo]:
+def submit(build: Build, patience: Patience, request: PictureRequest, key: str | None) -> Flow[JobInfo]:
     """Hand a picture in; sent again by accident it is still one job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
-    request = build("POST", "/v1/jobs", params=wish.query, content=picture, headers=headers)
-    return JobInfo.of((yield from _sent(request, patience)))
+    sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
+    return JobInfo.of((yield from _sent(sent, patience)))
 
 
 def job(build: Build, patience: Patience, id: str) -> Flow[JobInfo]:

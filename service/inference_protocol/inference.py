@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from upconv.runtime import Model, Upscaler
+from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.engine import PlanesWork
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
 from upconv.runtime.stop import Stop
-from upconv.service import body, work
+from upconv.service import body
 from upconv.service.cost import Cost, predict, together
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
@@ -61,9 +62,11 @@ class Prepared:
     inputs: dict[str, InputTensor]
     names: list[str]
     """Outputs that are asked for."""
-    orders: tuple[work.Order, ...]
-    """Images to enlarge, where the input is such."""
     cost: Cost
+    pictures: tuple[bytes, ...] = ()
+    """Image files to upscale, if the input is BYTES."""
+    options: UpscaleOptions = DEFAULTS
+    """The options of these pictures."""
 
 
 def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
@@ -75,12 +78,13 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
     inputs = fitting(entry, request)
     given = next(iter(inputs.values()))
     if entry.upscaler is None:
-        return Prepared(request, inputs, names, (), _cost_of_graph(entry.model, given, limits))
+        return Prepared(request, inputs, names, _cost_of_graph(entry.model, given, limits))
     if given.datatype != BYTES:
-        return Prepared(request, inputs, names, (), _cost_of_tensor(given, entry, entry.upscaler, limits))
-    orders = _orders(given, request, limits)
-    costs = [_cost_of_image(order, entry, entry.upscaler) for order in orders]
-    return Prepared(request, inputs, names, orders, together(costs))
+        return Prepared(request, inputs, names, _cost_of_tensor(given, entry, entry.upscaler, limits))
+    options = _query(request.parameters).options(limits)
+    pictures = _pictures(given)
+    costs = [predict(predict_passes(picture, entry.upscaler, options), entry) for picture in pictures]
+    return Prepared(request, inputs, names, together(costs), pictures, options)
 
 
 def infer(entry: ServedModel, prepared: Prepared, stop: Stop) -> InferenceResult:
@@ -92,26 +96,21 @@ def infer(entry: ServedModel, prepared: Prepared, stop: Stop) -> InferenceResult
     given, name = next(iter(prepared.inputs.values())), prepared.names[0]
     if entry.upscaler is None:
         outcome = _run(entry.model, prepared.inputs, prepared.names)
-    elif prepared.orders:
-        return _images(given, prepared.orders, entry.upscaler, name, stop)
+    elif prepared.pictures:
+        return _images(given, prepared, entry.upscaler, name, stop)
     else:
         outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, stop)
     outcome.seconds = {"infer": time.perf_counter() - started}
     return outcome
 
 
-def _orders(given: InputTensor, request: ParsedRequest, limits: Limits) -> tuple[work.Order, ...]:
+def _pictures(given: InputTensor) -> tuple[bytes, ...]:
     assert isinstance(given.values, list)
-    query = _query(request.parameters)
-    return tuple(work.Order(body.picture_in(data, ""), query, limits) for data in given.values)
+    return tuple(body.picture_in(data, "") for data in given.values)
 
 
-def _cost_of_image(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> Cost:
-    return predict(predict_passes(order.data, upscaler, order.options), entry)
-
-
-def _images(given: InputTensor, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> InferenceResult:
-    results = [work.carry_out(order, upscaler, stop) for order in orders]
+def _images(given: InputTensor, prepared: Prepared, upscaler: Upscaler, name: str, stop: Stop) -> InferenceResult:
+    results = [process(picture, upscaler, prepared.options, stop=stop) for picture in prepared.pictures]
     outcome = InferenceResult([OutputTensor(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
     outcome.pixels_in, outcome.pixels_out = sum(r.input_pixels for r in results), sum(r.output_pixels for r in results)

@@ -44,7 +44,7 @@ def accept(given: Acceptance, upscaler: Upscaler, folder: JobFolder, settings: S
     job = _job(given, picture)
     known = folder.store.by_key(job.owner, job.idempotency_key) if job.idempotency_key else None
     if known is None:
-        predict_passes(picture, upscaler, given.query.options(settings.max_pixels, settings.max_output_pixels))
+        predict_passes(picture, upscaler, given.query.options(settings.limits))
         _find_room(len(picture), folder, settings)
         known = _keep(job, picture, folder)
     if known.fingerprint != job.fingerprint:

@@ -13,11 +13,11 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from upconv.runtime import Upscaler
+from upconv.runtime import Upscaler, process
 from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
 from upconv.runtime.schedule import Priority
 from upconv.runtime.stop import Stop
-from upconv.service import problem, work
+from upconv.service import problem
 from upconv.service.errors import UNEXPECTED, kind_of
 from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job, JobProgress
@@ -150,14 +150,12 @@ class JobRunner:
             raise ParameterError(
                 f"the service ended {MOST_ATTEMPTS} times while it worked on this picture; it is not tried again"
             )
-        result = work.carry_out(self._order(job), upscaler, running.stop, watch, Priority.BACKGROUND)
+        picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
+        result = process(picture, upscaler, options, stop=running.stop, on_tile=watch, priority=Priority.BACKGROUND)
         etag = f'"{hashlib.sha256(result.data).hexdigest()}"'
         headers = {**of_result(result, upscaler.model), "ETag": etag}
         self.folder.write(self.folder.result(job.id), result.data)
         return replace(job, state="done", bytes_out=len(result.data), result=headers)
-
-    def _order(self, job: Job) -> work.Order:
-        return work.Order(self.folder.picture(job.id).read_bytes(), job.order, self._settings.limits)
 
     def _failed(self, job: Job, error: Exception) -> Job:
         kind = kind_of(error)

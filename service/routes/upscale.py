@@ -6,15 +6,16 @@ import asyncio
 import functools
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from upconv.runtime import Upscaler
+from upconv.runtime import Processed, UpscaleOptions, Upscaler, process
 from upconv.runtime.processing import predict_passes
-from upconv.service import body, cache, work
+from upconv.runtime.stop import Stop
+from upconv.service import body, cache
 from upconv.service.admission import Ticket
 from upconv.service.cache import Kept
 from upconv.service.connection import Turn, run_while_connected
@@ -25,6 +26,7 @@ from upconv.service.registry import ServedModel
 from upconv.service.response_headers import of_result, timing
 from upconv.service.routes.dependencies import Shared, Until
 from upconv.service.sending import PictureResponse
+from upconv.service.settings import Limits
 from upconv.service.state import State
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
@@ -45,8 +47,10 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
         data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
-        order = _order(data, request, query, state)
-        seen = await to_thread.run_sync(_foresee, order, entry, upscaler, limiter=state.glances)
+        body_type, accept = request.headers.get("content-type", ""), request.headers.get("accept", "")
+        asked = query.model_copy(update={"format": query.format or accepted_format(accept)})
+        foresee = functools.partial(_foresee, data, body_type, asked, state.settings.limits, entry, upscaler)
+        seen = await to_thread.run_sync(foresee, limiter=state.glances)
         if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
             return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
         kept = await _kept(seen.etag, state) or await _compute(
@@ -59,8 +63,9 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
 
 @dataclass(frozen=True)
 class _Foreseen:
-    order: work.Order
-    """With the picture alone as its data."""
+    picture: bytes
+    """The image file."""
+    options: UpscaleOptions
     cost: Cost
     etag: str
 
@@ -75,11 +80,13 @@ class _UpscaleCall:
     until: float
 
 
-def _foresee(order: work.Order, entry: ServedModel, upscaler: Upscaler) -> _Foreseen:
-    picture = body.picture_in(order.data, order.content_type)
-    cost = predict(predict_passes(picture, upscaler, order.options), entry)
-    order = replace(order, data=picture, content_type="")
-    return _Foreseen(order, cost, cache.etag(order, picture, entry.model.sha256))
+def _foresee(
+    data: bytes, content_type: str, query: UpscaleQuery, limits: Limits, entry: ServedModel, upscaler: Upscaler
+) -> _Foreseen:
+    picture = body.picture_in(data, content_type)
+    options = query.options(limits)
+    cost = predict(predict_passes(picture, upscaler, options), entry)
+    return _Foreseen(picture, options, cost, cache.etag(options, picture, entry.model.sha256))
 
 
 async def _kept(etag: str, state: State) -> Kept | None:
@@ -94,16 +101,14 @@ async def _compute(call: _UpscaleCall, state: State) -> Kept:
     arrived = time.perf_counter()
     call.ticket.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
     turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
-    work_on_it = functools.partial(work.carry_out, call.seen.order, call.upscaler, on_tile=call.ticket.advance)
-    result = await run_while_connected(call.request, work_on_it, turn)
+
+    def compute(stop: Stop) -> Processed:
+        return process(call.seen.picture, call.upscaler, call.seen.options, stop=stop, on_tile=call.ticket.advance)
+
+    result = await run_while_connected(call.request, compute, turn)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
     state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
     headers = of_result(result, call.entry.model)
     if state.cache is not None:
         await to_thread.run_sync(state.cache.put, call.seen.etag, Kept(result.data, headers), limiter=state.glances)
     return Kept(result.data, {**headers, "Server-Timing": timing(seconds)})
-
-
-def _order(data: bytes, request: Request, query: UpscaleQuery, state: State) -> work.Order:
-    asked = query.model_copy(update={"format": query.format or accepted_format(request.headers.get("accept", ""))})
-    return work.Order(data, asked, state.settings.limits, request.headers.get("content-type", ""))

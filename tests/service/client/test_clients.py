@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from upconv.runtime import codecs
-from upconv.service.client import AsyncClient, Client, JobInfo, Patience, ServiceError, Wish
+from upconv.service.client import AsyncClient, Client, JobInfo, Patience, ServiceError, UpscaleOptions
 
 QUICK = Patience(first_wait_s=0.01)
 
@@ -19,7 +19,7 @@ def asks(client: Any) -> Any:
 
 
 def test_upscale(asks: Client, encoded: Callable[..., bytes]) -> None:
-    result = asks.upscale(encoded("gif"), Wish(scale=3, metadata="strip", lossless=False))
+    result = asks.upscale(encoded("gif"), UpscaleOptions(scale=3, metadata="strip", lossless=False))
     picture = codecs.decode(result.data)
     assert (picture.width, picture.height, result.media_type, result.tiles) == (60, 36, "image/png", 2)
     assert (result.model, result.provider) == ("nearest-x2-test", "CPUExecutionProvider")
@@ -27,8 +27,8 @@ def test_upscale(asks: Client, encoded: Callable[..., bytes]) -> None:
 
 
 def test_jobs(asks: Client, encoded: Callable[..., bytes]) -> None:
-    job = asks.submit(encoded(), Wish(width=50), idempotency_key="client-test")
-    assert asks.submit(encoded(), Wish(width=50), idempotency_key="client-test").id == job.id
+    job = asks.submit(encoded(), UpscaleOptions(width=50), idempotency_key="client-test")
+    assert asks.submit(encoded(), UpscaleOptions(width=50), idempotency_key="client-test").id == job.id
     seen: list[JobInfo] = []
     result = asks.wait(job.id, seen.append)
     assert codecs.decode(result.data).width == 50

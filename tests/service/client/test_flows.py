@@ -5,7 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from upconv.service.client import Client, Patience, ServiceError
+from upconv.runtime.errors import ParameterError
+from upconv.service.client import Client, Patience, ServiceError, UpscaleOptions
+from upconv.service.client.flows import PictureRequest
 
 
 def answering(*answers: Any) -> tuple[httpx.MockTransport, list[httpx.Request]]:
@@ -61,3 +63,33 @@ def test_gives_up(answers: list[Any], words: str, status: int) -> None:
         with pytest.raises(ServiceError, match=words) as raised:
             asks.models()
         assert raised.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("options", "model", "query"),
+    [
+        (UpscaleOptions(), None, {}),
+        (UpscaleOptions(scale=2.5, quality=90), "m", {"scale": "2.5", "model": "m"}),
+        (
+            UpscaleOptions(width=7, height=8, format="webp", quality=3, lossless=True, metadata="strip", profile="srgb"),
+            None,
+            {
+                "width": "7",
+                "height": "8",
+                "format": "webp",
+                "quality": "3",
+                "lossless": "true",
+                "metadata": "strip",
+                "profile": "srgb",
+            },
+        ),
+    ],
+)
+def test_what_differs_from_the_defaults_is_sent(options: UpscaleOptions, model: str | None, query: dict[str, str]) -> None:
+    assert PictureRequest(b"", options, model).query == query
+
+
+@pytest.mark.parametrize("options", [{"frames": True}, {"max_pixels": 9}, {"max_output_pixels": 9}])
+def test_options_that_the_service_does_not_take(options: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=f"the service takes no {next(iter(options))}"):
+        _ = PictureRequest(b"", UpscaleOptions(**options)).query
