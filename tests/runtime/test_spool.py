@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +85,21 @@ def test_nothing_is_left_in_the_folder(system: str, tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+class Slow(FileIO):
+    """A file whose position moves long before it is used."""
+
+    def seek(self, position: int, whence: int = 0, /) -> int:
+        moved = super().seek(position, whence)
+        time.sleep(0.001)
+        return moved
+
+
 @pytest.mark.parametrize("missing", ["pwrite", "posix_fallocate"])
 def test_systems_that_lack_a_call(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, missing)
     samples = noise(64, 50, 3, np.uint16)
     room = Spool((64, 50, 3), np.uint16)
+    monkeypatch.setattr(room, "_file", Slow(os.dup(room._file.fileno()), "r+"))
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda row: room.write(row, 0, samples[row : row + 1]), range(64)))
     np.testing.assert_array_equal(room.samples(), samples)
