@@ -24,13 +24,13 @@ import numpy as np
 
 from upconv.models import bundled
 from upconv.runtime import Picture, Upscaler, codecs
-from upconv.runtime.contract import Session
-from upconv.runtime.conversion import to_numbers
+from upconv.runtime.contract import SessionOptions
+from upconv.runtime.conversion import samples_to_tensor
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled
 from upconv.runtime.resampling import resize
 from upconv.runtime.session import open_session
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 
 PICTURES, THREADS = 32, 4
 SIDES_PX = (200, 320, 480, 640, 800)
@@ -66,9 +66,9 @@ def throughput(upscaler: Upscaler, path: Path, photographs: list[Picture], round
     files = [codecs.encode(picture, "jpeg")[0] for picture in photographs]
     pixels = upscaler.model.contract.input
     assert pixels is not None
-    tensors = [to_numbers(picture.samples, pixels)[None] for picture in photographs]
+    tensors = [samples_to_tensor(picture.samples, pixels)[None] for picture in photographs]
     # Memory planned ahead helps the loop, which sees the same sizes in every round.
-    bare = open_session(path, threads=available_cores(), wishes=Session(memory_pattern=True))
+    bare = open_session(path, threads=available_cores(), wishes=SessionOptions(memory_pattern=True))
     name = bare.get_inputs()[0].name
     ratios, processor = [], []
     with ThreadPoolExecutor(THREADS) as threads:
@@ -115,9 +115,9 @@ def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
 
 
 @contextmanager
-def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Stop, list[float]]]:
+def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Cancellation, list[float]]]:
     """While a picture is being enlarged: how to call it off, and when its tiles were done."""
-    stop, times, begun = Stop(), list[float](), threading.Event()
+    stop, times, begun = Cancellation(), list[float](), threading.Event()
 
     def on_tile(done: int, total: int) -> None:
         times.append(time.perf_counter())

@@ -22,7 +22,7 @@ from upconv.export.lowering import TABLE
 from upconv.export.out_of_place import out_of_place
 from upconv.export.output_padding import without_excess
 from upconv.export.parity.backends import Array
-from upconv.export.sizes import Axis, Shape, Shapes
+from upconv.export.sizes import InputAxis, Shape, Shapes
 from upconv.export.storage import copied
 from upconv.runtime.errors import ExportError
 
@@ -34,7 +34,7 @@ OPSET = 18
 
 
 def capture(
-    module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int = OPSET
+    module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int = OPSET
 ) -> onnx.ModelProto:
     """The graph of `module`, batch and free axes symbolic, free of whatever names the machine it was made on.
 
@@ -147,7 +147,7 @@ def _name_axes(graph: onnx.GraphProto) -> None:
                 dim.dim_param = names.get(dim.dim_param, "")
 
 
-def _related(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
     """Sizes as they were found: told that a length is a multiple, torch need not prove that halves come out even."""
     dynamic = _batches(tensors)
     for axis in axes:
@@ -164,7 +164,7 @@ def _related(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
     return tuple(dynamic)
 
 
-def _automatic(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+def _automatic(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
     """Whatever torch finds out by itself."""
     dynamic = _batches(tensors)
     for axis in axes:
@@ -173,7 +173,7 @@ def _automatic(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
     return tuple(dynamic)
 
 
-def _fixed(tensors: tuple[Tensor, ...], axes: list[Axis]) -> Dynamic:
+def _fixed(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
     """One size only."""
     return tuple({} for _ in tensors)
 
@@ -196,7 +196,7 @@ def _doubled(shape: Shape) -> Shape:
     return (max(2, shape[0]), *shape[1:]) if shape else shape
 
 
-def _unequal(shapes: Shapes, axes: Sequence[Axis]) -> Shapes:
+def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
     """Sizes that differ from axis to axis: torch.export takes equal lengths for one symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
         multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)

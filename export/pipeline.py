@@ -18,24 +18,24 @@ from upconv.export.fusion import fusion
 from upconv.export.lint import lint
 from upconv.export.opset import RaiseOpset, opset_of
 from upconv.export.parity import OnnxruntimeBackend, Verdict
-from upconv.export.precision import Reduction
-from upconv.export.reference import Reference, attempt
+from upconv.export.precision import PrecisionOptions
+from upconv.export.reference import ReferenceOutputs, output_shapes
 from upconv.export.report import Artifact, StageReport
 from upconv.export.rewrite import RULES, every_conv_transpose_to_phases
 from upconv.export.simplify import Simplify
-from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
+from upconv.export.sizes import InputAxis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Example, Source, SourceOptions, as_source, from_onnx
 from upconv.export.stage import NOTHING, Stage, census
 from upconv.export.storage import opened
 from upconv.export.tiling import BUDGET, REDUCED_TOLERANCE, TOLERANCE, described, strip, tiling_difference
 from upconv.export.tuner import Tuner, tiles
-from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, Parity, Pixels, Provenance, SizeLaw
+from upconv.runtime.contract import Contract, Evidence, Halo, NoHalo, ParityEvidence, Pixels, Provenance, SizeLaw
 from upconv.runtime.errors import ExportError
 
 STAGES: tuple[Stage, ...] = (Simplify(),)
 """What is done to a captured graph, in order."""
 
-FP32 = Reduction()
+FP32 = PrecisionOptions()
 
 
 def export(
@@ -45,7 +45,7 @@ def export(
     out: str | Path | None = None,
     opset: int = OPSET,
     rewrites: Sequence[Stage] = RULES,
-    reduction: Reduction = FP32,
+    reduction: PrecisionOptions = FP32,
     tuner: Tuner | None = None,
     on_stage: Callable[[StageReport], None] = lambda _: None,
     **options: Unpack[SourceOptions],
@@ -68,7 +68,7 @@ def tune(
     path: Path,
     *,
     tuner: Tuner,
-    reduction: Reduction = FP32,
+    reduction: PrecisionOptions = FP32,
     on_stage: Callable[[StageReport], None] = lambda _: None,
 ) -> Artifact:
     """Tune an exported file for this machine, proving the result equal to it; the caller writes it.
@@ -88,7 +88,7 @@ class _Export:
         self,
         source: Source,
         rewrites: Sequence[Stage],
-        reduction: Reduction,
+        reduction: PrecisionOptions,
         tuner: Tuner | None,
         on_stage: Callable[[StageReport], None],
     ) -> None:
@@ -112,22 +112,22 @@ class _Export:
     def rerun(self, contract: Contract) -> Artifact:
         """Tune the source, a file that carries this contract; what is known of its sizes and halo stays."""
         laws = ((2, contract.height), (3, contract.width))
-        axes = [Axis(index, law, free=True) for index, law in laws if law is not None]
+        axes = [InputAxis(index, law, free=True) for index, law in laws if law is not None]
         plain = self.source.original.capture(self.source.name, self.source.example, axes, contract.opset)
-        reference = Reference(self.source, axes, [s for s in trial_shapes(self.source.shapes, axes) if accepts(plain, s)])
+        reference = ReferenceOutputs(self.source, axes, [s for s in trial_shapes(self.source.shapes, axes) if accepts(plain, s)])
         model = self._rewritten(plain, axes, reference)
         evidence = contract.evidence.model_copy(update={"parity": tuple(map(_evidence, self._parity(model, reference)))})
         rewrites = tuple(dict.fromkeys((*contract.rewrites, *self._applied_rewrites())))
         return self._finished(plain, model, contract.model_copy(update={"rewrites": rewrites, "evidence": evidence}), reference)
 
-    def _rewritten(self, plain: onnx.ModelProto, axes: list[Axis], reference: Reference) -> onnx.ModelProto:
+    def _rewritten(self, plain: onnx.ModelProto, axes: list[InputAxis], reference: ReferenceOutputs) -> onnx.ModelProto:
         if self.tuner is not None:
             self.tuner.watch(plain, tiles(self.source, axes))
         for stage in self.rewrites:
             plain = self._applied(stage, plain, reference, self.tuner)
         return plain
 
-    def _finished(self, plain: onnx.ModelProto, model: onnx.ModelProto, contract: Contract, reference: Reference) -> Artifact:
+    def _finished(self, plain: onnx.ModelProto, model: onnx.ModelProto, contract: Contract, reference: ReferenceOutputs) -> Artifact:
         """The model in its precision, its tiling tried, as it is written."""
         model, contract = self._tuned(*self._reduced(model, contract, reference))
         contract = self._tiled(model, contract, halos.products_per_pixel(plain))
@@ -142,27 +142,27 @@ class _Export:
         names = {rule.name for rule in self.rewrites}
         return tuple(stage.name for stage in self.stages if stage.changed and stage.name in names)
 
-    def _sizes(self) -> list[Axis]:
+    def _sizes(self) -> list[InputAxis]:
         shapes = self.source.shapes
-        first = attempt(self.source.original.backend("float32"), self.source, shapes)
+        first = output_shapes(self.source.original.backend("float32"), self.source, shapes)
         if first is None:
             raise ExportError(
                 f"{self.source.name} refuses an input of shape {_shapes(shapes)}; give one that it accepts with --shape"
             )
         backend = self.source.original.sizes()
-        axes = find_axes(lambda s: attempt(backend, self.source, s), shapes, self.source.multiple)
+        axes = find_axes(lambda s: output_shapes(backend, self.source, s), shapes, self.source.multiple)
         names = ["depth", "height", "width"][-len(axes) :] if axes else []
         found = "; ".join(f"{name}: {_law(axis, shapes)}" for name, axis in zip(names, axes, strict=True))
         self._done("sizes", False, found or f"{_shapes(shapes)} to {_shapes(first)}")
         return axes
 
-    def _captured(self, axes: list[Axis], opset: int) -> tuple[onnx.ModelProto, list[Axis], Reference]:
+    def _captured(self, axes: list[InputAxis], opset: int) -> tuple[onnx.ModelProto, list[InputAxis], ReferenceOutputs]:
         """The graph, the axes that are free in it, and what it is compared with from now on."""
         source = self.source
         model = source.original.capture(source.name, source.example, axes, opset)
-        kept = [axis if not axis.free or _symbolic(model, axis) else Axis(axis.index, None, free=False) for axis in axes]
+        kept = [axis if not axis.free or _symbolic(model, axis) else InputAxis(axis.index, None, free=False) for axis in axes]
         shapes = [s for s in trial_shapes(source.shapes, kept) if accepts(model, s)]
-        reference = Reference(source, kept, shapes)
+        reference = ReferenceOutputs(source, kept, shapes)
         verdict = reference.judge(model)
         if not verdict.equal:
             raise ExportError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
@@ -174,7 +174,7 @@ class _Export:
         return model, kept, reference
 
     def _applied(
-        self, stage: Stage, model: onnx.ModelProto, reference: Reference, tuner: Tuner | None = None
+        self, stage: Stage, model: onnx.ModelProto, reference: ReferenceOutputs, tuner: Tuner | None = None
     ) -> onnx.ModelProto:
         result = stage(model)
         if not result.changed:
@@ -196,7 +196,7 @@ class _Export:
         self._done(stage.name, True, f"{result.summary}{gained}", str(verdict))
         return result.model
 
-    def _halo(self, model: onnx.ModelProto, axes: list[Axis]) -> Halo | NoHalo | None:
+    def _halo(self, model: onnx.ModelProto, axes: list[InputAxis]) -> Halo | NoHalo | None:
         if len(axes) != 2 or any(axis.law is None for axis in axes):
             self._done("halo", False, "none: the output's size does not follow a picture's height and width")
             return None
@@ -216,7 +216,7 @@ class _Export:
         self._done("halo", False, said)
         return halo
 
-    def _probe_shapes(self, model: onnx.ModelProto, axes: list[Axis], halo: Halo | NoHalo) -> list[Shape]:
+    def _probe_shapes(self, model: onnx.ModelProto, axes: list[InputAxis], halo: Halo | NoHalo) -> list[Shape]:
         assert isinstance(halo, Halo)
         margins = (halo.top + halo.bottom, halo.left + halo.right)
         lengths, strips = [], []
@@ -229,7 +229,7 @@ class _Export:
             return [(batch, channels, *lengths)]
         return [(batch, channels, lengths[0], strips[1]), (batch, channels, strips[0], lengths[1])]
 
-    def _parity(self, model: onnx.ModelProto, reference: Reference) -> tuple[Verdict, ...]:
+    def _parity(self, model: onnx.ModelProto, reference: ReferenceOutputs) -> tuple[Verdict, ...]:
         verdicts = tuple(reference.judge(model, level) for level in ("disabled", "all"))
         for verdict in verdicts:
             if not verdict.equal:
@@ -238,7 +238,7 @@ class _Export:
         return verdicts
 
     def _contract(
-        self, model: onnx.ModelProto, axes: list[Axis], halo: Halo | NoHalo | None, verdicts: tuple[Verdict, ...]
+        self, model: onnx.ModelProto, axes: list[InputAxis], halo: Halo | NoHalo | None, verdicts: tuple[Verdict, ...]
     ) -> Contract:
         laws: list[SizeLaw | None] = [axis.law for axis in axes] if len(axes) == 2 else [None, None]
         pixels = image_pixels(self.source, model, laws)
@@ -263,7 +263,7 @@ class _Export:
             ),
         )
 
-    def _reduced(self, model: onnx.ModelProto, contract: Contract, reference: Reference) -> tuple[onnx.ModelProto, Contract]:
+    def _reduced(self, model: onnx.ModelProto, contract: Contract, reference: ReferenceOutputs) -> tuple[onnx.ModelProto, Contract]:
         """The model in the precision that is wanted; the parity that its contract states is that of the float32 one."""
         basis = model
         if self.reduction.precision == "int8" and self.tuner is not None:
@@ -330,11 +330,11 @@ class _Export:
         self.on_stage(report)
 
 
-def _symbolic(model: onnx.ModelProto, axis: Axis) -> bool:
+def _symbolic(model: onnx.ModelProto, axis: InputAxis) -> bool:
     return all(model.graph.input[number].type.tensor_type.shape.dim[axis.index].dim_param for number in axis.inputs)
 
 
-def _length(model: onnx.ModelProto, axis: Axis) -> int:
+def _length(model: onnx.ModelProto, axis: InputAxis) -> int:
     length: int = model.graph.input[axis.inputs[0]].type.tensor_type.shape.dim[axis.index].dim_value
     return length
 
@@ -369,11 +369,11 @@ def image_pixels(source: Source, model: onnx.ModelProto, laws: list[SizeLaw | No
     return source.pixels if source.pixels.channels == channels else source.pixels.model_copy(update={"color": "y"})
 
 
-def _evidence(verdict: Verdict) -> Parity:
-    return Parity(**{name: getattr(verdict, name) for name in Parity.model_fields})
+def _evidence(verdict: Verdict) -> ParityEvidence:
+    return ParityEvidence(**{name: getattr(verdict, name) for name in ParityEvidence.model_fields})
 
 
-def _law(axis: Axis, shapes: Shapes) -> str:
+def _law(axis: InputAxis, shapes: Shapes) -> str:
     if axis.law is None:
         length = shapes[axis.inputs[0]][axis.index]
         return "any size, the output's does not follow" if axis.free else f"{length} only"

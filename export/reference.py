@@ -9,18 +9,18 @@ import onnx
 
 from upconv.export.parity import OnnxruntimeBackend, Verdict, judge
 from upconv.export.parity.backends import Array, Backend
-from upconv.export.sizes import Axis, Shapes
+from upconv.export.sizes import InputAxis, Shapes
 from upconv.export.sources import Source
 from upconv.runtime.errors import ExportError, SourceError, first_line
 
 
-class Reference:
+class ReferenceOutputs:
     """Inputs of several sizes, and what the original makes of them in float64 and in float32."""
 
-    def __init__(self, source: Source, axes: list[Axis], shapes: list[Shapes]) -> None:
+    def __init__(self, source: Source, axes: list[InputAxis], shapes: list[Shapes]) -> None:
         rounded = source.original.backend("float32")
         random = np.random.default_rng(0)
-        tried = [(x, _accepted(rounded, x)) for x in (drawn(source, s, random) for s in shapes)]
+        tried = [(x, _accepted(rounded, x)) for x in (random_inputs(source, s, random) for s in shapes)]
         self.inputs = [x for x, y in tried if y is not None]
         self.rounded = [y for _, y in tried if y is not None]
         exact = source.original.backend("float64")
@@ -43,7 +43,7 @@ class Reference:
         return judge(self.exact, self.rounded, OnnxruntimeBackend(model, level), self.inputs)
 
 
-def attempt(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
+def output_shapes(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
     """The shapes that the original makes of inputs of these shapes; none where it refuses them, or nothing comes out."""
     made = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
     return None if made is None or any(y.size == 0 for y in made) else tuple(tuple(y.shape) for y in made)
@@ -58,7 +58,7 @@ def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
         return None
 
 
-def drawn(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
+def random_inputs(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
     """Inputs at random: pixels or latents within the source's range, integers and booleans within the example's."""
     return [_drawn(source, x, shape, random) for x, shape in zip(source.example, shapes, strict=True)]
 

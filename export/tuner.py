@@ -15,16 +15,16 @@ import onnxruntime as ort
 
 from upconv.export.deviation import PHOTOGRAPH
 from upconv.export.parity.backends import Array
-from upconv.export.reference import drawn
-from upconv.export.sizes import Axis
+from upconv.export.reference import random_inputs
+from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source
 from upconv.export.storage import opened
 from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Session, Trial, Tuning
+from upconv.runtime.contract import SessionOptions, TuningTrial, Tuning
 from upconv.runtime.errors import ExportError, first_line
-from upconv.runtime.session import DEFAULT, options
+from upconv.runtime.session import DEFAULT, session_options
 
 ROUNDS = 41
 """Most rounds of one comparison."""
@@ -36,9 +36,9 @@ SHARES = 10
 """Comparisons that the budget should suffice for."""
 
 WISHES = {
-    "without memory arena": Session(arena=False),
-    "with memory pattern": Session(memory_pattern=True),
-    "without blocked layout": Session(blocked=False),
+    "without memory arena": SessionOptions(arena=False),
+    "with memory pattern": SessionOptions(memory_pattern=True),
+    "without blocked layout": SessionOptions(blocked=False),
 }
 """Ways to open a session that are tried, one after the other."""
 
@@ -46,7 +46,7 @@ LEAST_GAIN = 1.02
 """What three of four rounds must show: less is within what memory happens to lie like."""
 
 Feed = dict[str, Array]
-OnTrial = Callable[[Trial], None]
+OnTrial = Callable[[TuningTrial], None]
 
 
 @dataclass
@@ -56,8 +56,8 @@ class Tuner:
     budget_s: float = 60.0
     on_trial: OnTrial = lambda _: None
     """Called after each comparison."""
-    trials: list[Trial] = field(default_factory=list)
-    session: Session = DEFAULT
+    trials: list[TuningTrial] = field(default_factory=list)
+    session: SessionOptions = DEFAULT
     """The best way to open a session, of those tried."""
     spent_s: float = 0.0
     """Of the budget."""
@@ -101,25 +101,25 @@ class Tuner:
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
         # The time of this thread alone, on which onnxruntime runs here: what other programs take does not count.
-        trial = Trial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
+        trial = TuningTrial(name=name, speed=1 / timing.ratio, low=1 / high, high=1 / low, kept=1 / high > LEAST_GAIN)
         self.trials.append(trial)
         self.on_trial(trial)
         return trial.kept
 
 
-def tiles(source: Source, axes: Sequence[Axis]) -> Iterator[list[Array]]:
+def tiles(source: Source, axes: Sequence[InputAxis]) -> Iterator[list[Array]]:
     """Inputs of the size of a tile, then of smaller ones."""
     return (inputs_of(source, axes, TILE_PX >> n) for n in range(4))
 
 
-def inputs_of(source: Source, axes: Sequence[Axis], side_px: int) -> list[Array]:
+def inputs_of(source: Source, axes: Sequence[InputAxis], side_px: int) -> list[Array]:
     """Inputs about as long as `side_px`: a photograph where the model takes pictures, noise elsewhere."""
     shapes = source.shapes
     for axis in axes:
         if axis.law is not None:
             length = max(axis.law.minimum, side_px // axis.law.multiple * axis.law.multiple)
             shapes = axis.resized(shapes, length) or shapes
-    return [_pictured(x, source) for x in drawn(source, shapes, np.random.default_rng(0))]
+    return [_pictured(x, source) for x in random_inputs(source, shapes, np.random.default_rng(0))]
 
 
 def _pictured(noise: Array, source: Source) -> Array:
@@ -142,10 +142,10 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _opened(model: onnx.ModelProto, wishes: Session) -> ort.InferenceSession:
+def _opened(model: onnx.ModelProto, wishes: SessionOptions) -> ort.InferenceSession:
     try:
         with opened(model) as graph:
-            return ort.InferenceSession(graph, options(1, wishes=wishes), providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(graph, session_options(1, wishes=wishes), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises half a dozen unrelated types
         raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
 

@@ -33,7 +33,7 @@ _HOMES = {
     "Picture": "picture",
     "Processed": "processing",
     "UpconvError": "errors",
-    "UpscaleOptions": "options",
+    "UpscaleOptions": "session_options",
     "Upscaler": "upscaler",
     "open_model": "session",
     "process": "processing",

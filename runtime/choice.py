@@ -16,7 +16,7 @@ SIDE_PX = 64
 """Side of the noise that is enlarged; minimum and multiple of all models that come in several forms allow it."""
 
 
-def fastest(paths: Sequence[Path], provider: str = "cpu") -> Path:
+def fastest_form(paths: Sequence[Path], provider: str = "cpu") -> Path:
     """The file whose best of a few runs takes least of one processor; the first on other providers, which lack int8."""
     if len(paths) == 1 or provider != "cpu":
         return paths[0]

@@ -100,7 +100,7 @@ class HaloDeviation(_Part):
     """Values of the output that differ once they are rounded to 8 bits."""
 
 
-class Parity(_Part):
+class ParityEvidence(_Part):
     """How equal one backend's output is to the torch module's in float64, over inputs of several sizes."""
 
     backend: str
@@ -136,7 +136,7 @@ class Quality(_Part):
 class Evidence(_Part):
     """What was measured before the file was written."""
 
-    parity: tuple[Parity, ...] = ()
+    parity: tuple[ParityEvidence, ...] = ()
     """Of the graph in float32."""
     quality: Quality | None = None
     """Of the reduced precision; none for float32."""
@@ -144,7 +144,7 @@ class Evidence(_Part):
     """Largest difference between tiled and whole-image output; none where no finite halo exists."""
 
 
-class Session(_Part):
+class SessionOptions(_Part):
     """How onnxruntime is best told to run the file, as tuning found it."""
 
     arena: bool = True
@@ -155,7 +155,7 @@ class Session(_Part):
     """Whether channels are rearranged into blocks as wide as the processor's vectors."""
 
 
-class Trial(_Part):
+class TuningTrial(_Part):
     """One thing that tuning tried."""
 
     name: str
@@ -175,7 +175,7 @@ class Tuning(_Part):
 
     shape: tuple[int, ...]
     """Of the leading input."""
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[TuningTrial, ...] = ()
     machine: str
     runtime: str
 
@@ -214,7 +214,7 @@ class Contract(_Part):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     opset: int
     rewrites: tuple[str, ...] = ()
-    session: Session = Session()
+    session: SessionOptions = SessionOptions()
     tuning: Tuning | None = None
     """None where what was measured to gain elsewhere was taken over."""
     evidence: Evidence = Evidence()

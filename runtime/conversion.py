@@ -12,14 +12,14 @@ from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.picture import LUMA, Samples
 from upconv.runtime.session import Tensor
 from upconv.runtime.spool import part
-from upconv.runtime.tiling import Plan, Tile
+from upconv.runtime.tiling import TilingPlan, Tile
 
 
 @dataclass(frozen=True)
-class Conversion:
+class TiledPicture:
     """One picture's colour channels on their way through a model."""
 
-    plan: Plan
+    plan: TilingPlan
     source: Samples
     """(H, W, C), of which the first `channels` are colour."""
     channels: int
@@ -37,31 +37,31 @@ class Conversion:
         block = part(
             self.source, rows.start, min(rows.stop, self.plan.height), columns.start, min(columns.stop, self.plan.width)
         )
-        return self.plan.pad(to_numbers(block[..., : self.channels], self.input), tile)[None]
+        return self.plan.pad(samples_to_tensor(block[..., : self.channels], self.input), tile)[None]
 
     def paste(self, tile: Tile, output: Tensor) -> None:
         """Put what is to be kept of a tile's output, (1, C, scale*h, scale*w), into its place."""
         kept, (top, left) = self.plan.kept(tile, output[0])
         if self.chroma is not None:
             kept = self._colored(kept, top, left)
-        self.canvas.write(top, left, to_block(kept, self.output, self.source.dtype, grey=self.channels == 1))
+        self.canvas.write(top, left, tensor_to_samples(kept, self.output, self.source.dtype, grey=self.channels == 1))
 
     def _colored(self, luma: Tensor, top: int, left: int) -> Tensor:
         """What is added alike to R, G and B changes the luma and leaves the chroma."""
         assert self.chroma is not None
         block = part(self.chroma, top, top + luma.shape[1], left, left + luma.shape[2])
-        planes = to_numbers(block, Pixels(low=self.output.low, high=self.output.high))
+        planes = samples_to_tensor(block, Pixels(low=self.output.low, high=self.output.high))
         return planes + (luma - np.tensordot(LUMA, planes, axes=1)[None])
 
 
-def conversion(source: Samples, channels: int, plan: Plan, contract: Contract, chroma: Samples | None = None) -> Conversion:
+def tiled_picture(source: Samples, channels: int, plan: TilingPlan, contract: Contract, chroma: Samples | None = None) -> TiledPicture:
     """The way of one picture's first `channels` channels; raises `OutputError` where there is no room for the result."""
     assert contract.input is not None and contract.output is not None
     canvas = new_canvas((plan.height * plan.scale, plan.width * plan.scale, channels), source.dtype)
-    return Conversion(plan, source, channels, contract.input, contract.output, canvas, chroma)
+    return TiledPicture(plan, source, channels, contract.input, contract.output, canvas, chroma)
 
 
-def to_numbers(samples: Samples, pixels: Pixels) -> Tensor:
+def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
     """(H, W, 1 or 3) as (channels, H, W) float32 between `pixels.low` and `pixels.high`."""
     step = np.float32((pixels.high - pixels.low) / np.iinfo(samples.dtype).max)
     values: Tensor = np.multiply(samples, step, dtype=np.float32)
@@ -74,7 +74,7 @@ def to_numbers(samples: Samples, pixels: Pixels) -> Tensor:
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def to_block(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool) -> Samples:
+def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool) -> Samples:
     """(C, H, W) as samples (H, W, 1 or 3), clipped to the range and rounded; a view of planes, not contiguous."""
     if grey and planes.shape[0] == 3:
         planes = np.tensordot(LUMA, planes, axes=1)[None]

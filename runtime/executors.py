@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from upconv.runtime.memory import give_back
+from upconv.runtime.memory import release_free_memory
 from upconv.runtime.session import Model, Tensor
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 
 
 class Executor(Protocol):
@@ -20,7 +20,7 @@ class Executor(Protocol):
     def batch(self) -> int:
         """Largest number of tiles in a batch."""
 
-    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+    def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
         """(N, C, h, w) in, (N, C, scale*h, scale*w) out; gives up with `Cancelled` soon after `stop` is said.
 
         Raises `OutOfMemoryError` where a smaller tensor could succeed, and `ModelError` otherwise.
@@ -46,7 +46,7 @@ class LocalExecutor:
         self.slots = slots
         self.batch = batch
 
-    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+    def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
         """Compute on the calling thread."""
         result = self._model.run(tensor, stop)
         self._shapes.add(tensor.shape)
@@ -58,7 +58,7 @@ class LocalExecutor:
         """Shrink the session's memory, and the process's."""
         self._shapes = set()
         self._model.release()
-        give_back()
+        release_free_memory()
 
     def close(self) -> None:
         """Nothing: the model is the caller's."""

@@ -38,7 +38,7 @@ def to_picture(source: Any) -> Picture:
     raise ParameterError(f"expected a path, bytes, a numpy array or a PIL image, not {type(source).__name__}")
 
 
-def like(source: Any, picture: Picture) -> Any:
+def convert_like(source: Any, picture: Picture) -> Any:
     """Return `picture` in the form of `source`; a path gives a `Picture`."""
     if isinstance(source, np.ndarray):
         return picture.samples if source.ndim == 3 else picture.samples[..., 0]

@@ -20,7 +20,7 @@ _NOT_GLIBC = (AttributeError, OSError, TypeError)
 """What asking another C library for glibc's functions raises; on Windows, a library must be named."""
 
 
-def trim_often() -> None:
+def lower_trim_threshold() -> None:
     """Let glibc return the free end of each thread's heap as soon as it is a megabyte; nothing where there is no glibc.
 
     By itself it raises that to twice the largest block that was ever freed, 64 MiB at most, and `malloc_trim` spares those
@@ -37,7 +37,7 @@ def trim_often() -> None:
         library.mallopt(_MMAP_THRESHOLD, 32 * 2**20)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Let the C library return what was freed, which it keeps for each thread otherwise; only glibc has to be asked."""
     with suppress(*_NOT_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)

@@ -15,7 +15,7 @@ from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import Picture
 from upconv.runtime.schedule import OnTile
-from upconv.runtime.tiling import Plan
+from upconv.runtime.tiling import TilingPlan
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Passes:
     """Height of the picture in pixels."""
     output_size: tuple[int, int]
     """Width and height of the result in pixels."""
-    plans: tuple[Plan, ...]
+    plans: tuple[TilingPlan, ...]
     """The tiles of each pass, for one layer. Empty if the result is as large as the picture."""
     layers: int = 1
     """How often each pass is computed: once for the colour, and once more for opacity that has a shape."""
@@ -50,7 +50,7 @@ class Passes:
 
 
 def plan_passes(
-    plan: Callable[[int, int], Plan], native_scale: int, width: int, height: int, options: UpscaleOptions, layers: int = 1
+    plan: Callable[[int, int], TilingPlan], native_scale: int, width: int, height: int, options: UpscaleOptions, layers: int = 1
 ) -> Passes:
     """Return the passes of a picture of `width` x `height` pixels.
 
@@ -59,7 +59,7 @@ def plan_passes(
     """
     across, down = options.output_size(width, height, native_scale)
     _check_pixels(across, down, options, "the result")
-    plans: list[Plan] = []
+    plans: list[TilingPlan] = []
     w, h = width, height
     while w < across or h < down:
         _check_pixels(w * native_scale, h * native_scale, options, f"on the way to {across}x{down} the picture")
@@ -93,7 +93,7 @@ class TileCount:
             self._on_tile(done, self.total)
 
 
-def _output_px(plan: Plan) -> int:
+def _output_px(plan: TilingPlan) -> int:
     return plan.width * plan.scale * plan.height * plan.scale
 
 

@@ -14,7 +14,7 @@ from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers
 from upconv.runtime.picture import Picture
 from upconv.runtime.schedule import OnTile, Priority
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 
 
 class PictureUpscaler(Protocol):
@@ -29,7 +29,7 @@ class PictureUpscaler(Protocol):
         options: UpscaleOptions = DEFAULTS,
         on_tile: OnTile | None = None,
         *,
-        stop: Stop | None = None,
+        stop: Cancellation | None = None,
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
@@ -73,7 +73,7 @@ def process(
     upscaler: PictureUpscaler,
     options: UpscaleOptions = DEFAULTS,
     *,
-    stop: Stop | None = None,
+    stop: Cancellation | None = None,
     on_tile: OnTile | None = None,
     priority: Priority = Priority.NORMAL,
     deadline: float = float("inf"),
@@ -87,7 +87,7 @@ def process(
     `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `stop` is said, and what
     `Upscaler.run` raises.
     """
-    clock, stop = _Clock(), stop or Stop()
+    clock, stop = _Clock(), stop or Cancellation()
     source = codecs.sniff(data) or ""
     name = result_format(source, options)
     codecs.check_options(name, options.quality, options.lossless)

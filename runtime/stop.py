@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from upconv.runtime.errors import Cancelled
 
 
-class Stop:
+class Cancellation:
     """Says, once, that a result is no longer wanted; safe from any thread."""
 
     def __init__(self) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.runtime import forms, resampling
-from upconv.runtime.alpha import bled
+from upconv.runtime.alpha import bleed_color
 from upconv.runtime.contract import HaloDeviation
-from upconv.runtime.conversion import conversion
+from upconv.runtime.conversion import tiled_picture
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
@@ -24,8 +24,8 @@ from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.processing import process
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.session import Model, open_model
-from upconv.runtime.stop import Stop
-from upconv.runtime.tiling import Plan
+from upconv.runtime.stop import Cancellation
+from upconv.runtime.tiling import TilingPlan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,7 +79,7 @@ class Upscaler:
         The bytes of an image file give those of a file of the same format (PNG where it cannot be written), an array
         (H, W, C) or (H, W) of uint8 or uint16 an array, a PIL image a PIL image, and a path or a `Picture` a `Picture`.
         """
-        return self._upscale(source, UpscaleOptions(scale, width, height), Stop())
+        return self._upscale(source, UpscaleOptions(scale, width, height), Cancellation())
 
     @overload
     async def upscale_async(
@@ -94,17 +94,17 @@ class Upscaler:
         self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None
     ) -> Any:
         """The same for asyncio: the event loop goes on meanwhile, and cancelling the task frees the workers at once."""
-        stop = Stop()
+        stop = Cancellation()
         try:
             return await asyncio.to_thread(self._upscale, source, UpscaleOptions(scale, width, height), stop)
         except asyncio.CancelledError:
             stop.say()
             raise
 
-    def _upscale(self, source: Any, options: UpscaleOptions, stop: Stop) -> Any:
+    def _upscale(self, source: Any, options: UpscaleOptions, stop: Cancellation) -> Any:
         if isinstance(source, bytes | bytearray | memoryview):
             return process(bytes(source), self, options, stop=stop).data
-        return forms.like(source, self.run(forms.to_picture(source), options, stop=stop))
+        return forms.convert_like(source, self.run(forms.to_picture(source), options, stop=stop))
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
         """Return the passes and tiles that a picture of `width` x `height` pixels takes, in `layers` layers.
@@ -120,7 +120,7 @@ class Upscaler:
         options: UpscaleOptions = DEFAULTS,
         on_tile: OnTile | None = None,
         *,
-        stop: Stop | None = None,
+        stop: Cancellation | None = None,
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
@@ -134,8 +134,8 @@ class Upscaler:
         `OutputError` if the disk has no room for a large picture, and what `passes` raises.
         """
         passes = self.passes(picture.width, picture.height, options, count_layers(picture))
-        turn = _Turn(TileCount(passes.tiles, on_tile), stop or Stop(), priority, deadline)
-        samples = self._layer(bled(picture), picture.color.shape[2], passes, turn)
+        turn = _Turn(TileCount(passes.tiles, on_tile), stop or Cancellation(), priority, deadline)
+        samples = self._layer(bleed_color(picture), picture.color.shape[2], passes, turn)
         if picture.alpha is not None:
             samples = resampling.joined(samples, self._opacity(picture.alpha, passes, turn))
         width, height = passes.output_size
@@ -158,10 +158,10 @@ class Upscaler:
         width, height = passes.output_size
         return np.full((height, width, 1), alpha[0, 0, 0], alpha.dtype)
 
-    def _enlarge(self, color: Samples, channels: int, plan: Plan, turn: _Turn) -> Samples:
+    def _enlarge(self, color: Samples, channels: int, plan: TilingPlan, turn: _Turn) -> Samples:
         size = plan.width * self.scale, plan.height * self.scale
         chroma = resampling.resize(color, *size, "cubic", channels) if self._luma_only and channels == 3 else None
-        work = conversion(color, channels, plan, self.model.contract, chroma)
+        work = tiled_picture(color, channels, plan, self.model.contract, chroma)
         future = self.engine.submit(work, turn.on_tile, priority=turn.priority, deadline=turn.deadline)
         try:
             with turn.stop.telling(future.cancel):
@@ -188,7 +188,7 @@ class _Turn:
     """How one picture waits for its tiles."""
 
     on_tile: OnTile
-    stop: Stop
+    stop: Cancellation
     priority: Priority
     deadline: float
 

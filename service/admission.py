@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from upconv.service.errors import DeadlineError, FullError, TooLongError
+from upconv.service.errors import DeadlineError, AdmissionFullError, TooLongError
 
 _HALF_S = 10
 """Seconds of work after which a measurement of the throughput counts half."""
@@ -72,14 +72,14 @@ class Admission:
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """Give a ticket for one picture; raises `FullError` if all are taken or the predicted wait is too long."""
+        """Give a ticket for one picture; raises `AdmissionFullError` if all are taken or the predicted wait is too long."""
         self.check()
         with self.reading() as ticket:
             ticket.come_in()
             yield ticket
 
     def check(self) -> None:
-        """Raise `FullError` where no picture may come in now."""
+        """Raise `AdmissionFullError` where no picture may come in now."""
         if self.pictures >= self._max_pictures:
             raise self.full(f"{self.pictures} pictures are in work or waiting")
         if self.wait_s > self._max_wait_s:
@@ -96,14 +96,14 @@ class Admission:
         one = self.wait_s / max(self.pictures, 1)
         return max(1, min(_LONGEST_S, math.ceil(max(self.wait_s - self._max_wait_s, one))))
 
-    def full(self, why: str) -> FullError:
+    def full(self, why: str) -> AdmissionFullError:
         """The error that says when to come back."""
-        return FullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
+        return AdmissionFullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
 
     def expect(self, cost_s: float, limit_s: float) -> None:
         """Count the predicted cost of a picture that has come in.
 
-        Raises `TooLongError` for one that alone would take longer than `limit_s`, `FullError` for one that would be done too late
+        Raises `TooLongError` for one that alone would take longer than `limit_s`, `AdmissionFullError` for one that would be done too late
         behind the others, and `DeadlineError` where no time is left.
         """
         if limit_s <= 0:
@@ -128,7 +128,7 @@ class Admission:
         self._throughput.advance(cost_s)
 
     def hold(self, bytes: int) -> None:
-        """Count further bytes; raises `FullError` where they are too many."""
+        """Count further bytes; raises `AdmissionFullError` where they are too many."""
         if self.bytes + bytes > self._max_bytes:
             raise self.full(f"{self.bytes} bytes of pictures are in work or waiting")
         self.bytes += bytes
@@ -153,7 +153,7 @@ class Ticket:
         self._admission.pictures += 1
 
     def hold(self, bytes: int) -> None:
-        """Count `bytes` in all; raises `FullError` where there is no room for them."""
+        """Count `bytes` in all; raises `AdmissionFullError` where there is no room for them."""
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes

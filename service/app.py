@@ -19,13 +19,13 @@ from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.jobs.folder import opened
 from upconv.service.jobs.runner import JobRunner
-from upconv.service.keys import Keys
+from upconv.service.keys import ApiKeys
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
 from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 _GLANCES = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -56,10 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _add_middleware(app: FastAPI, state: State) -> None:
+def _add_middleware(app: FastAPI, state: ServiceState) -> None:
     """The last that is added comes first."""
     settings = state.settings
-    app.add_middleware(Access, keys=Keys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
+    app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -71,9 +71,9 @@ def _add_middleware(app: FastAPI, state: State) -> None:
     app.add_middleware(RequestLog, log=state.log, metrics=state.metrics)
 
 
-def _state(settings: Settings) -> State:
+def _state(settings: Settings) -> ServiceState:
     throughput = Throughput(settings.workers or available_cores())
-    state = State(
+    state = ServiceState(
         settings,
         Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, throughput),
         MemoryBudget(settings.max_memory_bytes),
@@ -86,7 +86,7 @@ def _state(settings: Settings) -> State:
     return state
 
 
-def _show_gauges(state: State) -> None:
+def _show_gauges(state: ServiceState) -> None:
     admission, memory, show = state.admission, state.memory, state.metrics.show
     show("upconv_pictures_in_work", "Pictures that have a worker thread", lambda: state.threads.borrowed_tokens)
     show("upconv_pictures_admitted", "Pictures in work or waiting", lambda: admission.pictures)
@@ -100,7 +100,7 @@ def _show_gauges(state: State) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    state: State = app.state.upconv
+    state: ServiceState = app.state.upconv
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(opened(state.settings.jobs_dir))
         if not folder.lasting:
@@ -114,7 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.runner.run)
-            tasks.start_soon(heap.give_back, lambda: state.metrics.pictures)
+            tasks.start_soon(heap.release_when_idle, lambda: state.metrics.pictures)
             if state.settings.watch:
                 tasks.start_soon(reloading.watch, state)
             try:
@@ -124,7 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 tasks.cancel_scope.cancel()
 
 
-async def _close(state: State) -> None:
+async def _close(state: ServiceState) -> None:
     registry, state.registry, state.runner = state.registry, None, None
     with anyio.CancelScope(shield=True):
         if registry is not None:

@@ -22,7 +22,7 @@ _IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metad
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedResult:
     """A result as it was sent."""
 
     data: bytes
@@ -65,18 +65,18 @@ class Cache:
         """What is kept."""
         return self._bytes
 
-    def get(self, etag: str) -> Kept | None:
+    def get(self, etag: str) -> CachedResult | None:
         """The result, or none; a damaged file counts as none."""
         path = self._path(etag)
         try:
             whole = path.read_bytes()
             os.utime(path)
             length = _HEAD + int.from_bytes(whole[:_HEAD], "little")
-            return Kept(whole[length:], json.loads(whole[_HEAD:length]))
+            return CachedResult(whole[length:], json.loads(whole[_HEAD:length]))
         except (OSError, ValueError):
             return None
 
-    def put(self, etag: str, kept: Kept) -> None:
+    def put(self, etag: str, kept: CachedResult) -> None:
         """Keep a result; where the disk does not take it, it is not kept."""
         head = json.dumps(kept.headers).encode()
         size = _HEAD + len(head) + len(kept.data)

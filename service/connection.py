@@ -13,14 +13,14 @@ from anyio import to_thread
 from fastapi import Request
 
 from upconv.runtime.errors import Cancelled
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.service.errors import ClientGoneError, DeadlineError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Turn:
+class WorkSlot:
     """When and where work is done."""
 
     threads: anyio.CapacityLimiter
@@ -30,11 +30,11 @@ class Turn:
     """Event loop's time at which the answer is no longer wanted."""
 
 
-async def run_while_connected(request: Request, work: Callable[[Stop], T], turn: Turn) -> T:
+async def run_while_connected(request: Request, work: Callable[[Cancellation], T], turn: WorkSlot) -> T:
     """What `work` returns, computed in a thread; the request's body must have been read.
 
     When the client closes the connection, or the time is over, work that waits for its turn is dropped and running
-    work is told by its `Stop`; that raises `ClientGoneError` or `DeadlineError`. It is told as well when the task is cancelled.
+    work is told by its `Cancellation`; that raises `ClientGoneError` or `DeadlineError`. It is told as well when the task is cancelled.
     """
     called_off = _CalledOff()
     with anyio.CancelScope() as scope:
@@ -54,7 +54,7 @@ async def run_while_connected(request: Request, work: Callable[[Stop], T], turn:
 
 class _CalledOff:
     def __init__(self) -> None:
-        self.stop = Stop()
+        self.stop = Cancellation()
         self.error: Exception = ClientGoneError("the client closed the connection")
 
 

@@ -7,10 +7,10 @@ from anyio import to_thread
 
 from upconv.service import loading
 from upconv.service.registry import FileSignature
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 
-async def replace_models(state: State) -> loading.Changes:
+async def replace_models(state: ServiceState) -> loading.Changes:
     """Load what is new; requests that run finish on what they began with."""
     async with state.reloading:
         old = state.models
@@ -24,7 +24,7 @@ async def replace_models(state: State) -> loading.Changes:
     return changes
 
 
-async def watch(state: State) -> None:
+async def watch(state: ServiceState) -> None:
     """Reload whenever a model file has changed and then rested for one look; until cancelled."""
     seen = loaded = await to_thread.run_sync(_signatures, state)
     while True:
@@ -36,5 +36,5 @@ async def watch(state: State) -> None:
         seen = now
 
 
-def _signatures(state: State) -> dict[str, FileSignature | None]:
+def _signatures(state: ServiceState) -> dict[str, FileSignature | None]:
     return {str(path): loading.signature(path) for path in loading.files(state.settings)}

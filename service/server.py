@@ -19,7 +19,7 @@ from upconv.service import tracing
 from upconv.service.app import create_app
 from upconv.service.log import LogHandler, new_log
 from upconv.service.settings import Settings
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 _CONNECTIONS = 1024
 _HEADER_BYTES = 32 * 1024
@@ -102,7 +102,7 @@ async def _run(server: _Server, app: FastAPI, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, state: State) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
         super().__init__(config)
         self._state = state
 

@@ -20,7 +20,7 @@ from upconv.service.settings import Settings
 
 
 @dataclass
-class State:
+class ServiceState:
     """Everything that requests share."""
 
     settings: Settings

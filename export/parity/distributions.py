@@ -19,7 +19,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Case:
+class TrialInput:
     """One input, or one set of them where the model takes several."""
 
     distribution: str
@@ -34,7 +34,7 @@ class Case:
         return f"{self.distribution} {'x'.join(map(str, self.shape))}"
 
 
-def cases(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[Case]:
+def trial_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[TrialInput]:
     """Noise in every size, and every other distribution in the first size and the last.
 
     `example` gives the types, and the bounds of integers; floating-point inputs lie within `pixels`.
@@ -43,7 +43,7 @@ def cases(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) ->
     ends = list(dict.fromkeys([shapes[0], shapes[-1]])) if shapes else []
     wanted = [("uniform", s) for s in shapes] + [(name, s) for name in DISTRIBUTIONS if name != "uniform" for s in ends]
     return [
-        Case(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
+        TrialInput(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
         for name, chosen in wanted
     ]
 

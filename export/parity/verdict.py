@@ -70,10 +70,10 @@ def judge(
         got.append(backend.run(arrays))
         if problem(expected, got[-1], arrays) is not None:
             break
-    return weigh(exact, rounded, got, backend, inputs, factor)
+    return compare_outputs(exact, rounded, got, backend, inputs, factor)
 
 
-def weigh(
+def compare_outputs(
     exact: list[Outputs],
     rounded: list[Outputs],
     got: list[Outputs],

@@ -17,7 +17,7 @@ import onnx
 
 from upconv.export.parity import OnnxruntimeBackend
 from upconv.export.parity.backends import Array
-from upconv.export.precision.samples import Samples
+from upconv.export.precision.samples import CalibrationSamples
 from upconv.runtime.contract import Quality
 
 LOSS_DB = 0.1
@@ -28,10 +28,10 @@ PSNR_DB = 40.0
 
 
 @dataclass(frozen=True)
-class Gate:
+class QualityGate:
     """Samples and what the exact model makes of them."""
 
-    samples: Samples
+    samples: CalibrationSamples
     exact: tuple[Array, ...]
     """First outputs."""
     span: float
@@ -41,7 +41,7 @@ class Gate:
     """What is asked for where there is no truth."""
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, samples: Samples, span: float | None = None, limit_db: float = LOSS_DB) -> Gate:
+    def of(cls, model: onnx.ModelProto, samples: CalibrationSamples, span: float | None = None, limit_db: float = LOSS_DB) -> QualityGate:
         """A gate for what is made of `model`; without a `span`, that of its own outputs."""
         backend = OnnxruntimeBackend(model)
         exact = tuple(backend.run(arrays)[0] for arrays in samples.inputs)

@@ -27,7 +27,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
 
 
 @dataclass(frozen=True)
-class Samples:
+class CalibrationSamples:
     """Inputs, and what should come out where that is known."""
 
     inputs: tuple[tuple[Array, ...], ...]
@@ -36,7 +36,7 @@ class Samples:
     """The output that each would ideally give."""
 
 
-def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> Samples:
+def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> CalibrationSamples:
     """The pictures in a folder, or the project's own, for a model that enlarges pictures; arrays for any other.
 
     A model that takes features or latents is calibrated on `.npy` files, or on `.npz` files that hold an array for each
@@ -47,7 +47,7 @@ def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> Sam
         raise ParameterError(f"there is no folder {where} to calibrate on")
     arrays = sorted((*where.glob("*.np[yz]"),))[:MOST]
     if arrays:
-        return Samples(tuple(_loaded(path, inputs) for path in arrays))
+        return CalibrationSamples(tuple(_loaded(path, inputs) for path in arrays))
     if contract.task != "upscale":
         raise ParameterError(f"{contract.name} takes no pictures; give a folder of .npy or .npz inputs with --calibrate")
     pictures = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES)[:MOST]
@@ -56,7 +56,7 @@ def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> Sam
     return of_pictures((read(path).samples for path in pictures), contract)
 
 
-def of_pictures(pictures: Iterable[Array], contract: Contract) -> Samples:
+def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSamples:
     """Pictures (H, W, C) of 8 or 16 bits, reduced by the model's scale with a bicubic filter, as inputs; themselves as truths."""
     assert contract.input is not None and contract.output is not None
     assert contract.height is not None and contract.width is not None
@@ -74,7 +74,7 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> Samples:
         truths.append(_planes(truth, contract.output))
     if not inputs:
         raise ParameterError(f"every picture is smaller than what {contract.name} takes, times {contract.scale}")
-    return Samples(tuple(inputs), tuple(truths))
+    return CalibrationSamples(tuple(inputs), tuple(truths))
 
 
 def _planes(samples: Array, pixels: Pixels) -> Array:

@@ -26,7 +26,7 @@ HEAVY = 4_000_000
 """Weights from which on half that side is enough: each size that is tried costs seconds."""
 
 
-class Called(nn.Module):
+class RecognisedNetwork(nn.Module):
     """A recognised network, called the way its architecture is: some put out more than the picture."""
 
     def __init__(self, found: Any) -> None:
@@ -57,7 +57,7 @@ def from_checkpoint(
     """
     found = _recognised(path)
     sizes = found.size_requirements
-    network = Called(found)
+    network = RecognisedNetwork(found)
     heavy = sum(weight.numel() for weight in network.parameters()) >= HEAVY
     side = -(-max(EXAMPLE_PX // 2 if heavy else EXAMPLE_PX, sizes.minimum) // sizes.multiple_of) * sizes.multiple_of
     return from_module(

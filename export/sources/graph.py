@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 
 from upconv.export.capture import anonymous
 from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.onnx_file import contract_in, read_graph
 from upconv.export.sources.source import Source
 from upconv.runtime.contract import Halo, Pixels
@@ -37,7 +37,7 @@ class OnnxGraph:
         """onnxruntime, which is the faster of the two."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph itself, free of names of where it was made; its axes are free where they were."""
         return anonymous(self.model)
 

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_map
 
 from upconv.export.capture import capture
 from upconv.export.parity.backends import Array, Precision, TorchBackend
-from upconv.export.sizes import Axis, Shape
+from upconv.export.sizes import InputAxis, Shape
 from upconv.export.sources.channels_first import channels_first
 from upconv.export.sources.module import refuse_non_finite
 from upconv.export.sources.source import Source
@@ -82,7 +82,7 @@ class KerasModel:
         """The model itself."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph of the model, rebuilt with channels in front where its layers allow that."""
         turned = channels_first(self.model) if self.channels_last else None
         module = ChannelsInFront(self.model, self.channels_last) if turned is None else ChannelsInFront(turned, False)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from upconv.export.capture import capture
 from upconv.export.parity.backends import Array, Precision, TorchBackend
-from upconv.export.sizes import Axis, Shape
+from upconv.export.sizes import InputAxis, Shape
 from upconv.export.sources.shapes import ShapeBackend
 from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
@@ -34,7 +34,7 @@ class TorchModule:
         """The module without its values."""
         return ShapeBackend(self.module)
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph that torch's exporter makes of the module."""
         return capture(self.module, name, example, axes, opset)
 

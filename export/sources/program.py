@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from upconv.export.capture import capture_program
 from upconv.export.parity.backends import Array, Precision
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.module import refuse_non_finite
 from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
@@ -60,7 +60,7 @@ class TracedProgram:
         """The program, whose guards refuse what it was not traced for."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph that torch's exporter makes of the program, with the program's own dynamic axes."""
         return capture_program(self.program, name, opset)
 

@@ -1,8 +1,8 @@
 """Many pictures: found in folders, enlarged side by side, and not done twice."""
 
-from upconv.runtime.folders.jobs import Found, Job, find
+from upconv.runtime.folders.jobs import FolderListing, FileTask, find_tasks
 from upconv.runtime.folders.journal import Journal
-from upconv.runtime.folders.run import run
-from upconv.runtime.folders.work import Outcome
+from upconv.runtime.folders.run import process_folder
+from upconv.runtime.folders.work import FileResult
 
-__all__ = ["Found", "Job", "Journal", "Outcome", "find", "run"]
+__all__ = ["FolderListing", "FileTask", "Journal", "FileResult", "find_tasks", "process_folder"]

@@ -20,7 +20,7 @@ _OTHER_PICTURES = (
 
 
 @dataclass(frozen=True)
-class Job:
+class FileTask:
     """One picture's way."""
 
     source: Path
@@ -28,17 +28,17 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderListing:
     """What is to be done."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[FileTask, ...]
     ignored: Counter[str]
     """How many pictures of other formats lie in the folders, by suffix."""
     closed: tuple[str, ...] = ()
     """Folders that cannot be looked into, a sentence each."""
 
 
-def find(inputs: list[Path], output: Path, *, format: str | None = None, frames: bool = False) -> Found:
+def find_tasks(inputs: list[Path], output: Path, *, format: str | None = None, frames: bool = False) -> FolderListing:
     """The pictures among `inputs`, files and folders, and their places in the folder `output`.
 
     Folders are searched to their depth, but hidden files and `output` itself are passed over. A result has its
@@ -53,15 +53,15 @@ def find(inputs: list[Path], output: Path, *, format: str | None = None, frames:
             names += [(file, file.relative_to(path)) for file in _pictures(path, output, ignored, closed)]
         else:
             names.append((path, Path(path.name)))
-    jobs = tuple(Job(source, output / name) for source, name in _apart(names, format, frames))
+    jobs = tuple(FileTask(source, output / name) for source, name in _apart(names, format, frames))
     if not jobs:
         others = f", only {_listed(ignored)}" if ignored else f"; {closed[0]}" if closed else ""
         raise ParameterError(f"there are no pictures in {', '.join(map(str, inputs))}{others}")
-    check(jobs)
-    return Found(jobs, ignored, tuple(closed))
+    check_tasks(jobs)
+    return FolderListing(jobs, ignored, tuple(closed))
 
 
-def check(jobs: tuple[Job, ...]) -> None:
+def check_tasks(jobs: tuple[FileTask, ...]) -> None:
     """Raise `ParameterError` where an input would be overwritten, or one result by another."""
     sources = {job.source.resolve() for job in jobs}
     seen: dict[Path, Path] = {}

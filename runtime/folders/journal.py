@@ -15,8 +15,8 @@ from typing import Any
 
 from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
-from upconv.runtime.folders.jobs import Job
-from upconv.runtime.folders.work import Outcome
+from upconv.runtime.folders.jobs import FileTask
+from upconv.runtime.folders.work import FileResult
 from upconv.runtime.options import UpscaleOptions
 
 NAME = ".upconv.jsonl"
@@ -34,27 +34,27 @@ class Journal:
         self._entries = _entries(self._path)
         self._lock = threading.Lock()
 
-    def done(self, job: Job) -> Outcome | None:
+    def done(self, job: FileTask) -> FileResult | None:
         """What came of the picture before, where it, the model, the options and the result are still the same."""
         entry = self._entries.get(self._key(job), {})
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
             if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._of(job):
                 before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
-                return Outcome(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
+                return FileResult(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
         return None
 
-    def is_foreign(self, job: Job) -> bool:
+    def is_foreign(self, job: FileTask) -> bool:
         """Whether something is in the result's place that no run of upconv has put there."""
         return job.destination.exists() and self._key(job) not in self._entries
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: FileTask) -> None:
         """Note that the result's place is ours; raises `OutputError` where the folder cannot be written."""
         try:
             self._write({"output": self._key(job), "of": self._of(job)})
         except FileNotFoundError as error:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: FileResult) -> None:
         """Note that a picture is done."""
         job = outcome.job
         result = {
@@ -65,10 +65,10 @@ class Journal:
         }
         self._write(self._entries[self._key(job)] | result)  # the picture as it was when it was begun
 
-    def _key(self, job: Job) -> str:
+    def _key(self, job: FileTask) -> str:
         return job.destination.relative_to(self._folder).as_posix()
 
-    def _of(self, job: Job) -> list[Any]:
+    def _of(self, job: FileTask) -> list[Any]:
         state = job.source.stat()
         return [state.st_size, state.st_mtime_ns, self._request]
 

@@ -11,10 +11,10 @@ from upconv.runtime import codecs
 from upconv.runtime.codecs.files import output_error
 from upconv.runtime.codecs.formats import SUFFIXES
 from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError, first_line
-from upconv.runtime.folders.jobs import Job
+from upconv.runtime.folders.jobs import FileTask
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.processing import process
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.runtime.upscaler import Upscaler
 
 Status = Literal["done", "skipped", "failed", "left"]
@@ -22,10 +22,10 @@ Size = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FileResult:
     """What became of a picture."""
 
-    job: Job
+    job: FileTask
     status: Status
     before: Size | None = None
     """Width and height."""
@@ -39,7 +39,7 @@ class Outcome:
     """Whether no other result could be written either."""
 
 
-def carry_out(job: Job, upscaler: Upscaler, options: UpscaleOptions, stop: Stop) -> Outcome:
+def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, stop: Cancellation) -> FileResult:
     """Read, enlarge and write; whatever is wrong with the picture or its place is in the outcome.
 
     Raises `Cancelled` soon after `stop` is said.
@@ -50,23 +50,23 @@ def carry_out(job: Job, upscaler: Upscaler, options: UpscaleOptions, stop: Stop)
     except Cancelled:
         raise
     except UpconvError as error:
-        return Outcome(job, "failed", error=_naming(job, str(error)), fatal=isinstance(error, DiskFullError))
+        return FileResult(job, "failed", error=_naming(job, str(error)), fatal=isinstance(error, DiskFullError))
     except Exception as error:  # memory that ran out, or a mistake of ours: it ends this picture and not the rest
-        return Outcome(job, "failed", error=f"{job.source} cannot be enlarged: {first_line(error)}")
+        return FileResult(job, "failed", error=f"{job.source} cannot be enlarged: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
-def _carry_out(job: Job, upscaler: Upscaler, options: UpscaleOptions, stop: Stop) -> Outcome:
+def _carry_out(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, stop: Cancellation) -> FileResult:
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
     data = codecs.read_bytes(job.source, options.max_pixels)
     result = process(data, upscaler, replace(options, format=name), stop=stop)
     stop.check()
     _place(job.destination, result.data)
     conversions = (*_misnamed(job.source, codecs.sniff(data), name), *result.conversions)
-    return Outcome(job, "done", result.input_size, result.output_size, conversions=conversions)
+    return FileResult(job, "done", result.input_size, result.output_size, conversions=conversions)
 
 
-def _naming(job: Job, sentence: str) -> str:
+def _naming(job: FileTask, sentence: str) -> str:
     named = any(str(path) in sentence for path in (job.source, job.destination))
     return sentence if named else f"{job.source}: {sentence}"
 

@@ -3,6 +3,6 @@
 from upconv.runtime.options import UpscaleOptions
 from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled
 from upconv.service.client.clients import AsyncClient, Client
-from upconv.service.client.flows import Patience
+from upconv.service.client.flows import RetryPolicy
 
-__all__ = ["AsyncClient", "Client", "JobInfo", "ModelInfo", "Patience", "ServiceError", "UpscaleOptions", "Upscaled"]
+__all__ = ["AsyncClient", "Client", "JobInfo", "ModelInfo", "RetryPolicy", "ServiceError", "UpscaleOptions", "Upscaled"]

@@ -13,11 +13,11 @@ import httpx
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.service.client import flows
 from upconv.service.client.answers import JobInfo, ModelInfo, Upscaled
-from upconv.service.client.flows import Flow, Patience, PictureRequest, Step
+from upconv.service.client.flows import Flow, RetryPolicy, PictureRequest, Step
 
 T = TypeVar("T")
 
-_PATIENCE = Patience()
+_PATIENCE = RetryPolicy()
 
 
 def _options(url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
@@ -29,7 +29,7 @@ class Client:
     """Blocking; threads may share it. Every call raises `ServiceError` for what the service refuses."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, patience: Patience = _PATIENCE, timeout_s: float = 130.0, **options: Any
+        self, url: str, api_key: str | None = None, *, patience: RetryPolicy = _PATIENCE, timeout_s: float = 130.0, **options: Any
     ) -> None:
         """`options` go to `httpx.Client`."""
         self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
@@ -101,7 +101,7 @@ class AsyncClient:
     """For asyncio. Every call raises `ServiceError` for what the service refuses."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, patience: Patience = _PATIENCE, timeout_s: float = 130.0, **options: Any
+        self, url: str, api_key: str | None = None, *, patience: RetryPolicy = _PATIENCE, timeout_s: float = 130.0, **options: Any
     ) -> None:
         """`options` go to `httpx.AsyncClient`."""
         self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)

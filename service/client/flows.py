@@ -31,7 +31,7 @@ _LOCAL = {"frames", "max_pixels", "max_output_pixels"}
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to try again where the service says later, or cannot be reached."""
 
     attempts: int = 5
@@ -79,25 +79,25 @@ class PictureRequest:
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
 
-def upscale(build: Build, patience: Patience, request: PictureRequest) -> Flow[Upscaled]:
+def upscale(build: Build, patience: RetryPolicy, request: PictureRequest) -> Flow[Upscaled]:
     """Enlarge a picture while one waits."""
     sent = build("POST", "/v1/upscale", params=request.query, content=request.picture, headers=_BYTES)
     return Upscaled.of((yield from _sent(sent, patience)))
 
 
-def submit(build: Build, patience: Patience, request: PictureRequest, key: str | None) -> Flow[JobInfo]:
+def submit(build: Build, patience: RetryPolicy, request: PictureRequest, key: str | None) -> Flow[JobInfo]:
     """Hand a picture in; sent again by accident it is still one job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
     sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
     return JobInfo.of((yield from _sent(sent, patience)))
 
 
-def job(build: Build, patience: Patience, id: str) -> Flow[JobInfo]:
+def job(build: Build, patience: RetryPolicy, id: str) -> Flow[JobInfo]:
     """How far a job is."""
     return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
 
 
-def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
+def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
     """Wait for a job, and fetch its result; raises `ServiceError` where it failed."""
     while True:
         answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
@@ -112,7 +112,7 @@ def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[JobIn
     return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), patience)))
 
 
-def delete(build: Build, patience: Patience, id: str) -> Flow[None]:
+def delete(build: Build, patience: RetryPolicy, id: str) -> Flow[None]:
     """Delete a job; that there is none any more is fine too."""
     try:
         yield from _sent(build("DELETE", f"/v1/jobs/{id}"), patience)
@@ -121,7 +121,7 @@ def delete(build: Build, patience: Patience, id: str) -> Flow[None]:
             raise
 
 
-def models(build: Build, patience: Patience) -> Flow[list[ModelInfo]]:
+def models(build: Build, patience: RetryPolicy) -> Flow[list[ModelInfo]]:
     """What is loaded."""
     return ModelInfo.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
 
@@ -129,7 +129,7 @@ def models(build: Build, patience: Patience) -> Flow[list[ModelInfo]]:
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 
-def _sent(request: httpx.Request, patience: Patience) -> Flow[httpx.Response]:
+def _sent(request: httpx.Request, patience: RetryPolicy) -> Flow[httpx.Response]:
     """The answer, of an attempt that succeeded; every request here may be sent twice."""
     attempt = 0
     while True:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
-from upconv.runtime.engine import PlanesWork
+from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.service import body
 from upconv.service.cost import Cost, predict, together
 from upconv.service.errors import TensorError
@@ -87,7 +87,7 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
     return Prepared(request, inputs, names, together(costs), pictures, options)
 
 
-def infer(entry: ServedModel, prepared: Prepared, stop: Stop) -> InferenceResult:
+def infer(entry: ServedModel, prepared: Prepared, stop: Cancellation) -> InferenceResult:
     """Compute the outputs that are asked for; stops soon after `stop` is said.
 
     Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
@@ -109,7 +109,7 @@ def _pictures(given: InputTensor) -> tuple[bytes, ...]:
     return tuple(body.picture_in(data, "") for data in given.values)
 
 
-def _images(given: InputTensor, prepared: Prepared, upscaler: Upscaler, name: str, stop: Stop) -> InferenceResult:
+def _images(given: InputTensor, prepared: Prepared, upscaler: Upscaler, name: str, stop: Cancellation) -> InferenceResult:
     results = [process(picture, upscaler, prepared.options, stop=stop) for picture in prepared.pictures]
     outcome = InferenceResult([OutputTensor(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
@@ -138,7 +138,7 @@ def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, 
     return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
 
 
-def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, stop: Stop) -> InferenceResult:
+def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, stop: Cancellation) -> InferenceResult:
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
@@ -146,8 +146,8 @@ def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, stop:
     return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Stop) -> NDArray[np.float32]:
-    pictures = [PlanesWork(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
+def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Cancellation) -> NDArray[np.float32]:
+    pictures = [TiledArray(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
     with ExitStack() as stack:
         futures = []
         for picture in pictures:

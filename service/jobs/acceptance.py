@@ -12,7 +12,7 @@ from upconv.runtime import Upscaler
 from upconv.runtime.errors import first_line
 from upconv.runtime.processing import predict_passes
 from upconv.service import body
-from upconv.service.errors import FullError, KeyReusedError
+from upconv.service.errors import AdmissionFullError, KeyReusedError
 from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job
 from upconv.service.parameters import UpscaleQuery
@@ -38,7 +38,7 @@ class Acceptance:
 def accept(given: Acceptance, upscaler: Upscaler, folder: JobFolder, settings: Settings) -> Job:
     """The job, kept on the disk; or the one that was accepted with the same idempotency key before.
 
-    Raises `ImageError` and its children, `ParameterError`, `KeyReusedError`, and `FullError` where there is no room.
+    Raises `ImageError` and its children, `ParameterError`, `KeyReusedError`, and `AdmissionFullError` where there is no room.
     """
     picture = body.picture_in(given.data, given.content_type)
     job = _job(given, picture)
@@ -60,9 +60,9 @@ def _job(given: Acceptance, picture: bytes) -> Job:
 
 def _find_room(size: int, folder: JobFolder, settings: Settings) -> None:
     if (waiting := folder.store.waiting()) >= settings.max_jobs:
-        raise FullError(f"{waiting} jobs are waiting already; try again in {_RETRY_S} s", _RETRY_S)
+        raise AdmissionFullError(f"{waiting} jobs are waiting already; try again in {_RETRY_S} s", _RETRY_S)
     if folder.store.bytes() + size > settings.max_job_bytes or folder.free_bytes() < size + _LEAST_FREE_BYTES:
-        raise FullError(f"there is no room for further pictures; try again in {_RETRY_S} s", _RETRY_S)
+        raise AdmissionFullError(f"there is no room for further pictures; try again in {_RETRY_S} s", _RETRY_S)
 
 
 def _keep(job: Job, picture: bytes, folder: JobFolder) -> Job:
@@ -71,7 +71,7 @@ def _keep(job: Job, picture: bytes, folder: JobFolder) -> Job:
         kept = folder.store.add(job)
     except (OSError, sqlite3.OperationalError) as error:
         folder.remove(job.id)
-        raise FullError(f"the picture cannot be kept: {first_line(error)}; try again in {_RETRY_S} s", _RETRY_S) from error
+        raise AdmissionFullError(f"the picture cannot be kept: {first_line(error)}; try again in {_RETRY_S} s", _RETRY_S) from error
     if kept.id != job.id:
         folder.remove(job.id)
     return kept

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import anyio
 from anyio import to_thread
 
-from upconv.service.jobs.job import Job, told
+from upconv.service.jobs.job import Job, job_status
 from upconv.service.jobs.runner import JobRunner
 
 SCHEMA = {
@@ -53,4 +53,4 @@ async def stream(job: Job, runner: JobRunner, stopping: Callable[[], bool]) -> A
 
 async def _text(job: Job, runner: JobRunner) -> str:
     ahead = await to_thread.run_sync(runner.folder.store.ahead, job)
-    return told(job, runner.progress(job.id), ahead).model_dump_json()
+    return job_status(job, runner.progress(job.id), ahead).model_dump_json()

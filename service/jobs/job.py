@@ -78,7 +78,7 @@ class JobStatus(BaseModel):
     error: Problem | None = None
 
 
-def told(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
+def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
     """The job as clients see it."""
     return JobStatus(
         id=job.id,

@@ -16,9 +16,9 @@ from anyio import to_thread
 from upconv.runtime import Upscaler, process
 from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
 from upconv.runtime.schedule import Priority
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.service import problem
-from upconv.service.errors import UNEXPECTED, kind_of
+from upconv.service.errors import UNEXPECTED, problem_kind
 from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job, JobProgress
 from upconv.service.registry import Registry
@@ -34,7 +34,7 @@ _SWEEP_S = 30.0
 class _Running:
     """A job in work."""
 
-    stop: Stop = field(default_factory=Stop)
+    stop: Cancellation = field(default_factory=Cancellation)
     progress: JobProgress = field(default_factory=JobProgress)
 
 
@@ -158,7 +158,7 @@ class JobRunner:
         return replace(job, state="done", bytes_out=len(result.data), result=headers)
 
     def _failed(self, job: Job, error: Exception) -> Job:
-        kind = kind_of(error)
+        kind = problem_kind(error)
         if kind is UNEXPECTED or kind.status == UNEXPECTED.status:
             self._log.error("job", job=job.id, exc_info=error)
         known = isinstance(error, UpconvError) and kind.status != UNEXPECTED.status

@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 
-def _state(request: Request) -> State:
-    state: State = request.app.state.upconv
+def _state(request: Request) -> ServiceState:
+    state: ServiceState = request.app.state.upconv
     return state
 
 
-Shared = Annotated[State, Depends(_state)]
+Shared = Annotated[ServiceState, Depends(_state)]
 """The state of the app, as a parameter of a route."""
 
 

@@ -12,15 +12,15 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from upconv.runtime.errors import UpconvError
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.service import body
-from upconv.service.connection import Turn, run_while_connected
+from upconv.service.connection import WorkSlot, run_while_connected
 from upconv.service.inference_protocol import inference, reply, request
 from upconv.service.registry import ServedModel
 from upconv.service.response_headers import timing
 from upconv.service.sending import PictureResponse
 from upconv.service.settings import Limits
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _InferCall:
     limits: Limits
 
 
-async def answer(call: Request, entry: ServedModel, state: State, until: float) -> Response:
+async def answer(call: Request, entry: ServedModel, state: ServiceState, until: float) -> Response:
     """The answer to `POST …/infer`; raises what reading, admission and the model raise."""
     started = time.perf_counter()
     try:
@@ -45,7 +45,7 @@ async def answer(call: Request, entry: ServedModel, state: State, until: float) 
         raise
 
 
-async def _answer(call: Request, entry: ServedModel, state: State, until: float) -> Response:
+async def _answer(call: Request, entry: ServedModel, state: ServiceState, until: float) -> Response:
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
@@ -53,7 +53,7 @@ async def _answer(call: Request, entry: ServedModel, state: State, until: float)
         arrived = time.perf_counter()
         prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.glances)
         ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
-        turn = Turn(state.threads, state.memory.room(prepared.cost.bytes), until)
+        turn = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), until)
         work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""))
         outcome, written = await run_while_connected(call, work, turn)
         seconds = {"queue": max(0.0, time.perf_counter() - arrived - sum(outcome.seconds.values())), **outcome.seconds}
@@ -64,7 +64,7 @@ async def _answer(call: Request, entry: ServedModel, state: State, until: float)
         return PictureResponse(written.body, headers, stack.pop_all().close, state.settings.body_timeout_s)
 
 
-def _described(call: Request, data: bytes, state: State) -> _InferCall:
+def _described(call: Request, data: bytes, state: ServiceState) -> _InferCall:
     settings, headers = state.settings, call.headers
     return _InferCall(
         data,
@@ -82,7 +82,7 @@ def _prepare(call: _InferCall, entry: ServedModel) -> inference.Prepared:
 
 
 def _compute(
-    prepared: inference.Prepared, entry: ServedModel, accept: str, stop: Stop
+    prepared: inference.Prepared, entry: ServedModel, accept: str, stop: Cancellation
 ) -> tuple[inference.InferenceResult, reply.Reply]:
     outcome = inference.infer(entry, prepared, stop)
     computed = time.perf_counter()

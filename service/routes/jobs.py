@@ -13,11 +13,11 @@ from upconv.service.access import owner_of
 from upconv.service.errors import NotDoneError, UnknownJobError
 from upconv.service.jobs import events
 from upconv.service.jobs.acceptance import Acceptance, accept
-from upconv.service.jobs.job import Job, JobStatus, told
+from upconv.service.jobs.job import Job, JobStatus, job_status
 from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
 from upconv.service.routes.dependencies import Shared
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -125,6 +125,6 @@ async def delete(job: _Known, state: Shared) -> None:
     await state.jobs.delete(job.id)
 
 
-async def _told(job: Job, state: State) -> JobStatus:
+async def _told(job: Job, state: ServiceState) -> JobStatus:
     ahead = await to_thread.run_sync(state.jobs.folder.store.ahead, job)
-    return told(job, state.jobs.progress(job.id), ahead)
+    return job_status(job, state.jobs.progress(job.id), ahead)

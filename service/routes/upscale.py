@@ -14,11 +14,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from upconv.runtime import Processed, UpscaleOptions, Upscaler, process
 from upconv.runtime.processing import predict_passes
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.service import body, cache
 from upconv.service.admission import Ticket
-from upconv.service.cache import Kept
-from upconv.service.connection import Turn, run_while_connected
+from upconv.service.cache import CachedResult
+from upconv.service.connection import WorkSlot, run_while_connected
 from upconv.service.cost import Cost, predict
 from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
@@ -27,7 +27,7 @@ from upconv.service.response_headers import of_result, timing
 from upconv.service.routes.dependencies import Shared, Until
 from upconv.service.sending import PictureResponse
 from upconv.service.settings import Limits
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
 
@@ -89,20 +89,20 @@ def _foresee(
     return _Foreseen(picture, options, cost, cache.etag(options, picture, entry.model.sha256))
 
 
-async def _kept(etag: str, state: State) -> Kept | None:
+async def _kept(etag: str, state: ServiceState) -> CachedResult | None:
     if state.cache is None:
         return None
     kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.glances)
     state.metrics.looked_up(kept is not None)
-    return Kept(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
+    return CachedResult(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
 
 
-async def _compute(call: _UpscaleCall, state: State) -> Kept:
+async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     arrived = time.perf_counter()
     call.ticket.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
-    turn = Turn(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
+    turn = WorkSlot(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
 
-    def compute(stop: Stop) -> Processed:
+    def compute(stop: Cancellation) -> Processed:
         return process(call.seen.picture, call.upscaler, call.seen.options, stop=stop, on_tile=call.ticket.advance)
 
     result = await run_while_connected(call.request, compute, turn)
@@ -110,5 +110,5 @@ async def _compute(call: _UpscaleCall, state: State) -> Kept:
     state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
     headers = of_result(result, call.entry.model)
     if state.cache is not None:
-        await to_thread.run_sync(state.cache.put, call.seen.etag, Kept(result.data, headers), limiter=state.glances)
-    return Kept(result.data, {**headers, "Server-Timing": timing(seconds)})
+        await to_thread.run_sync(state.cache.put, call.seen.etag, CachedResult(result.data, headers), limiter=state.glances)
+    return CachedResult(result.data, {**headers, "Server-Timing": timing(seconds)})

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from upconv.export import halo as halos
 from upconv.export.capture import OPSET
 from upconv.export.parity import OnnxruntimeBackend
-from upconv.export.reference import attempt
+from upconv.export.reference import output_shapes
 from upconv.export.sizes import find_axes
 from upconv.export.sources import from_module
 from upconv.runtime.contract import Halo, NoHalo
@@ -42,7 +42,7 @@ def captured(module: nn.Module) -> onnx.ModelProto:
     torch.manual_seed(0)
     source = from_module(module, name="m", shape=(1, 3, 32, 32))
     backend = source.original.backend("float32")
-    axes = find_axes(lambda shapes: attempt(backend, source, shapes), source.shapes)
+    axes = find_axes(lambda shapes: output_shapes(backend, source, shapes), source.shapes)
     return source.original.capture("m", source.example, axes, OPSET)
 
 

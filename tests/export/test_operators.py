@@ -24,7 +24,7 @@ from upconv.export.parity.operators.cases import Branches
 from upconv.export.parity.operators.causes import cause
 from upconv.export.parity.operators.runtimes import SERVED
 from upconv.export.simplify import Simplify
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.tiling import described
 from upconv.runtime.contract import Contract, NoHalo, Provenance
 from upconv.runtime.errors import ExportError
@@ -52,7 +52,7 @@ class ToTwice(nn.Module):
 
 
 def captured(module: nn.Module, shape: tuple[int, ...] = (1, 2, 7, 10)) -> onnx.ModelProto:
-    axes = [Axis(index, None, free=True) for index in range(2, len(shape))]
+    axes = [InputAxis(index, None, free=True) for index in range(2, len(shape))]
     return capture(module, "layer", [np.zeros(shape, np.float32)], axes)
 
 

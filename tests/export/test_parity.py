@@ -9,7 +9,7 @@ from torch import nn
 
 from upconv.export.capture import capture
 from upconv.export.parity import OnnxruntimeBackend, TorchBackend, Verdict, judge
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.runtime.errors import ExportError
 
 
@@ -25,7 +25,7 @@ def graph(layers: nn.Module) -> onnx.ModelProto:
 
 
 def captured(module: nn.Module) -> onnx.ModelProto:
-    free = [Axis(index, None, free=True) for index in (2, 3)]
+    free = [InputAxis(index, None, free=True) for index in (2, 3)]
     return capture(module, "layers", [np.zeros((1, 3, 8, 8), np.float32)], free)
 
 

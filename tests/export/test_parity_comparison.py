@@ -20,8 +20,8 @@ from upconv.export.parity.backends import Array, Backend, ReferenceBackend
 from upconv.export.parity.bisection import Difference, in_runtime
 from upconv.export.parity.comparison import compare
 from upconv.export.parity.page import page
-from upconv.export.parity.runtimes import Runtime
-from upconv.export.parity.subject import Subject, from_file, from_source
+from upconv.export.parity.runtimes import ParityBackend
+from upconv.export.parity.subject import ParitySubject, from_file, from_source
 from upconv.runtime.errors import ContractError, ParameterError, SourceError
 
 Fault = Callable[[onnx.ModelProto], None]
@@ -49,7 +49,7 @@ def source() -> Source:
 
 
 @pytest.fixture(scope="module")
-def a(source: Source) -> Subject:
+def a(source: Source) -> ParitySubject:
     return from_source(source, "doubler")
 
 
@@ -114,7 +114,7 @@ def padded_and_spoiled(model: onnx.ModelProto) -> None:
     other_weight(model)
 
 
-def test_a_source_is_itself_in_every_runtime_and_what_is_missing_is_named(a: Subject) -> None:
+def test_a_source_is_itself_in_every_runtime_and_what_is_missing_is_named(a: ParitySubject) -> None:
     comparison = compare(a)
     rows = {row.name: row for row in comparison.rows}
     assert comparison.equal, [row.said for row in rows.values()]
@@ -135,7 +135,7 @@ def test_a_source_is_itself_in_every_runtime_and_what_is_missing_is_named(a: Sub
     assert any(name.startswith("uniform 3x3") for name in comparison.inputs)
 
 
-def test_the_exported_file_equals_its_source_and_itself(a: Subject, file: Path) -> None:
+def test_the_exported_file_equals_its_source_and_itself(a: ParitySubject, file: Path) -> None:
     b = from_file(file)
     assert compare(a, b, backends=["reference", "onnxruntime:all"]).equal
     alone = compare(b, backends=["onnxruntime:all"])
@@ -153,7 +153,7 @@ def test_the_exported_file_equals_its_source_and_itself(a: Subject, file: Path) 
         (padded_and_spoiled, "Conv", ["differs in 1 of 324 values"]),
     ],
 )
-def test_a_planted_fault_is_found(a: Subject, file: Path, fault: Fault, operator: str, words: list[str], of_file: bool) -> None:
+def test_a_planted_fault_is_found(a: ParitySubject, file: Path, fault: Fault, operator: str, words: list[str], of_file: bool) -> None:
     before = from_file(file) if of_file else a
     after = from_file(changed(file, fault))
     comparison = compare(before, after, backends=["onnxruntime:disabled"])
@@ -200,7 +200,7 @@ class Coarse:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, opener: Callable[[onnx.ModelProto], Backend]) -> None:
-    monkeypatch.setattr(runtimes, "RUNTIMES", (Runtime("made-up", opener, lambda subject: opener(subject.model)),))
+    monkeypatch.setattr(runtimes, "RUNTIMES", (ParityBackend("made-up", opener, lambda subject: opener(subject.model)),))
 
 
 def test_a_runtime_that_is_wrong_is_led_back_to_its_node(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_fewer_bits_are_judged_in_decibels(file: Path, monkeypatch: pytest.Monke
     assert comparison.rows[0].noise_floor is None
 
 
-def test_the_report_is_json_with_the_same_fields_for_every_row(a: Subject, file: Path) -> None:
+def test_the_report_is_json_with_the_same_fields_for_every_row(a: ParitySubject, file: Path) -> None:
     report = json.loads(json.dumps(compare(a, from_file(changed(file, other_weight))).as_dict(), allow_nan=False))
     assert set(report) == {
         *("version", "a", "b", "equal", "factor", "min_psnr_db", "inputs", "backends", "first_difference", "notes")
@@ -263,7 +263,7 @@ def test_the_report_is_json_with_the_same_fields_for_every_row(a: Subject, file:
     assert report["equal"] is False
 
 
-def test_the_page_stands_alone_and_shows_the_differences(a: Subject, file: Path) -> None:
+def test_the_page_stands_alone_and_shows_the_differences(a: ParitySubject, file: Path) -> None:
     comparison = compare(a, from_file(changed(file, other_place)), backends=["onnxruntime"])
     text = page(comparison)
     assert text.count("data:image/png;base64,") == 5  # A's own output, and the difference at four levels
@@ -336,7 +336,7 @@ def test_a_file_that_cannot_be_compared_is_one_sentence(
     assert "\n" not in str(raised.value)
 
 
-def test_what_takes_other_inputs_or_no_such_runtime_is_one_sentence(a: Subject) -> None:
+def test_what_takes_other_inputs_or_no_such_runtime_is_one_sentence(a: ParitySubject) -> None:
     four = from_source(from_module(nn.ConvTranspose2d(4, 4, 2, stride=2), name="four"), "four")
     with pytest.raises(ParameterError, match="no input in common"):
         compare(a, four)

@@ -19,8 +19,8 @@ from upconv.export.turns import in_turns
 from upconv.models.training.comparison import (
     CANDIDATES,
     Candidate,
-    Comparison,
-    Plan,
+    DecoderComparison,
+    ComparisonPlan,
     budget,
     compare,
     matched,
@@ -59,8 +59,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(folders: tuple[Path, Path], work: Path) -> Comparison:
-    plan = Plan(TINY, named("deconv-uneven"), rounds=2, picture_px=16, memory_px=64)
+def found(folders: tuple[Path, Path], work: Path) -> DecoderComparison:
+    plan = ComparisonPlan(TINY, named("deconv-uneven"), rounds=2, picture_px=16, memory_px=64)
     return compare(plan, pictures(TINY, *folders), work)
 
 
@@ -126,7 +126,7 @@ def test_equal_is_where_the_worst_ended() -> None:
     assert to_equal(curves, 0).loss == pytest.approx(1.333, abs=1e-3)
 
 
-def test_a_comparison_measures_everything(found: Comparison, folders: tuple[Path, Path]) -> None:
+def test_a_comparison_measures_everything(found: DecoderComparison, folders: tuple[Path, Path]) -> None:
     numbers = json.loads(json.dumps(found.as_dict()))
     assert [result["name"] for result in numbers["results"]] == ["upsample", "deconv-uneven"]
     assert "3 pictures of train/, 2 of val/ held out" in numbers["setup"]["pictures"]
@@ -140,14 +140,14 @@ def test_a_comparison_measures_everything(found: Comparison, folders: tuple[Path
     assert found.results[0].quality.psnr_gain == 0
 
 
-def test_every_figure_stands_in_the_table_and_on_the_page(found: Comparison) -> None:
+def test_every_figure_stands_in_the_table_and_on_the_page(found: DecoderComparison) -> None:
     table, html = text(found), page(found)
     for part in ("deconv-uneven", "PSNR-Y, dB", f"{found.results[1].quality.ssim_y:.4f}", "6 steps"):
         assert part in table
         assert part in html
 
 
-def test_the_page_needs_nothing_but_itself(found: Comparison) -> None:
+def test_the_page_needs_nothing_but_itself(found: DecoderComparison) -> None:
     html = page(found)
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert "<script" not in html
@@ -155,7 +155,7 @@ def test_the_page_needs_nothing_but_itself(found: Comparison) -> None:
     assert html.count("data:image/png") == 4 * 2 + 2 * 3
 
 
-def test_a_comparison_goes_on_where_it_stopped(found: Comparison, folders: tuple[Path, Path], work: Path) -> None:
+def test_a_comparison_goes_on_where_it_stopped(found: DecoderComparison, folders: tuple[Path, Path], work: Path) -> None:
     def averaged() -> dict[str, torch.Tensor]:
         weights: dict[str, torch.Tensor] = torch.load(work / "upsample" / "checkpoint.pt", weights_only=True)["average"]
         return weights
@@ -168,10 +168,10 @@ def test_a_comparison_goes_on_where_it_stopped(found: Comparison, folders: tuple
         assert torch.equal(tensor, again.decoder.state_dict()[name])
 
 
-def test_another_comparison_is_not_mixed_in(found: Comparison, folders: tuple[Path, Path], work: Path) -> None:
+def test_another_comparison_is_not_mixed_in(found: DecoderComparison, folders: tuple[Path, Path], work: Path) -> None:
     other: TrainingConfig = replace(TINY, steps=7)
     with pytest.raises(ParameterError, match="other settings or pictures"):
-        compare(Plan(other), pictures(other, *folders), work)
+        compare(ComparisonPlan(other), pictures(other, *folders), work)
 
 
 def test_the_bundled_pictures_are_not_held_out_too() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from upconv.models import bundled
-from upconv.runtime.alpha import bled
+from upconv.runtime.alpha import bleed_color
 from upconv.runtime.picture import Picture
 from upconv.runtime.upscaler import Upscaler
 
@@ -26,13 +26,13 @@ def disc(depth: Depth, height: int = 61, width: int = 83) -> Picture:
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_one_colour_spreads_everywhere(depth: Depth) -> None:
     picture = disc(depth)
-    np.testing.assert_array_equal(bled(picture), np.broadcast_to(RGB * (picture.white // 255), (61, 83, 3)))
+    np.testing.assert_array_equal(bleed_color(picture), np.broadcast_to(RGB * (picture.white // 255), (61, 83, 3)))
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_grey_spreads_too(depth: Depth) -> None:
     picture = disc(depth)
-    grey = bled(picture.with_samples(picture.samples[..., [0, 3]]))
+    grey = bleed_color(picture.with_samples(picture.samples[..., [0, 3]]))
     assert grey.shape == (61, 83, 1)
     assert (grey == 200 * (picture.white // 255)).all()
 
@@ -41,21 +41,21 @@ def test_visible_pixels_stay_as_they_are() -> None:
     samples = np.random.default_rng(0).integers(0, 256, (33, 21, 4)).astype(np.uint8)
     samples[::2, ::3, 3] = 0
     seen = samples[..., 3] > 0
-    np.testing.assert_array_equal(bled(Picture(samples))[seen], samples[..., :3][seen])
+    np.testing.assert_array_equal(bleed_color(Picture(samples))[seen], samples[..., :3][seen])
 
 
 @pytest.mark.parametrize("alpha", [0, 255])
 def test_nothing_is_done_where_nothing_would_change(alpha: int) -> None:
     samples = np.full((3, 2, 4), 7, np.uint8)
     samples[..., 3] = alpha
-    np.testing.assert_array_equal(bled(Picture(samples)), samples[..., :3])
+    np.testing.assert_array_equal(bleed_color(Picture(samples)), samples[..., :3])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (3, 200)])
 def test_any_shape(shape: tuple[int, int]) -> None:
     samples = np.zeros((*shape, 4), np.uint8)
     samples[0, 0] = (1, 2, 3, 1)
-    np.testing.assert_array_equal(bled(Picture(samples)), np.broadcast_to([1, 2, 3], (*shape, 3)))
+    np.testing.assert_array_equal(bleed_color(Picture(samples)), np.broadcast_to([1, 2, 3], (*shape, 3)))
 
 
 def test_an_enlarged_cut_out_has_no_fringe_and_a_sharp_edge() -> None:

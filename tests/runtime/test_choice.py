@@ -6,7 +6,7 @@ import pytest
 
 from upconv.models import bundled
 from upconv.runtime import choice
-from upconv.runtime.choice import fastest
+from upconv.runtime.choice import fastest_form
 from upconv.runtime.session import Model
 
 A, B = bundled("nearest-x2"), bundled("bicubic-x2")
@@ -22,14 +22,14 @@ def test_the_form_whose_best_run_is_shortest_is_taken(monkeypatch: pytest.Monkey
         return next(rounds[model.path])
 
     monkeypatch.setattr(choice, "_seconds", measured)
-    assert fastest([A, B]) == quicker
+    assert fastest_form([A, B]) == quicker
 
 
 def test_what_has_one_form_or_runs_elsewhere_is_not_measured(tmp_path: Path) -> None:
     missing = tmp_path / "missing.onnx"
-    assert fastest([missing]) == missing
-    assert fastest([missing, A], "cuda") == missing
+    assert fastest_form([missing]) == missing
+    assert fastest_form([missing, A], "cuda") == missing
 
 
 def test_a_real_measurement_ends() -> None:
-    assert fastest([A, B]) in (A, B)
+    assert fastest_form([A, B]) in (A, B)

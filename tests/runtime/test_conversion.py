@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime.contract import Pixels
-from upconv.runtime.conversion import to_block, to_numbers
+from upconv.runtime.conversion import tensor_to_samples, samples_to_tensor
 
 RANGES = [Pixels(), Pixels(low=-1, high=1), Pixels(low=0, high=255)]
 
@@ -16,20 +16,20 @@ RANGES = [Pixels(), Pixels(low=-1, high=1), Pixels(low=0, high=255)]
 @pytest.mark.parametrize("channels", [1, 3])
 def test_there_and_back_nothing_is_lost(pixels: Pixels, depth: Any, channels: int) -> None:
     samples = np.arange(65536).reshape(256, 256, 1).repeat(channels, axis=2).astype(depth)
-    planes = to_numbers(samples, pixels)
+    planes = samples_to_tensor(samples, pixels)
     assert planes.shape == (3, 256, 256)
     assert planes.dtype == np.float32
     assert pixels.low <= planes.min() < planes.max() <= pixels.high
-    back = to_block(planes, pixels, depth, grey=channels == 1)
+    back = tensor_to_samples(planes, pixels, depth, grey=channels == 1)
     assert back.dtype == depth
     np.testing.assert_array_equal(back, samples)
 
 
 def test_colours_become_luma_for_a_model_of_luma() -> None:
     samples = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
-    np.testing.assert_allclose(to_numbers(samples, Pixels(color="y")), [[[0.299, 0.587, 0.114]]], atol=1e-6)
+    np.testing.assert_allclose(samples_to_tensor(samples, Pixels(color="y")), [[[0.299, 0.587, 0.114]]], atol=1e-6)
 
 
 def test_what_leaves_the_range_is_clipped_and_the_rest_rounded() -> None:
     planes = np.array([[[-0.5, 0.0, 0.4 / 255, 0.6 / 255, 1.0, 7.0]]], np.float32)
-    assert to_block(planes, Pixels(color="gray"), np.uint8, grey=True).ravel().tolist() == [0, 0, 0, 1, 255, 255]
+    assert tensor_to_samples(planes, Pixels(color="gray"), np.uint8, grey=True).ravel().tolist() == [0, 0, 0, 1, 255, 255]

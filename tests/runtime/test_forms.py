@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from upconv.runtime.errors import ParameterError
-from upconv.runtime.forms import like, to_picture
+from upconv.runtime.forms import convert_like, to_picture
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_pil_images_come_back_as_pil_images(mode: str, channels: int, back: str)
     picture = to_picture(image)
     assert picture.samples.shape == (4, 5, channels)
     assert picture.samples.dtype == (np.uint16 if mode == "I;16" else np.uint8)
-    result = like(image, picture)
+    result = convert_like(image, picture)
     assert (result.mode, result.size) == (back, (5, 4))
 
 
@@ -43,7 +43,7 @@ def test_a_profile_is_kept_where_the_colours_are() -> None:
     for mode, kept in (("RGB", True), ("CMYK", False)):
         image = Image.new(mode, (5, 4))
         image.info["icc_profile"] = b"profile"
-        assert ("icc_profile" in like(image, to_picture(image)).info) == kept
+        assert ("icc_profile" in convert_like(image, to_picture(image)).info) == kept
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_anything_else_is_refused_by_name(source: Any) -> None:
 
 def test_a_grey_array_without_channels_stays_one() -> None:
     grey = np.arange(20, dtype=np.uint16).reshape(4, 5)
-    np.testing.assert_array_equal(like(grey, to_picture(grey)), grey)
+    np.testing.assert_array_equal(convert_like(grey, to_picture(grey)), grey)

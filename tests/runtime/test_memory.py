@@ -75,8 +75,8 @@ def test_freed_memory_goes_back_unless_the_environment_says_otherwise(environmen
 
 def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
-    memory.trim_often()
-    memory.give_back()
+    memory.lower_trim_threshold()
+    memory.release_free_memory()
 
 
 @pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
@@ -87,5 +87,5 @@ def test_other_c_libraries_are_left_alone(error: type[Exception], monkeypatch: p
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     monkeypatch.setattr("ctypes.CDLL", refuse)
-    memory.trim_often()
-    memory.give_back()
+    memory.lower_trim_threshold()
+    memory.release_free_memory()

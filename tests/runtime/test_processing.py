@@ -14,7 +14,7 @@ from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, Par
 from upconv.runtime.picture import Metadata, Picture, Samples
 from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.schedule import Priority
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 
 Tiles = list[tuple[int, int]]
 
@@ -186,7 +186,7 @@ def test_a_result_that_the_format_cannot_hold_is_refused(
 
 
 def test_nothing_is_computed_after_a_cancellation(doubler: Upscaler) -> None:
-    stop, calls = Stop(), list[int]()
+    stop, calls = Cancellation(), list[int]()
     stop.say()
     with pytest.raises(Cancelled):
         process(encoded(), doubler, stop=stop, on_tile=lambda done, _: calls.append(done))
@@ -194,7 +194,7 @@ def test_nothing_is_computed_after_a_cancellation(doubler: Upscaler) -> None:
 
 
 def test_a_cancellation_on_the_way(doubler: Upscaler) -> None:
-    stop, calls = Stop(), list[int]()
+    stop, calls = Cancellation(), list[int]()
 
     def on_tile(done: int, total: int) -> None:
         calls.append(done)
@@ -219,6 +219,6 @@ def test_the_engine_is_given_priority_deadline_and_stop(doubler: Upscaler, monke
         return run(*arguments, **options)
 
     monkeypatch.setattr(doubler, "run", recorded)
-    turn = {"stop": Stop(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
+    turn = {"stop": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
     process(encoded(), doubler, **turn)  # type: ignore[arg-type]  # a table's options
     assert given == turn

@@ -33,7 +33,7 @@ def test_a_provider_that_fell_back_is_an_error(name: str) -> None:
     [("cpu", 8, 8, 1), ("openvino", 8, 8, 1), ("cuda", 8, 4, 4), ("cuda", 1, 1, 4)],
 )
 def test_accelerators_take_batches_and_processors_tiles(name: str, cores: int, workers: int, batch: int) -> None:
-    assert providers.fit(providers.NAMES[name], cores) == providers.Fit(workers, batch)
+    assert providers.concurrency_for(providers.NAMES[name], cores) == providers.ProviderConcurrency(workers, batch)
     assert providers.short_name(providers.NAMES[name]) == name
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
-from upconv.runtime.engine import PlanesWork
+from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Overloaded, TimedOut
-from upconv.runtime.schedule import TURN_TILES, Priority, Request, Schedule
-from upconv.runtime.tiling import plan
+from upconv.runtime.schedule import TURN_TILES, Priority, PictureRequest, Schedule
+from upconv.runtime.tiling import plan_tiles
 
 CONTRACT = Contract(
     name="t",
@@ -25,15 +25,15 @@ CONTRACT = Contract(
 )
 
 
-def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, deadline: float = float("inf")) -> Request:
+def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, deadline: float = float("inf")) -> PictureRequest:
     """A request of so many tiles, one beside the other."""
-    work = PlanesWork(np.empty((1, side, side * tiles), np.float32), plan(side, side * tiles, CONTRACT, side))
-    made = Request(work, priority=priority, deadline=deadline)
+    work = TiledArray(np.empty((1, side, side * tiles), np.float32), plan_tiles(side, side * tiles, CONTRACT, side))
+    made = PictureRequest(work, priority=priority, deadline=deadline)
     assert len(made.waiting) == tiles
     return made
 
 
-def order(*requests: Request) -> list[int]:
+def order(*requests: PictureRequest) -> list[int]:
     """Whose tiles are taken, by number."""
     schedule = Schedule(100, 10**9)
     for one in requests:

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
 from upconv.runtime.session import open_model
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 
 
 def test_opens_a_file_that_describes_itself(nearest_x2: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x
 
 
 def test_a_run_ends_when_it_is_stopped(nearest_x2: Path) -> None:
-    stop = Stop()
+    stop = Cancellation()
     stop.say()
     with pytest.raises(Cancelled):
         open_model(nearest_x2).run(np.zeros((1, 3, 8, 8), np.float32), stop)

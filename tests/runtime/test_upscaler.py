@@ -18,7 +18,7 @@ from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import LUMA, Metadata, Picture
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.spool import spool_of
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.runtime.upscaler import Upscaler
 
 Photograph = Callable[[int, int], np.ndarray]
@@ -108,7 +108,7 @@ def test_tasks_share_the_event_loop(doubler: Upscaler, photograph: Photograph) -
 def test_a_cancelled_task_frees_the_workers(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiles, begun, opened = [], threading.Event(), threading.Event()
 
-    def wait(model: Model, tensor: Tensor, stop: Stop) -> Tensor:
+    def wait(model: Model, tensor: Tensor, stop: Cancellation) -> Tensor:
         tiles.append(1)
         begun.set()
         with stop.telling(opened.set):
@@ -150,7 +150,7 @@ def test_a_model_of_luma_leaves_the_chroma(nearest_x2: Path, photograph: Photogr
     class Luma:
         """Doubles one plane by doubling three."""
 
-        def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+        def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
             return opened.run(tensor.repeat(3, axis=1), stop)[:, :1]
 
     model = replace(opened, contract=opened.contract.model_copy(update=planes))

@@ -23,9 +23,9 @@ from upconv.runtime import Contract, Picture, codecs
 from upconv.runtime.contract import KEY, Provenance
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.session import Tensor
-from upconv.runtime.stop import Stop
+from upconv.runtime.stop import Cancellation
 from upconv.service import Settings, create_app
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 Encoded = Callable[..., bytes]
 
@@ -83,7 +83,7 @@ class Service(httpx.Client):
         super().__init__(base_url=f"http://{address[0]}:{address[1]}", timeout=30)
         self.app = app
         self.address = address
-        self.state: State = app.state.upconv
+        self.state: ServiceState = app.state.upconv
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -200,7 +200,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
     run = LocalExecutor.run
 
-    def wait(executor: LocalExecutor, tensor: Tensor, stop: Stop) -> Tensor:
+    def wait(executor: LocalExecutor, tensor: Tensor, stop: Cancellation) -> Tensor:
         gate.tiles += 1
         assert gate.opened.wait(30)
         return run(executor, tensor, stop)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from upconv.service.admission import Admission, Throughput
-from upconv.service.errors import FullError, TooLongError
+from upconv.service.errors import AdmissionFullError, TooLongError
 
 
 class Clock:
@@ -32,9 +32,9 @@ def test_places_are_counted_and_given_back() -> None:
         first.hold(50)
         second.hold(40)
         assert (counted.pictures, counted.bytes) == (2, 100)
-        with pytest.raises(FullError, match="2 pictures are in work or waiting"), counted.ticket():
+        with pytest.raises(AdmissionFullError, match="2 pictures are in work or waiting"), counted.ticket():
             pass
-        with pytest.raises(FullError, match="100 bytes"):
+        with pytest.raises(AdmissionFullError, match="100 bytes"):
             second.hold(41)
         first.done()
         assert (counted.pictures, counted.bytes) == (1, 100), "while the answer is sent, the bytes are still there"
@@ -56,10 +56,10 @@ def test_predicted_time_decides() -> None:
             first.expect(20, limit_s=8)
         first.expect(12, limit_s=8)
         assert counted.wait_s == 6
-        with pytest.raises(FullError, match="about 6 s of work are waiting; try again in 3 s") as refused:
+        with pytest.raises(AdmissionFullError, match="about 6 s of work are waiting; try again in 3 s") as refused:
             second.expect(6, limit_s=8)
         assert refused.value.retry_after_s == 3
-        with pytest.raises(FullError, match="6 s of work"), counted.ticket():
+        with pytest.raises(AdmissionFullError, match="6 s of work"), counted.ticket():
             pass
         second.expect(1, limit_s=8)
         first.done()

@@ -9,7 +9,7 @@ import pytest
 
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import UpscaleOptions
-from upconv.service.cache import Cache, Kept, etag, matches
+from upconv.service.cache import Cache, CachedResult, etag, matches
 
 Encoded = Callable[..., bytes]
 
@@ -78,14 +78,14 @@ def test_not_modified(client: Any, encoded: Encoded) -> None:
 def test_least_recently_used_go_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 1000)
     for n, name in enumerate("abc"):
-        cache.put(f'"{name}"', Kept(b"x" * 300, {}))
+        cache.put(f'"{name}"', CachedResult(b"x" * 300, {}))
         os.utime(tmp_path / f"{name}.kept", (n, n))
-    assert cache.get('"a"') == Kept(b"x" * 300, {})
-    cache.put('"d"', Kept(b"x" * 300, {"A": "b"}))
+    assert cache.get('"a"') == CachedResult(b"x" * 300, {})
+    cache.put('"d"', CachedResult(b"x" * 300, {"A": "b"}))
     assert {path.name for path in tmp_path.iterdir()} == {"a.kept", "d.kept"}
     assert cache.bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) <= 900
     assert cache.get('"b"') is None
-    cache.put('"e"', Kept(b"x" * 1000, {}))
+    cache.put('"e"', CachedResult(b"x" * 1000, {}))
     assert cache.get('"e"') is None, "larger than the whole"
 
 

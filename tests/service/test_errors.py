@@ -21,7 +21,7 @@ def test_the_drawn_tree_is_the_real_one(drawn: Callable[..., dict[str, str]]) ->
 
 def test_every_own_error_has_a_status(drawn: Callable[..., dict[str, str]]) -> None:
     for name in drawn(errors):
-        assert errors.kind_of(getattr(errors, name).__new__(getattr(errors, name))) is not UNEXPECTED
+        assert errors.problem_kind(getattr(errors, name).__new__(getattr(errors, name))) is not UNEXPECTED
 
 
 def test_slugs_name_one_kind_each() -> None:

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 from upconv.models import bundled
 from upconv.runtime import UpscaleOptions, Upscaler
-from upconv.runtime.folders import Journal, Outcome, find, run
+from upconv.runtime.folders import Journal, FileResult, find_tasks, process_folder
 
 Pixels = np.ndarray
 
@@ -186,7 +186,7 @@ def tiff(pixels: Pixels, orientation: int, icc: bytes | None) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Case, Outcome, Any]]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Case, FileResult, Any]]:
     """Each case with its outcome and the file that was written, opened anew by libvips."""
     folder = tmp_path_factory.mktemp("mixed")
     made = {}
@@ -198,7 +198,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Case, Outcom
     options = UpscaleOptions(quality=100)
     with Upscaler(bundled("bicubic-x2"), workers=2) as upscaler:
         journal = Journal(folder / "out", upscaler.model.sha256, options)
-        outcomes = list(run(find([folder / "in"], folder / "out").jobs, upscaler, options, journal))
+        outcomes = list(process_folder(find_tasks([folder / "in"], folder / "out").jobs, upscaler, options, journal))
     assert [outcome.error for outcome in outcomes if outcome.error is not None] == []
     return [(made[o.job.source], o, pyvips.Image.new_from_file(str(o.job.destination))) for o in outcomes]
 
@@ -207,18 +207,18 @@ def named(case: Case) -> str:
     return f"{case.format} {case.mode}, orientation {case.orientation}"
 
 
-def test_every_picture_comes_back(results: list[tuple[Case, Outcome, Any]]) -> None:
+def test_every_picture_comes_back(results: list[tuple[Case, FileResult, Any]]) -> None:
     assert len(results) == COUNT
     assert len({(case.format, case.mode, case.orientation) for case, _, _ in results}) > 120
 
 
-def test_size_and_orientation(results: list[tuple[Case, Outcome, Any]]) -> None:
+def test_size_and_orientation(results: list[tuple[Case, FileResult, Any]]) -> None:
     for case, outcome, image in results:
         assert (image.width, image.height) == outcome.after == (2 * WIDTH, 2 * HEIGHT), named(case)
         assert not image.get_typeof("orientation") or image.get("orientation") == 1, named(case)
 
 
-def test_depth_channels_and_profile(results: list[tuple[Case, Outcome, Any]]) -> None:
+def test_depth_channels_and_profile(results: list[tuple[Case, FileResult, Any]]) -> None:
     for case, outcome, image in results:
         assert image.format == ("ushort" if case.deep else "uchar"), named(case)
         assert image.bands == case.expected.shape[2], named(case)
@@ -227,7 +227,7 @@ def test_depth_channels_and_profile(results: list[tuple[Case, Outcome, Any]]) ->
         assert ("CMYK converted to sRGB" in outcome.conversions) == (case.mode == "CMYK"), named(case)
 
 
-def test_colours_of_flat_areas(results: list[tuple[Case, Outcome, Any]]) -> None:
+def test_colours_of_flat_areas(results: list[tuple[Case, FileResult, Any]]) -> None:
     off: dict[str, float] = {}
     for case, _, image in results:
         pixels = image.numpy().reshape(image.height, image.width, -1) / (65535 if case.deep else 255)

@@ -33,7 +33,7 @@ class OnnxruntimeBackend:
     def __init__(self, model: onnx.ModelProto, level: str = "all", provider: str = "cpu") -> None:
         self.name = f"onnxruntime {provider}"
         self.level = level
-        wanted = providers.request(provider)
+        wanted = providers.provider_options(provider)
         try:
             with opened(model) as graph:
                 self._session = ort.InferenceSession(graph, _options(level), providers=wanted)

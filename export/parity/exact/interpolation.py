@@ -39,7 +39,7 @@ class Resize(OpRun):
         kind = np.dtype(np.float64) if attributes["mode"] == "nearest" else _working(x)
         for number, axis in enumerate(axes):
             span = (0.0, 1.0) if roi is None or roi.size == 0 else (float(roi[number]), float(roi[number + len(axes)]))
-            one = Axis(x.shape[axis], lengths[number], rates[number], span, kind)
+            one = ResizedAxis(x.shape[axis], lengths[number], rates[number], span, kind)
             places = one.places(attributes["coordinate_transformation_mode"])
             if lengths[number] != x.shape[axis] or not np.array_equal(places, np.arange(x.shape[axis])):
                 result = _applied(one.matrix(places, attributes), result, axis)
@@ -51,7 +51,7 @@ class Resize(OpRun):
 
 
 @dataclass(frozen=True)
-class Axis:
+class ResizedAxis:
     """One axis to be resized."""
 
     length: int

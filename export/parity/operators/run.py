@@ -16,7 +16,7 @@ from upconv.export.parity.operators.judging import Judge
 from upconv.export.parity.operators.results import Result
 from upconv.export.parity.operators.runtimes import Runtime
 from upconv.export.simplify import Simplify
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.runtime.errors import ExportError
 
 TOGETHER = 32
@@ -67,7 +67,7 @@ def _captured(group: list[Case], tried: list[Array]) -> onnx.ModelProto:
     """The graph as the export makes it; raises `ExportError` where torch pins its sizes, too."""
     first = group[0]
     leading = 1 + first.batched
-    axes = [Axis(index, None, free=True) for index in range(leading, leading + first.rank)]
+    axes = [InputAxis(index, None, free=True) for index in range(leading, leading + first.rank)]
     logging.getLogger("torch").setLevel(logging.ERROR)
     module = Branches([case.module() for case in group]).to(getattr(torch, first.dtype)).eval()
     model = capture(module, "the layer", [tried[0]], axes)

@@ -76,7 +76,7 @@ def train(
     config: TrainingConfig,
     pictures: Pictures,
     work: Path,
-    report: Callable[[loop.Progress], None] = lambda _: None,
+    report: Callable[[loop.TrainingProgress], None] = lambda _: None,
 ) -> Trained:
     """Train one candidate in `work`/its name, going on where an earlier call stopped, and export it there."""
     out = work / candidate.name

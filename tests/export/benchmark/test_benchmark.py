@@ -11,11 +11,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from upconv.export.benchmark import PEERS, Peer, Subject, bench
+from upconv.export.benchmark import PEERS, Peer, BenchmarkSubject, bench
 from upconv.export.benchmark.ncnn_writer import to_ncnn
 from upconv.export.benchmark.subjects import subject_of
 from upconv.export.capture import capture
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.export.sources import from_onnx
 from upconv.models import bundled
 from upconv.runtime.errors import ExportError
@@ -38,7 +38,7 @@ class Branching(nn.Module):
 
 def graph(module: nn.Module) -> onnx.ModelProto:
     torch.manual_seed(0)
-    free = [Axis(index, None, free=True) for index in (2, 3)]
+    free = [InputAxis(index, None, free=True) for index in (2, 3)]
     return capture(module.eval(), "m", [INPUT], free)
 
 
@@ -60,7 +60,7 @@ CHAIN = (
 @pytest.mark.parametrize("module", [nn.Sequential(*CHAIN), Branching()])
 def test_ncnn_computes_what_was_written_for_it(module: nn.Module) -> None:
     pytest.importorskip("ncnn")
-    rows = bench(Subject("m", graph(module), [INPUT]), [p for p in PEERS if p.name in ("upconv", "ncnn fp32")], rounds=5)
+    rows = bench(BenchmarkSubject("m", graph(module), [INPUT]), [p for p in PEERS if p.name in ("upconv", "ncnn fp32")], rounds=5)
     assert [row.missing for row in rows] == [None, None]
     assert rows[1].error is not None
     assert rows[1].error < 1e-4
@@ -91,20 +91,20 @@ def test_names_that_count_are_not_taken_for_copies() -> None:
 
 
 def test_a_peer_that_cannot_is_a_row_with_a_reason() -> None:
-    def refuses(_: Subject) -> Any:
+    def refuses(_: BenchmarkSubject) -> Any:
         raise ExportError("no such processor")
 
-    def breaks(_: Subject) -> Any:
+    def breaks(_: BenchmarkSubject) -> Any:
         def run() -> Sequence[Any]:
             raise RuntimeError("first line\nsecond")
 
         return run
 
     peers = [Peer("works", lambda _: lambda: [INPUT]), Peer("refuses", refuses), Peer("breaks", breaks)]
-    rows = bench(Subject("m", onnx.ModelProto(), []), peers, rounds=5)
+    rows = bench(BenchmarkSubject("m", onnx.ModelProto(), []), peers, rounds=5)
     assert [row.missing for row in rows] == [None, "no such processor", "first line"]
     assert rows[0].speed == 1
-    assert bench(Subject("m", onnx.ModelProto(), []), peers[1:], rounds=5)[0].speed is None
+    assert bench(BenchmarkSubject("m", onnx.ModelProto(), []), peers[1:], rounds=5)[0].speed is None
 
 
 def test_a_file_with_a_contract_is_measured_as_it_is() -> None:

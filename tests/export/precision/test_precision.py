@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from upconv.export import export, from_module
-from upconv.export.precision import Gate, Reduction, Samples, from_folder, to_int8
-from upconv.export.precision.int8 import Quantiser
+from upconv.export.precision import QualityGate, PrecisionOptions, CalibrationSamples, from_folder, to_int8
+from upconv.export.precision.int8 import Quantizer
 from upconv.export.precision.samples import of_pictures
 from upconv.runtime import Upscaler
 from upconv.runtime.codecs import read
@@ -63,7 +63,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> tuple[onnx.ModelProto, Co
 
 def test_int8_passes_its_gate_and_says_what_it_costs(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    export(from_module(doubler(), name="m"), out=path, reduction=Reduction("int8"))
+    export(from_module(doubler(), name="m"), out=path, reduction=PrecisionOptions("int8"))
     served = open_model(path).contract
     quality = served.evidence.quality
     assert served.precision == "int8"
@@ -78,7 +78,7 @@ def test_int8_passes_its_gate_and_says_what_it_costs(tmp_path: Path) -> None:
 
 
 def test_float16_keeps_inputs_and_scales_in_their_types(exact: tuple[onnx.ModelProto, Contract]) -> None:
-    model, described = Reduction("fp16").apply(*exact)
+    model, described = PrecisionOptions("fp16").apply(*exact)
     assert described.precision == "fp16"
     assert described.evidence.quality is not None
     assert described.evidence.quality.psnr_db > 60
@@ -92,25 +92,25 @@ def test_float16_keeps_inputs_and_scales_in_their_types(exact: tuple[onnx.ModelP
 
 def test_layers_stay_in_float32_until_the_gate_holds(exact: tuple[onnx.ModelProto, Contract]) -> None:
     model, described = exact
-    samples = Samples(from_folder(None, described).inputs)
-    gate = Gate.of(model, samples, 1.0)
+    samples = CalibrationSamples(from_folder(None, described).inputs)
+    gate = QualityGate.of(model, samples, 1.0)
     whole = to_int8(model, gate)
     assert whole.kept == ()
     stricter = to_int8(model, dataclasses.replace(gate, least_db=whole.quality.psnr_db + 1))
-    assert 0 < len(stricter.kept) < len(Quantiser(model, samples).nodes)
+    assert 0 < len(stricter.kept) < len(Quantizer(model, samples).nodes)
     assert stricter.quality.psnr_db > whole.quality.psnr_db + 1
 
 
 def test_a_gate_that_nothing_passes_is_an_error(exact: tuple[onnx.ModelProto, Contract]) -> None:
     model, described = exact
     with pytest.raises(ExportError, match="cannot be had for -1 dB"):
-        to_int8(model, Gate.of(model, from_folder(None, described), 1.0, limit_db=-1))
+        to_int8(model, QualityGate.of(model, from_folder(None, described), 1.0, limit_db=-1))
 
 
 def test_without_a_truth_the_output_itself_is_the_measure(exact: tuple[onnx.ModelProto, Contract]) -> None:
     model, _ = exact
-    samples = Samples(tuple((x,) for x in np.random.default_rng(0).random((2, 1, 3, 12, 17), np.float32)))
-    gate = Gate.of(model, samples)
+    samples = CalibrationSamples(tuple((x,) for x in np.random.default_rng(0).random((2, 1, 3, 12, 17), np.float32)))
+    gate = QualityGate.of(model, samples)
     quality = gate.judge(model)
     assert quality.loss_db is None
     assert quality.psnr_db == pytest.approx(200)

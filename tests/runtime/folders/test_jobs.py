@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.runtime.folders import find
+from upconv.runtime.folders import find_tasks
 
 Album = Callable[..., Path]
 
 
 def places(folder: Path, out: Path, **options: object) -> dict[str, str]:
-    found = find([folder], out, **options)  # type: ignore[arg-type]  # a table's options
+    found = find_tasks([folder], out, **options)  # type: ignore[arg-type]  # a table's options
     return {job.source.relative_to(folder).as_posix(): job.destination.relative_to(out).as_posix() for job in found.jobs}
 
 
@@ -46,7 +46,7 @@ def test_hidden_files_the_output_and_other_formats_are_passed_over(album: Album)
     folder = album("a.png", ".b.png", ".hidden/c.png", "out/d.png", "e/out/f.png")
     for name in ("g.heic", "h.HEIC", "i.bmp", "j.txt"):
         (folder / name).touch()
-    found = find([folder], folder / "out")
+    found = find_tasks([folder], folder / "out")
     assert [job.source.name for job in found.jobs] == ["a.png", "f.png"]
     assert found.ignored == {".heic": 2, ".bmp": 1}
 
@@ -60,7 +60,7 @@ def test_a_folder_that_is_closed_is_said(album: Album, tmp_path: Path, monkeypat
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    found = find([folder], tmp_path / "out")
+    found = find_tasks([folder], tmp_path / "out")
     assert [job.source.name for job in found.jobs] == ["a.png"]
     assert found.closed == (f"cannot look into {folder}/closed: Permission denied",)
 
@@ -83,17 +83,17 @@ def test_no_input_is_overwritten(where: str, album: Album, tmp_path: Path) -> No
     else:
         out = folder
     with pytest.raises(ParameterError, match="would be overwritten"):
-        find([folder], out)
+        find_tasks([folder], out)
 
 
 def test_nothing_to_do_is_said_with_what_lies_there(album: Album, tmp_path: Path) -> None:
     folder = album()
     (folder / "a.heic").touch()
     with pytest.raises(ParameterError, match=r"no pictures in .*album, only 1 \.heic"):
-        find([folder], tmp_path / "out")
+        find_tasks([folder], tmp_path / "out")
 
 
 def test_files_of_one_name_from_two_folders_are_refused(album: Album, tmp_path: Path) -> None:
     folder = album("x/a.png", "y/a.png")
     with pytest.raises(ParameterError, match="would both become"):
-        find([folder / "x" / "a.png", folder / "y" / "a.png"], tmp_path / "out")
+        find_tasks([folder / "x" / "a.png", folder / "y" / "a.png"], tmp_path / "out")

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from upconv.runtime import UpscaleOptions, codecs
-from upconv.runtime.folders import Job, Journal, Outcome
+from upconv.runtime.folders import FileTask, Journal, FileResult
 from upconv.runtime.picture import Picture
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
+def job(tmp_path: Path) -> FileTask:
     """A picture and the place of its result, both of them there."""
-    job = Job(tmp_path / "a.png", tmp_path / "out" / "a.png")
+    job = FileTask(tmp_path / "a.png", tmp_path / "out" / "a.png")
     job.destination.parent.mkdir()
     for path in (job.source, job.destination):
         path.write_bytes(codecs.encode(Picture(np.zeros((2, 2, 3), np.uint8)), "png")[0])
@@ -30,7 +30,7 @@ def job(tmp_path: Path) -> Job:
         (UpscaleOptions(width=50, height=40, quality=80, lossless=True, profile="srgb"), "ea1b91b4a42ccd76"),
     ],
 )
-def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fingerprint: str, job: Job) -> None:
+def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fingerprint: str, job: FileTask) -> None:
     journal = Journal(job.destination.parent, "model", options)
     journal.begin(job)
     entry = json.loads((job.destination.parent / ".upconv.jsonl").read_text())
@@ -48,10 +48,10 @@ def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fing
     ],
 )
 def test_a_result_counts_for_one_model_and_one_set_of_options(
-    model: str, options: UpscaleOptions, again: bool, job: Job
+    model: str, options: UpscaleOptions, again: bool, job: FileTask
 ) -> None:
     folder = job.destination.parent
     first = Journal(folder, "model", UpscaleOptions())
     first.begin(job)
-    first.end(Outcome(job, "done", (2, 2), (4, 4)))
+    first.end(FileResult(job, "done", (2, 2), (4, 4)))
     assert (Journal(folder, model, options).done(job) is None) == again

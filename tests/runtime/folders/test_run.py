@@ -14,7 +14,7 @@ import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
 from upconv.runtime.errors import DiskFullError
-from upconv.runtime.folders import Journal, Outcome, find, run
+from upconv.runtime.folders import Journal, FileResult, find_tasks, process_folder
 from upconv.runtime.picture import Picture
 
 Album = Callable[..., Path]
@@ -22,14 +22,14 @@ Album = Callable[..., Path]
 
 def enlarge(
     folder: Path, out: Path, upscaler: Upscaler, options: UpscaleOptions | None = None, **more: Any
-) -> dict[str, Outcome]:
+) -> dict[str, FileResult]:
     options = options or UpscaleOptions()
     journal = Journal(out, upscaler.model.sha256, options)
-    jobs = find([folder], out, frames=options.frames).jobs
-    return {o.job.source.name: o for o in run(jobs, upscaler, options, journal, **more)}
+    jobs = find_tasks([folder], out, frames=options.frames).jobs
+    return {o.job.source.name: o for o in process_folder(jobs, upscaler, options, journal, **more)}
 
 
-def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
+def statuses(outcomes: dict[str, FileResult]) -> dict[str, str]:
     return {name: outcomes[name].status for name in sorted(outcomes)}
 
 
@@ -71,7 +71,7 @@ def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_pat
 def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album(*(f"{n}.png" for n in range(8))), tmp_path / "out"
     journal = Journal(out, doubler.model.sha256, UpscaleOptions())
-    outcomes = run(find([folder], out).jobs, doubler, UpscaleOptions(), journal, in_flight=1)
+    outcomes = process_folder(find_tasks([folder], out).jobs, doubler, UpscaleOptions(), journal, in_flight=1)
     done = {next(outcomes).job.source.name for _ in range(3)}
     outcomes.close()  # type: ignore[attr-defined]  # as at Ctrl-C
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}

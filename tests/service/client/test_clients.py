@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from upconv.runtime import codecs
-from upconv.service.client import AsyncClient, Client, JobInfo, Patience, ServiceError, UpscaleOptions
+from upconv.service.client import AsyncClient, Client, JobInfo, RetryPolicy, ServiceError, UpscaleOptions
 
-QUICK = Patience(first_wait_s=0.01)
+QUICK = RetryPolicy(first_wait_s=0.01)
 
 
 @pytest.fixture

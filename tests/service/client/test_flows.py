@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.service.client import Client, Patience, ServiceError, UpscaleOptions
+from upconv.service.client import Client, RetryPolicy, ServiceError, UpscaleOptions
 from upconv.service.client.flows import PictureRequest
 
 
@@ -59,7 +59,7 @@ def test_tries_again_when_the_service_says(monkeypatch: pytest.MonkeyPatch, answ
 )
 def test_gives_up(answers: list[Any], words: str, status: int) -> None:
     transport, _ = answering(*answers)
-    with Client("http://x", patience=Patience(attempts=2, first_wait_s=0), transport=transport) as asks:
+    with Client("http://x", patience=RetryPolicy(attempts=2, first_wait_s=0), transport=transport) as asks:
         with pytest.raises(ServiceError, match=words) as raised:
             asks.models()
         assert raised.value.status == status
