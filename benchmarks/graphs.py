@@ -27,10 +27,10 @@ from decoders import SUITE, Decoder
 from torch.export import Dim
 
 from upconv.export import export, from_module
-from upconv.export.benchmark import PEERS, PeerTiming, BenchmarkSubject
+from upconv.export.benchmark import PEERS, BenchmarkSubject, PeerTiming
 from upconv.export.benchmark.peers import BASELINE, OURS, Run, onnxruntime_run, opened_by
 from upconv.export.benchmark.run import measured
-from upconv.export.precision import QualityGate, ReducedModel, CalibrationSamples, from_folder, to_int8
+from upconv.export.precision import CalibrationSamples, QualityGate, ReducedModel, from_folder, to_int8
 from upconv.export.rewrite import every_conv_transpose_to_phases
 from upconv.export.tuner import processor
 from upconv.runtime.contract import Contract

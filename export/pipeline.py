@@ -114,7 +114,9 @@ class _Export:
         laws = ((2, contract.height), (3, contract.width))
         axes = [InputAxis(index, law, free=True) for index, law in laws if law is not None]
         plain = self.source.original.capture(self.source.name, self.source.example, axes, contract.opset)
-        reference = ReferenceOutputs(self.source, axes, [s for s in trial_shapes(self.source.shapes, axes) if accepts(plain, s)])
+        reference = ReferenceOutputs(
+            self.source, axes, [s for s in trial_shapes(self.source.shapes, axes) if accepts(plain, s)]
+        )
         model = self._rewritten(plain, axes, reference)
         evidence = contract.evidence.model_copy(update={"parity": tuple(map(_evidence, self._parity(model, reference)))})
         rewrites = tuple(dict.fromkeys((*contract.rewrites, *self._applied_rewrites())))
@@ -127,7 +129,9 @@ class _Export:
             plain = self._applied(stage, plain, reference, self.tuner)
         return plain
 
-    def _finished(self, plain: onnx.ModelProto, model: onnx.ModelProto, contract: Contract, reference: ReferenceOutputs) -> Artifact:
+    def _finished(
+        self, plain: onnx.ModelProto, model: onnx.ModelProto, contract: Contract, reference: ReferenceOutputs
+    ) -> Artifact:
         """The model in its precision, its tiling tried, as it is written."""
         model, contract = self._tuned(*self._reduced(model, contract, reference))
         contract = self._tiled(model, contract, halos.products_per_pixel(plain))
@@ -263,7 +267,9 @@ class _Export:
             ),
         )
 
-    def _reduced(self, model: onnx.ModelProto, contract: Contract, reference: ReferenceOutputs) -> tuple[onnx.ModelProto, Contract]:
+    def _reduced(
+        self, model: onnx.ModelProto, contract: Contract, reference: ReferenceOutputs
+    ) -> tuple[onnx.ModelProto, Contract]:
         """The model in the precision that is wanted; the parity that its contract states is that of the float32 one."""
         basis = model
         if self.reduction.precision == "int8" and self.tuner is not None:

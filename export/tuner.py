@@ -22,7 +22,7 @@ from upconv.export.storage import opened
 from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import SessionOptions, TuningTrial, Tuning
+from upconv.runtime.contract import SessionOptions, Tuning, TuningTrial
 from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.session import DEFAULT, session_options
 

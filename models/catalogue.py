@@ -67,7 +67,9 @@ class CatalogueEntry:
         return HERE / "cards" / f"{self.trained_as or self.name}.md" if self.psnr_y else None
 
 
-def _trained(name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, **arguments: Any) -> CatalogueEntry:
+def _trained(
+    name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, **arguments: Any
+) -> CatalogueEntry:
     return CatalogueEntry(
         name,
         summary,
@@ -84,7 +86,9 @@ def _interpolation(mode: str, summary: str) -> CatalogueEntry:
     return CatalogueEntry(f"{mode}-x2", f"interpolation alone: {summary}", factory, {"mode": mode}, scale=2)
 
 
-def _decoder(name: str, summary: str, parameters: int, shape: tuple[int, ...] = (1, 3, 32, 32), **arguments: Any) -> CatalogueEntry:
+def _decoder(
+    name: str, summary: str, parameters: int, shape: tuple[int, ...] = (1, 3, 32, 32), **arguments: Any
+) -> CatalogueEntry:
     factory = "upconv.models.decoders:seeded"
     return CatalogueEntry(name, summary, factory, arguments or {"kind": name}, "decode", parameters=parameters, shape=shape)
 

@@ -13,15 +13,15 @@ import numpy as np
 
 from upconv.runtime import providers
 from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
 from upconv.runtime.memory import available_bytes, lower_trim_threshold
-from upconv.runtime.schedule import OnTile, Priority, PictureRequest, Schedule, TiledWork
+from upconv.runtime.schedule import OnTile, PictureRequest, Priority, Schedule, TiledWork
 from upconv.runtime.session import Model, Tensor
-from upconv.runtime.stop import Cancellation
-from upconv.runtime.tiling import TilingPlan, Tile, plan_tiles
+from upconv.runtime.tiling import Tile, TilingPlan, plan_tiles
 
 LARGE_PX = 2_000_000
 """Pictures with fewer pixels are not worth measuring the fastest tile for, and their memory is kept for the next."""
@@ -171,7 +171,7 @@ class Engine:
             return
         for request, tile in jobs:
             try:
-                self._tile(request.work, tile, request.stop)
+                self._tile(request.work, tile, request.cancellation)
                 request.finish_one()
             except BaseException as error:  # whatever it is, it ends this picture and not the worker
                 request.fail(error)
@@ -190,10 +190,10 @@ class Engine:
             except BaseException as error:
                 request.fail(error)
 
-    def _tile(self, work: TiledWork, tile: Tile, stop: Cancellation) -> None:
+    def _tile(self, work: TiledWork, tile: Tile, cancellation: Cancellation) -> None:
         """Compute one tile, in halves where memory does not suffice for the whole."""
         try:
-            output = self._output(work.cut(tile), stop)
+            output = self._output(work.cut(tile), cancellation)
         except (OutOfMemoryError, MemoryError) as error:
             halves = work.plan.halves(tile)
             if not halves:
@@ -202,10 +202,10 @@ class Engine:
             work.paste(tile, output)
             return
         for half in halves:
-            self._tile(work, half, stop)
+            self._tile(work, half, cancellation)
 
-    def _output(self, tensor: Tensor, stop: Cancellation) -> Tensor:
-        output, contract = self._executor.run(tensor, stop), self.model.contract
+    def _output(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
+        output, contract = self._executor.run(tensor, cancellation), self.model.contract
         expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
         if output.shape != expected:
             raise ModelError(f"{contract.name} made {output.shape} of {tensor.shape}; its contract promises {expected}")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from upconv.runtime import codecs
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import Animation
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers
 from upconv.runtime.picture import Picture
 from upconv.runtime.schedule import OnTile, Priority
-from upconv.runtime.stop import Cancellation
 
 
 class PictureUpscaler(Protocol):
@@ -29,7 +29,7 @@ class PictureUpscaler(Protocol):
         options: UpscaleOptions = DEFAULTS,
         on_tile: OnTile | None = None,
         *,
-        stop: Cancellation | None = None,
+        cancellation: Cancellation | None = None,
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
@@ -73,7 +73,7 @@ def process(
     upscaler: PictureUpscaler,
     options: UpscaleOptions = DEFAULTS,
     *,
-    stop: Cancellation | None = None,
+    cancellation: Cancellation | None = None,
     on_tile: OnTile | None = None,
     priority: Priority = Priority.NORMAL,
     deadline: float = float("inf"),
@@ -84,10 +84,10 @@ def process(
     is a time of `time.monotonic()`, in seconds.
 
     Raises `ImageError` and its children if the picture is damaged, too large or of a format that is not read,
-    `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `stop` is said, and what
+    `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `cancellation` is said, and what
     `Upscaler.run` raises.
     """
-    clock, stop = _Clock(), stop or Cancellation()
+    clock, cancellation = _Clock(), cancellation or Cancellation()
     source = codecs.sniff(data) or ""
     name = result_format(source, options)
     codecs.check_options(name, options.quality, options.lossless)
@@ -98,12 +98,12 @@ def process(
     count = TileCount(passes.tiles * sum(map(count_layers, animation.frames)), on_tile)
 
     def enlarge(frame: Picture) -> Picture:
-        stop.check()
-        return upscaler.run(frame, options, count, stop=stop, priority=priority, deadline=deadline)
+        cancellation.check()
+        return upscaler.run(frame, options, count, cancellation=cancellation, priority=priority, deadline=deadline)
 
     with clock.stage("infer"):
         animation = animation.map(enlarge)
-    stop.check()
+    cancellation.check()
     if options.format is None and name != source:
         animation = animation.noting(f"{source} became {name}, as {source} is not written")
     with clock.stage("encode"):

@@ -19,10 +19,10 @@ from enum import IntEnum
 from threading import Lock
 from typing import Protocol
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Overloaded, TimedOut
 from upconv.runtime.session import Tensor
-from upconv.runtime.stop import Cancellation
-from upconv.runtime.tiling import TilingPlan, Tile
+from upconv.runtime.tiling import Tile, TilingPlan
 
 TURN_TILES = 4
 """The quantum, in tiles of the largest area in the line: half a megapixel, as tiles usually are."""
@@ -63,7 +63,7 @@ class PictureRequest:
     deadline: float = float("inf")
     """When the result is of no use any more, by `time.monotonic()`."""
     future: Future[None] = field(default_factory=Future)
-    stop: Cancellation = field(default_factory=Cancellation)
+    cancellation: Cancellation = field(default_factory=Cancellation)
     waiting: deque[Tile] = field(init=False)
     credit: float = 0
     _done: int = 0
@@ -71,8 +71,10 @@ class PictureRequest:
 
     def __post_init__(self) -> None:
         self.waiting = deque(self.work.plan.tiles)
-        stop = self.stop  # and not the request, which would go in a circle, and keep its picture until Python looks for such
-        self.future.add_done_callback(lambda _: stop.say())
+        cancellation = (
+            self.cancellation
+        )  # and not the request, which would go in a circle, and keep its picture until Python looks for such
+        self.future.add_done_callback(lambda _: cancellation.cancel())
 
     @property
     def over(self) -> bool:

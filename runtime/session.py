@@ -12,10 +12,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from upconv.runtime import providers
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, Halo, SessionOptions
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
-from upconv.runtime.stop import Cancellation
 
 Tensor = NDArray[np.float32]
 
@@ -40,15 +40,15 @@ class Model:
     """The execution provider that really runs, by onnxruntime's name."""
     session: ort.InferenceSession
 
-    def run(self, tensor: Tensor, stop: Cancellation | None = None) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation | None = None) -> Tensor:
         """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output.
 
-        Ends with `Cancelled` at the next node of the graph after `stop` is said. Raises `OutOfMemoryError` where memory
+        Ends with `Cancelled` at the next node of the graph after `cancellation` is said. Raises `OutOfMemoryError` where memory
         does not suffice and `ModelError` where the model cannot run.
         """
         options = ort.RunOptions()
         try:
-            with (stop or Cancellation()).telling(lambda: setattr(options, "terminate", True)):
+            with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
                 result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor}, options)[0]
         except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
             raise self._told(error, tensor, options) from error

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.runtime import forms, resampling
+from upconv.runtime import image_types, resampling
 from upconv.runtime.alpha import bleed_color
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import HaloDeviation
-from upconv.runtime.conversion import tiled_picture
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
@@ -24,7 +24,7 @@ from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.processing import process
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.session import Model, open_model
-from upconv.runtime.stop import Cancellation
+from upconv.runtime.tiled_picture import tiled_picture
 from upconv.runtime.tiling import TilingPlan
 
 if TYPE_CHECKING:
@@ -94,17 +94,17 @@ class Upscaler:
         self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None
     ) -> Any:
         """The same for asyncio: the event loop goes on meanwhile, and cancelling the task frees the workers at once."""
-        stop = Cancellation()
+        cancellation = Cancellation()
         try:
-            return await asyncio.to_thread(self._upscale, source, UpscaleOptions(scale, width, height), stop)
+            return await asyncio.to_thread(self._upscale, source, UpscaleOptions(scale, width, height), cancellation)
         except asyncio.CancelledError:
-            stop.say()
+            cancellation.cancel()
             raise
 
-    def _upscale(self, source: Any, options: UpscaleOptions, stop: Cancellation) -> Any:
+    def _upscale(self, source: Any, options: UpscaleOptions, cancellation: Cancellation) -> Any:
         if isinstance(source, bytes | bytearray | memoryview):
-            return process(bytes(source), self, options, stop=stop).data
-        return forms.convert_like(source, self.run(forms.to_picture(source), options, stop=stop))
+            return process(bytes(source), self, options, cancellation=cancellation).data
+        return image_types.convert_like(source, self.run(image_types.to_picture(source), options, cancellation=cancellation))
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
         """Return the passes and tiles that a picture of `width` x `height` pixels takes, in `layers` layers.
@@ -120,7 +120,7 @@ class Upscaler:
         options: UpscaleOptions = DEFAULTS,
         on_tile: OnTile | None = None,
         *,
-        stop: Cancellation | None = None,
+        cancellation: Cancellation | None = None,
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
@@ -130,11 +130,11 @@ class Upscaler:
         calls `on_tile(done, total)` after each tile; `total` counts all passes and layers. `deadline` is a time of
         `time.monotonic()`, in seconds.
 
-        Raises `Cancelled` soon after `stop` is said, `TimedOut` after the deadline, `Overloaded` if too much is waiting,
+        Raises `Cancelled` soon after `cancellation` is said, `TimedOut` after the deadline, `Overloaded` if too much is waiting,
         `OutputError` if the disk has no room for a large picture, and what `passes` raises.
         """
         passes = self.passes(picture.width, picture.height, options, count_layers(picture))
-        turn = _Turn(TileCount(passes.tiles, on_tile), stop or Cancellation(), priority, deadline)
+        turn = _Turn(TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline)
         samples = self._layer(bleed_color(picture), picture.color.shape[2], passes, turn)
         if picture.alpha is not None:
             samples = resampling.joined(samples, self._opacity(picture.alpha, passes, turn))
@@ -164,7 +164,7 @@ class Upscaler:
         work = tiled_picture(color, channels, plan, self.model.contract, chroma)
         future = self.engine.submit(work, turn.on_tile, priority=turn.priority, deadline=turn.deadline)
         try:
-            with turn.stop.telling(future.cancel):
+            with turn.cancellation.calling(future.cancel):
                 future.result()
         except CancelledError as error:
             raise Cancelled("the picture was cancelled") from error
@@ -188,7 +188,7 @@ class _Turn:
     """How one picture waits for its tiles."""
 
     on_tile: OnTile
-    stop: Cancellation
+    cancellation: Cancellation
     priority: Priority
     deadline: float
 

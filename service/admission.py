@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from upconv.service.errors import DeadlineError, AdmissionFullError, TooLongError
+from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
 
 _HALF_S = 10
 """Seconds of work after which a measurement of the throughput counts half."""

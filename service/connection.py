@@ -12,8 +12,8 @@ import anyio
 from anyio import to_thread
 from fastapi import Request
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
-from upconv.runtime.stop import Cancellation
 from upconv.service.errors import ClientGoneError, DeadlineError
 
 T = TypeVar("T")
@@ -41,20 +41,20 @@ async def run_while_connected(request: Request, work: Callable[[Cancellation], T
         watch = asyncio.create_task(_call_off(request, called_off, scope, turn.until))
         try:
             async with turn.room:
-                return await to_thread.run_sync(work, called_off.stop, limiter=turn.threads)
+                return await to_thread.run_sync(work, called_off.cancellation, limiter=turn.threads)
         except Cancelled as error:
             if scope.cancel_called:
                 raise called_off.error from error
             raise
         finally:
-            called_off.stop.say()
+            called_off.cancellation.cancel()
             watch.cancel()
     raise called_off.error
 
 
 class _CalledOff:
     def __init__(self) -> None:
-        self.stop = Cancellation()
+        self.cancellation = Cancellation()
         self.error: Exception = ClientGoneError("the client closed the connection")
 
 
@@ -65,5 +65,5 @@ async def _call_off(request: Request, called_off: _CalledOff, scope: anyio.Cance
                 pass
     except TimeoutError:
         called_off.error = DeadlineError("the time for this request is over; send long work to /v1/jobs")
-    called_off.stop.say()
+    called_off.cancellation.cancel()
     scope.cancel()

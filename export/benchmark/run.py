@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from upconv.export.benchmark.peers import PEERS, Peer, Run, BenchmarkSubject, opened_by
+from upconv.export.benchmark.peers import PEERS, BenchmarkSubject, Peer, Run, opened_by
 from upconv.export.turns import in_turns
 
 

@@ -11,11 +11,11 @@ import torch
 from upconv.export.parity.backends import Array, Backend, rounds_to
 from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
 from upconv.export.parity.distributions import TrialInput, trial_inputs
-from upconv.export.parity.findings import Comparison, BackendResult
+from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.export.parity.measures import measured, psnr_db
 from upconv.export.parity.runtimes import ParityBackend, chosen
 from upconv.export.parity.subject import ParitySubject
-from upconv.export.parity.verdict import FACTOR, Outputs, error, problem, compare_outputs
+from upconv.export.parity.verdict import FACTOR, Outputs, compare_outputs, error, problem
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
 
 MIN_PSNR_DB = 45.0

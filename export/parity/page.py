@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from upconv.export.parity.backends import Array
-from upconv.export.parity.findings import Comparison, BackendResult
+from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.runtime import codecs
 from upconv.runtime.picture import Picture
 

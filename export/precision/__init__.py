@@ -5,4 +5,13 @@ from upconv.export.precision.reduction import Precision, PrecisionOptions
 from upconv.export.precision.samples import CalibrationSamples, from_folder, of_pictures
 from upconv.export.precision.sensitivity import ReducedModel, to_int8
 
-__all__ = ["QualityGate", "Precision", "ReducedModel", "PrecisionOptions", "CalibrationSamples", "from_folder", "of_pictures", "to_int8"]
+__all__ = [
+    "CalibrationSamples",
+    "Precision",
+    "PrecisionOptions",
+    "QualityGate",
+    "ReducedModel",
+    "from_folder",
+    "of_pictures",
+    "to_int8",
+]

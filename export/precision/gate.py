@@ -41,7 +41,9 @@ class QualityGate:
     """What is asked for where there is no truth."""
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, samples: CalibrationSamples, span: float | None = None, limit_db: float = LOSS_DB) -> QualityGate:
+    def of(
+        cls, model: onnx.ModelProto, samples: CalibrationSamples, span: float | None = None, limit_db: float = LOSS_DB
+    ) -> QualityGate:
         """A gate for what is made of `model`; without a `span`, that of its own outputs."""
         backend = OnnxruntimeBackend(model)
         exact = tuple(backend.run(arrays)[0] for arrays in samples.inputs)

@@ -43,7 +43,11 @@ class PrecisionOptions:
         return reduced.model, contract.model_copy(update={"precision": self.precision, "evidence": evidence})
 
     def reduced(
-        self, model: onnx.ModelProto, samples: CalibrationSamples, span: float | None, on_progress: Progress = lambda _, __: None
+        self,
+        model: onnx.ModelProto,
+        samples: CalibrationSamples,
+        span: float | None,
+        on_progress: Progress = lambda _, __: None,
     ) -> ReducedModel:
         """The model in this precision, judged on `samples`."""
         gate = QualityGate.of(model, samples, span, self.limit_db)

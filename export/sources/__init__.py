@@ -7,14 +7,14 @@ from upconv.export.sources.graph import from_onnx
 from upconv.export.sources.keras_model import from_keras
 from upconv.export.sources.module import from_module
 from upconv.export.sources.program import from_program
-from upconv.export.sources.source import SourceModel, Source
+from upconv.export.sources.source import Source, SourceModel
 from upconv.export.sources.weights import load_weights
 
 __all__ = [
     "READERS",
     "Example",
-    "SourceModel",
     "Source",
+    "SourceModel",
     "SourceOptions",
     "as_source",
     "from_checkpoint",

@@ -14,8 +14,8 @@ from upconv.models.training import loop
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches
 from upconv.models.training.evaluation import held_out
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
-from upconv.runtime.stop import Cancellation
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -40,7 +40,7 @@ def main(
         raise SystemExit(f"error: {error}") from error
     stop = Cancellation()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.say())
+        signal.signal(number, lambda *_: stop.cancel())
     print(f"{len(patches.places)} patches of {len(patches.pairs)} pictures, {len(pairs)} held out", flush=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns) as bar:

@@ -21,9 +21,9 @@ from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.upscalers import CompactUpscaler
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
 from upconv.runtime.picture import LUMA
-from upconv.runtime.stop import Cancellation
 
 CHECKPOINT_S = 300.0
 """Seconds of training that are lost at most where the machine goes down."""
@@ -66,7 +66,7 @@ def train(
         elif time.monotonic() - run.saved_at > CHECKPOINT_S:
             run.save()
         report(TrainingProgress(run.step, run.smooth_loss, run.latest))
-        if stop is not None and stop.set and run.step < config.steps:
+        if stop is not None and stop.cancelled and run.step < config.steps:
             run.save()
             raise Cancelled(f"stopped after {run.step} of {config.steps} steps; the same command goes on from there")
     return run.best or run.validate(pairs)

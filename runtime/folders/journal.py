@@ -15,8 +15,8 @@ from typing import Any
 
 from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
-from upconv.runtime.folders.jobs import FileTask
-from upconv.runtime.folders.work import FileResult
+from upconv.runtime.folders.file_task import FileResult
+from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
 
 NAME = ".upconv.jsonl"

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import DiskFullError, ImageError, OutputError
-from upconv.runtime.folders.jobs import FileTask
+from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.journal import Journal
-from upconv.runtime.folders.work import FileResult, process_file
+from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
-from upconv.runtime.stop import Cancellation
 from upconv.runtime.upscaler import Upscaler
 
 
@@ -32,12 +32,12 @@ def process_folder(
     pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator
     calls off what is in work.
     """
-    stop = Cancellation()
+    cancellation = Cancellation()
     waiting = iter(jobs)
     at_once = in_flight or max(2, available_cores())
 
     def one(job: FileTask) -> FileResult:
-        return _unless_done(job, upscaler, options, stop, journal, overwrite)
+        return _unless_done(job, upscaler, options, cancellation, journal, overwrite)
 
     pool = ThreadPoolExecutor(at_once, "upconv-picture")
     try:
@@ -52,23 +52,30 @@ def process_folder(
                 yield from _left(working, waiting)
                 return
     finally:
-        stop.say()
+        cancellation.cancel()
         pool.shutdown(cancel_futures=True)
 
 
 def _unless_done(
-    job: FileTask, upscaler: Upscaler, options: UpscaleOptions, stop: Cancellation, journal: Journal | None, overwrite: bool
+    job: FileTask,
+    upscaler: Upscaler,
+    options: UpscaleOptions,
+    cancellation: Cancellation,
+    journal: Journal | None,
+    overwrite: bool,
 ) -> FileResult:
     if journal is None:
-        return process_file(job, upscaler, options, stop)
+        return process_file(job, upscaler, options, cancellation)
     if not overwrite:
         if (before := journal.done(job)) is not None:
             return before
         if journal.is_foreign(job):
-            return FileResult(job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it")
+            return FileResult(
+                job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it"
+            )
     try:
         journal.begin(job)
-        outcome = process_file(job, upscaler, options, stop)
+        outcome = process_file(job, upscaler, options, cancellation)
         if outcome.status == "done":
             journal.end(outcome)
         return outcome

@@ -13,7 +13,7 @@ import httpx
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.service.client import flows
 from upconv.service.client.answers import JobInfo, ModelInfo, Upscaled
-from upconv.service.client.flows import Flow, RetryPolicy, PictureRequest, Step
+from upconv.service.client.flows import Flow, PictureRequest, RetryPolicy, Step
 
 T = TypeVar("T")
 
@@ -29,7 +29,13 @@ class Client:
     """Blocking; threads may share it. Every call raises `ServiceError` for what the service refuses."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, patience: RetryPolicy = _PATIENCE, timeout_s: float = 130.0, **options: Any
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        patience: RetryPolicy = _PATIENCE,
+        timeout_s: float = 130.0,
+        **options: Any,
     ) -> None:
         """`options` go to `httpx.Client`."""
         self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
@@ -101,7 +107,13 @@ class AsyncClient:
     """For asyncio. Every call raises `ServiceError` for what the service refuses."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, patience: RetryPolicy = _PATIENCE, timeout_s: float = 130.0, **options: Any
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        patience: RetryPolicy = _PATIENCE,
+        timeout_s: float = 130.0,
+        **options: Any,
     ) -> None:
         """`options` go to `httpx.AsyncClient`."""
         self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)

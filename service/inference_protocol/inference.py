@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
-from upconv.runtime.stop import Cancellation
 from upconv.service import body
 from upconv.service.cost import Cost, predict, together
 from upconv.service.errors import TensorError
@@ -87,8 +87,8 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
     return Prepared(request, inputs, names, together(costs), pictures, options)
 
 
-def infer(entry: ServedModel, prepared: Prepared, stop: Cancellation) -> InferenceResult:
-    """Compute the outputs that are asked for; stops soon after `stop` is said.
+def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) -> InferenceResult:
+    """Compute the outputs that are asked for; stops soon after `cancellation` is said.
 
     Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
     """
@@ -97,9 +97,9 @@ def infer(entry: ServedModel, prepared: Prepared, stop: Cancellation) -> Inferen
     if entry.upscaler is None:
         outcome = _run(entry.model, prepared.inputs, prepared.names)
     elif prepared.pictures:
-        return _images(given, prepared, entry.upscaler, name, stop)
+        return _images(given, prepared, entry.upscaler, name, cancellation)
     else:
-        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, stop)
+        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, cancellation)
     outcome.seconds = {"infer": time.perf_counter() - started}
     return outcome
 
@@ -109,8 +109,10 @@ def _pictures(given: InputTensor) -> tuple[bytes, ...]:
     return tuple(body.picture_in(data, "") for data in given.values)
 
 
-def _images(given: InputTensor, prepared: Prepared, upscaler: Upscaler, name: str, stop: Cancellation) -> InferenceResult:
-    results = [process(picture, upscaler, prepared.options, stop=stop) for picture in prepared.pictures]
+def _images(
+    given: InputTensor, prepared: Prepared, upscaler: Upscaler, name: str, cancellation: Cancellation
+) -> InferenceResult:
+    results = [process(picture, upscaler, prepared.options, cancellation=cancellation) for picture in prepared.pictures]
     outcome = InferenceResult([OutputTensor(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
     outcome.pixels_in, outcome.pixels_out = sum(r.input_pixels for r in results), sum(r.output_pixels for r in results)
@@ -138,22 +140,22 @@ def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, 
     return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
 
 
-def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, stop: Cancellation) -> InferenceResult:
+def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cancellation: Cancellation) -> InferenceResult:
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, stop)
+    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, cancellation)
     return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Cancellation) -> NDArray[np.float32]:
+def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
     pictures = [TiledArray(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
     with ExitStack() as stack:
         futures = []
         for picture in pictures:
             futures.append(upscaler.engine.submit(picture))
             stack.callback(futures[-1].cancel)
-            stack.enter_context(stop.telling(futures[-1].cancel))
+            stack.enter_context(cancellation.calling(futures[-1].cancel))
         for future in futures:
             _wait(future)
     return np.stack([picture.result for picture in pictures])

@@ -71,7 +71,9 @@ def _keep(job: Job, picture: bytes, folder: JobFolder) -> Job:
         kept = folder.store.add(job)
     except (OSError, sqlite3.OperationalError) as error:
         folder.remove(job.id)
-        raise AdmissionFullError(f"the picture cannot be kept: {first_line(error)}; try again in {_RETRY_S} s", _RETRY_S) from error
+        raise AdmissionFullError(
+            f"the picture cannot be kept: {first_line(error)}; try again in {_RETRY_S} s", _RETRY_S
+        ) from error
     if kept.id != job.id:
         folder.remove(job.id)
     return kept

@@ -14,9 +14,9 @@ import anyio
 from anyio import to_thread
 
 from upconv.runtime import Upscaler, process
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
 from upconv.runtime.schedule import Priority
-from upconv.runtime.stop import Cancellation
 from upconv.service import problem
 from upconv.service.errors import UNEXPECTED, problem_kind
 from upconv.service.jobs.folder import JobFolder
@@ -34,7 +34,7 @@ _SWEEP_S = 30.0
 class _Running:
     """A job in work."""
 
-    stop: Cancellation = field(default_factory=Cancellation)
+    cancellation: Cancellation = field(default_factory=Cancellation)
     progress: JobProgress = field(default_factory=JobProgress)
 
 
@@ -87,7 +87,7 @@ class JobRunner:
     async def delete(self, id: str) -> None:
         """Forget a job, its picture and its result; work on it stops at the next tile."""
         if id in self._running:
-            self._running[id].stop.say()
+            self._running[id].stop.cancel()
         await to_thread.run_sync(self._remove, id)
         self.notify(id)
 
@@ -108,7 +108,7 @@ class JobRunner:
         """End what is in work at the next tile; to be called before `run` is cancelled."""
         self._stopping = True
         for running in self._running.values():
-            running.stop.say()
+            running.cancellation.cancel()
 
     async def _do(self, job: Job) -> None:
         running = self._running[job.id] = _Running()
@@ -151,7 +151,9 @@ class JobRunner:
                 f"the service ended {MOST_ATTEMPTS} times while it worked on this picture; it is not tried again"
             )
         picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
-        result = process(picture, upscaler, options, stop=running.stop, on_tile=watch, priority=Priority.BACKGROUND)
+        result = process(
+            picture, upscaler, options, cancellation=running.cancellation, on_tile=watch, priority=Priority.BACKGROUND
+        )
         etag = f'"{hashlib.sha256(result.data).hexdigest()}"'
         headers = {**of_result(result, upscaler.model), "ETag": etag}
         self.folder.write(self.folder.result(job.id), result.data)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from anyio import to_thread
 from fastapi import Request, Response
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import UpconvError
-from upconv.runtime.stop import Cancellation
 from upconv.service import body
 from upconv.service.connection import WorkSlot, run_while_connected
 from upconv.service.inference_protocol import inference, reply, request
@@ -82,9 +82,9 @@ def _prepare(call: _InferCall, entry: ServedModel) -> inference.Prepared:
 
 
 def _compute(
-    prepared: inference.Prepared, entry: ServedModel, accept: str, stop: Cancellation
+    prepared: inference.Prepared, entry: ServedModel, accept: str, cancellation: Cancellation
 ) -> tuple[inference.InferenceResult, reply.Reply]:
-    outcome = inference.infer(entry, prepared, stop)
+    outcome = inference.infer(entry, prepared, cancellation)
     computed = time.perf_counter()
     notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}
     written = reply.write(entry.name, prepared.request, outcome.outputs, notes, accept)

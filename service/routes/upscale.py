@@ -13,8 +13,8 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from upconv.runtime import Processed, UpscaleOptions, Upscaler, process
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.processing import predict_passes
-from upconv.runtime.stop import Cancellation
 from upconv.service import body, cache
 from upconv.service.admission import Ticket
 from upconv.service.cache import CachedResult
@@ -102,8 +102,10 @@ async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     call.ticket.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
     turn = WorkSlot(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
 
-    def compute(stop: Cancellation) -> Processed:
-        return process(call.seen.picture, call.upscaler, call.seen.options, stop=stop, on_tile=call.ticket.advance)
+    def compute(cancellation: Cancellation) -> Processed:
+        return process(
+            call.seen.picture, call.upscaler, call.seen.options, cancellation=cancellation, on_tile=call.ticket.advance
+        )
 
     result = await run_while_connected(call.request, compute, turn)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}

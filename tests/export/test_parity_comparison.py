@@ -153,7 +153,9 @@ def test_the_exported_file_equals_its_source_and_itself(a: ParitySubject, file: 
         (padded_and_spoiled, "Conv", ["differs in 1 of 324 values"]),
     ],
 )
-def test_a_planted_fault_is_found(a: ParitySubject, file: Path, fault: Fault, operator: str, words: list[str], of_file: bool) -> None:
+def test_a_planted_fault_is_found(
+    a: ParitySubject, file: Path, fault: Fault, operator: str, words: list[str], of_file: bool
+) -> None:
     before = from_file(file) if of_file else a
     after = from_file(changed(file, fault))
     comparison = compare(before, after, backends=["onnxruntime:disabled"])

@@ -19,8 +19,8 @@ from upconv.export.turns import in_turns
 from upconv.models.training.comparison import (
     CANDIDATES,
     Candidate,
-    DecoderComparison,
     ComparisonPlan,
+    DecoderComparison,
     budget,
     compare,
     matched,

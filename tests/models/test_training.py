@@ -24,8 +24,8 @@ from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
 from upconv.models.training.loop import TrainingProgress, averaged_weights, learning_rate, train
 from upconv.models.upscalers import CompactUpscaler
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
-from upconv.runtime.stop import Cancellation
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),
@@ -53,7 +53,7 @@ def run(folder: Path, out: Path, stop_after: int | None = None, config: Training
 
     def report(now: TrainingProgress) -> None:
         if now.step == stop_after:
-            stop.say()
+            stop.cancel()
 
     with pytest.raises(Cancelled, match=f"after {stop_after} of 12") if stop_after else nullcontext():
         train(config, patches, held_out(folder, 2), out, report=report, stop=stop)

@@ -14,12 +14,12 @@ import pytest
 
 from upconv.runtime import engine as engine_module
 from upconv.runtime.calibration import Calibration
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
 from upconv.runtime.engine import Engine, TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.schedule import Priority
 from upconv.runtime.session import Model, Tensor, open_model
-from upconv.runtime.stop import Cancellation
 
 FREE_BYTES = 16e9
 
@@ -40,9 +40,9 @@ class Gate:
         self.closed = False
         self.released = 0
 
-    def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         while not self.open.wait(0.01):
-            if stop.set:
+            if cancellation.cancelled:
                 raise Cancelled("stopped")
         self.order += [float(tile.flat[0]) for tile in tensor]
         self.batches.append(len(tensor))
@@ -63,10 +63,10 @@ class SmallMemory(Gate):
         self.open.set()
         self.limit = limit
 
-    def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         if tensor[0, 0].size > self.limit:
             raise OutOfMemoryError("no memory")
-        return super().run(tensor, stop)
+        return super().run(tensor, cancellation)
 
 
 def filled(engine: Engine, value: float, side: int) -> TiledArray:
@@ -225,7 +225,7 @@ def test_a_worker_outlives_whatever_a_callback_raises(model: Model, error: type[
 
 def test_a_model_that_breaks_its_promise_is_an_error_not_a_wrong_picture(model: Model) -> None:
     class Liar(Gate):
-        def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
+        def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
             return tensor.repeat(4, axis=2).repeat(4, axis=3)
 
     with Engine(model, executor=Liar()) as engine, pytest.raises(ModelError, match="contract promises"):

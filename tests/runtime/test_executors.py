@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import SessionOptions
 from upconv.runtime.executors import MAX_SHAPES, LocalExecutor
 from upconv.runtime.session import Model, open_model, open_session
-from upconv.runtime.stop import Cancellation
 
 
 @pytest.mark.parametrize(("shapes", "released"), [(1, 0), (MAX_SHAPES, 0), (MAX_SHAPES + 1, 1), (3 * MAX_SHAPES + 3, 3)])

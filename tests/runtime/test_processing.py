@@ -10,11 +10,11 @@ import pytest
 import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs, process
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ParameterError, TimedOut
 from upconv.runtime.picture import Metadata, Picture, Samples
 from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.schedule import Priority
-from upconv.runtime.stop import Cancellation
 
 Tiles = list[tuple[int, int]]
 
@@ -186,22 +186,22 @@ def test_a_result_that_the_format_cannot_hold_is_refused(
 
 
 def test_nothing_is_computed_after_a_cancellation(doubler: Upscaler) -> None:
-    stop, calls = Cancellation(), list[int]()
-    stop.say()
+    cancellation, calls = Cancellation(), list[int]()
+    cancellation.cancel()
     with pytest.raises(Cancelled):
-        process(encoded(), doubler, stop=stop, on_tile=lambda done, _: calls.append(done))
+        process(encoded(), doubler, cancellation=cancellation, on_tile=lambda done, _: calls.append(done))
     assert calls == []
 
 
 def test_a_cancellation_on_the_way(doubler: Upscaler) -> None:
-    stop, calls = Cancellation(), list[int]()
+    cancellation, calls = Cancellation(), list[int]()
 
     def on_tile(done: int, total: int) -> None:
         calls.append(done)
-        stop.say()
+        cancellation.cancel()
 
     with pytest.raises(Cancelled):
-        process(animated([3] * 4), doubler, UpscaleOptions(frames=True), stop=stop, on_tile=on_tile)
+        process(animated([3] * 4), doubler, UpscaleOptions(frames=True), cancellation=cancellation, on_tile=on_tile)
     assert len(calls) <= 2
 
 

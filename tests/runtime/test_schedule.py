@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
 from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Overloaded, TimedOut
-from upconv.runtime.schedule import TURN_TILES, Priority, PictureRequest, Schedule
+from upconv.runtime.schedule import TURN_TILES, PictureRequest, Priority, Schedule
 from upconv.runtime.tiling import plan_tiles
 
 CONTRACT = Contract(

@@ -8,9 +8,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
 from upconv.runtime.session import open_model
-from upconv.runtime.stop import Cancellation
 
 
 def test_opens_a_file_that_describes_itself(nearest_x2: Path) -> None:
@@ -49,10 +49,10 @@ def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x
 
 
 def test_a_run_ends_when_it_is_stopped(nearest_x2: Path) -> None:
-    stop = Cancellation()
-    stop.say()
+    cancellation = Cancellation()
+    cancellation.cancel()
     with pytest.raises(Cancelled):
-        open_model(nearest_x2).run(np.zeros((1, 3, 8, 8), np.float32), stop)
+        open_model(nearest_x2).run(np.zeros((1, 3, 8, 8), np.float32), cancellation)
 
 
 def test_memory_that_does_not_suffice_is_told_from_other_failures(nearest_x2: Path, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from upconv.runtime import codecs
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import Cancelled, ImageError, ParameterError
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import LUMA, Metadata, Picture
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.spool import spool_of
-from upconv.runtime.stop import Cancellation
 from upconv.runtime.upscaler import Upscaler
 
 Photograph = Callable[[int, int], np.ndarray]
@@ -108,10 +108,10 @@ def test_tasks_share_the_event_loop(doubler: Upscaler, photograph: Photograph) -
 def test_a_cancelled_task_frees_the_workers(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiles, begun, opened = [], threading.Event(), threading.Event()
 
-    def wait(model: Model, tensor: Tensor, stop: Cancellation) -> Tensor:
+    def wait(model: Model, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         tiles.append(1)
         begun.set()
-        with stop.telling(opened.set):
+        with cancellation.calling(opened.set):
             assert opened.wait(10)
         raise Cancelled("stopped")
 
@@ -150,8 +150,8 @@ def test_a_model_of_luma_leaves_the_chroma(nearest_x2: Path, photograph: Photogr
     class Luma:
         """Doubles one plane by doubling three."""
 
-        def run(self, tensor: Tensor, stop: Cancellation) -> Tensor:
-            return opened.run(tensor.repeat(3, axis=1), stop)[:, :1]
+        def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
+            return opened.run(tensor.repeat(3, axis=1), cancellation)[:, :1]
 
     model = replace(opened, contract=opened.contract.model_copy(update=planes))
     with Upscaler(model, tile_px=16, workers=1) as upscaler, pytest.MonkeyPatch.context() as patch:

@@ -20,10 +20,10 @@ from fastapi import FastAPI
 from onnx import TensorProto, helper
 
 from upconv.runtime import Contract, Picture, codecs
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import KEY, Provenance
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.session import Tensor
-from upconv.runtime.stop import Cancellation
 from upconv.service import Settings, create_app
 from upconv.service.state import ServiceState
 
@@ -200,10 +200,10 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
     run = LocalExecutor.run
 
-    def wait(executor: LocalExecutor, tensor: Tensor, stop: Cancellation) -> Tensor:
+    def wait(executor: LocalExecutor, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         gate.tiles += 1
         assert gate.opened.wait(30)
-        return run(executor, tensor, stop)
+        return run(executor, tensor, cancellation)
 
     monkeypatch.setattr(LocalExecutor, "run", wait)
     return gate

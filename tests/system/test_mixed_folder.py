@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 from upconv.models import bundled
 from upconv.runtime import UpscaleOptions, Upscaler
-from upconv.runtime.folders import Journal, FileResult, find_tasks, process_folder
+from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
 
 Pixels = np.ndarray
 

@@ -11,9 +11,9 @@ from upconv.models.training.comparison.table import text
 __all__ = [
     "CANDIDATES",
     "Candidate",
+    "ComparisonPlan",
     "DecoderComparison",
     "Pictures",
-    "ComparisonPlan",
     "budget",
     "compare",
     "named",

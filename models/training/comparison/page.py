@@ -16,7 +16,7 @@ from PIL import Image
 from upconv.export.turns import Timing
 from upconv.models.training.checkerboard import Planes
 from upconv.models.training.comparison.plots import Bar, Series, bars, lines
-from upconv.models.training.comparison.results import DecoderComparison, Exhibit, CandidateResult
+from upconv.models.training.comparison.results import CandidateResult, DecoderComparison, Exhibit
 from upconv.models.training.comparison.table import heading, rows
 from upconv.models.training.data import Pixels
 
@@ -62,7 +62,11 @@ def _training(results: Sequence[CandidateResult]) -> list[Plot]:
     # The first points, where all fall steeply, would flatten the rest.
     start = min(2, len(results[0].curve.steps) - 1)
 
-    def plot(y: Callable[[CandidateResult], Sequence[float]], x: Callable[[CandidateResult], Sequence[float]], labels: tuple[str, str]) -> Markup:
+    def plot(
+        y: Callable[[CandidateResult], Sequence[float]],
+        x: Callable[[CandidateResult], Sequence[float]],
+        labels: tuple[str, str],
+    ) -> Markup:
         series = [Series(r.name, x(r)[start:], y(r)[start:]) for r in results]
         return Markup(lines(series, *labels, title=f"{labels[1]} over {labels[0]}"))  # noqa: S704  (built by ElementTree)
 

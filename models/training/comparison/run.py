@@ -19,7 +19,7 @@ from upconv.models.training.comparison.matched import Trained
 from upconv.models.training.comparison.memory import PeakMemory, memory
 from upconv.models.training.comparison.pictures import Pictures
 from upconv.models.training.comparison.quality import MeanScores, quality, scores
-from upconv.models.training.comparison.results import DecoderComparison, Exhibit, CandidateResult, Setup, busiest
+from upconv.models.training.comparison.results import CandidateResult, DecoderComparison, Exhibit, Setup, busiest
 from upconv.models.training.comparison.timing import Timings, timings
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Pixels
@@ -50,7 +50,9 @@ class ComparisonPlan:
     """Side of the picture that memory is of."""
 
 
-def compare(plan: ComparisonPlan, pictures: Pictures, work: Path, on_progress: OnProgress = lambda *_: None) -> DecoderComparison:
+def compare(
+    plan: ComparisonPlan, pictures: Pictures, work: Path, on_progress: OnProgress = lambda *_: None
+) -> DecoderComparison:
     """Train the candidates in `work`, or go on there, and measure them, with as many threads as torch is set to.
 
     Raises `ParameterError` where `work` holds another comparison and `ExportError` where a trained decoder's graph is

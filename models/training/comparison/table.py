@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from upconv.export.turns import Timing
-from upconv.models.training.comparison.results import DecoderComparison, CandidateResult, Setup
+from upconv.models.training.comparison.results import CandidateResult, DecoderComparison, Setup
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ def rows(setup: Setup, first: str) -> tuple[MeasureRow, ...]:
         MeasureRow("training to equal PSNR, s (steps)", lambda r: _seconds(r, r.reached.psnr_y)),
         MeasureRow("loss at the end", lambda r: f"{r.curve.loss[-1]:.5f}"),
         MeasureRow("PSNR-Y, dB", lambda r: f"{r.quality.psnr_y:.2f}"),
-        MeasureRow(f"  less {first}'s (standard error)", lambda r: f"{r.quality.psnr_gain:+.2f} ({r.quality.psnr_gain_error:.2f})"),
+        MeasureRow(
+            f"  less {first}'s (standard error)", lambda r: f"{r.quality.psnr_gain:+.2f} ({r.quality.psnr_gain_error:.2f})"
+        ),
         MeasureRow("SSIM-Y", lambda r: f"{r.quality.ssim_y:.4f}"),
         MeasureRow("sharpness, the original's being 1", lambda r: f"{r.quality.sharpness:.3f}"),
         MeasureRow("before training: flat picture, steps of 255", lambda r: f"{r.before.constant_steps:.2f}"),

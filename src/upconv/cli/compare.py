@@ -14,7 +14,7 @@ import typer
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
-    from upconv.models.training.comparison import DecoderComparison, ComparisonPlan
+    from upconv.models.training.comparison import ComparisonPlan, DecoderComparison
 
 QUICK_STEPS, STEPS = 200, 5_000
 QUICK_ROUNDS, ROUNDS = 9, 31

@@ -12,7 +12,7 @@ import typer
 from upconv.runtime.errors import ParameterError, UpconvError
 
 if TYPE_CHECKING:
-    from upconv.export.parity.findings import Comparison, BackendResult
+    from upconv.export.parity.findings import BackendResult, Comparison
     from upconv.export.parity.subject import ParitySubject
 
 _SHORT = {"float32": "fp32", "float64": "fp64"}

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from upconv.runtime.folders import FolderListing, FileResult
+    from upconv.runtime.folders import FileResult, FolderListing
 
 
 class ProgressReport:

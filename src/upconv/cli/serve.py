@@ -131,7 +131,7 @@ def _path(name: str, provider: str) -> Path:
     """A file or folder as it is; of a catalogue model, the form that is fastest on this machine."""
     from upconv.cli.upscale import model_path
     from upconv.models.catalogue import CATALOGUE
-    from upconv.runtime.choice import fastest_form
+    from upconv.runtime.form_choice import fastest_form
 
     forms = CATALOGUE[name].forms if name in CATALOGUE else ()
     if forms:

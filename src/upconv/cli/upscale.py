@@ -14,7 +14,7 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.runtime import Upscaler
-    from upconv.runtime.folders import FolderListing, FileResult
+    from upconv.runtime.folders import FileResult, FolderListing
     from upconv.runtime.options import UpscaleOptions
 
 
@@ -50,7 +50,9 @@ def upscale(
     scale: Annotated[float | None, typer.Option(help="How many times as large; the model's own scale by default.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Width of the result in pixels.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Height of the result in pixels.")] = None,
-    format: Annotated[FormatOption | None, typer.Option(help="Of results in a folder; that of each picture by default.")] = None,
+    format: Annotated[
+        FormatOption | None, typer.Option(help="Of results in a folder; that of each picture by default.")
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="For JPEG, WebP and AVIF.")] = 90,
     lossless: Annotated[bool, typer.Option("--lossless", help="Lose nothing in WebP and AVIF either.")] = False,
     profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
@@ -136,8 +138,8 @@ def _single(source: Path, output: Path, format: FormatOption | None, frames: boo
     from collections import Counter
 
     from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
-    from upconv.runtime.folders import FolderListing, FileTask
-    from upconv.runtime.folders.jobs import check_tasks
+    from upconv.runtime.folders import FileTask, FolderListing
+    from upconv.runtime.folders.tasks import check_tasks
 
     name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
     if format is not None and format != name:

@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from upconv.export.benchmark import PEERS, Peer, BenchmarkSubject, bench
+from upconv.export.benchmark import PEERS, BenchmarkSubject, Peer, bench
 from upconv.export.benchmark.ncnn_writer import to_ncnn
 from upconv.export.benchmark.subjects import subject_of
 from upconv.export.capture import capture
@@ -60,7 +60,9 @@ CHAIN = (
 @pytest.mark.parametrize("module", [nn.Sequential(*CHAIN), Branching()])
 def test_ncnn_computes_what_was_written_for_it(module: nn.Module) -> None:
     pytest.importorskip("ncnn")
-    rows = bench(BenchmarkSubject("m", graph(module), [INPUT]), [p for p in PEERS if p.name in ("upconv", "ncnn fp32")], rounds=5)
+    rows = bench(
+        BenchmarkSubject("m", graph(module), [INPUT]), [p for p in PEERS if p.name in ("upconv", "ncnn fp32")], rounds=5
+    )
     assert [row.missing for row in rows] == [None, None]
     assert rows[1].error is not None
     assert rows[1].error < 1e-4

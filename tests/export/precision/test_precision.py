@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from upconv.export import export, from_module
-from upconv.export.precision import QualityGate, PrecisionOptions, CalibrationSamples, from_folder, to_int8
+from upconv.export.precision import CalibrationSamples, PrecisionOptions, QualityGate, from_folder, to_int8
 from upconv.export.precision.int8 import Quantizer
 from upconv.export.precision.samples import of_pictures
 from upconv.runtime import Upscaler

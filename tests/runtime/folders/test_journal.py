@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime import UpscaleOptions, codecs
-from upconv.runtime.folders import FileTask, Journal, FileResult
+from upconv.runtime.folders import FileResult, FileTask, Journal
 from upconv.runtime.picture import Picture
 
 

@@ -14,7 +14,7 @@ import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
 from upconv.runtime.errors import DiskFullError
-from upconv.runtime.folders import Journal, FileResult, find_tasks, process_folder
+from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
 from upconv.runtime.picture import Picture
 
 Album = Callable[..., Path]
@@ -119,7 +119,7 @@ def test_a_full_disk_stops_the_rest(doubler: Upscaler, album: Album, tmp_path: P
             raise DiskFullError(f"cannot write {path}: No space left on device")
         real(path, data)
 
-    monkeypatch.setattr("upconv.runtime.folders.work.codecs.write_atomically", until_full)
+    monkeypatch.setattr("upconv.runtime.folders.file_task.codecs.write_atomically", until_full)
     outcomes = enlarge(album(*(f"{n}.png" for n in range(9))), tmp_path / "out", doubler, in_flight=1)
     assert statuses(outcomes) == {f"{n}.png": status for n, status in enumerate(["done", "done", "failed", *["left"] * 6])}
     monkeypatch.undo()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from upconv.runtime.errors import ParameterError
-from upconv.runtime.forms import convert_like, to_picture
+from upconv.runtime.image_types import convert_like, to_picture
 
 
 @pytest.mark.parametrize(

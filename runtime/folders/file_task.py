@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from upconv.runtime import codecs
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs.files import output_error
 from upconv.runtime.codecs.formats import SUFFIXES
 from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError, first_line
-from upconv.runtime.folders.jobs import FileTask
+from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.processing import process
-from upconv.runtime.stop import Cancellation
 from upconv.runtime.upscaler import Upscaler
 
 Status = Literal["done", "skipped", "failed", "left"]
@@ -39,14 +39,14 @@ class FileResult:
     """Whether no other result could be written either."""
 
 
-def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, stop: Cancellation) -> FileResult:
+def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation) -> FileResult:
     """Read, enlarge and write; whatever is wrong with the picture or its place is in the outcome.
 
-    Raises `Cancelled` soon after `stop` is said.
+    Raises `Cancelled` soon after `cancellation` is said.
     """
     started = time.perf_counter()
     try:
-        outcome = _carry_out(job, upscaler, options, stop)
+        outcome = _carry_out(job, upscaler, options, cancellation)
     except Cancelled:
         raise
     except UpconvError as error:
@@ -56,11 +56,11 @@ def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, sto
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
-def _carry_out(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, stop: Cancellation) -> FileResult:
+def _carry_out(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation) -> FileResult:
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
     data = codecs.read_bytes(job.source, options.max_pixels)
-    result = process(data, upscaler, replace(options, format=name), stop=stop)
-    stop.check()
+    result = process(data, upscaler, replace(options, format=name), cancellation=cancellation)
+    cancellation.check()
     _place(job.destination, result.data)
     conversions = (*_misnamed(job.source, codecs.sniff(data), name), *result.conversions)
     return FileResult(job, "done", result.input_size, result.output_size, conversions=conversions)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime.contract import Pixels
-from upconv.runtime.conversion import tensor_to_samples, samples_to_tensor
+from upconv.runtime.tiled_picture import samples_to_tensor, tensor_to_samples
 
 RANGES = [Pixels(), Pixels(low=-1, high=1), Pixels(low=0, high=255)]
 

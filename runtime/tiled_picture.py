@@ -12,7 +12,7 @@ from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.picture import LUMA, Samples
 from upconv.runtime.session import Tensor
 from upconv.runtime.spool import part
-from upconv.runtime.tiling import TilingPlan, Tile
+from upconv.runtime.tiling import Tile, TilingPlan
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ class TiledPicture:
         return planes + (luma - np.tensordot(LUMA, planes, axes=1)[None])
 
 
-def tiled_picture(source: Samples, channels: int, plan: TilingPlan, contract: Contract, chroma: Samples | None = None) -> TiledPicture:
+def tiled_picture(
+    source: Samples, channels: int, plan: TilingPlan, contract: Contract, chroma: Samples | None = None
+) -> TiledPicture:
     """The way of one picture's first `channels` channels; raises `OutputError` where there is no room for the result."""
     assert contract.input is not None and contract.output is not None
     canvas = new_canvas((plan.height * plan.scale, plan.width * plan.scale, channels), source.dtype)

@@ -15,29 +15,29 @@ class Cancellation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], object]] = []
-        self.set = False
+        self.cancelled = False
         """Whether it was said."""
 
-    def say(self) -> None:
+    def cancel(self) -> None:
         """Tell everyone who listens."""
         with self._lock:
-            self.set = True
+            self.cancelled = True
             listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener()
 
     def check(self) -> None:
         """Raise `Cancelled` if it was said."""
-        if self.set:
+        if self.cancelled:
             raise Cancelled("the picture was cancelled")
 
     @contextmanager
-    def telling(self, listener: Callable[[], object]) -> Iterator[None]:
+    def calling(self, listener: Callable[[], object]) -> Iterator[None]:
         """Call `listener` when it is said within the block, or at once where it was."""
         with self._lock:
-            if not self.set:
+            if not self.cancelled:
                 self._listeners.append(listener)
-        if self.set:
+        if self.cancelled:
             listener()
         try:
             yield

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from upconv.models import bundled
-from upconv.runtime import choice
-from upconv.runtime.choice import fastest_form
+from upconv.runtime.form_choice import fastest_form
 from upconv.runtime.session import Model
 
 A, B = bundled("nearest-x2"), bundled("bicubic-x2")
