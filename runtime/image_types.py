@@ -1,4 +1,4 @@
-"""What a picture can come as: a path, the bytes of a file, a numpy array, a PIL image; and back to the same."""
+"""The forms of a picture in Python: a path, a `Picture`, a numpy array or a PIL image; and back to the same form."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ _KEPT = ("icc_profile", "exif")
 
 
 def to_picture(source: Any) -> Picture:
-    """The picture that `source` is.
+    """Return the picture in `source`: a path, a `Picture`, an array or a PIL image.
 
-    Raises `ImageError` for a file or bytes that are none, and `ParameterError` for an array or PIL image of a kind that
+    Raises `ImageError` for a file that is not a picture, and `ParameterError` for an array or PIL image of a kind that
     cannot be enlarged, and for anything else.
     """
     if isinstance(source, Picture):
         return source
     if isinstance(source, str | Path):
         return codecs.read(Path(source))
-    if isinstance(source, bytes | bytearray | memoryview):
-        return codecs.decode(bytes(source))
     if isinstance(source, np.ndarray):
         return Picture(source[..., None] if source.ndim == 2 else source)
     if _is_pil(source):
@@ -41,9 +39,7 @@ def to_picture(source: Any) -> Picture:
 
 
 def convert_like(source: Any, picture: Picture) -> Any:
-    """`picture` as the kind of thing that `source` is; a path gives a `Picture`."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return codecs.encode(picture)[0]
+    """Return `picture` in the form of `source`; a path gives a `Picture`."""
     if isinstance(source, np.ndarray):
         return picture.samples if source.ndim == 3 else picture.samples[..., 0]
     return _pil(picture, source) if _is_pil(source) else picture

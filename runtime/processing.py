@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
@@ -14,7 +15,25 @@ from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers
 from upconv.runtime.picture import Picture
 from upconv.runtime.schedule import OnTile, Priority
-from upconv.runtime.upscaler import Upscaler
+
+
+class PictureUpscaler(Protocol):
+    """A model that enlarges pictures, as `Upscaler` does."""
+
+    def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
+        """Return the passes that a picture of this size takes."""
+
+    def run(
+        self,
+        picture: Picture,
+        options: UpscaleOptions = DEFAULTS,
+        on_tile: OnTile | None = None,
+        *,
+        cancellation: Cancellation | None = None,
+        priority: Priority = Priority.NORMAL,
+        deadline: float = float("inf"),
+    ) -> Picture:
+        """Enlarge a picture."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,7 @@ class Processed:
 
 def process(
     data: bytes,
-    upscaler: Upscaler,
+    upscaler: PictureUpscaler,
     options: UpscaleOptions = DEFAULTS,
     *,
     cancellation: Cancellation | None = None,
@@ -93,7 +112,7 @@ def process(
     return Processed(encoded, name, size, passes.output_size, frames, count.done, conversions, clock.seconds)
 
 
-def predict_passes(data: bytes, upscaler: Upscaler, options: UpscaleOptions) -> Passes:
+def predict_passes(data: bytes, upscaler: PictureUpscaler, options: UpscaleOptions) -> Passes:
     """Return the passes that the picture in `data` takes, known from its header: the first frame, opacity not counted.
 
     Raises what `process` raises for a picture that is too large, a size that is impossible, and a size that the format

@@ -21,6 +21,7 @@ from upconv.runtime.errors import Cancelled, ModelError
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers, plan_passes
 from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.processing import process
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.session import Model, open_model
 from upconv.runtime.tiled_picture import tiled_picture
@@ -101,6 +102,8 @@ class Upscaler:
             raise
 
     def _upscale(self, source: Any, options: UpscaleOptions, cancellation: Cancellation) -> Any:
+        if isinstance(source, bytes | bytearray | memoryview):
+            return process(bytes(source), self, options, cancellation=cancellation).data
         return image_types.convert_like(source, self.run(image_types.to_picture(source), options, cancellation=cancellation))
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -12,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from upconv.runtime.errors import ParameterError
+from upconv.service.jobs.lock import lock
 from upconv.service.jobs.store import JobStore
 
 _STATE_HOME = "XDG_STATE_HOME"
@@ -107,7 +107,7 @@ def _locked(path: Path) -> Iterator[Path]:
         raise _Unusable(error.strerror or str(error)) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except OSError as error:
             raise _Unusable("another process of the service has it, and limits are counted in one process") from error
         yield path
@@ -119,6 +119,9 @@ def _default() -> Path:
 
 
 def _sync(folder: Path) -> None:
+    """Let the folder's entries reach the disk; Windows opens no folders, and writes their entries by itself."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -77,3 +77,15 @@ def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     memory.lower_trim_threshold()
     memory.release_free_memory()
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_other_c_libraries_are_left_alone(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: None) -> None:
+        raise error
+
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.setattr("ctypes.CDLL", refuse)
+    memory.lower_trim_threshold()
+    memory.release_free_memory()

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs, process
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ParameterError, TimedOut
 from upconv.runtime.picture import Metadata, Picture, Samples
 from upconv.runtime.processing import predict_passes, result_format
+from upconv.runtime.schedule import Priority
 
 Tiles = list[tuple[int, int]]
 
@@ -134,15 +136,16 @@ def test_the_format_of_the_result(source: str, frames: bool, format: Any, result
 
 
 def test_metadata_and_profile(doubler: Upscaler, p3: bytes) -> None:
-    text = ("png-comment-0-Author", 0, "somebody")
-    picture = Picture(samples(), metadata=Metadata(icc=p3, pixels_per_mm=(4.0, 4.0)))
+    author = ("exif-ifd0-Artist", pyvips.GValue.gstr_type, "somebody")
+    picture = Picture(samples(), metadata=Metadata(icc=p3, pixels_per_mm=(4.0, 4.0), fields=(author,)))
     data = codecs.encode(picture, "png")[0]
     kept = codecs.decode(process(data, doubler).data).metadata
     assert (kept.icc, kept.pixels_per_mm) == (p3, (8.0, 8.0))
+    assert author[0] in [name for name, _, _ in kept.fields]
     converted = codecs.decode(process(data, doubler, UpscaleOptions(profile="srgb", metadata="strip")).data)
     assert (converted.metadata.icc, converted.metadata.pixels_per_mm) == (None, (8.0, 8.0))
     assert not np.array_equal(converted.samples, samples().repeat(2, axis=0).repeat(2, axis=1))
-    assert text not in converted.metadata.fields
+    assert author[0] not in [name for name, _, _ in converted.metadata.fields]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,10 @@ def test_what_cannot_be_done_is_refused_before_anything_is_computed(
 
 
 @pytest.mark.parametrize("look", [process, predict_passes])
-def test_a_result_that_the_format_cannot_hold_is_refused(look: Callable[..., object], doubler: Upscaler) -> None:
+def test_a_result_that_the_format_cannot_hold_is_refused(
+    look: Callable[..., object], doubler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubler, "run", None)
     wide = codecs.encode(Picture(np.zeros((1, 1100, 3), np.uint8)), "webp")[0]
     with pytest.raises(ParameterError, match="17600x16 is too large for webp"):
         look(wide, doubler, UpscaleOptions(scale=16))
@@ -202,3 +208,17 @@ def test_a_cancellation_on_the_way(doubler: Upscaler) -> None:
 def test_a_deadline_that_is_over(doubler: Upscaler) -> None:
     with pytest.raises(TimedOut):
         process(encoded(), doubler, deadline=time.monotonic() - 1)
+
+
+def test_the_engine_is_given_priority_deadline_and_stop(doubler: Upscaler, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    run = doubler.run
+
+    def recorded(*arguments: Any, **options: Any) -> Picture:
+        given.update(options)
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(doubler, "run", recorded)
+    turn = {"stop": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
+    process(encoded(), doubler, **turn)  # type: ignore[arg-type]  # a table's options
+    assert given == turn
