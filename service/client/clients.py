@@ -13,7 +13,7 @@ import httpx
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.service.client import flows
 from upconv.service.client.answers import JobInfo, ModelInfo, Upscaled
-from upconv.service.client.flows import Flow, PictureRequest, RetryPolicy, Step
+from upconv.service.client.flows import Flow, PictureUpload, RetryPolicy, Step
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Client:
 
     def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Enlarge an image file."""
-        return self._run(flows.upscale(self._http.build_request, self._patience, PictureRequest(picture, options, model)))
+        return self._run(flows.upscale(self._http.build_request, self._patience, PictureUpload(picture, options, model)))
 
     def submit(
         self,
@@ -55,7 +55,7 @@ class Client:
     ) -> JobInfo:
         """Hand in an image file as a job; with the same key, it is the same job."""
         return self._run(
-            flows.submit(self._http.build_request, self._patience, PictureRequest(picture, options, model), idempotency_key)
+            flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
         )
 
     def job(self, id: str) -> JobInfo:
@@ -121,7 +121,7 @@ class AsyncClient:
 
     async def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Enlarge an image file."""
-        return await self._run(flows.upscale(self._http.build_request, self._patience, PictureRequest(picture, options, model)))
+        return await self._run(flows.upscale(self._http.build_request, self._patience, PictureUpload(picture, options, model)))
 
     async def submit(
         self,
@@ -133,7 +133,7 @@ class AsyncClient:
     ) -> JobInfo:
         """Hand in an image file as a job; with the same key, it is the same job."""
         return await self._run(
-            flows.submit(self._http.build_request, self._patience, PictureRequest(picture, options, model), idempotency_key)
+            flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
         )
 
     async def job(self, id: str) -> JobInfo:

@@ -55,7 +55,7 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
-class PictureRequest:
+class PictureUpload:
     """A picture, and what the service is asked to do with it."""
 
     picture: bytes
@@ -79,13 +79,13 @@ class PictureRequest:
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
 
-def upscale(build: Build, patience: RetryPolicy, request: PictureRequest) -> Flow[Upscaled]:
+def upscale(build: Build, patience: RetryPolicy, request: PictureUpload) -> Flow[Upscaled]:
     """Enlarge a picture while one waits."""
     sent = build("POST", "/v1/upscale", params=request.query, content=request.picture, headers=_BYTES)
     return Upscaled.of((yield from _sent(sent, patience)))
 
 
-def submit(build: Build, patience: RetryPolicy, request: PictureRequest, key: str | None) -> Flow[JobInfo]:
+def submit(build: Build, patience: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
     """Hand a picture in; sent again by accident it is still one job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
     sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)

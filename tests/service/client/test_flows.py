@@ -7,7 +7,7 @@ import pytest
 
 from upconv.runtime.errors import ParameterError
 from upconv.service.client import Client, RetryPolicy, ServiceError, UpscaleOptions
-from upconv.service.client.flows import PictureRequest
+from upconv.service.client.flows import PictureUpload
 
 
 def answering(*answers: Any) -> tuple[httpx.MockTransport, list[httpx.Request]]:
@@ -86,10 +86,10 @@ def test_gives_up(answers: list[Any], words: str, status: int) -> None:
     ],
 )
 def test_what_differs_from_the_defaults_is_sent(options: UpscaleOptions, model: str | None, query: dict[str, str]) -> None:
-    assert PictureRequest(b"", options, model).query == query
+    assert PictureUpload(b"", options, model).query == query
 
 
 @pytest.mark.parametrize("options", [{"frames": True}, {"max_pixels": 9}, {"max_output_pixels": 9}])
 def test_options_that_the_service_does_not_take(options: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=f"the service takes no {next(iter(options))}"):
-        _ = PictureRequest(b"", UpscaleOptions(**options)).query
+        _ = PictureUpload(b"", UpscaleOptions(**options)).query
