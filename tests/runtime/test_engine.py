@@ -174,7 +174,7 @@ def test_a_picture_larger_than_the_bound_is_taken_when_nobody_waits(model: Model
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_output_that_is_no_number_is_an_error_not_a_black_picture(model: Model, value: float) -> None:
-    with Engine(model, workers=1) as engine, pytest.raises(ModelError, match="no numbers"):
+    with Engine(model, workers=1) as engine, pytest.raises(ModelError, match="NaN or infinite"):
         engine.submit(filled(engine, value, 8)).result(10)
 
 
