@@ -1,6 +1,7 @@
-"""The contract: the description of an exported model that its `.onnx` file holds as JSON in `metadata_props`.
+"""The contract: the description of an exported model that its `.onnx` file holds.
 
-It holds all that serving needs, so that a file can be served without the source that it was exported from.
+It is stored as JSON in `metadata_props`. It holds all that serving needs, so that a file can be served without the
+source that it was exported from.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class HaloDeviation(_Part):
 
 
 class ParityEvidence(_Part):
-    """The comparison of one backend's output with that of the torch module in float64, over several input sizes."""
+    """The comparison of one backend's output with that of the torch module in float64."""
 
     backend: str
     """Name of the backend, such as `onnxruntime`."""
@@ -131,7 +132,7 @@ class ParityEvidence(_Part):
     level: str
     """Graph optimisation level of the backend."""
     shapes: tuple[tuple[int, ...], ...]
-    """Shapes of the inputs."""
+    """Shapes of the inputs, of several sizes."""
     max_abs: float
     """Largest absolute error, in units of the output's range."""
     noise_floor: float
@@ -228,7 +229,10 @@ class Provenance(_Part):
 
 
 class Contract(_Part):
-    """The description of one exported model. The last step of an export writes it, and `open_model` reads it."""
+    """The description of one exported model.
+
+    The last step of an export writes it, and `open_model` reads it.
+    """
 
     version: Literal[1] = VERSION
     name: str
@@ -277,7 +281,8 @@ class Contract(_Part):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "its JSON"
             raise ContractError(
-                f"the contract in {path} cannot be read by this version of upconv ({place}: {first['msg']}); export the model again"
+                f"the contract in {path} cannot be read by this version of upconv ({place}: {first['msg']}); "
+                "export the model again"
             ) from error
 
     def to_json(self) -> str:

@@ -1,8 +1,8 @@
-"""The order in which the tiles of several pictures are computed: deficit round robin (Shreedhar and Varghese, 1995).
+"""The order in which the tiles of several pictures are computed.
 
-Each request in the queue has a credit, in pixels. When its turn comes, the credit grows by a quantum, and the request
-computes tiles until the credit is used up. Then it goes to the end of the queue. A large picture thus delays a small one
-by a few tiles only.
+The algorithm is deficit round robin (Shreedhar and Varghese, 1995). Each request in the queue has a credit, in pixels.
+When its turn comes, the credit grows by a quantum, and the request computes tiles until the credit is used up. Then it
+goes to the end of the queue. A large picture thus delays a small one by a few tiles only.
 
 The quantum is `TURN_TILES` times the largest tile in the queue, so that most small pictures finish in one turn. With
 turns of one tile each, all of them would finish late. A request of lower priority gets a fraction of the quantum: it is
@@ -35,7 +35,7 @@ OnTile = Callable[[int, int], None]
 
 
 class Priority(IntEnum):
-    """The weight of a request: its share of the computed pixels, relative to the other requests in the queue."""
+    """The share of the computed pixels that a request gets, relative to the others in the queue."""
 
     BACKGROUND = 1
     NORMAL = 8
@@ -126,7 +126,10 @@ class Schedule:
         return sum(request.waiting[0].area * len(request.waiting) for request in self._line)
 
     def add(self, request: PictureRequest) -> None:
-        """Append a request. Raises `Overloaded` if the queue is full; an empty queue accepts a picture of any size."""
+        """Append a request. Raises `Overloaded` if the queue is full.
+
+        An empty queue accepts a picture of any size.
+        """
         self._sweep()
         if len(self._line) >= self._max_waiting:
             raise Overloaded(f"{len(self._line)} pictures are waiting already; try again later")

@@ -216,4 +216,5 @@ def _deviations(passes: Passes) -> list[str]:
 
 def _deviation(deviation: HaloDeviation) -> str:
     halo_px, steps = deviation.halo_px, deviation.steps
-    return f"computed in tiles with a halo of {halo_px} pixels, which differs by up to {steps:.2g} of 255 steps from the whole picture"
+    difference = f"{steps:.2g} of 255 steps from the whole picture"
+    return f"computed in tiles with a halo of {halo_px} pixels, which differs by up to {difference}"

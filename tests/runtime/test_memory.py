@@ -25,14 +25,14 @@ def work():
     for _ in range(3):
         np.ones(3_000_000)
 
-memory.trim_often()
+memory.lower_trim_threshold()
 barrier, before = threading.Barrier(4), resident()
 threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-memory.give_back()
+memory.release_free_memory()
 print(resident() - before)
 """
 

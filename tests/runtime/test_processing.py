@@ -152,7 +152,7 @@ def test_metadata_and_profile(doubler: Upscaler, p3: bytes) -> None:
     ("data", "options", "kind", "sentence"),
     [
         (b"", UpscaleOptions(), ImageError, "it is empty"),
-        (b"no picture", UpscaleOptions(), ImageError, "the data is no image"),
+        (b"no picture", UpscaleOptions(), ImageError, "the data is not an image"),
         (encoded()[:80], UpscaleOptions(), ImageError, "damaged or incomplete"),
         (encoded(), UpscaleOptions(max_pixels=511), ImageTooLargeError, "32x16 pixels; at most 511"),
         (encoded(), UpscaleOptions(max_output_pixels=2047), ImageTooLargeError, "the result would have 64x32 pixels"),
@@ -219,6 +219,6 @@ def test_the_engine_is_given_priority_deadline_and_stop(doubler: Upscaler, monke
         return run(*arguments, **options)
 
     monkeypatch.setattr(doubler, "run", recorded)
-    turn = {"stop": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
+    turn = {"cancellation": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
     process(encoded(), doubler, **turn)  # type: ignore[arg-type]  # a table's options
     assert given == turn

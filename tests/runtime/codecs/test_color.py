@@ -177,8 +177,8 @@ def test_conversion_keeps_depth_alpha_and_grey(p3: bytes) -> None:
     [
         (b"no profile at all", "RGB", "damaged colour profile dropped"),
         (bytes(200), "RGB", "damaged colour profile dropped"),
-        ("p3", "L", "RGB colour profile dropped, which grey pixels cannot be in"),
-        ("grey", "RGB", "grey colour profile dropped, which RGB pixels cannot be in"),
+        ("p3", "L", "RGB colour profile dropped, which is not valid for grey pixels"),
+        ("grey", "RGB", "grey colour profile dropped, which is not valid for RGB pixels"),
     ],
 )
 def test_profiles_that_do_not_fit_are_dropped_and_said(
@@ -193,7 +193,7 @@ def test_profiles_that_do_not_fit_are_dropped_and_said(
 def test_grey_with_a_profile_becomes_srgb_where_a_format_has_no_grey(format: str) -> None:
     picture = Picture(np.full((8, 8, 1), 100, np.uint8), metadata=Metadata(icc=grey_profile()))
     data, noted = codecs.encode(picture, format)
-    assert noted.conversions == (f"grey written as RGB, as {format} holds no grey",)
+    assert noted.conversions == (f"grey written as RGB, because {format} is always RGB",)
     assert codecs.decode(data).metadata.icc is None
 
 

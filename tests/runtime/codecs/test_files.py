@@ -24,7 +24,7 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
         codecs.read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(("name", "words"), [("none.png", "No such file"), ("", "is no file"), ("pipe", "is no file")])
+@pytest.mark.parametrize(("name", "words"), [("none.png", "No such file"), ("", "is not a file"), ("pipe", "is not a file")])
 def test_what_is_no_file_is_refused_without_waiting(name: str, words: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ImageError, match=words):
@@ -32,7 +32,7 @@ def test_what_is_no_file_is_refused_without_waiting(name: str, words: str, tmp_p
 
 
 def test_a_file_is_not_read_whole_where_its_head_or_length_is_wrong(tmp_path: Path) -> None:
-    for name, head, kind, words in (("a", b"text", ImageError, "no image"), ("b", PNG, ImageTooLargeError, "no picture that")):
+    for name, head, kind, words in (("a", b"text", ImageError, "not an image"), ("b", PNG, ImageTooLargeError, "at most")):
         with (tmp_path / name).open("wb") as file:
             file.write(head)
             file.truncate(1 << 40)  # a terabyte, of which nothing is on the disk
