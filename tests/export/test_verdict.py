@@ -7,11 +7,11 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from upconv.export.backends import OnnxruntimeBackend
+from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.sizes import InputAxis
-from upconv.export.verdict import Verdict, judge
+from upconv.export.verdict import CEILING, FACTOR, ROUNDINGS, Verdict, judge
 from upconv.runtime.errors import ExportError
 
 
@@ -85,3 +85,65 @@ def test_copying_has_a_noise_floor_of_one_unit_in_the_last_place() -> None:
 def test_a_graph_that_cannot_be_opened_is_an_error_in_one_sentence() -> None:
     with pytest.raises(ExportError, match="cannot open the graph"):
         OnnxruntimeBackend(onnx.ModelProto())
+
+
+class Constant:
+    """A backend that returns the same outputs for every input."""
+
+    name, version, level = "constant", "1", "-"
+
+    def __init__(self, *outputs: Array) -> None:
+        self.outputs = list(outputs)
+
+    def run(self, inputs: object) -> list[Array]:
+        return self.outputs
+
+
+EXACT = np.linspace(0, 1, 101)
+FLOOR = 1e-6
+
+
+def judged(*errors: float, floor: float = FLOOR, kind: type[np.floating] = np.float32) -> Verdict:
+    """Return the verdict on outputs of range 1 that are wrong by these errors, if float32 itself is wrong by `floor`."""
+    exact = [EXACT] * len(errors)
+    rounded = [(EXACT + floor).astype(kind) for _ in errors]
+    got = Constant(*(EXACT + error for error in errors))
+    return judge([exact], [rounded], got, [[np.zeros(1, np.float32)]])
+
+
+def test_an_error_of_four_noise_floors_passes_and_a_larger_one_does_not() -> None:
+    assert FACTOR == 4
+    floor = judged(0.0).noise_floor
+    assert judged(0.99 * FACTOR * floor).equal
+    assert not judged(1.01 * FACTOR * floor).equal
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_the_worst_output_decides(position: int) -> None:
+    errors = [0.0, 0.0, 0.0]
+    errors[position] = 10 * FLOOR
+    verdict = judged(*errors)
+    assert not verdict.equal
+    assert verdict.max_abs == pytest.approx(10 * FLOOR, rel=0.01)
+
+
+def test_each_output_has_its_own_noise_floor() -> None:
+    exact = [EXACT, 1000 * EXACT]
+    rounded = [(EXACT + FLOOR).astype(np.float32), (1000 * EXACT + 1e-2).astype(np.float32)]
+    verdict = judge([exact], [rounded], Constant(EXACT + 1e-4, 1000 * EXACT), [[np.zeros(1, np.float32)]])
+    assert not verdict.equal
+
+
+def test_a_module_that_float32_distorts_beyond_the_ceiling_cannot_be_judged() -> None:
+    assert CEILING == 1e-3
+    assert judged(0.0, floor=0.99 * CEILING).equal
+    verdict = judged(0.0, floor=1.01 * CEILING)
+    assert not verdict.equal
+    assert verdict.problem is not None
+
+
+def test_float16_may_distort_by_eight_roundings() -> None:
+    ceiling = ROUNDINGS * float(np.finfo(np.float16).eps)
+    assert ROUNDINGS == 8
+    assert judged(0.0, floor=0.9 * ceiling, kind=np.float16).equal
+    assert not judged(0.0, floor=1.1 * ceiling, kind=np.float16).equal

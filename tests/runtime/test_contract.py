@@ -3,8 +3,19 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from upconv.runtime.contract import KEY, Contract, Provenance, SizeLaw
+from upconv.runtime.contract import (
+    KEY,
+    MAX_LENGTH,
+    Contract,
+    Halo,
+    HaloDeviation,
+    Pixels,
+    Provenance,
+    Quality,
+    SizeLaw,
+)
 from upconv.runtime.errors import ContractError
 
 
@@ -47,3 +58,65 @@ def test_a_file_that_does_not_describe_itself_is_refused(metadata: dict[str, str
 def test_a_picture_needs_one_whole_scale(changes: dict[str, object]) -> None:
     with pytest.raises(ContractError, match="scale"):
         _ = contract(**changes).scale
+
+
+SIDES = ("top", "bottom", "left", "right")
+NONE = dict.fromkeys(SIDES, 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "inside", "outside"),
+    [
+        *((Halo, {**NONE, side: MAX_LENGTH}, {**NONE, side: MAX_LENGTH + 1}) for side in SIDES),
+        *((Halo, {**NONE, side: 0}, {**NONE, side: -1}) for side in SIDES),
+        *((SizeLaw, {"scale": 2, name: MAX_LENGTH}, {"scale": 2, name: MAX_LENGTH + 1}) for name in ("multiple", "minimum")),
+        *((SizeLaw, {"scale": 2, name: 1}, {"scale": 2, name: 0}) for name in ("multiple", "minimum")),
+        (SizeLaw, {"scale": 1e-9}, {"scale": 0}),
+        (SizeLaw, {"scale": 2}, {"scale": float("inf")}),
+        (Pixels, {"low": 0, "high": 1e-9}, {"low": 0, "high": 0}),
+        (Pixels, {"low": -1, "high": 1}, {"low": 1, "high": -1}),
+        (HaloDeviation, {"halo_px": 0, "steps": 0, "share": 0}, {"halo_px": -1, "steps": 0, "share": 0}),
+        (HaloDeviation, {"halo_px": MAX_LENGTH, "steps": 0, "share": 0}, {"halo_px": MAX_LENGTH + 1, "steps": 0, "share": 0}),
+        (HaloDeviation, {"halo_px": 1, "steps": 0, "share": 0}, {"halo_px": 1, "steps": -1e-9, "share": 0}),
+        (HaloDeviation, {"halo_px": 1, "steps": 0, "share": 1}, {"halo_px": 1, "steps": 0, "share": 1.01}),
+        (HaloDeviation, {"halo_px": 1, "steps": 0, "share": 0}, {"halo_px": 1, "steps": 0, "share": -0.01}),
+        (Quality, {"psnr_db": 50, "samples": 1}, {"psnr_db": 50, "samples": 0}),
+        (Quality, {"psnr_db": 50, "samples": 1, "kept": 0}, {"psnr_db": 50, "samples": 1, "kept": -1}),
+    ],
+)
+def test_bounds(part: type[BaseModel], inside: dict[str, float], outside: dict[str, float]) -> None:
+    part(**inside)
+    with pytest.raises(ValidationError):
+        part(**outside)
+
+
+def test_the_largest_length_is_4096() -> None:
+    assert MAX_LENGTH == 4096
+
+
+def test_the_metadata_key_and_the_version_stay() -> None:
+    assert KEY == "upconv.contract"
+    assert json.loads(contract().to_json())["version"] == 1
+
+
+@pytest.mark.parametrize("color", ["rgb", "y", "gray"])
+def test_only_rgb_has_three_channels(color: str) -> None:
+    assert Pixels(color=color).channels == (3 if color == "rgb" else 1)  # type: ignore[arg-type]
+
+
+def test_a_law_covers_multiples_from_its_minimum_up() -> None:
+    law = SizeLaw(scale=2, offset=3, multiple=4, minimum=8)
+    assert [law.output(length) for length in (4, 7, 8, 10, 12)] == [None, None, 19, None, 27]
+    assert [law.fitted(length) for length in (0, 1, 8, 9, 12)] == [8, 8, 8, 12, 12]
+    assert str(law) == "output = 2 x input +3, multiple 4, minimum 8"
+
+
+def test_scale_and_fitted_need_both_laws() -> None:
+    assert contract().scale == 2
+    assert contract(width=SizeLaw(scale=2, multiple=8)).fitted(5, 5) == (5, 8)
+    for side in ("height", "width"):
+        without = contract(**{side: None})
+        with pytest.raises(ContractError, match="no size law"):
+            _ = without.scale
+        with pytest.raises(ContractError, match="no size law"):
+            without.fitted(1, 1)

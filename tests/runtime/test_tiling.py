@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
 from upconv.runtime.errors import ModelError
-from upconv.runtime.tiling import plan_tiles
+from upconv.runtime.tiling import MAX_STEPS, MAX_WASTE, plan_tiles
 
 
 def contract(halo: Halo | NoHalo, scale: float = 2, multiple: int = 1, minimum: int = 1, offset: int = 0) -> Contract:
@@ -118,3 +118,25 @@ def test_a_wide_halo_gives_way_to_one_that_is_good_enough(reach: int, side: int,
 def test_a_halo_is_not_replaced_by_one_that_is_not_good_enough() -> None:
     wide = contract(Halo(top=350, bottom=350, left=350, right=350)).model_copy(update={"halo_deviation": TABLE[:1]})
     assert plan_tiles(3000, 3000, wide, 512).deviation is None
+
+
+@pytest.mark.parametrize(("steps", "taken"), [(0.5, True), (0.51, False)])
+def test_a_smaller_halo_may_differ_by_half_a_step(steps: float, taken: bool) -> None:
+    table = (HaloDeviation(halo_px=16, steps=steps, share=0.1),)
+    wide = contract(Halo(top=350, bottom=350, left=350, right=350)).model_copy(update={"halo_deviation": table})
+    assert MAX_STEPS == 0.5
+    assert (plan_tiles(3000, 3000, wide, 512).deviation is not None) == taken
+
+
+def test_an_exact_halo_may_cost_half_as_much_again_as_what_is_kept() -> None:
+    table = (HaloDeviation(halo_px=1, steps=0, share=0),)
+    assert MAX_WASTE == 1.5
+    seen = set()
+    for halo_px in range(10, 60):
+        law = contract(Halo(top=halo_px, bottom=halo_px, left=halo_px, right=halo_px))
+        exact = plan_tiles(2000, 2000, law, 256, exact=True)
+        chosen = plan_tiles(2000, 2000, law.model_copy(update={"halo_deviation": table}), 256)
+        smaller = chosen.deviation is not None
+        assert smaller == (exact.waste > MAX_WASTE)
+        seen.add(smaller)
+    assert seen == {True, False}, "halos on both sides of the limit were tried"
