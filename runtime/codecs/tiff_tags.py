@@ -38,7 +38,7 @@ class _Layout:
 
 
 def first_directory(data: bytes) -> dict[int, int]:
-    """Return the integers of a TIFF file's first directory by tag; empty if there is no directory.
+    """Return the integers of a TIFF file's first directory by tag; empty if it is beyond the end.
 
     If an entry holds several integers, the value is the first one. It is meaningless if the entry stores them elsewhere.
     """
