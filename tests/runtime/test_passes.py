@@ -16,7 +16,7 @@ from upconv.runtime.picture import Picture, Samples
 
 @pytest.fixture(scope="module")
 def doubler(nearest_x2: Path) -> Iterator[Upscaler]:
-    """A model of scale 2 with tiles of 16 pixels a side, and no halo."""
+    """Return a model of scale 2 with tiles of 16x16 pixels and no halo."""
     with Upscaler(nearest_x2, tile_px=16, workers=2) as upscaler:
         yield upscaler
 

@@ -97,7 +97,7 @@ def test_a_header_that_breaks_off() -> None:
 
 
 def decoded(data: bytes) -> np.ndarray | str:
-    """Its pixels, or one sentence on why there are none."""
+    """Return the pixels, or the message of the error."""
     try:
         return codecs.decode(data, 1_000_000).samples
     except ImageError as error:

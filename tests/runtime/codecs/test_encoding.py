@@ -65,7 +65,7 @@ def test_what_a_format_cannot_hold_is_said(name: str, channels: int, depth: Dept
     assert back.has_alpha == (channels in (2, 4) and name != "jpeg")
     white = back.white if "transparency" in "".join(notes) else back.white / 3
     if "transparency" in "".join(notes):
-        white = back.white * (1 - 2 / 9)  # a third of a third on white
+        white = back.white * (1 - 2 / 9)  # a third of white at an opacity of a third, on white
     assert abs(float(back.color.mean()) / back.white - white / back.white) < 0.02
 
 

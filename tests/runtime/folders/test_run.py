@@ -73,7 +73,7 @@ def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album,
     journal = Journal(out, doubler.model.sha256, UpscaleOptions())
     outcomes = process_folder(find_tasks([folder], out).jobs, doubler, UpscaleOptions(), journal, in_flight=1)
     done = {next(outcomes).job.source.name for _ in range(3)}
-    outcomes.close()  # type: ignore[attr-defined]  # as at Ctrl-C
+    outcomes.close()  # type: ignore[attr-defined]  # as Ctrl-C does
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
     assert done <= set(whole)
     lines = (out / ".upconv.jsonl").read_text().splitlines(keepends=True)
