@@ -77,3 +77,17 @@ def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     memory.trim_often()
     memory.give_back()
+
+
+def test_glibc_returns_the_end_of_a_heap_from_a_megabyte_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+
+    class Library:
+        def mallopt(self, which: int, value: int) -> None:
+            calls.append((which, value))
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Library())
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    memory.trim_often()
+    assert dict(calls)[-1] == 2**20  # M_TRIM_THRESHOLD

@@ -9,7 +9,7 @@ import pytest
 from onnx import numpy_helper
 
 from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
-from upconv.runtime.session import open_model
+from upconv.runtime.session import open_model, options
 from upconv.runtime.stop import Stop
 
 
@@ -71,3 +71,10 @@ def test_memory_is_given_back_without_a_trace(nearest_x2: Path) -> None:
     before = model.run(picture)
     model.release()
     np.testing.assert_array_equal(model.run(picture), before)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_session_neither_spins_nor_plans_memory(threads: int) -> None:
+    made = options(threads)
+    assert (made.intra_op_num_threads, made.inter_op_num_threads, made.enable_mem_pattern) == (threads, 1, False)
+    assert made.get_session_config_entry("session.intra_op.allow_spinning") == "0"

@@ -118,3 +118,52 @@ def test_a_wide_halo_gives_way_to_one_that_is_good_enough(reach: int, side: int,
 def test_a_halo_is_not_replaced_by_one_that_is_not_good_enough() -> None:
     wide = contract(Halo(top=350, bottom=350, left=350, right=350)).model_copy(update={"halo_deviation": TABLE[:1]})
     assert plan(3000, 3000, wide, 512).deviation is None
+
+
+def square(px: int) -> Halo:
+    return Halo(top=px, bottom=px, left=px, right=px)
+
+
+@pytest.mark.parametrize(("steps", "taken"), [(0.0, True), (0.5, True), (0.501, False), (2.0, False)])
+def test_good_enough_is_half_an_8_bit_step(steps: float, taken: bool) -> None:
+    smaller = HaloDeviation(halo_px=48, steps=steps, share=0.01)
+    wide = contract(square(350)).model_copy(update={"halo_deviation": (smaller,)})
+    assert plan(3000, 3000, wide, 512).deviation == (smaller if taken else None)
+
+
+@pytest.mark.parametrize(
+    ("halo_px", "side", "tile_px", "waste", "replaced"),
+    [(12, 2000, 128, 1.479, False), (8, 64, 48, 1.5, False), (13, 2000, 128, 1.542, True)],
+)
+def test_an_exact_halo_may_cost_one_and_a_half_times_the_pixels(
+    halo_px: int, side: int, tile_px: int, waste: float, replaced: bool
+) -> None:
+    smaller = HaloDeviation(halo_px=2, steps=0, share=0)
+    exact = contract(square(halo_px))
+    assert plan(side, side, exact, tile_px).waste == pytest.approx(waste, abs=0.001)
+    either = plan(side, side, exact.model_copy(update={"halo_deviation": (smaller,)}), tile_px)
+    assert either.deviation == (smaller if replaced else None)
+
+
+@pytest.mark.parametrize(("most_px", "replaced"), [(64, False), (63, True)])
+def test_an_exact_halo_gives_way_where_its_tile_is_too_large(most_px: int, replaced: bool) -> None:
+    smaller = HaloDeviation(halo_px=2, steps=0, share=0)
+    exact = contract(square(21)).model_copy(update={"halo_deviation": (smaller,)})
+    tiles = plan(64, 64, exact, 16, most_px=most_px)
+    assert (tiles.deviation is not None) is replaced
+
+
+@pytest.mark.parametrize(("height", "shape"), [(64, (64, 64)), (32, (32, 128)), (16, (16, 128)), (8, (8, 128))])
+def test_a_tile_is_at_most_twice_as_long_as_a_square_one(height: int, shape: tuple[int, int]) -> None:
+    assert plan(height, 100_000, contract(square(2)), 64).tiles[0].shape == shape
+
+
+def test_the_tiles_of_the_documented_figure() -> None:
+    """The table "Tiles against one whole run" of docs/engine.md."""
+    tiles = plan(2048, 2048, contract(square(7)), 384)
+    assert (len(tiles.tiles), tiles.tiles[0].shape, round(tiles.waste, 3)) == (35, (305, 424), 1.079)
+
+
+@pytest.mark.parametrize(("side", "count"), [(512, 1), (513, 2)])
+def test_a_picture_of_one_tile_is_not_cut(side: int, count: int) -> None:
+    assert len(plan(side, 512, contract(square(0)), 512).tiles) == count

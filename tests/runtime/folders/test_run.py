@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -221,3 +223,42 @@ def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album,
     still = enlarge(folder, tmp_path / "still", doubler)["a.gif"]
     assert still.conversions == ("the first of 3 frames taken",)
     assert still.job.destination.name == "a.png"
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 2), (2, 2), (3, 3), (8, 8)])
+def test_as_many_pictures_are_in_work_as_there_are_cores(
+    doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, at_once: int
+) -> None:
+    module, threads = importlib.import_module("upconv.runtime.folders.run"), list[int]()
+
+    def pool(count: int, name: str) -> ThreadPoolExecutor:
+        threads.append(count)
+        return ThreadPoolExecutor(count, name)
+
+    monkeypatch.setattr(module, "available_cores", lambda: cores)
+    monkeypatch.setattr(module, "ThreadPoolExecutor", pool)
+    jobs = find([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
+    assert len(list(run(jobs, doubler, Options()))) == 3
+    assert threads == [at_once]
+
+
+@pytest.mark.parametrize(
+    ("model_sha256", "options", "status"),
+    [
+        ("a", Options(), "skipped"),
+        ("b", Options(), "done"),
+        ("a", Options(quality=89), "done"),
+        ("a", Options(metadata="strip"), "done"),
+        ("a", Options(profile="srgb"), "done"),
+        ("a", Options(lossless=True), "done"),
+        ("a", Options(max_pixels=10**6), "skipped"),
+    ],
+)
+def test_done_means_by_the_same_model_and_options(
+    doubler: Upscaler, album: Album, tmp_path: Path, model_sha256: str, options: Options, status: str
+) -> None:
+    out = tmp_path / "out"
+    jobs = find([album("a.png")], out, frames=False).jobs
+    (first,) = run(jobs, doubler, Options(), Journal(out, "a", Options()))
+    (again,) = run(jobs, doubler, options, Journal(out, model_sha256, options))
+    assert (first.status, again.status) == ("done", status)
