@@ -1,6 +1,6 @@
-# The service alone: no torch, no compiler, no root.
+# The service only: no torch, no compiler, no root user.
 #   docker build -t upconv . && docker run --rm -p 8000:8000 --read-only --tmpfs /tmp -v upconv:/var/lib/upconv upconv
-# On an NVIDIA GPU, whose driver comes with the container runtime:
+# On an NVIDIA GPU (the container runtime provides the driver):
 #   docker build -t upconv:cuda --build-arg PROVIDER=cuda . && docker run --gpus all … -e UPCONV_PROVIDER=cuda upconv:cuda
 ARG PYTHON=3.11
 
@@ -8,7 +8,7 @@ FROM python:${PYTHON}-slim AS build
 # `cuda` instead of `cpu` installs onnxruntime-gpu.
 ARG PROVIDER=cpu
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY src/ src/
 COPY export/ export/
 COPY runtime/ runtime/
@@ -21,7 +21,7 @@ FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home upconv \
     && install --directory --owner 10001 --mode 700 /var/lib/upconv /var/lib/upconv/jobs
 COPY --from=build /opt/upconv /opt/upconv
-# Jobs outlive the container where a volume lies at /var/lib/upconv; large pictures lie in /tmp while they are worked on.
+# Jobs survive the container if a volume is mounted at /var/lib/upconv. Large pictures are in /tmp during processing.
 ENV PATH=/opt/upconv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

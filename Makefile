@@ -3,14 +3,14 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-demo: install ## export, serve, upscale a photograph, measure it
+demo: install ## export a decoder, serve it, upscale a photograph, measure the result
 	$(BIN)/python scripts/demo.py
 
-test: install ## all checks and tests
+test: install ## run all checks and tests
 	scripts/check
 	scripts/test
 
-serve: install ## keep serving the bundled models
+serve: install ## serve the bundled models
 	$(BIN)/upconv serve
 
 install: .venv/installed

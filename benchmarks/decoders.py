@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from upconv.export.precision.samples import PHOTOGRAPHS
+from upconv.export.pictures import PHOTOGRAPHS
 from upconv.export.sources import load_weights
 from upconv.models import catalogue
 from upconv.models.decoders import Generator, dcgan
 from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.codecs import read
+from upconv.runtime.rounding import ceil_div
 
 Shape = tuple[int, ...]
 
@@ -171,7 +172,7 @@ def _picture(shape: Shape, number: int) -> NDArray[np.float32]:
     photographs = sorted(PHOTOGRAPHS.glob("*.jpg"))
     samples = read(photographs[number % len(photographs)]).samples.astype(np.float32) / np.float32(255)
     planes = samples.transpose(2, 0, 1) if shape[1] == 3 else samples.mean(axis=2)[None]
-    tiles = [-(-n // m) for n, m in zip(shape[2:], planes.shape[1:], strict=True)]
+    tiles = [ceil_div(n, m) for n, m in zip(shape[2:], planes.shape[1:], strict=True)]
     whole = np.tile(planes, (1, *tiles))[:, : shape[2], : shape[3]]
     return np.ascontiguousarray(np.broadcast_to(whole, shape))
 

@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from upconv.models import bundled
-from upconv.runtime import Picture, Target, Upscaler, codecs
-from upconv.runtime.contract import Session
-from upconv.runtime.conversion import to_numbers
+from upconv.runtime import Picture, Upscaler, codecs
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.contract import SessionOptions
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled
 from upconv.runtime.resampling import resize
 from upconv.runtime.session import open_session
-from upconv.runtime.stop import Stop
+from upconv.runtime.tiled_picture import samples_to_tensor
 
 PICTURES, THREADS = 32, 4
 SIDES_PX = (200, 320, 480, 640, 800)
@@ -66,9 +66,9 @@ def throughput(upscaler: Upscaler, path: Path, photographs: list[Picture], round
     files = [codecs.encode(picture, "jpeg")[0] for picture in photographs]
     pixels = upscaler.model.contract.input
     assert pixels is not None
-    tensors = [to_numbers(picture.samples, pixels)[None] for picture in photographs]
+    tensors = [samples_to_tensor(picture.samples, pixels)[None] for picture in photographs]
     # Memory planned ahead helps the loop, which sees the same sizes in every round.
-    bare = open_session(path, threads=available_cores(), wishes=Session(memory_pattern=True))
+    bare = open_session(path, threads=available_cores(), wishes=SessionOptions(memory_pattern=True))
     name = bare.get_inputs()[0].name
     ratios, processor = [], []
     with ThreadPoolExecutor(THREADS) as threads:
@@ -91,11 +91,11 @@ def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
     alone, beside, tiles, freed, passed = [], [], [], [], []
     for _ in range(rounds):
         alone.append(timed(lambda: upscaler.upscale(small))[0])
-        with in_work(upscaler, large) as (stop, times):
+        with in_work(upscaler, large) as (cancellation, times):
             before = len(times)
             beside.append(timed(lambda: upscaler.upscale(small))[0])
             passed.append(len(times) - before)
-            stop.say()
+            cancellation.cancel()
             freed.append(timed(lambda: upscaler.upscale(np.zeros((16, 16, 3), np.uint8)))[0])
         # Of the time before the small one came; the mean, as workers that end together leave gaps of nothing and of a whole tile.
         tiles.append(statistics.fmean(np.diff(times[:before])) * available_cores())
@@ -115,9 +115,9 @@ def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
 
 
 @contextmanager
-def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Stop, list[float]]]:
+def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Cancellation, list[float]]]:
     """While a picture is being enlarged: how to call it off, and when its tiles were done."""
-    stop, times, begun = Stop(), list[float](), threading.Event()
+    cancellation, times, begun = Cancellation(), list[float](), threading.Event()
 
     def on_tile(done: int, total: int) -> None:
         times.append(time.perf_counter())
@@ -126,15 +126,15 @@ def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Stop, list[f
 
     def run() -> None:
         with suppress(Cancelled):
-            upscaler.run(picture, Target(), on_tile, stop=stop)
+            upscaler.run(picture, on_tile=on_tile, cancellation=cancellation)
 
     thread = threading.Thread(target=run)
     thread.start()
     begun.wait()
     try:
-        yield stop, times
+        yield cancellation, times
     finally:
-        stop.say()
+        cancellation.cancel()
         thread.join()
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from upconv.models import bundled
 from upconv.runtime import Upscaler, codecs
 from upconv.runtime.cores import available_cores
-from upconv.runtime.folders import Options, find, run
+from upconv.runtime.folders import find_tasks, process_folder
+from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.resampling import resize
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
@@ -64,7 +65,7 @@ def filled(folder: Path, count: int, format: str) -> Path:
 def enlarged(folder: Path, out: Path, upscaler: Upscaler, in_flight: int) -> float:
     """Seconds that all take."""
     started = time.perf_counter()
-    outcomes = list(run(find([folder], out).jobs, upscaler, Options(), in_flight=in_flight))
+    outcomes = list(process_folder(find_tasks([folder], out).jobs, upscaler, UpscaleOptions(), in_flight=in_flight))
     assert all(outcome.status == "done" for outcome in outcomes), outcomes
     return time.perf_counter() - started
 

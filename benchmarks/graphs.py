@@ -26,16 +26,16 @@ import torch
 from decoders import SUITE, Decoder
 from torch.export import Dim
 
-from upconv.export import export, from_module
-from upconv.export.benchmark import PEERS, Row, Subject
+from upconv.export import from_module, to_onnx
+from upconv.export.benchmark import PEERS, BenchmarkSubject, PeerTiming
 from upconv.export.benchmark.peers import BASELINE, OURS, Run, onnxruntime_run, opened_by
 from upconv.export.benchmark.run import measured
-from upconv.export.precision import Gate, Reduced, Samples, from_folder, to_int8
+from upconv.export.precision import CalibrationSamples, QualityGate, ReducedModel, from_folder, to_int8
 from upconv.export.rewrite import every_conv_transpose_to_phases
 from upconv.export.tuner import processor
 from upconv.runtime.contract import Contract
 from upconv.runtime.errors import ExportError
-from upconv.runtime.session import options
+from upconv.runtime.session import session_options
 
 INT8 = "upconv int8"
 
@@ -45,7 +45,7 @@ class Result:
     """One decoder's rows, and what its int8 form costs."""
 
     decoder: Decoder
-    rows: list[Row]
+    rows: list[PeerTiming]
     rewrites: tuple[str, ...]
     noise: float
     """Error of the rewritten graph against float64, in noise floors; up to 4 are allowed."""
@@ -109,15 +109,15 @@ def plain(decoder: Decoder) -> onnx.ModelProto:
 def _measured(decoder: Decoder, rounds: int, budget_s: float, with_peers: bool) -> Result:
     module = decoder.module()
     example = [np.zeros((1, *shape[1:]), np.float32) for shape in decoder.shapes]
-    artifact = export(from_module(module, name=decoder.name, example=example))
-    subject = Subject(decoder.name, artifact.model, decoder.inputs(), plain(decoder), module)
+    artifact = to_onnx(from_module(module, name=decoder.name, example=example))
+    subject = BenchmarkSubject(decoder.name, artifact.model, decoder.inputs(), plain(decoder), module)
     peers = [peer for peer in PEERS if with_peers or peer.name in (BASELINE, OURS)]
     tasks: dict[str, Run | str] = {peer.name: opened_by(peer, subject) for peer in peers}
     quality = None
     if decoder.body:
         try:
             reduced = _int8(decoder, artifact.model, artifact.contract)
-            tasks[INT8] = onnxruntime_run(reduced.model, subject.inputs, options(1))
+            tasks[INT8] = onnxruntime_run(reduced.model, subject.inputs, session_options(1))
             quality = f"{reduced.quality}; {len(reduced.kept)} operators in float32"
         except ExportError as error:
             tasks[INT8] = str(error)
@@ -126,12 +126,12 @@ def _measured(decoder: Decoder, rounds: int, budget_s: float, with_peers: bool) 
     return Result(decoder, rows, artifact.contract.rewrites, served.max_abs / served.noise_floor, quality)
 
 
-def _int8(decoder: Decoder, model: onnx.ModelProto, contract: Contract) -> Reduced:
+def _int8(decoder: Decoder, model: onnx.ModelProto, contract: Contract) -> ReducedModel:
     phased = every_conv_transpose_to_phases(model).model
     if contract.task == "upscale":
-        return to_int8(phased, Gate.of(phased, from_folder(None, contract), 1.0))
-    samples = Samples(tuple(tuple(decoder.inputs(number)) for number in (1, 2, 3)))
-    return to_int8(phased, Gate.of(phased, samples))
+        return to_int8(phased, QualityGate.of(phased, from_folder(None, contract), 1.0))
+    samples = CalibrationSamples(tuple(tuple(decoder.inputs(number)) for number in (1, 2, 3)))
+    return to_int8(phased, QualityGate.of(phased, samples))
 
 
 def _line(result: Result) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upconv.models import bundled
-from upconv.runtime import Picture, Target, Upscaler, codecs
+from upconv.runtime import Picture, Upscaler, codecs
 from upconv.runtime.engine import IDLE_S
 from upconv.runtime.resampling import resize
 
@@ -91,7 +91,7 @@ def one(source: Path, destination: Path) -> dict[str, float]:
     with Upscaler(bundled()) as upscaler:
         upscaler.upscale(np.zeros((64, 64, 3), np.uint8))
         clock, processor = time.perf_counter(), time.process_time()
-        enlarged = upscaler.run(codecs.read(source), Target())
+        enlarged = upscaler.run(codecs.read(source))
         codecs.write_atomically(destination, codecs.encode(enlarged, source.suffix[1:])[0])
         seconds = {"seconds": time.perf_counter() - clock, "processor_s": time.process_time() - processor}
     return {**seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}

@@ -1,27 +1,28 @@
-"""Any decoder to ONNX: capture, simplify, prove, describe. `upconv.export(module, example)` is `upconv.export.export`."""
+"""Any decoder to ONNX: capture, simplify, rewrite, prove, describe. The names below are loaded when they are first used."""
 
-import sys
-from types import ModuleType
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from upconv.export.pipeline import export, tune
-from upconv.export.report import Artifact, StageReport
-from upconv.export.sources import (
-    Source,
-    from_checkpoint,
-    from_factory,
-    from_keras,
-    from_module,
-    from_onnx,
-    from_program,
-    open_source,
-)
+if TYPE_CHECKING:
+    from upconv.export.pipeline import to_onnx, tune
+    from upconv.export.report import Artifact, StageReport
+    from upconv.export.sources import (
+        Source,
+        SourceOptions,
+        from_checkpoint,
+        from_factory,
+        from_keras,
+        from_module,
+        from_onnx,
+        from_program,
+        open_source,
+    )
 
 __all__ = [
     "Artifact",
     "Source",
+    "SourceOptions",
     "StageReport",
-    "export",
     "from_checkpoint",
     "from_factory",
     "from_keras",
@@ -29,14 +30,19 @@ __all__ = [
     "from_onnx",
     "from_program",
     "open_source",
+    "to_onnx",
     "tune",
 ]
 
-
-class _Export(ModuleType):
-    # The package and what it is for have one name, and users call it by that.
-    def __call__(self, *arguments: Any, **options: Any) -> Artifact:
-        return export(*arguments, **options)
+_MODULES = {"Artifact": "report", "StageReport": "report", "to_onnx": "pipeline", "tune": "pipeline"}
 
 
-sys.modules[__name__].__class__ = _Export
+def __getattr__(name: str) -> Any:
+    # `upconv inspect` reads a file without torch, which the modules below import.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'sources')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from upconv.runtime.rounding import round_up
+
 HALF_MAX = 65504.0
 """Largest number in half precision (IEEE 754-2019, binary16)."""
 HALF_TINY = 2.0**-14
@@ -90,7 +92,7 @@ def _overlap(graph: Graph) -> Iterator[Finding]:
             _name(node),
             f"a kernel of {_by(sizes)} is no multiple of its stride of {_by(strides)}, so output pixels are reached by "
             f"unequally many taps: phases differ by {imbalance:.0%} of their mean; it {will}; a kernel of "
-            f"{_by(tuple(-(-k // s) * s for k, s in zip(sizes, strides, strict=True)))} has no such overlap",
+            f"{_by(tuple(round_up(k, s) for k, s in zip(sizes, strides, strict=True)))} has no such overlap",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import version_converter
 
-from upconv.export.capture import anonymous
+from upconv.export.graphs import anonymous, opset_of
 from upconv.export.stage import StageResult
 from upconv.runtime.errors import first_line
 
@@ -28,9 +28,3 @@ class RaiseOpset:
         except Exception as error:  # an adapter that is missing, or one that fails
             return StageResult(model, False, f"stays {version}: onnx cannot convert it: {first_line(error)}")
         return StageResult(converted, True, f"{version} to {self._target}")
-
-
-def opset_of(model: onnx.ModelProto) -> int:
-    """The version of the standard operators that a model uses."""
-    version: int = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    return version

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import onnx
 
-from upconv.export.parity import OnnxruntimeBackend, Verdict, judge
-from upconv.export.parity.backends import Array, Backend
-from upconv.export.sizes import Axis, Shapes
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend
+from upconv.export.graphs import accepts
+from upconv.export.sizes import InputAxis, Shapes, trial_shapes
 from upconv.export.sources import Source
+from upconv.export.verdict import Verdict, judge
 from upconv.runtime.errors import ExportError, SourceError, first_line
 
 
-class Reference:
+class ReferenceOutputs:
     """Inputs of several sizes, and what the original makes of them in float64 and in float32."""
 
-    def __init__(self, source: Source, axes: list[Axis], shapes: list[Shapes]) -> None:
+    def __init__(self, source: Source, axes: Sequence[InputAxis], shapes: Sequence[Shapes]) -> None:
         rounded = source.original.backend("float32")
         random = np.random.default_rng(0)
-        tried = [(x, _accepted(rounded, x)) for x in (drawn(source, s, random) for s in shapes)]
+        tried = [(x, _accepted(rounded, x)) for x in (random_inputs(source, s, random) for s in shapes)]
         self.inputs = [x for x, y in tried if y is not None]
         self.rounded = [y for _, y in tried if y is not None]
         exact = source.original.backend("float64")
@@ -38,12 +40,17 @@ class Reference:
                 if axis.law is not None and axis.law.output(given[axis.index]) != y[0].shape[axis.index]:
                     raise ExportError(f"{source.name} makes {y[0].shape} of {given}, against its size law: {axis.law}")
 
+    @classmethod
+    def of(cls, source: Source, axes: Sequence[InputAxis], model: onnx.ModelProto) -> Self:
+        """Return the answers on the sizes that say most about the source, of those that its graph accepts."""
+        return cls(source, axes, [shapes for shapes in trial_shapes(source.shapes, axes) if accepts(model, shapes)])
+
     def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
         """How equal a graph is, run by onnxruntime at an optimisation level."""
         return judge(self.exact, self.rounded, OnnxruntimeBackend(model, level), self.inputs)
 
 
-def attempt(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
+def output_shapes(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
     """The shapes that the original makes of inputs of these shapes; none where it refuses them, or nothing comes out."""
     made = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
     return None if made is None or any(y.size == 0 for y in made) else tuple(tuple(y.shape) for y in made)
@@ -58,7 +65,7 @@ def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
         return None
 
 
-def drawn(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
+def random_inputs(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
     """Inputs at random: pixels or latents within the source's range, integers and booleans within the example's."""
     return [_drawn(source, x, shape, random) for x, shape in zip(source.example, shapes, strict=True)]
 

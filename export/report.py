@@ -20,7 +20,8 @@ class StageReport:
     """What one step of an export did."""
 
     name: str
-    seconds: float
+    seconds: float = field(default=0.0, kw_only=True)
+    """Time that it took; the runner fills it in."""
     changed: bool
     summary: str
     equality: str = ""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import onnx
 
-from upconv.export.capture import anonymous
-from upconv.export.stage import StageResult, census
+from upconv.export.graphs import anonymous, census
+from upconv.export.stage import StageResult
 from upconv.export.storage import is_large
 
 TIMEOUT_S = 300

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from upconv.runtime.contract import SizeLaw
+from upconv.runtime.contract import Contract, SizeLaw
+from upconv.runtime.rounding import round_up
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -24,7 +25,7 @@ STEPS = (0, 1, 2, 3, 8, 17)
 
 
 @dataclass(frozen=True)
-class Axis:
+class InputAxis:
     """What was found along one axis of the inputs."""
 
     index: int
@@ -53,23 +54,23 @@ def leading(shapes: Shapes) -> int:
     return next((number for number, shape in enumerate(shapes) if len(shape) > 2), 0)
 
 
-def find_axes(attempt: Try, example: Shapes, multiple: int = 1) -> list[Axis]:
+def find_axes(attempt: Try, example: Shapes, multiple: int = 1) -> list[InputAxis]:
     """The laws along every axis beyond batch and channels, for multiples of what the model is known to need."""
     return [find_axis(attempt, example, index, multiple) for index in range(2, len(example[leading(example)]))]
 
 
-def find_axis(attempt: Try, example: Shapes, index: int, multiple: int = 1) -> Axis:
+def find_axis(attempt: Try, example: Shapes, index: int, multiple: int = 1) -> InputAxis:
     """The law along one axis, all others as in `example`."""
     lead = leading(example)
     rank = len(example[lead])
     joint = (lead, *(n for n, shape in enumerate(example) if n != lead and len(shape) == rank))
-    found = _find(attempt, example, Axis(index, None, free=False, inputs=joint), multiple)
+    found = _find(attempt, example, InputAxis(index, None, free=False, inputs=joint), multiple)
     if found.free or len(joint) == 1:
         return found
-    return _find(attempt, example, Axis(index, None, free=False, inputs=(lead,)), multiple)
+    return _find(attempt, example, InputAxis(index, None, free=False, inputs=(lead,)), multiple)
 
 
-def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
+def _find(attempt: Try, example: Shapes, axis: InputAxis, known: int) -> InputAxis:
     length = example[axis.inputs[0]][axis.index]
 
     def out(size: int) -> int | None:
@@ -79,21 +80,27 @@ def _find(attempt: Try, example: Shapes, axis: Axis, known: int) -> Axis:
 
     constant = False
     for multiple in (n for n in MULTIPLES if n % known == 0):
-        base = -(-length // multiple) * multiple
+        base = round_up(length, multiple)
         sizes = [base + step * multiple for step in STEPS]
         results = _all(out, sizes, straight=multiple > 1)
         if results is None:
             continue
         law = _line(sizes, results, multiple)
         if law is not None:
-            return Axis(axis.index, _with_minimum(law, base, out), free=True, inputs=axis.inputs)
+            return InputAxis(axis.index, _with_minimum(law, base, out), free=True, inputs=axis.inputs)
         constant = constant or multiple == 1
         if constant and {*results, out(length + STEPS[-1] * MULTIPLES[-1])} == {results[0]}:
             break  # the output is of one size, whatever the input's: no multiple will change that
-    return Axis(axis.index, None, free=constant, inputs=axis.inputs)
+    return InputAxis(axis.index, None, free=constant, inputs=axis.inputs)
 
 
-def trial_shapes(example: Shapes, axes: list[Axis]) -> list[Shapes]:
+def axes_of(contract: Contract) -> tuple[InputAxis, ...]:
+    """Return height and width of the leading input with the laws that a contract states; nothing if it states none."""
+    laws = (contract.height, contract.width)
+    return tuple(InputAxis(index, law, free=law is not None) for index, law in enumerate(laws, start=2)) if any(laws) else ()
+
+
+def trial_shapes(example: Shapes, axes: Sequence[InputAxis]) -> list[Shapes]:
     """The inputs that say most about a model: the example, its minimum, odd and non-square ones, a batch of three."""
     wanted = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
     lengths = [[_minimum(axis, example) for axis in axes]]
@@ -145,20 +152,19 @@ def _with_minimum(law: SizeLaw, base: int, out: Callable[[int], int | None]) -> 
     return law.model_copy(update={"minimum": holds * law.multiple})
 
 
-def _minimum(axis: Axis, example: Shapes) -> int:
+def _minimum(axis: InputAxis, example: Shapes) -> int:
     return axis.law.minimum if axis.law else example[axis.inputs[0]][axis.index]
 
 
-def _stepped(axis: Axis, example: Shapes, steps: int) -> int:
+def _stepped(axis: InputAxis, example: Shapes, steps: int) -> int:
     length = example[axis.inputs[0]][axis.index]
     if not axis.free:
         return length
-    multiple, minimum = (axis.law.multiple, axis.law.minimum) if axis.law else (1, 1)
-    base = -(-length // multiple) * multiple
-    return max(minimum, base + steps * multiple)
+    law = axis.law or SizeLaw(scale=1)
+    return law.fitted(round_up(length, law.multiple) + steps * law.multiple)
 
 
-def _resized(example: Shapes, axes: Sequence[Axis], lengths: list[int]) -> Shapes:
+def _resized(example: Shapes, axes: Sequence[InputAxis], lengths: list[int]) -> Shapes:
     shapes = example
     for axis, length in zip(axes, lengths, strict=True):
         shapes = axis.resized(shapes, length) or shapes

@@ -29,11 +29,3 @@ class Stage(Protocol):
     def __call__(self, model: onnx.ModelProto) -> StageResult:
         """Transform `model`, which is not modified."""
         ...
-
-
-def census(model: onnx.ModelProto) -> dict[str, int]:
-    """How many operators of each type the graph has, by name."""
-    counts: dict[str, int] = {}
-    for node in model.graph.node:
-        counts[node.op_type] = counts.get(node.op_type, 0) + 1
-    return dict(sorted(counts.items()))

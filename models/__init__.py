@@ -1,5 +1,5 @@
 """Decoders as torch modules, their weights, cards and exported files."""
 
-from upconv.models.catalogue import CATALOGUE, DEFAULT, Entry, bundled
+from upconv.models.catalogue import CATALOGUE, DEFAULT, CatalogueEntry, bundled
 
-__all__ = ["CATALOGUE", "DEFAULT", "Entry", "bundled"]
+__all__ = ["CATALOGUE", "DEFAULT", "CatalogueEntry", "bundled"]

@@ -19,7 +19,7 @@ DEFAULT = "photo-s-x2"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """A model in the catalogue."""
 
     name: str
@@ -67,8 +67,10 @@ class Entry:
         return HERE / "cards" / f"{self.trained_as or self.name}.md" if self.psnr_y else None
 
 
-def _trained(name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, **arguments: Any) -> Entry:
-    return Entry(
+def _trained(
+    name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, **arguments: Any
+) -> CatalogueEntry:
+    return CatalogueEntry(
         name,
         summary,
         "upconv.models.upscalers:CompactUpscaler",
@@ -79,18 +81,20 @@ def _trained(name: str, summary: str, head: str, scale: int, parameters: int, ps
     )
 
 
-def _interpolation(mode: str, summary: str) -> Entry:
+def _interpolation(mode: str, summary: str) -> CatalogueEntry:
     factory = "upconv.models.interpolation:interpolation"
-    return Entry(f"{mode}-x2", f"interpolation alone: {summary}", factory, {"mode": mode}, scale=2)
+    return CatalogueEntry(f"{mode}-x2", f"interpolation alone: {summary}", factory, {"mode": mode}, scale=2)
 
 
-def _decoder(name: str, summary: str, parameters: int, shape: tuple[int, ...] = (1, 3, 32, 32), **arguments: Any) -> Entry:
+def _decoder(
+    name: str, summary: str, parameters: int, shape: tuple[int, ...] = (1, 3, 32, 32), **arguments: Any
+) -> CatalogueEntry:
     factory = "upconv.models.decoders:seeded"
-    return Entry(name, summary, factory, arguments or {"kind": name}, "decode", parameters=parameters, shape=shape)
+    return CatalogueEntry(name, summary, factory, arguments or {"kind": name}, "decode", parameters=parameters, shape=shape)
 
 
-def _autoencoder(part: Literal["encoder", "decoder"], summary: str, shape: tuple[int, ...]) -> Entry:
-    return Entry(
+def _autoencoder(part: Literal["encoder", "decoder"], summary: str, shape: tuple[int, ...]) -> CatalogueEntry:
+    return CatalogueEntry(
         "autoencoder" if part == "decoder" else "autoencoder-encoder",
         summary,
         "upconv.models.decoders:Autoencoder",
@@ -108,7 +112,7 @@ _TRANSPOSED = "nn.ConvTranspose2d"
 _M: dict[str, Any] = {"channels": 64, "depth": 12, "block": 2}
 """The body of the larger models."""
 
-CATALOGUE: dict[str, Entry] = {
+CATALOGUE: dict[str, CatalogueEntry] = {
     entry.name: entry
     for entry in (
         _trained("upsample-s-x2", _NEAREST, "upsample", 2, 48_003, 35.75),
@@ -138,7 +142,7 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> CatalogueEntry:
     """The entry called `name`; raises `SourceError` naming those there are."""
     if name not in CATALOGUE:
         raise SourceError(f"no model called {name!r} in the catalogue; there are {', '.join(CATALOGUE)}")
@@ -158,9 +162,14 @@ def source(name: str, weights: Path | None = None) -> Source:
     from upconv.export.sources import from_module, load_weights
 
     found = entry(name)
+    path = weights or found.weights
+    if weights is None and path is not None and not path.exists():
+        raise SourceError(
+            f"the trained weights of {name} are in the source repository, not in the installed package; give its "
+            f"models/weights/{path.name} as --weights, or run the command from a checkout after: pip install --editable '.[export]'"
+        )
     module_name, function = found.factory.split(":")
     module = getattr(import_module(module_name), function)(**found.arguments)
-    path = weights or found.weights
     if path is not None:
         load_weights(module, path)
     return from_module(module, name=name, shape=found.shape, origin=f"catalogue:{name}", licence=found.licence)

@@ -7,21 +7,36 @@ if TYPE_CHECKING:
     from upconv.runtime.contract import Contract
     from upconv.runtime.engine import Engine
     from upconv.runtime.errors import UpconvError
+    from upconv.runtime.options import UpscaleOptions
     from upconv.runtime.picture import Picture
+    from upconv.runtime.processing import Processed, process
     from upconv.runtime.session import Model, open_model
-    from upconv.runtime.upscaler import Target, Upscaler
+    from upconv.runtime.upscaler import Upscaler
 
-__all__ = ["Contract", "Engine", "Model", "Picture", "Target", "UpconvError", "Upscaler", "open_model"]
+__all__ = [
+    "Contract",
+    "Engine",
+    "Model",
+    "Picture",
+    "Processed",
+    "UpconvError",
+    "UpscaleOptions",
+    "Upscaler",
+    "open_model",
+    "process",
+]
 
 _HOMES = {
     "Contract": "contract",
     "Engine": "engine",
     "Model": "session",
     "Picture": "picture",
-    "Target": "upscaler",
+    "Processed": "processing",
     "UpconvError": "errors",
+    "UpscaleOptions": "options",
     "Upscaler": "upscaler",
     "open_model": "session",
+    "process": "processing",
 }
 
 

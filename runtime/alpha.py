@@ -20,7 +20,7 @@ BLOCK_PX = 4
 Means = NDArray[np.float32]
 
 
-def bled(picture: Picture) -> Samples:
+def bleed_color(picture: Picture) -> Samples:
     """The picture's colour, (H, W, 1 or 3), with the visible colours spread under what is wholly transparent."""
     alpha = picture.alpha
     if alpha is None or alpha.all() or not alpha.any():

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from upconv.runtime.errors import ContractError
+from upconv.runtime.rounding import round_down, round_up
 
 KEY = "upconv.contract"
 """The name in `metadata_props` under which the contract lies."""
@@ -59,8 +60,13 @@ class SizeLaw(_Part):
         return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}"
 
     def fitted(self, length: int) -> int:
-        """The shortest length from this one up that the law covers."""
-        return -(-max(length, self.minimum) // self.multiple) * self.multiple
+        """Return the shortest length that the law covers and that is at least `length`."""
+        return round_up(max(length, self.minimum), self.multiple)
+
+    def fitted_down(self, length: int) -> int | None:
+        """Return the longest length that the law covers and that is at most `length`; `None` if there is none."""
+        fitted = round_down(length, self.multiple)
+        return fitted if fitted >= self.minimum else None
 
     def output(self, length: int) -> int | None:
         """What an input of this length becomes; none where the law does not cover it."""
@@ -100,7 +106,7 @@ class HaloDeviation(_Part):
     """Values of the output that differ once they are rounded to 8 bits."""
 
 
-class Parity(_Part):
+class ParityEvidence(_Part):
     """How equal one backend's output is to the torch module's in float64, over inputs of several sizes."""
 
     backend: str
@@ -136,7 +142,7 @@ class Quality(_Part):
 class Evidence(_Part):
     """What was measured before the file was written."""
 
-    parity: tuple[Parity, ...] = ()
+    parity: tuple[ParityEvidence, ...] = ()
     """Of the graph in float32."""
     quality: Quality | None = None
     """Of the reduced precision; none for float32."""
@@ -144,7 +150,7 @@ class Evidence(_Part):
     """Largest difference between tiled and whole-image output; none where no finite halo exists."""
 
 
-class Session(_Part):
+class SessionOptions(_Part):
     """How onnxruntime is best told to run the file, as tuning found it."""
 
     arena: bool = True
@@ -155,7 +161,7 @@ class Session(_Part):
     """Whether channels are rearranged into blocks as wide as the processor's vectors."""
 
 
-class Trial(_Part):
+class TuningTrial(_Part):
     """One thing that tuning tried."""
 
     name: str
@@ -175,7 +181,7 @@ class Tuning(_Part):
 
     shape: tuple[int, ...]
     """Of the leading input."""
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[TuningTrial, ...] = ()
     machine: str
     runtime: str
 
@@ -196,7 +202,7 @@ class Provenance(_Part):
 
 
 class Contract(_Part):
-    """The whole of it: written by `export.pipeline`, read by whoever opens the file."""
+    """The whole contract: the last step of an export writes it, and whoever opens the file reads it."""
 
     version: Literal[1] = VERSION
     name: str
@@ -214,7 +220,7 @@ class Contract(_Part):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     opset: int
     rewrites: tuple[str, ...] = ()
-    session: Session = Session()
+    session: SessionOptions = SessionOptions()
     tuning: Tuning | None = None
     """None where what was measured to gain elsewhere was taken over."""
     evidence: Evidence = Evidence()

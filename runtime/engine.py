@@ -13,15 +13,15 @@ import numpy as np
 
 from upconv.runtime import providers
 from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
-from upconv.runtime.memory import available_bytes, trim_often
-from upconv.runtime.schedule import OnTile, Priority, Request, Schedule, Work
+from upconv.runtime.memory import available_bytes, lower_trim_threshold
+from upconv.runtime.schedule import OnTile, PictureRequest, Priority, Schedule, TiledWork
 from upconv.runtime.session import Model, Tensor
-from upconv.runtime.stop import Stop
-from upconv.runtime.tiling import Plan, Tile, plan
+from upconv.runtime.tiling import Tile, TilingPlan, plan_tiles
 
 LARGE_PX = 2_000_000
 """Pictures with fewer pixels are not worth measuring the fastest tile for, and their memory is kept for the next."""
@@ -59,7 +59,7 @@ class Engine:
         as memory allows, and for large pictures the fastest that was measured. `exact` forbids halos that are smaller
         than the contract's. The first engine of a process tells glibc to return what is freed (`memory.trim_often`).
         """
-        trim_often()
+        lower_trim_threshold()
         self.model = model
         self.exact = exact
         self._tile_px = tile_px
@@ -76,22 +76,22 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
-    def plan(self, height: int, width: int) -> Plan:
+    def plan(self, height: int, width: int) -> TilingPlan:
         """The tiles that a picture of this size becomes; raises `ImageTooLargeError` where it needs too much memory."""
         contract, side = self.model.contract, self._tile_px
-        first = plan(height, width, contract, side or TILE_PX, exact=self.exact)
+        first = plan_tiles(height, width, contract, side or TILE_PX, exact=self.exact)
         if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
             return first
         measured = self._measured(speed=height * width >= LARGE_PX and not side)
         most_px = measured.most_px(available_bytes() / self._executor.slots)
-        best = plan(height, width, contract, side or measured.tile_px, exact=self.exact, most_px=math.isqrt(most_px))
+        best = plan_tiles(height, width, contract, side or measured.tile_px, exact=self.exact, most_px=math.isqrt(most_px))
         if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
             raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
         return best
 
     def submit(
         self,
-        work: Work,
+        work: TiledWork,
         on_tile: OnTile | None = None,
         *,
         priority: Priority = Priority.NORMAL,
@@ -105,7 +105,7 @@ class Engine:
         Raises `Overloaded` where more waits than allowed. The future raises `TimedOut` after the deadline, `ModelError`
         where the model puts out what is no picture, and what `cut`, `paste` and `on_tile` raise.
         """
-        request = Request(work, on_tile, priority, deadline)
+        request = PictureRequest(work, on_tile, priority, deadline)
         with self._changed:
             if self._closed:
                 raise Cancelled("the engine has been closed")
@@ -115,7 +115,7 @@ class Engine:
 
     def enlarge(self, planes: Tensor) -> Tensor:
         """(C, H, W) float32 in the contract's range to (C, scale*H, scale*W), in tiles; waits for the result."""
-        work = PlanesWork(planes, self.plan(*planes.shape[1:]))
+        work = TiledArray(planes, self.plan(*planes.shape[1:]))
         self.submit(work).result()
         return work.result
 
@@ -153,7 +153,7 @@ class Engine:
                     self._executor.release()
             del jobs  # or a worker that waits would keep the last picture in memory
 
-    def _next(self) -> list[tuple[Request, Tile]] | None:
+    def _next(self) -> list[tuple[PictureRequest, Tile]] | None:
         """The next batch, as soon as there is one; an empty one once when nothing came for a while, none at the end."""
         with self._changed:
             while not self._closed:
@@ -165,20 +165,20 @@ class Engine:
                     return []
             return None
 
-    def _compute(self, jobs: list[tuple[Request, Tile]]) -> None:
+    def _compute(self, jobs: list[tuple[PictureRequest, Tile]]) -> None:
         if len(jobs) > 1:
             self._compute_batch(jobs)
             return
         for request, tile in jobs:
             try:
-                self._tile(request.work, tile, request.stop)
+                self._tile(request.work, tile, request.cancellation)
                 request.finish_one()
             except BaseException as error:  # whatever it is, it ends this picture and not the worker
                 request.fail(error)
 
-    def _compute_batch(self, jobs: list[tuple[Request, Tile]]) -> None:
+    def _compute_batch(self, jobs: list[tuple[PictureRequest, Tile]]) -> None:
         try:
-            outputs = self._output(np.concatenate([request.work.cut(tile) for request, tile in jobs]), Stop())
+            outputs = self._output(np.concatenate([request.work.cut(tile) for request, tile in jobs]), Cancellation())
         except BaseException:  # one of them is at fault: each on its own finds out which
             for job in jobs:
                 self._compute([job])
@@ -190,10 +190,10 @@ class Engine:
             except BaseException as error:
                 request.fail(error)
 
-    def _tile(self, work: Work, tile: Tile, stop: Stop) -> None:
+    def _tile(self, work: TiledWork, tile: Tile, cancellation: Cancellation) -> None:
         """Compute one tile, in halves where memory does not suffice for the whole."""
         try:
-            output = self._output(work.cut(tile), stop)
+            output = self._output(work.cut(tile), cancellation)
         except (OutOfMemoryError, MemoryError) as error:
             halves = work.plan.halves(tile)
             if not halves:
@@ -202,10 +202,10 @@ class Engine:
             work.paste(tile, output)
             return
         for half in halves:
-            self._tile(work, half, stop)
+            self._tile(work, half, cancellation)
 
-    def _output(self, tensor: Tensor, stop: Stop) -> Tensor:
-        output, contract = self._executor.run(tensor, stop), self.model.contract
+    def _output(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
+        output, contract = self._executor.run(tensor, cancellation), self.model.contract
         expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
         if output.shape != expected:
             raise ModelError(f"{contract.name} made {output.shape} of {tensor.shape}; its contract promises {expected}")
@@ -215,16 +215,16 @@ class Engine:
 
 
 def _local(model: Model, workers: int | None) -> LocalExecutor:
-    fit = providers.fit(model.provider, available_cores())
+    fit = providers.concurrency_for(model.provider, available_cores())
     # What looks at the whole picture computes it on all cores; the second worker lets a small one pass by.
     whole = isinstance(model.contract.halo, NoHalo)
     return LocalExecutor(model, workers or (min(2, fit.workers) if whole else fit.workers), 1 if whole else fit.batch)
 
 
-class PlanesWork:
+class TiledArray:
     """A picture in floats, (C, H, W), as one that has no pixels has to be."""
 
-    def __init__(self, planes: Tensor, plan: Plan) -> None:
+    def __init__(self, planes: Tensor, plan: TilingPlan) -> None:
         self.plan = plan
         self.result: Tensor = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
         self._planes = planes

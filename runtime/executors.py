@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from upconv.runtime.memory import give_back
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.memory import release_free_memory
 from upconv.runtime.session import Model, Tensor
-from upconv.runtime.stop import Stop
 
 
 class Executor(Protocol):
@@ -20,8 +20,8 @@ class Executor(Protocol):
     def batch(self) -> int:
         """Largest number of tiles in a batch."""
 
-    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
-        """(N, C, h, w) in, (N, C, scale*h, scale*w) out; gives up with `Cancelled` soon after `stop` is said.
+    def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
+        """(N, C, h, w) in, (N, C, scale*h, scale*w) out; gives up with `Cancelled` soon after `cancellation` is said.
 
         Raises `OutOfMemoryError` where a smaller tensor could succeed, and `ModelError` otherwise.
         """
@@ -46,9 +46,9 @@ class LocalExecutor:
         self.slots = slots
         self.batch = batch
 
-    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         """Compute on the calling thread."""
-        result = self._model.run(tensor, stop)
+        result = self._model.run(tensor, cancellation)
         self._shapes.add(tensor.shape)
         if len(self._shapes) > MAX_SHAPES:
             self.release()
@@ -58,7 +58,7 @@ class LocalExecutor:
         """Shrink the session's memory, and the process's."""
         self._shapes = set()
         self._model.release()
-        give_back()
+        release_free_memory()
 
     def close(self) -> None:
         """Nothing: the model is the caller's."""

@@ -16,8 +16,11 @@ _UNKNOWN = 4 * 2**30
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
 
+_NOT_GLIBC = (AttributeError, OSError, TypeError)
+"""What asking another C library for glibc's functions raises; on Windows, a library must be named."""
 
-def trim_often() -> None:
+
+def lower_trim_threshold() -> None:
     """Let glibc return the free end of each thread's heap as soon as it is a megabyte; nothing where there is no glibc.
 
     By itself it raises that to twice the largest block that was ever freed, 64 MiB at most, and `malloc_trim` spares those
@@ -27,16 +30,16 @@ def trim_often() -> None:
     own = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
     if own or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return
-    with suppress(AttributeError, OSError):
+    with suppress(*_NOT_GLIBC):
         library = ctypes.CDLL(None)
         library.mallopt(_TRIM_THRESHOLD, 2**20)
         # Where one is set glibc no longer moves the other: large blocks of the heap would be mapped, and zeroed, each time.
         library.mallopt(_MMAP_THRESHOLD, 32 * 2**20)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Let the C library return what was freed, which it keeps for each thread otherwise; only glibc has to be asked."""
-    with suppress(OSError, AttributeError):
+    with suppress(*_NOT_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)
 
 

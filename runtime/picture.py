@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.runtime import contract
 from upconv.runtime.errors import ParameterError
-from upconv.runtime.session import Tensor
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -98,24 +96,3 @@ class Picture:
     def noting(self, *conversions: str) -> Picture:
         """The same picture, with more said about what was not kept."""
         return replace(self, conversions=(*self.conversions, *conversions))
-
-
-def to_tensor(picture: Picture, pixels: contract.Pixels) -> Tensor:
-    """The colour channels as (channels, H, W) float32 between `pixels.low` and `pixels.high`."""
-    values = picture.color.astype(np.float32) * ((pixels.high - pixels.low) / picture.white) + pixels.low
-    if pixels.channels == 3 and values.shape[2] == 1:
-        values = np.repeat(values, 3, axis=2)
-    elif pixels.channels == 1 and values.shape[2] == 3:
-        values = (values @ LUMA)[..., None]
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
-
-
-def from_tensor(tensor: Tensor, pixels: contract.Pixels, like: Picture) -> Samples:
-    """(C, H, W) as samples (H, W, 1 or 3) of `like`'s depth, clipped to its range and rounded; grey where `like` is."""
-    values = (tensor - pixels.low) * (like.white / (pixels.high - pixels.low))
-    if like.color.shape[2] == 1 and values.shape[0] == 3:
-        values = np.tensordot(LUMA, values, axes=1)[None]
-    np.rint(values, out=values)
-    np.clip(values, 0, like.white, out=values)
-    samples: Samples = np.ascontiguousarray(values.transpose(1, 2, 0).astype(like.samples.dtype))
-    return samples

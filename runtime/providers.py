@@ -34,7 +34,7 @@ _INSTALL = {
 
 
 @dataclass(frozen=True)
-class Fit:
+class ProviderConcurrency:
     """How the engine keeps a provider busy."""
 
     workers: int
@@ -42,12 +42,12 @@ class Fit:
     """Tiles that are computed at once: on a processor a batch takes as long as its tiles one by one (docs/engine.md)."""
 
 
-def fit(name: str, cores: int) -> Fit:
+def concurrency_for(name: str, cores: int) -> ProviderConcurrency:
     """For onnxruntime's provider of this name: an accelerator is fed by a few threads that convert pixels meanwhile."""
-    return Fit(min(4, cores), 4) if name == NAMES["cuda"] else Fit(cores, 1)
+    return ProviderConcurrency(min(4, cores), 4) if name == NAMES["cuda"] else ProviderConcurrency(cores, 1)
 
 
-def request(provider: str) -> list[tuple[str, dict[str, Any]]]:
+def provider_options(provider: str) -> list[tuple[str, dict[str, Any]]]:
     """The `providers` argument of an `InferenceSession`; raises `ProviderError` where it cannot be met."""
     if provider not in NAMES:
         raise ProviderError(f"unknown provider {provider!r}; expected one of {', '.join(NAMES)}")

@@ -19,10 +19,10 @@ from enum import IntEnum
 from threading import Lock
 from typing import Protocol
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Overloaded, TimedOut
 from upconv.runtime.session import Tensor
-from upconv.runtime.stop import Stop
-from upconv.runtime.tiling import Plan, Tile
+from upconv.runtime.tiling import Tile, TilingPlan
 
 TURN_TILES = 4
 """The quantum, in tiles of the largest area in the line: half a megapixel, as tiles usually are."""
@@ -39,11 +39,11 @@ class Priority(IntEnum):
     URGENT = 64
 
 
-class Work(Protocol):
+class TiledWork(Protocol):
     """A picture's tiles; `cut` and `paste` are called from the workers, for several tiles at once."""
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> TilingPlan:
         """Which tiles there are."""
 
     def cut(self, tile: Tile) -> Tensor:
@@ -54,16 +54,16 @@ class Work(Protocol):
 
 
 @dataclass(eq=False)
-class Request:
+class PictureRequest:
     """One picture on its way."""
 
-    work: Work
+    work: TiledWork
     on_tile: OnTile | None = None
     priority: Priority = Priority.NORMAL
     deadline: float = float("inf")
     """When the result is of no use any more, by `time.monotonic()`."""
     future: Future[None] = field(default_factory=Future)
-    stop: Stop = field(default_factory=Stop)
+    cancellation: Cancellation = field(default_factory=Cancellation)
     waiting: deque[Tile] = field(init=False)
     credit: float = 0
     _done: int = 0
@@ -71,8 +71,10 @@ class Request:
 
     def __post_init__(self) -> None:
         self.waiting = deque(self.work.plan.tiles)
-        stop = self.stop  # and not the request, which would go in a circle, and keep its picture until Python looks for such
-        self.future.add_done_callback(lambda _: stop.say())
+        cancellation = (
+            self.cancellation
+        )  # and not the request, which would go in a circle, and keep its picture until Python looks for such
+        self.future.add_done_callback(lambda _: cancellation.cancel())
 
     @property
     def over(self) -> bool:
@@ -101,7 +103,7 @@ class Schedule:
     """The line of requests. Holds no lock: whoever uses it from several threads does."""
 
     def __init__(self, max_waiting: int, max_waiting_px: int) -> None:
-        self._line: deque[Request] = deque()
+        self._line: deque[PictureRequest] = deque()
         self._max_waiting, self._max_waiting_px = max_waiting, max_waiting_px
         self._favoured = False
 
@@ -113,7 +115,7 @@ class Schedule:
         """Input pixels of the tiles that nobody computes yet."""
         return sum(request.waiting[0].area * len(request.waiting) for request in self._line)
 
-    def add(self, request: Request) -> None:
+    def add(self, request: PictureRequest) -> None:
         """Let a request wait; raises `Overloaded` where more waits already than allowed."""
         self._sweep()
         if len(self._line) >= self._max_waiting:
@@ -122,7 +124,7 @@ class Schedule:
             raise Overloaded(f"{self.waiting_px / 1e6:.0f} megapixels are waiting already; try again later")
         self._line.append(request)
 
-    def take(self, most: int = 1) -> list[tuple[Request, Tile]]:
+    def take(self, most: int = 1) -> list[tuple[PictureRequest, Tile]]:
         """The tile whose turn it is, and up to `most` - 1 further ones of the same shape; empty where nobody waits."""
         self._sweep()
         if not self._line:
@@ -133,7 +135,7 @@ class Schedule:
             taken.append(self._next())
         return taken
 
-    def drain(self) -> Iterator[Request]:
+    def drain(self) -> Iterator[PictureRequest]:
         """Everybody who waits, taken out of the line."""
         while self._line:
             yield self._line.popleft()
@@ -147,7 +149,7 @@ class Schedule:
         if any(request.over for request in self._line):
             self._line = deque(request for request in self._line if not request.over)
 
-    def _next(self) -> tuple[Request, Tile]:
+    def _next(self) -> tuple[PictureRequest, Tile]:
         heaviest = max(request.priority for request in self._line)
         quantum = TURN_TILES * max(request.waiting[0].area for request in self._line)
         self._favour_a_newcomer(heaviest)
@@ -167,7 +169,7 @@ class Schedule:
             self._line.appendleft(newcomer)
         self._favoured = newcomer is not None and not self._favoured
 
-    def _pay(self, request: Request) -> Tile:
+    def _pay(self, request: PictureRequest) -> Tile:
         tile = request.waiting.popleft()
         request.credit -= tile.area
         if not request.waiting:

@@ -12,14 +12,14 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from upconv.runtime import providers
-from upconv.runtime.contract import Contract, Halo, Session
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.contract import Contract, Halo, SessionOptions
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
-from upconv.runtime.stop import Stop
 
 Tensor = NDArray[np.float32]
 
-DEFAULT = Session()
+DEFAULT = SessionOptions()
 _UNBLOCKED = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
 
 _OUT_OF_MEMORY = re.compile(
@@ -40,15 +40,15 @@ class Model:
     """The execution provider that really runs, by onnxruntime's name."""
     session: ort.InferenceSession
 
-    def run(self, tensor: Tensor, stop: Stop | None = None) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation | None = None) -> Tensor:
         """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output.
 
-        Ends with `Cancelled` at the next node of the graph after `stop` is said. Raises `OutOfMemoryError` where memory
+        Ends with `Cancelled` at the next node of the graph after `cancellation` is said. Raises `OutOfMemoryError` where memory
         does not suffice and `ModelError` where the model cannot run.
         """
         options = ort.RunOptions()
         try:
-            with (stop or Stop()).telling(lambda: setattr(options, "terminate", True)):
+            with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
                 result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor}, options)[0]
         except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
             raise self._told(error, tensor, options) from error
@@ -95,17 +95,17 @@ def open_session(
     threads: int = 1,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     profile: Path | None = None,
-    wishes: Session = DEFAULT,
+    wishes: SessionOptions = DEFAULT,
 ) -> ort.InferenceSession:
     """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for.
 
     With `profile` it notes what every node does, in a file whose name begins with that path.
     """
-    wanted = providers.request(provider)
+    wanted = providers.provider_options(provider)
     if not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
-        session = ort.InferenceSession(str(path), options(threads, level, wishes, profile), providers=wanted)
+        session = ort.InferenceSession(str(path), session_options(threads, level, wishes, profile), providers=wanted)
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
@@ -114,10 +114,10 @@ def open_session(
     return session
 
 
-def options(
+def session_options(
     threads: int,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    wishes: Session = DEFAULT,
+    wishes: SessionOptions = DEFAULT,
     profile: Path | None = None,
 ) -> ort.SessionOptions:
     """What a session is opened with."""

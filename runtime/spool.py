@@ -11,7 +11,10 @@ import os
 import struct
 import sys
 import tempfile
+import threading
 import weakref
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,10 @@ from upconv.runtime.picture import Samples
 
 _DATA = mmap.ALLOCATIONGRANULARITY
 """Where the samples begin in the file: as far in as a mapping has to."""
-_ALLOCATES = hasattr(os, "posix_fallocate")
+_OPEN_FILES = Path("/proc/self/fd")
+"""Paths to the open files of this process, which only Linux has."""
+_SHARES_DESCRIPTORS = os.name == "posix"
+"""Whether libvips can write to a file that Python opened; on Windows each may have a C library of its own."""
 
 
 class SpooledSamples(np.ndarray):
@@ -48,14 +54,14 @@ class Spool:
         self.shape, self.dtype = shape, np.dtype(dtype)
         handle, name = tempfile.mkstemp(prefix="upconv-", suffix=".tif")
         try:
-            self._file = os.fdopen(handle, "r+b", buffering=0)
-            self.path = _nameless(self._file.fileno(), name)
-            self._end = weakref.finalize(self, self._file.close)
-            size = _DATA + int(np.prod(shape)) * self.dtype.itemsize
-            os.posix_fallocate(self._file.fileno(), 0, size) if _ALLOCATES else os.truncate(self._file.fileno(), size)
+            self._file = FileIO(handle, "r+")
+            self._lock = threading.Lock()
+            self.path = _nameless(handle, name)
+            self._end = weakref.finalize(self, _discard, self._file, self.path)
+            _allocate(handle, _DATA + int(np.prod(shape)) * self.dtype.itemsize)
             self._put(memoryview(_header(shape, self.dtype)), 0)
         except OSError as error:
-            Path(name).unlink(missing_ok=True)
+            _discard(self._file, name)
             raise OutputError(
                 f"no room for a picture of {shape[1]}x{shape[0]} in {Path(name).parent}: {error.strerror}"
             ) from error
@@ -72,8 +78,13 @@ class Spool:
 
     def fill(self, image: Any) -> None:
         """Write all of a libvips image of this shape, row by row; raises `pyvips.Error`."""
-        os.lseek(self._file.fileno(), _DATA, os.SEEK_SET)
-        image.rawsave_target(pyvips.Target.new_to_descriptor(self._file.fileno()))
+        self._file.seek(_DATA)
+        if _SHARES_DESCRIPTORS:
+            target = pyvips.Target.new_to_descriptor(self._file.fileno())
+        else:
+            target = pyvips.TargetCustom()
+            target.on_write(self._file.write)
+        image.rawsave_target(target)
 
     def image(self) -> Any:
         """What was written as a libvips image, to be read from top to bottom once."""
@@ -83,7 +94,9 @@ class Spool:
 
     def samples(self) -> Samples:
         """What was written as an array that cannot be changed; its pages come from disk when they are touched."""
-        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self._map is None:
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            weakref.finalize(self._map, _discard, self._file, self.path)  # Windows deletes no file that is mapped
         samples: Any = np.frombuffer(self._map, self.dtype, offset=_DATA).reshape(self.shape).view(SpooledSamples)
         samples.spool = samples.home = self
         result: Samples = samples
@@ -95,9 +108,16 @@ class Spool:
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _put(self, data: memoryview, offset: int) -> None:
-        written = os.pwrite(self._file.fileno(), data, offset)
+        written = self._write_at(data, offset)
         if written < data.nbytes:  # a disk that fills up takes a part first
             self._put(data.cast("B")[written:], offset + written)
+
+    def _write_at(self, data: memoryview, offset: int) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._file.fileno(), data, offset)
+        with self._lock:  # Windows only writes at the one position that all threads share
+            self._file.seek(offset)
+            return self._file.write(data)
 
 
 def spool_of(samples: Samples) -> Spool | None:
@@ -117,12 +137,28 @@ def part(samples: Samples, top: int, bottom: int, left: int, right: int) -> Samp
 
 
 def _nameless(handle: int, name: str) -> str:
-    """A path to the open file that goes away with the process, whatever ends it."""
-    path = f"/proc/self/fd/{handle}"
-    if sys.platform != "linux" or not os.path.exists(path):
+    """Return a path to the open file that disappears with the process, or `name` if the system has no such paths."""
+    path = _OPEN_FILES / str(handle)
+    if not path.exists():
         return name
     os.unlink(name)
-    return path
+    return str(path)
+
+
+def _allocate(handle: int, size: int) -> None:
+    """Reserve `size` bytes on disk, or at least extend the file to them if the system reserves none."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+    else:
+        os.truncate(handle, size)
+
+
+def _discard(file: FileIO, path: str) -> None:
+    """Close the file, and delete it if it still has a name."""
+    file.close()
+    if not path.startswith(str(_OPEN_FILES)):
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def _header(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> bytes:

@@ -17,6 +17,7 @@ import numpy as np
 
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
 from upconv.runtime.errors import ModelError
+from upconv.runtime.rounding import ceil_div, round_down, round_up
 from upconv.runtime.session import Tensor
 
 STEP_PX = 8
@@ -36,7 +37,7 @@ MAX_STEPS = 0.5
 
 
 @dataclass(frozen=True)
-class Span:
+class TileSpan:
     """A tile along one axis."""
 
     start: int
@@ -57,8 +58,8 @@ class Span:
 class Tile:
     """A tile of a picture."""
 
-    rows: Span
-    columns: Span
+    rows: TileSpan
+    columns: TileSpan
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -72,7 +73,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Axis:
+class TilingAxis:
     """What can be cut along one axis of a picture."""
 
     length: int
@@ -86,10 +87,10 @@ class Axis:
     """Input pixels before and after a tile, rounded up to the multiple; none where the whole axis is needed."""
 
     @classmethod
-    def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> Axis:
+    def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> TilingAxis:
         """The axis of a picture that is `length` long, for a model with this law."""
         # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
-        aligned = None if halo is None else (_rounded_up(halo[0], law.multiple), _rounded_up(halo[1], law.multiple))
+        aligned = None if halo is None else (round_up(halo[0], law.multiple), round_up(halo[1], law.multiple))
         return cls(length, law.fitted(length), law.multiple, law.fitted(0), aligned)
 
     def side(self, tile_px: int, most_px: int) -> int:
@@ -100,31 +101,31 @@ class Axis:
         if self.halo is None:
             return self.padded
         # With less than a third of a tile's sides to keep, a wide halo would be computed over and over.
-        wide = min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)) // self.multiple * self.multiple
+        wide = round_down(min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)), self.multiple)
         smallest = max(self.smallest, wide, self._overlap + self.multiple)
-        side = max(tile_px // self.multiple * self.multiple, smallest)
+        side = max(round_down(tile_px, self.multiple), smallest)
         return self.padded if self.padded <= side else max(smallest, self._fitted(side))
 
     def count(self, side: int) -> int:
         """How many spans of this length there are."""
-        return 1 if side >= self.padded else -(-(self.padded - self._overlap) // (side - self._overlap))
+        return 1 if side >= self.padded else ceil_div(self.padded - self._overlap, side - self._overlap)
 
-    def spans(self, side: int) -> list[Span]:
+    def spans(self, side: int) -> list[TileSpan]:
         """Equal spans of this length."""
-        return [Span(0, self.padded, 0, self.padded)] if side >= self.padded else list(self._overlapping(side))
+        return [TileSpan(0, self.padded, 0, self.padded)] if side >= self.padded else list(self._overlapping(side))
 
-    def halves(self, span: Span) -> tuple[Span, ...]:
+    def halves(self, span: TileSpan) -> tuple[TileSpan, ...]:
         """Two spans that keep what this one keeps; none where it is too short to be cut."""
         if self.halo is None or span.keep_stop - span.keep_start < 2 * self.multiple:
             return ()
-        middle = span.keep_start + _rounded_up((span.keep_stop - span.keep_start) // 2, self.multiple)
+        middle = span.keep_start + round_up((span.keep_stop - span.keep_start) // 2, self.multiple)
         return self._around(span.keep_start, middle), self._around(middle, span.keep_stop)
 
-    def _around(self, keep_start: int, keep_stop: int) -> Span:
+    def _around(self, keep_start: int, keep_stop: int) -> TileSpan:
         assert self.halo is not None
         start, stop = max(keep_start - self.halo[0], 0), min(keep_stop + self.halo[1], self.padded)
         stop = min(max(stop, start + self.smallest), self.padded)
-        return Span(max(min(start, stop - self.smallest), 0), stop, keep_start, keep_stop)
+        return TileSpan(max(min(start, stop - self.smallest), 0), stop, keep_start, keep_stop)
 
     @property
     def _overlap(self) -> int:
@@ -133,10 +134,10 @@ class Axis:
     def _fitted(self, side: int) -> int:
         """The shortest span with which as few suffice as with `side`; in steps, so that pictures share shapes."""
         count = self.count(side)
-        fitted = -(-(self.padded + (count - 1) * self._overlap) // count)
-        return min(side, _rounded_up(fitted, math.lcm(self.multiple, STEP_PX)))
+        fitted = ceil_div(self.padded + (count - 1) * self._overlap, count)
+        return min(side, round_up(fitted, math.lcm(self.multiple, STEP_PX)))
 
-    def _overlapping(self, side: int) -> Iterator[Span]:
+    def _overlapping(self, side: int) -> Iterator[TileSpan]:
         assert self.halo is not None
         before, after = self.halo
         done = 0
@@ -144,16 +145,16 @@ class Axis:
             start = min(max(done - before, 0), self.padded - side)
             stop = start + side
             keep_stop = self.padded if stop == self.padded else stop - after
-            yield Span(start, stop, done, keep_stop)
+            yield TileSpan(start, stop, done, keep_stop)
             done = keep_stop
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilingPlan:
     """How one picture is cut and put together again."""
 
-    rows: Axis
-    columns: Axis
+    rows: TilingAxis
+    columns: TilingAxis
     scale: int
     tiles: tuple[Tile, ...]
     deviation: HaloDeviation | None = None
@@ -197,12 +198,12 @@ class Plan:
         ways = [way for way in (along_rows, along_columns) if way and max(half.area for half in way) < 0.9 * tile.area]
         return min(ways, key=lambda way: max(half.area for half in way), default=())
 
-    def _place(self, span: Span, length: int) -> tuple[int, int, int]:
+    def _place(self, span: TileSpan, length: int) -> tuple[int, int, int]:
         stop = min(span.keep_stop, length)
         return span.keep_start * self.scale, stop * self.scale, span.start * self.scale
 
 
-def plan(
+def plan_tiles(
     height: int,
     width: int,
     contract: Contract,
@@ -210,7 +211,7 @@ def plan(
     *,
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
-) -> Plan:
+) -> TilingPlan:
     """Tiles of the area of `tile_px` squared at most, in input pixels, halo included, for a picture of `height` by `width`.
 
     Among their shapes, the one is taken with which least is computed twice. A wide halo asks for larger tiles, up to
@@ -241,22 +242,22 @@ def _plan(
     most_px: int,
     halo: Halo | None,
     deviation: HaloDeviation | None,
-) -> Plan:
+) -> TilingPlan:
     laws, scale = (contract.height, contract.width), contract.scale
     assert laws[0] is not None and laws[1] is not None  # or contract.scale would have raised
     if laws[0].offset or laws[1].offset:
         raise ModelError(
             f"{contract.name} adds {laws[0].offset} and {laws[1].offset} pixels to its output; pictures need an offset of 0"
         )
-    rows = Axis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
-    columns = Axis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
+    rows = TilingAxis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
+    columns = TilingAxis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
     side = tile_px if isinstance(tile_px, int) else 1 if halo is None else tile_px(halo)
     tall, wide = _sides(rows, columns, side, most_px)
     tiles = tuple(Tile(*spans) for spans in product(rows.spans(tall), columns.spans(wide)))
-    return Plan(rows, columns, scale, tiles, deviation)
+    return TilingPlan(rows, columns, scale, tiles, deviation)
 
 
-def _sides(rows: Axis, columns: Axis, side: int, most_px: int) -> tuple[int, int]:
+def _sides(rows: TilingAxis, columns: TilingAxis, side: int, most_px: int) -> tuple[int, int]:
     """Height and width of tiles that cost no more than a square of `side` each, and least in all; then the fewest."""
 
     def cost(shape: tuple[int, int]) -> tuple[int, int, int]:
@@ -267,7 +268,3 @@ def _sides(rows: Axis, columns: Axis, side: int, most_px: int) -> tuple[int, int
     talls = {rows.side(limit, most_px) for limit in limits}
     shapes = {(tall, columns.side(min(side * side // tall, MAX_ASPECT * side), most_px)) for tall in talls}
     return min(shapes, key=cost)
-
-
-def _rounded_up(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,61 +12,26 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.runtime import forms, resampling
-from upconv.runtime.alpha import bled
-from upconv.runtime.conversion import conversion
+from upconv.runtime import image_types, resampling
+from upconv.runtime.alpha import bleed_color
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.contract import HaloDeviation
 from upconv.runtime.engine import Engine
-from upconv.runtime.errors import Cancelled, ModelError, ParameterError
+from upconv.runtime.errors import Cancelled, ModelError
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
+from upconv.runtime.passes import Passes, TileCount, count_layers, plan_passes
 from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.processing import process
 from upconv.runtime.schedule import OnTile, Priority
 from upconv.runtime.session import Model, open_model
-from upconv.runtime.stop import Stop
-from upconv.runtime.tiling import Plan
+from upconv.runtime.tiled_picture import tiled_picture
+from upconv.runtime.tiling import TilingPlan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Exactly = TypeVar("Exactly", bytes, NDArray[np.uint8], NDArray[np.uint16], "Image")
 """What comes back as what it was."""
-
-MAX_SCALE = 16
-"""Largest enlargement per side; beyond it there is nothing left to see."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """How large the result should be: `scale` times the picture, or, where given, `width` and `height` exactly."""
-
-    scale: float | None = None
-    width: int | None = None
-    height: int | None = None
-
-    def size(self, picture_width: int, picture_height: int, native: int) -> tuple[int, int]:
-        """Width and height of the result; a side alone keeps the shape; nothing given means the model's own scale.
-
-        Raises `ParameterError` where the result would be smaller than the picture or over `MAX_SCALE` times as large.
-        """
-        if self.scale is not None and (self.width is not None or self.height is not None):
-            raise ParameterError("give either a scale or a width and height, not both")
-        width, height = self._size(picture_width, picture_height, native)
-        largest = max(width / picture_width, height / picture_height)
-        if width < picture_width or height < picture_height or largest > MAX_SCALE:
-            raise ParameterError(
-                f"{picture_width}x{picture_height} cannot become {width}x{height}; expected 1 to {MAX_SCALE} times as large per side"
-            )
-        return width, height
-
-    def _size(self, width: int, height: int, native: int) -> tuple[int, int]:
-        if self.width is not None and self.height is not None:
-            return self.width, self.height
-        if self.width is not None:
-            return self.width, max(1, round(height * self.width / width))
-        if self.height is not None:
-            return max(1, round(width * self.height / height)), self.height
-        scale = native if self.scale is None else self.scale
-        if not math.isfinite(scale) or not 1 <= scale <= MAX_SCALE:
-            raise ParameterError(f"scale must be a number from 1 to {MAX_SCALE}, not {scale:g}")
-        return round(width * scale), round(height * scale)
 
 
 class Upscaler:
@@ -115,7 +79,7 @@ class Upscaler:
         The bytes of an image file give those of a file of the same format (PNG where it cannot be written), an array
         (H, W, C) or (H, W) of uint8 or uint16 an array, a PIL image a PIL image, and a path or a `Picture` a `Picture`.
         """
-        return self._upscale(source, Target(scale, width, height), Stop())
+        return self._upscale(source, UpscaleOptions(scale, width, height), Cancellation())
 
     @overload
     async def upscale_async(
@@ -130,69 +94,80 @@ class Upscaler:
         self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None
     ) -> Any:
         """The same for asyncio: the event loop goes on meanwhile, and cancelling the task frees the workers at once."""
-        stop = Stop()
+        cancellation = Cancellation()
         try:
-            return await asyncio.to_thread(self._upscale, source, Target(scale, width, height), stop)
+            return await asyncio.to_thread(self._upscale, source, UpscaleOptions(scale, width, height), cancellation)
         except asyncio.CancelledError:
-            stop.say()
+            cancellation.cancel()
             raise
 
-    def _upscale(self, source: Any, target: Target, stop: Stop) -> Any:
-        return forms.like(source, self.run(forms.to_picture(source), target, stop=stop))
+    def _upscale(self, source: Any, options: UpscaleOptions, cancellation: Cancellation) -> Any:
+        if isinstance(source, bytes | bytearray | memoryview):
+            return process(bytes(source), self, options, cancellation=cancellation).data
+        return image_types.convert_like(source, self.run(image_types.to_picture(source), options, cancellation=cancellation))
+
+    def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
+        """Return the passes and tiles that a picture of `width` x `height` pixels takes, in `layers` layers.
+
+        `run`, its progress and whoever predicts the cost of a picture count by these. Raises `ParameterError` if the size is
+        impossible, and `ImageTooLargeError` if it takes more pixels than `options` allow, or more memory than is free.
+        """
+        return plan_passes(self.engine.plan, self.scale, width, height, options, layers)
 
     def run(
         self,
         picture: Picture,
-        target: Target,
+        options: UpscaleOptions = DEFAULTS,
         on_tile: OnTile | None = None,
         *,
-        stop: Stop | None = None,
+        cancellation: Cancellation | None = None,
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
-        """Enlarge `picture` to `target`: as often through the model as it takes, then one exact resampling.
+        """Enlarge `picture` to the size in `options`, by as many passes as it takes and one exact resampling.
 
-        `on_tile(done, total)` is called as tiles of a pass are finished. Raises `Cancelled` soon after `stop` is said,
-        `TimedOut` after `deadline`, which counts as `time.monotonic()` does, `Overloaded` where too much is waiting,
-        and `OutputError` where the disk has no room for a large picture.
+        Of the options, only the size and `max_output_pixels` count here; `processing.process` applies the others. A worker
+        calls `on_tile(done, total)` after each tile; `total` counts all passes and layers. `deadline` is a time of
+        `time.monotonic()`, in seconds.
+
+        Raises `Cancelled` soon after `cancellation` is said, `TimedOut` after the deadline, `Overloaded` if too much is waiting,
+        `OutputError` if the disk has no room for a large picture, and what `passes` raises.
         """
-        size = target.size(picture.width, picture.height, self.scale)
-        turn = _Turn(on_tile, stop or Stop(), priority, deadline)
-        samples, notes = self._reach(bled(picture), picture.color.shape[2], size, turn)
+        passes = self.passes(picture.width, picture.height, options, count_layers(picture))
+        turn = _Turn(TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline)
+        samples = self._layer(bleed_color(picture), picture.color.shape[2], passes, turn)
         if picture.alpha is not None:
-            samples = resampling.joined(samples, self._opacity(picture.alpha, size, turn))
-        metadata = picture.metadata.denser(size[0] / picture.width, size[1] / picture.height)
-        return replace(picture, samples=samples, metadata=metadata).noting(*sorted(notes))
+            samples = resampling.joined(samples, self._opacity(picture.alpha, passes, turn))
+        width, height = passes.output_size
+        metadata = picture.metadata.denser(width / picture.width, height / picture.height)
+        return replace(picture, samples=samples, metadata=metadata).noting(*_deviations(passes))
 
-    def _reach(self, color: Samples, channels: int, size: tuple[int, int], turn: _Turn) -> tuple[Samples, set[str]]:
-        """The first `channels` of (H, W, C) enlarged to exactly `size`, width and height, and what is to be said of it."""
-        width, height = size
-        notes: set[str] = set()
-        while color.shape[1] < width or color.shape[0] < height:
-            plan = self.engine.plan(*color.shape[:2])
-            color = self._enlarge(color, channels, plan, turn)
-            notes |= _deviation(plan)
-        if (color.shape[1], color.shape[0]) != size:
-            color = resampling.resize(color, width, height, channels=channels)
-        return color, notes
+    def _layer(self, samples: Samples, channels: int, passes: Passes, turn: _Turn) -> Samples:
+        """Return the first `channels` channels of (H, W, C) samples, enlarged to the result's size."""
+        width, height = passes.output_size
+        for plan in passes.plans:
+            samples = self._enlarge(samples, channels, plan, turn)
+        if (samples.shape[1], samples.shape[0]) != passes.output_size:
+            samples = resampling.resize(samples, width, height, channels=channels)
+        return samples
 
-    def _opacity(self, alpha: Samples, size: tuple[int, int], turn: _Turn) -> Samples:
-        """Alpha as if it were grey: its edges come out as sharp as the colour's; nothing is computed where it has none."""
-        first = alpha[0, 0, 0]
-        if (alpha == first).all():
-            return np.full((size[1], size[0], 1), first, alpha.dtype)
-        return self._reach(alpha, 1, size, turn)[0]
+    def _opacity(self, alpha: Samples, passes: Passes, turn: _Turn) -> Samples:
+        """Return the opacity, computed like a grey picture so that its edges are as sharp as the colour's."""
+        if passes.layers > 1:
+            return self._layer(alpha, 1, passes, turn)
+        width, height = passes.output_size
+        return np.full((height, width, 1), alpha[0, 0, 0], alpha.dtype)
 
-    def _enlarge(self, color: Samples, channels: int, plan: Plan, turn: _Turn) -> Samples:
+    def _enlarge(self, color: Samples, channels: int, plan: TilingPlan, turn: _Turn) -> Samples:
         size = plan.width * self.scale, plan.height * self.scale
         chroma = resampling.resize(color, *size, "cubic", channels) if self._luma_only and channels == 3 else None
-        work = conversion(color, channels, plan, self.model.contract, chroma)
+        work = tiled_picture(color, channels, plan, self.model.contract, chroma)
         future = self.engine.submit(work, turn.on_tile, priority=turn.priority, deadline=turn.deadline)
         try:
-            with turn.stop.telling(future.cancel):
+            with turn.cancellation.calling(future.cancel):
                 future.result()
         except CancelledError as error:
-            raise Cancelled("the picture was called off") from error
+            raise Cancelled("the picture was cancelled") from error
         finally:
             future.cancel()
         return work.canvas.samples()
@@ -212,17 +187,17 @@ class Upscaler:
 class _Turn:
     """How one picture waits for its tiles."""
 
-    on_tile: OnTile | None
-    stop: Stop
+    on_tile: OnTile
+    cancellation: Cancellation
     priority: Priority
     deadline: float
 
 
-def _deviation(plan: Plan) -> set[str]:
-    """What is to be said of a plan whose tiles are not quite the whole."""
-    if plan.deviation is None:
-        return set()
-    halo_px, steps = plan.deviation.halo_px, plan.deviation.steps
-    return {
-        f"computed in tiles that overlap by {halo_px} pixels, which differs by up to {steps:.2g} of 255 steps from the whole"
-    }
+def _deviations(passes: Passes) -> list[str]:
+    """Return a phrase for each pass whose tiles deviate from the whole picture, without repetitions."""
+    return sorted({_deviation(plan.deviation) for plan in passes.plans if plan.deviation is not None})
+
+
+def _deviation(deviation: HaloDeviation) -> str:
+    halo_px, steps = deviation.halo_px, deviation.steps
+    return f"computed in tiles that overlap by {halo_px} pixels, which differs by up to {steps:.2g} of 255 steps from the whole"

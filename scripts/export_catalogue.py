@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from upconv.export import export
-from upconv.export.precision import Reduction
+from upconv.export import to_onnx
+from upconv.export.precision import PrecisionOptions
 from upconv.export.tuner import Tuner
 from upconv.models import CATALOGUE, catalogue
 
@@ -18,11 +18,11 @@ TUNE_S = 30.0
 def main(names: list[str]) -> None:
     for name in names or [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]:
         entry = catalogue.entry(name)
-        print(export(catalogue.source(name), out=entry.artifact, tuner=Tuner(TUNE_S)).summary, flush=True)
+        print(to_onnx(catalogue.source(name), out=entry.artifact, tuner=Tuner(TUNE_S)).summary, flush=True)
         if entry.weights is None or entry.task != "upscale":
             continue
-        reduction = Reduction("int8", only_if_faster=True)
-        reduced = export(catalogue.source(name), reduction=reduction, tuner=Tuner(TUNE_S))
+        reduction = PrecisionOptions("int8", only_if_faster=True)
+        reduced = to_onnx(catalogue.source(name), reduction=reduction, tuner=Tuner(TUNE_S))
         if reduced.contract.precision == "int8":
             print(reduced.save(entry.reduced).summary, reduced.contract.evidence.quality, flush=True)
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from upconv.service import problem
-from upconv.service.errors import ForbiddenError, KeyRequiredError, RateError, kind_of
-from upconv.service.keys import Key, Keys
+from upconv.service.errors import ForbiddenError, KeyRequiredError, RateLimitError, problem_kind
+from upconv.service.keys import ApiKey, ApiKeys
 
 _GUARDED = ("/v1", "/v2")
 _OPEN = ("/v2/health",)
@@ -25,7 +25,7 @@ _MOST_CLIENTS = 10_000
 class Access:
     """ASGI middleware: asks for a key where there are any, and for patience where a client sends too much."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, rates: Rates) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys, rates: Rates) -> None:
         self._app, self._keys, self._rates = app, keys, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,13 +37,13 @@ class Access:
             key = self._key(Headers(scope=scope))
             if scope["method"] == "POST":
                 self._rates.take(f"key {key.name}" if key else f"host {_host(scope)}", key.rate_per_s if key else None)
-        except (KeyRequiredError, RateError) as error:
+        except (KeyRequiredError, RateLimitError) as error:
             await _refusal(scope, error)(scope, receive, send)
             return
         scope.setdefault("state", {})["key"] = key
         await self._app(scope, receive, send)
 
-    def _key(self, headers: Headers) -> Key | None:
+    def _key(self, headers: Headers) -> ApiKey | None:
         if not self._keys:
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -63,7 +63,7 @@ class Rates:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, client: str, own_per_s: float | None = None) -> None:
-        """Count a request of `client`; raises `RateError` where it sent too many."""
+        """Count a request of `client`; raises `RateLimitError` where it sent too many."""
         per_s = own_per_s or self._per_s
         if per_s is None:
             return
@@ -76,7 +76,7 @@ class Rates:
         bucket.at = now
         if bucket.tokens < 1:
             wait_s = math.ceil((1 - bucket.tokens) / per_s)
-            raise RateError(f"this client may send {per_s:g} requests a second; try again in {wait_s} s", wait_s)
+            raise RateLimitError(f"this client may send {per_s:g} requests a second; try again in {wait_s} s", wait_s)
         bucket.tokens -= 1
 
 
@@ -88,13 +88,13 @@ class _Bucket:
 
 def owner_of(request: Request) -> str:
     """The name of the key that a request came with; empty where none are needed."""
-    key: Key | None = request.scope.get("state", {}).get("key")
+    key: ApiKey | None = request.scope.get("state", {}).get("key")
     return key.name if key else ""
 
 
 def expect_admin(request: Request) -> None:
     """Raise `ForbiddenError` where the request did not come with an admin's key."""
-    key: Key | None = request.scope.get("state", {}).get("key")
+    key: ApiKey | None = request.scope.get("state", {}).get("key")
     if key is None or not key.admin:
         raise ForbiddenError("this needs the admin key, which is set by UPCONV_ADMIN_KEY; send it as Authorization: Bearer KEY")
 
@@ -111,4 +111,4 @@ def _host(scope: Scope) -> str:
 
 def _refusal(scope: Scope, error: Exception) -> Response:
     scope.setdefault("state", {})["error"] = error
-    return problem.answer(scope["path"], kind_of(error), str(error), problem.headers_of(error))
+    return problem.answer(scope["path"], problem_kind(error), str(error), problem.headers_of(error))

@@ -1,4 +1,4 @@
-"""Who may come in: a bounded number of pictures, bytes and predicted seconds, so that nothing waits in a line without end."""
+"""Admission: bounds on the pictures, bytes and predicted seconds that are in work or waiting."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from upconv.service.errors import DeadlineError, FullError, TooLongError
+from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
 
 _HALF_S = 10
-"""Seconds of work after which what was seen of the pace counts half."""
+"""Seconds of work after which a measurement of the throughput counts half."""
 _LONGEST_S = 300
 
 
-class Pace:
-    """How many predicted seconds of work are done in a second: with several cores more than one, with wrong predictions any.
+class Throughput:
+    """Predicted seconds of work that are completed per second: above one with several cores, anything with wrong predictions.
 
-    It is told from several threads.
+    Threads may share it.
     """
 
     def __init__(self, cores: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,7 +51,7 @@ class Pace:
 class Admission:
     """Counts pictures in work or waiting. Belongs to one event loop, so it needs no lock."""
 
-    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, pace: Pace) -> None:
+    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput) -> None:
         self.pictures = 0
         self.bytes = 0
         self.cost_s = 0.0
@@ -59,27 +59,27 @@ class Admission:
         self._expected = 0
         """How many pictures these are of."""
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
-        self._pace = pace
+        self._throughput = throughput
 
     @contextmanager
-    def reading(self) -> Iterator[Place]:
-        """A place for the bytes of a body alone."""
-        place = Place(self)
+    def reading(self) -> Iterator[Ticket]:
+        """Give a ticket for the bytes of a body alone."""
+        ticket = Ticket(self)
         try:
-            yield place
+            yield ticket
         finally:
-            place.leave()
+            ticket.leave()
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """A place for one picture; raises `FullError` where all are taken, or the line is too long."""
+    def ticket(self) -> Iterator[Ticket]:
+        """Give a ticket for one picture; raises `AdmissionFullError` if all are taken or the predicted wait is too long."""
         self.check()
-        with self.reading() as place:
-            place.come_in()
-            yield place
+        with self.reading() as ticket:
+            ticket.come_in()
+            yield ticket
 
     def check(self) -> None:
-        """Raise `FullError` where no picture may come in now."""
+        """Raise `AdmissionFullError` where no picture may come in now."""
         if self.pictures >= self._max_pictures:
             raise self.full(f"{self.pictures} pictures are in work or waiting")
         if self.wait_s > self._max_wait_s:
@@ -88,33 +88,33 @@ class Admission:
     @property
     def wait_s(self) -> float:
         """When what is here should be done, in seconds from now."""
-        return self.cost_s / self._pace.per_s
+        return self.cost_s / self._throughput.per_s
 
     @property
     def retry_after_s(self) -> int:
-        """Seconds until a place should be free: until the line is short enough, or until the mean picture of it is done."""
+        """Return the seconds until a ticket should be free: until the wait is short enough or a mean picture is done."""
         one = self.wait_s / max(self.pictures, 1)
         return max(1, min(_LONGEST_S, math.ceil(max(self.wait_s - self._max_wait_s, one))))
 
-    def full(self, why: str) -> FullError:
+    def full(self, why: str) -> AdmissionFullError:
         """The error that says when to come back."""
-        return FullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
+        return AdmissionFullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
 
     def expect(self, cost_s: float, limit_s: float) -> None:
         """Count the predicted cost of a picture that has come in.
 
-        Raises `TooLongError` for one that alone would take longer than `limit_s`, `FullError` for one that would be done too late
+        Raises `TooLongError` for one that alone would take longer than `limit_s`, `AdmissionFullError` for one that would be done too late
         behind the others, and `DeadlineError` where no time is left.
         """
         if limit_s <= 0:
             raise DeadlineError("the time for this request was over before the work began; allow more, or send a smaller file")
-        own_s = cost_s / self._pace.per_s
+        own_s = cost_s / self._throughput.per_s
         if own_s > limit_s:
             raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
         if self.wait_s + own_s > limit_s:
             raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
         if not self._expected:
-            self._pace.begin()
+            self._throughput.begin()
         self._expected += 1
         self.cost_s += cost_s
 
@@ -125,17 +125,17 @@ class Admission:
 
     def advance(self, cost_s: float) -> None:
         """Learn from work of this predicted cost that is done, from any thread."""
-        self._pace.advance(cost_s)
+        self._throughput.advance(cost_s)
 
     def hold(self, bytes: int) -> None:
-        """Count further bytes; raises `FullError` where they are too many."""
+        """Count further bytes; raises `AdmissionFullError` where they are too many."""
         if self.bytes + bytes > self._max_bytes:
             raise self.full(f"{self.bytes} bytes of pictures are in work or waiting")
         self.bytes += bytes
 
 
-class Place:
-    """One request's place: its bytes, and, once it has come in, its picture and what that is predicted to cost."""
+class Ticket:
+    """The share of one request in the limits: its bytes and, once it has come in, its picture and the predicted cost of that."""
 
     def __init__(self, admission: Admission) -> None:
         self.held = 0
@@ -153,7 +153,7 @@ class Place:
         self._admission.pictures += 1
 
     def hold(self, bytes: int) -> None:
-        """Count `bytes` in all; raises `FullError` where there is no room for them."""
+        """Count `bytes` in all; raises `AdmissionFullError` where there is no room for them."""
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes
@@ -164,7 +164,7 @@ class Place:
         self._cost_s = cost_s
 
     def advance(self, done: int, total: int) -> None:
-        """Tell how many tiles are done, from any thread: work that is called off later says something about the pace too."""
+        """Record how many tiles are done, from any thread: work that is cancelled later is a measurement of the throughput too."""
         with self._lock:
             cost_s = (self._cost_s or 0.0) * done / total - self._advanced_s
             if cost_s > 0:

@@ -12,20 +12,20 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
-from upconv.service import health, heap, loading, metrics, models, openapi, pages, problem, upscale
+from upconv.service import heap, loading, openapi, problem, reloading
 from upconv.service.access import Access, Rates
-from upconv.service.admission import Admission, Pace
+from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
-from upconv.service.cost import Memory
-from upconv.service.inference_protocol import routes as inference_protocol
-from upconv.service.jobs import routes as jobs
+from upconv.service.cost import MemoryBudget
 from upconv.service.jobs.folder import opened
-from upconv.service.jobs.runner import Runner
-from upconv.service.journal import Journal, new_journal
-from upconv.service.keys import Keys
+from upconv.service.jobs.runner import JobRunner
+from upconv.service.keys import ApiKeys
+from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
+from upconv.service.request_log import RequestLog
+from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 _GLANCES = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -49,18 +49,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.upconv = state
     _add_middleware(app, state)
     problem.install(app)
-    for router in (upscale.router, jobs.router, models.router, inference_protocol.router, health.router):
+    for router in (upscale.router, jobs.router, models.router, inference_protocol.router, operation.router):
         app.include_router(router)
-    app.include_router(metrics.router(state.metrics))
     pages.mount(app)
     openapi.complete(app)
     return app
 
 
-def _add_middleware(app: FastAPI, state: State) -> None:
+def _add_middleware(app: FastAPI, state: ServiceState) -> None:
     """The last that is added comes first."""
     settings = state.settings
-    app.add_middleware(Access, keys=Keys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
+    app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -69,43 +68,55 @@ def _add_middleware(app: FastAPI, state: State) -> None:
             allow_headers=["*"],
             expose_headers=[*_EXPOSED, *(f"X-Upconv-{name}" for name in ("Model", "Tiles", "Conversions", "Provider"))],
         )
-    app.add_middleware(Journal, journal=state.journal, metrics=state.metrics)
+    app.add_middleware(RequestLog, log=state.log, metrics=state.metrics)
 
 
-def _state(settings: Settings) -> State:
-    pace = Pace(settings.workers or available_cores())
-    state = State(
+def _state(settings: Settings) -> ServiceState:
+    throughput = Throughput(settings.workers or available_cores())
+    state = ServiceState(
         settings,
-        Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, pace),
-        Memory(settings.max_memory_bytes),
+        Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, throughput),
+        MemoryBudget(settings.max_memory_bytes),
         Metrics(),
-        new_journal(level=settings.log_level),
+        new_log(level=settings.log_level),
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_GLANCES),
     )
-    state.metrics.watch(state)
+    _show_gauges(state)
     return state
+
+
+def _show_gauges(state: ServiceState) -> None:
+    admission, memory, show = state.admission, state.memory, state.metrics.show
+    show("upconv_pictures_in_work", "Pictures that have a worker thread", lambda: state.threads.borrowed_tokens)
+    show("upconv_pictures_admitted", "Pictures in work or waiting", lambda: admission.pictures)
+    show("upconv_admitted_bytes", "Bytes of the bodies of those pictures", lambda: admission.bytes)
+    show("upconv_predicted_wait_seconds", "When those pictures should be done", lambda: admission.wait_s)
+    show("upconv_pixel_memory_bytes", "Predicted memory of pictures in work", lambda: memory.taken)
+    show("upconv_jobs_waiting", "Jobs queued or running", lambda: state.runner.waiting if state.runner else 0)
+    show("upconv_cache_bytes", "Results kept on the disk", lambda: state.cache.bytes if state.cache else 0)
+    show("upconv_ready", "Whether requests can be sent", lambda: state.ready)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    state: State = app.state.upconv
+    state: ServiceState = app.state.upconv
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(opened(state.settings.jobs_dir))
         if not folder.lasting:
-            state.journal.warning("jobs end with this process, as their folder cannot be used; give one by --jobs-dir")
+            state.log.warning("jobs end with this process, as their folder cannot be used; give one by --jobs-dir")
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes)
         await to_thread.run_sync(folder.recover)
         state.registry = await to_thread.run_sync(loading.load, state.settings)
         stack.push_async_callback(_close, state)
-        state.metrics.loaded(state.registry)
-        state.runner = Runner(folder, state.settings, lambda: state.models, state.journal, state.metrics.job_ended)
+        state.metrics.loaded(state.registry.identities)
+        state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.runner.run)
-            tasks.start_soon(heap.give_back, lambda: state.metrics.pictures)
+            tasks.start_soon(heap.release_when_idle, lambda: state.metrics.pictures)
             if state.settings.watch:
-                tasks.start_soon(models.watch, state)
+                tasks.start_soon(reloading.watch, state)
             try:
                 yield
             finally:
@@ -113,7 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 tasks.cancel_scope.cancel()
 
 
-async def _close(state: State) -> None:
+async def _close(state: ServiceState) -> None:
     registry, state.registry, state.runner = state.registry, None, None
     with anyio.CancelScope(shield=True):
         if registry is not None:

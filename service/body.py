@@ -11,7 +11,7 @@ from python_multipart.multipart import Field, File, create_form_parser
 
 from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError, ParameterError
-from upconv.service.admission import Place
+from upconv.service.admission import Ticket
 from upconv.service.errors import BodyTooLargeError, MediaTypeError, NotAnImageError, SlowBodyError
 
 FORM = "multipart/form-data"
@@ -30,8 +30,8 @@ def media_type(request: Request) -> str:
     raise MediaTypeError(f"expected a body of image/*, application/octet-stream or {FORM}, got {name[:60]}")
 
 
-async def read(request: Request, limit: int, timeout_s: float, place: Place) -> bytes:
-    """The whole body, counted in `place`.
+async def read(request: Request, limit: int, timeout_s: float, ticket: Ticket) -> bytes:
+    """The whole body, counted in `ticket`.
 
     Raises `BodyTooLargeError` as soon as it is known to have over `limit` bytes, `SlowBodyError` where it takes longer
     than `timeout_s`, and `FullError` where there is no room for it.
@@ -39,10 +39,10 @@ async def read(request: Request, limit: int, timeout_s: float, place: Place) -> 
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
     _check(size, limit)
-    place.hold(size)
+    ticket.hold(size)
     try:
         with anyio.fail_after(timeout_s):
-            return await _collect(request, limit, place)
+            return await _collect(request, limit, ticket)
     except TimeoutError as error:
         raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from error
 
@@ -61,13 +61,13 @@ def picture_in(body: bytes, content_type: str) -> bytes:
     return data
 
 
-async def _collect(request: Request, limit: int, place: Place) -> bytes:
+async def _collect(request: Request, limit: int, ticket: Ticket) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         _check(size, limit)
-        place.hold(size)
+        ticket.hold(size)
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -12,25 +12,30 @@ from importlib.metadata import version
 from pathlib import Path
 
 from upconv.runtime.errors import ParameterError
-from upconv.service import work
+from upconv.runtime.options import UpscaleOptions
 
 _HEAD = 4
 """Bytes that hold the length of the headers, which come before the picture."""
 _SWEEP_TO = 0.9
+_IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
+"""The options that decide a result."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedResult:
     """A result as it was sent."""
 
     data: bytes
     headers: dict[str, str]
 
 
-def etag(order: work.Order, picture: bytes, model_sha256: str) -> str:
-    """The same for the same picture, parameters, model file and version: these decide every byte of a result."""
-    asked = json.dumps([version("upconv"), model_sha256, order.asked.model_dump(exclude={"model"})], sort_keys=True)
-    digest = hashlib.sha256(asked.encode())
+def etag(options: UpscaleOptions, picture: bytes, model_sha256: str) -> str:
+    """Return the same value for the same picture, options, model file and version: these decide every byte of a result.
+
+    Limits decide none.
+    """
+    asked = {name: getattr(options, name) for name in _IDENTITY}
+    digest = hashlib.sha256(json.dumps([version("upconv"), model_sha256, asked], sort_keys=True).encode())
     digest.update(picture)
     return f'"{digest.hexdigest()}"'
 
@@ -60,18 +65,18 @@ class Cache:
         """What is kept."""
         return self._bytes
 
-    def get(self, etag: str) -> Kept | None:
+    def get(self, etag: str) -> CachedResult | None:
         """The result, or none; a damaged file counts as none."""
         path = self._path(etag)
         try:
             whole = path.read_bytes()
             os.utime(path)
             length = _HEAD + int.from_bytes(whole[:_HEAD], "little")
-            return Kept(whole[length:], json.loads(whole[_HEAD:length]))
+            return CachedResult(whole[length:], json.loads(whole[_HEAD:length]))
         except (OSError, ValueError):
             return None
 
-    def put(self, etag: str, kept: Kept) -> None:
+    def put(self, etag: str, kept: CachedResult) -> None:
         """Keep a result; where the disk does not take it, it is not kept."""
         head = json.dumps(kept.headers).encode()
         size = _HEAD + len(head) + len(kept.data)

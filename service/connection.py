@@ -12,15 +12,15 @@ import anyio
 from anyio import to_thread
 from fastapi import Request
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
-from upconv.runtime.stop import Stop
 from upconv.service.errors import ClientGoneError, DeadlineError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Turn:
+class WorkSlot:
     """When and where work is done."""
 
     threads: anyio.CapacityLimiter
@@ -30,31 +30,31 @@ class Turn:
     """Event loop's time at which the answer is no longer wanted."""
 
 
-async def run_while_connected(request: Request, work: Callable[[Stop], T], turn: Turn) -> T:
+async def run_while_connected(request: Request, work: Callable[[Cancellation], T], turn: WorkSlot) -> T:
     """What `work` returns, computed in a thread; the request's body must have been read.
 
     When the client closes the connection, or the time is over, work that waits for its turn is dropped and running
-    work is told by its `Stop`; that raises `ClientGoneError` or `DeadlineError`. It is told as well when the task is cancelled.
+    work is told by its `Cancellation`; that raises `ClientGoneError` or `DeadlineError`. It is told as well when the task is cancelled.
     """
     called_off = _CalledOff()
     with anyio.CancelScope() as scope:
         watch = asyncio.create_task(_call_off(request, called_off, scope, turn.until))
         try:
             async with turn.room:
-                return await to_thread.run_sync(work, called_off.stop, limiter=turn.threads)
+                return await to_thread.run_sync(work, called_off.cancellation, limiter=turn.threads)
         except Cancelled as error:
             if scope.cancel_called:
                 raise called_off.error from error
             raise
         finally:
-            called_off.stop.say()
+            called_off.cancellation.cancel()
             watch.cancel()
     raise called_off.error
 
 
 class _CalledOff:
     def __init__(self) -> None:
-        self.stop = Stop()
+        self.cancellation = Cancellation()
         self.error: Exception = ClientGoneError("the client closed the connection")
 
 
@@ -65,5 +65,5 @@ async def _call_off(request: Request, called_off: _CalledOff, scope: anyio.Cance
                 pass
     except TimeoutError:
         called_off.error = DeadlineError("the time for this request is over; send long work to /v1/jobs")
-    called_off.stop.say()
+    called_off.cancellation.cancel()
     scope.cancel()

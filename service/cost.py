@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from upconv.runtime import Upscaler
 from upconv.runtime.errors import ImageTooLargeError
-from upconv.service import work
-from upconv.service.header import Size
-from upconv.service.registry import Entry
+from upconv.runtime.passes import Passes
+from upconv.service.registry import ServedModel
 
 _BYTES_PER_PIXEL = 4 * (4 + 1)
 """Four channels, each as a float and as a sample."""
@@ -36,24 +34,15 @@ def together(costs: Sequence[Cost]) -> Cost:
     return Cost(sum(cost.tiles for cost in costs), max(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
 
 
-def predict(size: Size, order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
-    """The cost of a picture of this size.
-
-    Raises `ParameterError` for a target that makes no sense and `ImageTooLargeError` for more pixels than are allowed.
-    """
-    tiles = work.foresee(size.width, size.height, order, upscaler)
-    across, down = order.asked.target.size(size.width, size.height, upscaler.scale)
-    computed, largest = 0.0, size.pixels
-    width, height = size.width, size.height
-    while width < across or height < down:
-        computed += width * height * upscaler.engine.plan(height, width).waste
-        width, height = width * upscaler.scale, height * upscaler.scale
-        largest = width * height
-    seconds = computed / entry.pixels_per_s + (size.pixels + across * down) * _CODEC_S_PER_PIXEL
-    return Cost(tiles, largest * _BYTES_PER_PIXEL, seconds)
+def predict(passes: Passes, entry: ServedModel) -> Cost:
+    """Return the cost of a picture that takes these passes."""
+    across, down = passes.output_size
+    codec_px = passes.width * passes.height + across * down
+    seconds = passes.computed_px / entry.pixels_per_s + codec_px * _CODEC_S_PER_PIXEL
+    return Cost(passes.tiles, passes.largest_px * _BYTES_PER_PIXEL, seconds)
 
 
-class Memory:
+class MemoryBudget:
     """Room for pixels: work waits for it in the order in which it came. Belongs to one event loop."""
 
     def __init__(self, bytes: int) -> None:

@@ -1,22 +1,28 @@
-"""What can go wrong over HTTP, and the one table from errors to status codes.
+"""Every error of the service, and the one table from errors to HTTP status codes.
 
 UpconvError
  ├─ ImageError
- │   ├─ NotAnImageError         the body is no image of a format that is read
- │   ├─ BodyTooLargeError       more bytes than allowed
- │   └─ TooLongError            it would take longer than a request may
+ │   ├─ NotAnImageError     the body is no image of a format that is read
+ │   ├─ BodyTooLargeError   the body has more bytes than allowed
+ │   └─ TooLongError        the picture would take longer than a request may
  ├─ ParameterError
- │   ├─ UnknownModelError       no loaded model has this name
- │   ├─ MediaTypeError          a Content-Type that cannot hold a picture
- │   ├─ KeyRequiredError        no API key, or an unknown one
- │   └─ ForbiddenError          the key is not an admin's
+ │   ├─ UnknownModelError   no loaded model has this name
+ │   ├─ MediaTypeError      the Content-Type cannot hold a picture
+ │   ├─ KeyRequiredError    the request has no API key, or an unknown one
+ │   ├─ ForbiddenError      the API key is not an admin's
+ │   ├─ UnknownJobError     no job has this id
+ │   ├─ NotDoneError        the job has no result
+ │   ├─ KeyReusedError      the idempotency key belongs to another request
+ │   ├─ TensorError         the tensors do not fit: names, shapes, datatypes, lengths, values
+ │   └─ UnsupportedError    this part of the inference protocol is not served
  ├─ Cancelled
- │   ├─ ClientGoneError         the client closed the connection
- │   └─ SlowBodyError           the body did not arrive in time
+ │   ├─ ClientGoneError     the client closed the connection
+ │   └─ SlowBodyError       the body did not arrive in time
  └─ Overloaded
-     ├─ FullError               all places are taken; says when to come back
-     ├─ RateError               this client sends too much; says when to come back
-     └─ DeadlineError           the answer was not ready in time
+     ├─ LaterError          the error says when to come back
+     │   ├─ FullError           all places are taken
+     │   └─ RateError           this client sends too much
+     └─ DeadlineError       the answer was not ready in time
 """
 
 from __future__ import annotations
@@ -38,8 +44,6 @@ from upconv.runtime.errors import (
     ParameterError,
     TimedOut,
 )
-from upconv.service.inference_protocol.errors import UnsupportedError
-from upconv.service.jobs.errors import KeyReusedError, NotDoneError, UnknownJobError
 
 
 class NotAnImageError(ImageError):
@@ -70,6 +74,26 @@ class ForbiddenError(ParameterError):
     """The request's API key is not an admin's."""
 
 
+class UnknownJobError(ParameterError):
+    """No job has the id that was asked for."""
+
+
+class NotDoneError(ParameterError):
+    """The job has no result, or not yet."""
+
+
+class KeyReusedError(ParameterError):
+    """The idempotency key came with another picture or other parameters before."""
+
+
+class TensorError(ParameterError):
+    """The tensors of an inference request are not what the model takes."""
+
+
+class UnsupportedError(ParameterError):
+    """A part of the inference protocol that this service does not have."""
+
+
 class ClientGoneError(Cancelled):
     """The client closed the connection before the answer."""
 
@@ -78,7 +102,7 @@ class SlowBodyError(Cancelled):
     """The body did not arrive in time."""
 
 
-class LaterError(Overloaded):
+class RetryLaterError(Overloaded):
     """Worth trying again at a time that is known."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
@@ -87,11 +111,11 @@ class LaterError(Overloaded):
         """Seconds until it is worth trying again."""
 
 
-class FullError(LaterError):
+class AdmissionFullError(RetryLaterError):
     """All places are taken."""
 
 
-class RateError(LaterError):
+class RateLimitError(RetryLaterError):
     """This client sends too much."""
 
 
@@ -100,7 +124,7 @@ class DeadlineError(Overloaded):
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemKind:
     """A kind of problem, as RFC 9457 understands it."""
 
     status: int
@@ -110,39 +134,39 @@ class Kind:
     """The same words each time."""
 
 
-UNEXPECTED = Kind(500, "internal", "Something went wrong in the service")
+UNEXPECTED = ProblemKind(500, "internal", "Something went wrong in the service")
 
-KINDS: dict[type[Exception], Kind] = {
-    BodyTooLargeError: Kind(413, "too-many-bytes", "The file is too large"),
-    ImageTooLargeError: Kind(413, "too-many-pixels", "The picture is too large"),
-    TooLongError: Kind(413, "too-long", "The picture would take too long"),
-    NotAnImageError: Kind(415, "not-an-image", "The file is not an image that can be read"),
-    MediaTypeError: Kind(415, "not-a-picture-type", "The content type is not one of a picture"),
-    ImageError: Kind(422, "damaged-image", "The image cannot be read or written"),
-    UnknownModelError: Kind(404, "unknown-model", "There is no such model"),
-    ParameterError: Kind(422, "bad-parameter", "A parameter makes no sense"),
-    RequestValidationError: Kind(422, "bad-parameter", "A parameter makes no sense"),
-    UnknownJobError: Kind(404, "unknown-job", "There is no such job"),
-    NotDoneError: Kind(409, "no-result", "The job has no result"),
-    KeyReusedError: Kind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
-    KeyRequiredError: Kind(401, "key-required", "An API key is needed"),
-    ForbiddenError: Kind(403, "forbidden", "This needs the admin key"),
-    SlowBodyError: Kind(408, "slow-body", "The file took too long to arrive"),
-    ClientGoneError: Kind(499, "client-gone", "The client closed the connection"),
-    ClientDisconnect: Kind(499, "client-gone", "The client closed the connection"),
-    Cancelled: Kind(503, "stopping", "The service is stopping"),
-    CancelledError: Kind(503, "stopping", "The service is stopping"),
-    UnsupportedError: Kind(501, "unsupported", "This part of the protocol is not served"),
-    RateError: Kind(429, "too-many-requests", "Too many requests"),
-    DeadlineError: Kind(503, "deadline", "The answer was not ready in time"),
-    TimedOut: Kind(503, "deadline", "The answer was not ready in time"),
-    OutOfMemoryError: Kind(503, "no-memory", "The service has too little memory at the moment"),
-    DiskFullError: Kind(503, "no-room", "The service has no room on its disk at the moment"),
-    Overloaded: Kind(503, "full", "The service is busy"),
-    ModelError: Kind(500, "model-failed", "The model failed"),
+KINDS: dict[type[Exception], ProblemKind] = {
+    BodyTooLargeError: ProblemKind(413, "too-many-bytes", "The file is too large"),
+    ImageTooLargeError: ProblemKind(413, "too-many-pixels", "The picture is too large"),
+    TooLongError: ProblemKind(413, "too-long", "The picture would take too long"),
+    NotAnImageError: ProblemKind(415, "not-an-image", "The file is not an image that can be read"),
+    MediaTypeError: ProblemKind(415, "not-a-picture-type", "The content type is not one of a picture"),
+    ImageError: ProblemKind(422, "damaged-image", "The image cannot be read or written"),
+    UnknownModelError: ProblemKind(404, "unknown-model", "There is no such model"),
+    ParameterError: ProblemKind(422, "bad-parameter", "A parameter makes no sense"),
+    RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter makes no sense"),
+    UnknownJobError: ProblemKind(404, "unknown-job", "There is no such job"),
+    NotDoneError: ProblemKind(409, "no-result", "The job has no result"),
+    KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
+    KeyRequiredError: ProblemKind(401, "key-required", "An API key is needed"),
+    ForbiddenError: ProblemKind(403, "forbidden", "This needs the admin key"),
+    SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
+    ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
+    ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),
+    Cancelled: ProblemKind(503, "stopping", "The service is stopping"),
+    CancelledError: ProblemKind(503, "stopping", "The service is stopping"),
+    UnsupportedError: ProblemKind(501, "unsupported", "This part of the protocol is not served"),
+    RateLimitError: ProblemKind(429, "too-many-requests", "Too many requests"),
+    DeadlineError: ProblemKind(503, "deadline", "The answer was not ready in time"),
+    TimedOut: ProblemKind(503, "deadline", "The answer was not ready in time"),
+    OutOfMemoryError: ProblemKind(503, "no-memory", "The service has too little memory at the moment"),
+    DiskFullError: ProblemKind(503, "no-room", "The service has no room on its disk at the moment"),
+    Overloaded: ProblemKind(503, "full", "The service is busy"),
+    ModelError: ProblemKind(500, "model-failed", "The model failed"),
 }
 
 
-def kind_of(error: Exception) -> Kind:
+def problem_kind(error: Exception) -> ProblemKind:
     """The kind of problem that an error is, by its nearest class in `KINDS`."""
     return next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), UNEXPECTED)

@@ -12,11 +12,11 @@ from upconv.runtime import memory
 _EVERY_S = 5.0
 
 
-async def give_back(work_done: Callable[[], float]) -> None:
+async def release_when_idle(work_done: Callable[[], float]) -> None:
     """Every few seconds in which work was done, give back what is free; until cancelled."""
     before = work_done()
     while True:
         await anyio.sleep(_EVERY_S)
         if (now := work_done()) != before:
-            await to_thread.run_sync(memory.give_back)
+            await to_thread.run_sync(memory.release_free_memory)
             before = now

@@ -19,7 +19,7 @@ _LINE = re.compile(r"(?P<name>\S+)\s+sha256:(?P<digest>[0-9a-f]{64})(?P<admin>\s
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """One caller."""
 
     name: str
@@ -36,23 +36,23 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Keys:
+class ApiKeys:
     """Everybody who may ask; empty where everybody may."""
 
-    keys: tuple[Key, ...] = ()
+    keys: tuple[ApiKey, ...] = ()
 
     @classmethod
     def read(cls, settings: Settings) -> Self:
         """Those of the settings; raises `ParameterError` for a file or a key that cannot be used."""
-        keys: list[Key] = []
+        keys: list[ApiKey] = []
         if settings.api_keys_file is not None:
             keys.extend(_of_file(settings.api_keys_file))
         if settings.api_keys is not None:
             for pair in filter(None, settings.api_keys.get_secret_value().split(",")):
                 name, _, secret = pair.strip().partition(":")
-                keys.append(Key(name, _digest(name, secret)))
+                keys.append(ApiKey(name, _digest(name, secret)))
         if settings.admin_key is not None:
-            keys.append(Key("admin", _digest("admin", settings.admin_key.get_secret_value()), admin=True))
+            keys.append(ApiKey("admin", _digest("admin", settings.admin_key.get_secret_value()), admin=True))
         return cls(tuple(keys))
 
     def __bool__(self) -> bool:
@@ -63,19 +63,19 @@ class Keys:
         """Whether there is no key for anybody else, so that the rest is open."""
         return all(key.admin for key in self.keys)
 
-    def find(self, secret: str) -> Key | None:
+    def find(self, secret: str) -> ApiKey | None:
         """Whose key this is; takes the same time for all."""
         digest = hashlib.sha256(secret.encode()).digest()
         found = [key for key in self.keys if hmac.compare_digest(key.digest, digest)]
         return found[0] if found else None
 
 
-def new_key(name: str) -> tuple[str, Key]:
+def new_key(name: str) -> tuple[str, ApiKey]:
     """A fresh key, and what is kept of it."""
     if not re.fullmatch(r"[\w.-]{1,64}", name):
         raise ParameterError(f"a key's name must be of letters, digits, dots and dashes, not {name!r}")
     secret = secrets.token_urlsafe(32)
-    return secret, Key(name, _digest(name, secret))
+    return secret, ApiKey(name, _digest(name, secret))
 
 
 def _digest(name: str, secret: str) -> bytes:
@@ -84,7 +84,7 @@ def _digest(name: str, secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _of_file(path: Path) -> list[Key]:
+def _of_file(path: Path) -> list[ApiKey]:
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -92,11 +92,11 @@ def _of_file(path: Path) -> list[Key]:
     return [_of_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip() and line[:1] != "#"]
 
 
-def _of_line(line: str, path: Path, number: int) -> Key:
+def _of_line(line: str, path: Path, number: int) -> ApiKey:
     match = _LINE.fullmatch(line.strip())
     if match is None:
         raise ParameterError(
             f"{path}, line {number}: expected NAME sha256:HASH [admin] [rate=N]; upconv serve --new-key NAME makes one"
         )
     rate = float(match["rate"]) if match["rate"] else None
-    return Key(match["name"], bytes.fromhex(match["digest"]), bool(match["admin"]), rate)
+    return ApiKey(match["name"], bytes.fromhex(match["digest"]), bool(match["admin"]), rate)

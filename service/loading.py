@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from upconv.runtime import Picture, Target, Upscaler, open_model
+from upconv.runtime import Picture, Upscaler, open_model
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
-from upconv.service.registry import Entry, Registry, Signature
+from upconv.service.registry import FileSignature, Registry, ServedModel
 from upconv.service.settings import Settings
 
 _WARM_PX = 64
@@ -34,13 +34,13 @@ def files(settings: Settings) -> list[Path]:
     return [file for path in settings.models for file in (sorted(path.glob("[!.]*.onnx")) if path.is_dir() else [path])]
 
 
-def signature(path: Path) -> Signature | None:
+def signature(path: Path) -> FileSignature | None:
     """What `path` is now; none where there is no file."""
     try:
         stat = path.stat()
     except OSError:
         return None
-    return Signature(stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return FileSignature(stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
 def load(settings: Settings) -> Registry:
@@ -53,7 +53,7 @@ def load(settings: Settings) -> Registry:
         raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
     with ThreadPoolExecutor(available_cores()) as pool:
         opening = [pool.submit(_open, path, settings) for path in paths]
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ServedModel] = {}
     try:
         for future in opening:
             entry = future.result()
@@ -72,7 +72,7 @@ def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
 
     A file that cannot be used is refused, and what was loaded from it stays. The caller retires what is gone.
     """
-    changes, entries = Changes(), dict[str, Entry]()
+    changes, entries = Changes(), dict[str, ServedModel]()
     before = {entry.model.path: entry for entry in current.entries.values()}
     for path in files(settings):
         try:
@@ -88,17 +88,17 @@ def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
     return (Registry(entries) if entries else current), changes
 
 
-def gone(old: Registry, new: Registry) -> list[Entry]:
+def gone(old: Registry, new: Registry) -> list[ServedModel]:
     """What only the old one has."""
     kept = {id(entry) for entry in new.entries.values()}
     return [entry for entry in old.entries.values() if id(entry) not in kept]
 
 
-def _current(path: Path, old: Entry | None, settings: Settings) -> Entry:
+def _current(path: Path, old: ServedModel | None, settings: Settings) -> ServedModel:
     return old if old is not None and old.signature == signature(path) else _open(path, settings)
 
 
-def _compare(old: dict[str, Entry], new: dict[str, Entry], changes: Changes) -> None:
+def _compare(old: dict[str, ServedModel], new: dict[str, ServedModel], changes: Changes) -> None:
     if not new:
         changes.refused["all"] = "no model would be left; those that are loaded stay"
         return
@@ -107,7 +107,7 @@ def _compare(old: dict[str, Entry], new: dict[str, Entry], changes: Changes) -> 
     changes.replaced = [name for name in new if name in old and new[name] is not old[name]]
 
 
-def _refuse_twins(entry: Entry, entries: dict[str, Entry]) -> None:
+def _refuse_twins(entry: ServedModel, entries: dict[str, ServedModel]) -> None:
     twin = entries.get(entry.name)
     if twin is not None:
         entry.retire()
@@ -116,16 +116,16 @@ def _refuse_twins(entry: Entry, entries: dict[str, Entry]) -> None:
         )
 
 
-def _open(path: Path, settings: Settings) -> Entry:
+def _open(path: Path, settings: Settings) -> ServedModel:
     before = signature(path)
     model = open_model(path, settings.provider)
     if before is None or signature(path) != before:
         raise ModelError(f"{path} changed while it was read; it is tried again when it rests")
     if model.contract.task != "upscale":
-        return Entry(model, None, before)
+        return ServedModel(model, None, before)
     upscaler = Upscaler(model, workers=settings.workers, tile_px=settings.tile_px)
     try:
-        return Entry(model, upscaler, before, _warm(upscaler))
+        return ServedModel(model, upscaler, before, _warm(upscaler))
     except BaseException:
         upscaler.close()
         raise
@@ -134,7 +134,7 @@ def _open(path: Path, settings: Settings) -> Entry:
 def _warm(upscaler: Upscaler) -> float:
     """Let the first request find everything allocated, and a model that fails, fail now; gives input pixels a second."""
     picture = Picture(np.zeros((_WARM_PX, _WARM_PX, 3), np.uint8))
-    upscaler.run(picture, Target())
+    upscaler.run(picture)
     started = time.perf_counter()
-    upscaler.run(picture, Target())
+    upscaler.run(picture)
     return float(_WARM_PX**2 / max(time.perf_counter() - started, 1e-6))

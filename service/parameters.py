@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from upconv.runtime import Target, codecs
-from upconv.runtime.upscaler import MAX_SCALE
+from upconv.runtime import codecs
+from upconv.runtime.options import MAX_SCALE, UpscaleOptions
+from upconv.service.settings import Limits
 
 _LONGEST_SIDE = 1_000_000
 
@@ -45,10 +46,13 @@ class UpscaleQuery(BaseModel):
         default="keep", description="whether colours stay in the profile that they came in, or are converted to sRGB"
     )
 
-    @property
-    def target(self) -> Target:
-        """How large the result is to be."""
-        return Target(self.scale, self.width, self.height)
+    def options(self, limits: Limits) -> UpscaleOptions:
+        """Return the options for `runtime.process`, under these limits.
+
+        Raises `ParameterError` if a scale is combined with a width or a height.
+        """
+        asked = self.model_dump(exclude={"model"})
+        return UpscaleOptions(**asked, max_pixels=limits.max_pixels, max_output_pixels=limits.max_output_pixels)
 
 
 def accepted_format(accept: str) -> str | None:

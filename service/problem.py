@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from upconv.runtime.errors import Cancelled
-from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, Kind, LaterError, kind_of
+from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, problem_kind
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
@@ -40,12 +40,12 @@ class Problem(BaseModel):
     detail: str = Field(description="one sentence: what was expected, what came, what to do")
 
 
-def told(kind: Kind, detail: str) -> Problem:
+def told(kind: ProblemKind, detail: str) -> Problem:
     """A problem of this kind."""
     return Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
 
 
-def answer(path: str, kind: Kind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(path: str, kind: ProblemKind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer that tells of a problem at a request for `path`."""
     if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
         return JSONResponse({"error": detail}, _PROTOCOL_STATUS.get(kind.status, kind.status), headers)
@@ -54,11 +54,11 @@ def answer(path: str, kind: Kind, detail: str, headers: dict[str, str] | None = 
 
 def headers_of(error: Exception) -> dict[str, str]:
     """What else the answer to an error says: when to come back, or which key is needed."""
-    if isinstance(error, LaterError):
+    if isinstance(error, RetryLaterError):
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, KeyRequiredError):
         return {"WWW-Authenticate": "Bearer"}
-    return {"Retry-After": str(BUSY_S)} if kind_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return {"Retry-After": str(BUSY_S)} if problem_kind(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def unexpected(path: str) -> JSONResponse:
@@ -80,7 +80,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:
-    kind, path = kind_of(error), request.url.path
+    kind, path = problem_kind(error), request.url.path
     request.state.error = error
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer(
@@ -91,7 +91,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return answer(request.url.path, kind_of(error), _sentence(error.errors()[0]))
+    return answer(request.url.path, problem_kind(error), _sentence(error.errors()[0]))
 
 
 async def _plain(request: Request, error: Exception) -> JSONResponse:
@@ -105,7 +105,7 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
         405: f"{path} does not understand {_short(method)}; it expects {headers.get('Allow')}",
     }
     title = HTTPStatus(error.status_code).phrase
-    kind = Kind(error.status_code, title.lower().replace(" ", "-"), title)
+    kind = ProblemKind(error.status_code, title.lower().replace(" ", "-"), title)
     return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), headers)
 
 

@@ -14,7 +14,7 @@ from upconv.service.errors import UnknownModelError
 
 
 @dataclass(frozen=True)
-class Signature:
+class FileSignature:
     """What tells one state of a file from another."""
 
     modified_ns: int
@@ -23,13 +23,13 @@ class Signature:
 
 
 @dataclass
-class Entry:
+class ServedModel:
     """A loaded model."""
 
     model: Model
     upscaler: Upscaler | None
     """None for models that do not upscale pictures."""
-    signature: Signature
+    signature: FileSignature
     """Of the file when it was read."""
     pixels_per_s: float = 1e6
     """Input pixels that one core computed in a second, measured when it was warmed."""
@@ -73,20 +73,25 @@ class Entry:
 class Registry:
     """All loaded models, warm; to change them, load another registry."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, ServedModel]
 
     @property
-    def default(self) -> Entry | None:
+    def default(self) -> ServedModel | None:
         """What is used where no model is named: the first that upscales."""
         return next((entry for entry in self.entries.values() if entry.upscaler is not None), None)
 
-    def entry(self, name: str) -> Entry:
+    @property
+    def identities(self) -> list[tuple[str, str, str]]:
+        """Return the name, hash and provider of each model."""
+        return [(entry.name, entry.model.sha256, entry.model.provider) for entry in self.entries.values()]
+
+    def entry(self, name: str) -> ServedModel:
         """The model with this name; raises `UnknownModelError` where none has it."""
         if name not in self.entries:
             raise UnknownModelError(f"there is no model {name[:200]!r}; loaded are {', '.join(self.entries)}")
         return self.entries[name]
 
-    def upscaling(self, name: str | None = None) -> tuple[Entry, Upscaler]:
+    def upscaling(self, name: str | None = None) -> tuple[ServedModel, Upscaler]:
         """The model with this name or the default, and its upscaler.
 
         Raises `UnknownModelError` for a name that no model has and `ParameterError` for one that does not upscale.

@@ -1,4 +1,4 @@
-"""Answers that are sent piece by piece, and give back their place when they are sent."""
+"""Answers that are sent piece by piece, and release their ticket when they are sent."""
 
 from __future__ import annotations
 

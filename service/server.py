@@ -17,9 +17,9 @@ from fastapi import FastAPI
 from upconv.runtime.errors import ParameterError
 from upconv.service import tracing
 from upconv.service.app import create_app
-from upconv.service.journal import Handler, new_journal
+from upconv.service.log import LogHandler, new_log
 from upconv.service.settings import Settings
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 _CONNECTIONS = 1024
 _HEADER_BYTES = 32 * 1024
@@ -38,7 +38,7 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     end_tracing = _trace(app) if settings.tracing else None
     logger = logging.getLogger("uvicorn")
-    handler = Handler(new_journal())
+    handler = LogHandler(new_log())
     logger.addHandler(handler)
     try:
         with _listen(settings) as listener:
@@ -102,7 +102,7 @@ async def _run(server: _Server, app: FastAPI, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, state: State) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
         super().__init__(config)
         self._state = state
 

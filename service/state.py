@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import anyio
-from fastapi import Depends, Request
 
 from upconv.runtime.errors import Overloaded
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
-from upconv.service.cost import Memory
+from upconv.service.cost import MemoryBudget
 from upconv.service.inference_protocol.statistics import Statistics
-from upconv.service.jobs.runner import Runner
+from upconv.service.jobs.runner import JobRunner
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
 
 
 @dataclass
-class State:
+class ServiceState:
     """Everything that requests share."""
 
     settings: Settings
     admission: Admission
-    memory: Memory
+    memory: MemoryBudget
     metrics: Metrics
-    journal: Any
+    log: Any
     threads: anyio.CapacityLimiter
     """The worker threads that decode, enlarge and encode."""
     glances: anyio.CapacityLimiter
     """Threads for what is over in a moment, so that it need not wait for a picture: headers, hashes, files."""
     registry: Registry | None = None
     """The models; none until they are warm, and none again after the end."""
-    runner: Runner | None = None
+    runner: JobRunner | None = None
     """The jobs; none before the start and after the end."""
     cache: Cache | None = None
     """Results that were computed before; none where nothing is kept."""
@@ -59,17 +58,8 @@ class State:
         return self.registry
 
     @property
-    def jobs(self) -> Runner:
+    def jobs(self) -> JobRunner:
         """The jobs; raises `Overloaded` where they are not open."""
         if self.runner is None:
             raise Overloaded("jobs are not open; try again in a moment")
         return self.runner
-
-
-def _state(request: Request) -> State:
-    state: State = request.app.state.upconv
-    return state
-
-
-Shared = Annotated[State, Depends(_state)]
-"""How a route asks for the state."""

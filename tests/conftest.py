@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import onnx
@@ -11,6 +14,31 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, SizeLaw
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from upconv.export import Artifact
+
+
+class Exported(Protocol):
+    """Exports a module and reads the file back."""
+
+    def __call__(
+        self, module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model"
+    ) -> tuple[Artifact, onnx.ModelProto]: ...
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Exported:
+    """An export into the test's own folder."""
+    from upconv.export import from_module, to_onnx
+
+    def run(module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model") -> tuple[Artifact, onnx.ModelProto]:
+        artifact = to_onnx(from_module(module, name=name, shape=shape), out=tmp_path / f"{name}.onnx")
+        return artifact, onnx.load(artifact.path)
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +96,23 @@ def _save(path: Path, nodes: list[onnx.NodeProto], initializers: list[onnx.Tenso
         helper.set_model_props(model, {KEY: contract})
     onnx.save(model, path)
     return path
+
+
+@pytest.fixture(scope="session", name="drawn")
+def _drawn() -> Callable[[ModuleType], dict[str, str]]:
+    return drawn_tree
+
+
+def drawn_tree(module: ModuleType) -> dict[str, str]:
+    """Return the classes that the docstring of `module` draws as a tree, each with its parent."""
+    parents: dict[str, str] = {}
+    path: list[str] = []
+    for line in (module.__doc__ or "").splitlines():
+        match = re.match(r"(?P<indent>(?: [│ ]  )*)(?: [├└]─ )?(?P<name>[A-Z][A-Za-z]+)(?:$| {2,})", line)
+        if match is None or (not path and match["name"] != "UpconvError"):
+            continue
+        depth = len(match["indent"]) // 4 + ("─" in line)
+        path[depth:] = [match["name"]]
+        if depth:
+            parents[match["name"]] = path[depth - 1]
+    return parents

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import upconv
+import upconv.export
+
 
 def test_onnxruntime_tells_nobody() -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": "/proc/nowhere"}  # not CI, where it never tells
@@ -11,3 +14,10 @@ def test_onnxruntime_tells_nobody() -> None:
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
     assert "telemetry" not in done.stderr, "which it mentions where it finds no place to remember the device"
+
+
+def test_the_verb_is_the_same_in_both_places() -> None:
+    assert upconv.to_onnx is upconv.export.to_onnx
+    assert not callable(upconv.export)
+    assert {"Upscaler", "bundled", "to_onnx"} <= set(dir(upconv))
+    assert "to_onnx" in dir(upconv.export)

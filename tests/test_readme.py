@@ -81,6 +81,12 @@ def test_the_python_example_runs(folder: Path) -> None:
     assert (folder / "larger.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
+def test_the_example_of_options_runs(folder: Path) -> None:
+    (folder / "larger.webp").unlink(missing_ok=True)
+    subprocess.run([sys.executable, "-W", "error", "-c", python("# every option")], cwd=folder, check=True)
+    assert (folder / "larger.webp").read_bytes()[8:12] == b"WEBP"
+
+
 def test_the_asyncio_example_runs(folder: Path) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", python("import asyncio")], cwd=folder, check=True)
 

@@ -1,6 +1,6 @@
 """How fast a decoder is here, beside its peers."""
 
-from upconv.export.benchmark.peers import PEERS, Peer, Subject
-from upconv.export.benchmark.run import Row, bench
+from upconv.export.benchmark.peers import PEERS, BenchmarkSubject, Peer
+from upconv.export.benchmark.run import PeerTiming, bench
 
-__all__ = ["PEERS", "Peer", "Row", "Subject", "bench"]
+__all__ = ["PEERS", "BenchmarkSubject", "Peer", "PeerTiming", "bench"]

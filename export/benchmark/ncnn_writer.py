@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.runtime.errors import ExportError
 
 ELEMENTWISE = {

@@ -16,13 +16,13 @@ import onnxruntime as ort
 import torch
 from torch import nn
 
+from upconv.export.backends import Array
+from upconv.export.backends.openvino_model import OpenvinoBackend
 from upconv.export.benchmark.ncnn_writer import to_ncnn
-from upconv.export.parity.backends import Array
-from upconv.export.parity.backends.openvino_model import OpenvinoBackend
 from upconv.export.storage import opened
-from upconv.runtime.contract import Session
+from upconv.runtime.contract import SessionOptions
 from upconv.runtime.errors import ExportError, first_line
-from upconv.runtime.session import options
+from upconv.runtime.session import session_options
 
 Run = Callable[[], Sequence[Array]]
 
@@ -31,7 +31,7 @@ OURS = "upconv"
 
 
 @dataclass(frozen=True)
-class Subject:
+class BenchmarkSubject:
     """One decoder in the forms that the peers take."""
 
     name: str
@@ -41,7 +41,7 @@ class Subject:
     plain: onnx.ModelProto | None = None
     """As torch and onnxsim write it; none where there is only a file."""
     module: nn.Module | None = None
-    session: Session = Session()
+    session: SessionOptions = SessionOptions()
     """How the file wants to be opened."""
 
 
@@ -50,17 +50,17 @@ class Peer:
     """One way to run a subject."""
 
     name: str
-    open: Callable[[Subject], Run]
+    open: Callable[[BenchmarkSubject], Run]
     """Raises `ExportError` where it cannot."""
 
 
-def _eager(subject: Subject) -> Run:
+def _eager(subject: BenchmarkSubject) -> Run:
     if subject.module is None:
         raise ExportError("there is no torch module, only a file")
     return _torch(subject.module, subject)
 
 
-def _compiled(subject: Subject) -> Run:
+def _compiled(subject: BenchmarkSubject) -> Run:
     if subject.module is None:
         raise ExportError("there is no torch module, only a file")
     if not any(map(shutil.which, ("g++", "clang++"))):
@@ -68,7 +68,7 @@ def _compiled(subject: Subject) -> Run:
     return _torch(torch.compile(subject.module, dynamic=False), subject)
 
 
-def _torch(module: Callable[..., torch.Tensor], subject: Subject) -> Run:
+def _torch(module: Callable[..., torch.Tensor], subject: BenchmarkSubject) -> Run:
     tensors = [torch.from_numpy(x) for x in subject.inputs]
 
     def run() -> Sequence[Array]:
@@ -79,7 +79,7 @@ def _torch(module: Callable[..., torch.Tensor], subject: Subject) -> Run:
     return run
 
 
-def _plain(subject: Subject) -> Run:
+def _plain(subject: BenchmarkSubject) -> Run:
     if subject.plain is None:
         raise ExportError("there is no source to export anew, only a file")
     default = ort.SessionOptions()
@@ -88,8 +88,8 @@ def _plain(subject: Subject) -> Run:
     return onnxruntime_run(subject.plain, subject.inputs, default)
 
 
-def _ours(subject: Subject) -> Run:
-    return onnxruntime_run(subject.model, subject.inputs, options(1, wishes=subject.session))
+def _ours(subject: BenchmarkSubject) -> Run:
+    return onnxruntime_run(subject.model, subject.inputs, session_options(1, wishes=subject.session))
 
 
 def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], how: ort.SessionOptions) -> Run:
@@ -101,7 +101,7 @@ def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], how: ort.Sessio
     return run
 
 
-def _openvino(subject: Subject, hint: str | None) -> Run:
+def _openvino(subject: BenchmarkSubject, hint: str | None) -> Run:
     if importlib.util.find_spec("openvino") is None:
         raise ExportError("not installed; pip install 'upconv[openvino]'")
     backend = OpenvinoBackend(subject.plain or subject.model, hint)
@@ -110,7 +110,7 @@ def _openvino(subject: Subject, hint: str | None) -> Run:
     return partial(backend.run, subject.inputs)
 
 
-def _ncnn(subject: Subject) -> Run:
+def _ncnn(subject: BenchmarkSubject) -> Run:
     if importlib.util.find_spec("ncnn") is None:
         raise ExportError("not installed; pip install ncnn")
     import ncnn
@@ -152,7 +152,7 @@ PEERS = (
 """In the order in which they are measured."""
 
 
-def opened_by(peer: Peer, subject: Subject) -> Run | str:
+def opened_by(peer: Peer, subject: BenchmarkSubject) -> Run | str:
     """What runs the subject, tried once, or why this peer cannot."""
     try:
         run = peer.open(subject)

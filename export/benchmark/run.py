@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from upconv.export.benchmark.peers import PEERS, Peer, Run, Subject, opened_by
+from upconv.export.benchmark.peers import PEERS, BenchmarkSubject, Peer, Run, opened_by
 from upconv.export.turns import in_turns
 
 
 @dataclass(frozen=True)
-class Row:
+class PeerTiming:
     """What was found of one peer."""
 
     name: str
@@ -35,20 +35,20 @@ class Row:
 
 
 def bench(
-    subject: Subject,
+    subject: BenchmarkSubject,
     peers: Sequence[Peer] = PEERS,
     *,
     rounds: int = 30,
     budget_s: float = 60.0,
     after_round: Callable[[int], None] = lambda _: None,
-) -> list[Row]:
+) -> list[PeerTiming]:
     """Each peer's speed beside the first's, one thread each, in turns."""
     return measured({peer.name: opened_by(peer, subject) for peer in peers}, rounds, budget_s, after_round)
 
 
 def measured(
     tasks: Mapping[str, Run | str], rounds: int, budget_s: float, after_round: Callable[[int], None] = lambda _: None
-) -> list[Row]:
+) -> list[PeerTiming]:
     """Rows for tasks by name, or for why there is none.
 
     Time is the process's: on one thread that is what the work takes, whatever other programs do meanwhile.
@@ -57,7 +57,7 @@ def measured(
     outputs = [np.asarray(run()[0]) for run in runs.values()]
     timings = in_turns(list(runs.values()), rounds, after_round, budget_s, time.process_time) if runs else []
     rows = {
-        name: Row(
+        name: PeerTiming(
             name,
             1 / timing.ratio,
             (1 / timing.quartiles[1], 1 / timing.quartiles[0]),
@@ -66,4 +66,4 @@ def measured(
         )
         for name, timing, output in zip(runs, timings, outputs, strict=True)
     }
-    return [rows[name] if not isinstance(task, str) else Row(name, missing=task) for name, task in tasks.items()]
+    return [rows[name] if not isinstance(task, str) else PeerTiming(name, missing=task) for name, task in tasks.items()]

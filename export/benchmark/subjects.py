@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import onnx
 
-from upconv.export.benchmark.peers import Subject
-from upconv.export.parity.backends import Array
-from upconv.export.pipeline import export
+from upconv.export.backends import Array
+from upconv.export.benchmark.peers import BenchmarkSubject
+from upconv.export.pipeline import to_onnx
 from upconv.export.report import Artifact
 from upconv.export.simplify import Simplify
-from upconv.export.sizes import Axis
+from upconv.export.sizes import axes_of
 from upconv.export.sources import Source
 from upconv.export.sources.graph import OnnxGraph
 from upconv.export.sources.module import TorchModule
@@ -20,31 +20,26 @@ SIDE_PX = 128
 """Length of the axes that are free."""
 
 
-def subject_of(source: Source, side_px: int = SIDE_PX) -> Subject:
+def subject_of(source: Source, side_px: int = SIDE_PX) -> BenchmarkSubject:
     """A source exported as upconv does it and as torch and onnxsim do; a file that carries a contract as it is."""
     original = source.original
     if isinstance(original, OnnxGraph):
         metadata = {entry.key: entry.value for entry in original.model.metadata_props}
         if KEY in metadata:
             contract = Contract.from_metadata(metadata, source.origin)
-            return Subject(contract.name, original.model, _inputs(source, contract, side_px), session=contract.session)
-    artifact: Artifact = export(source)
+            return BenchmarkSubject(contract.name, original.model, _inputs(source, contract, side_px), session=contract.session)
+    artifact: Artifact = to_onnx(source)
     module = original.module if isinstance(original, TorchModule) else None
-    return Subject(
+    return BenchmarkSubject(
         source.name, artifact.model, _inputs(source, artifact.contract, side_px), _plain(source, artifact.contract), module
     )
 
 
 def _inputs(source: Source, contract: Contract, side_px: int) -> list[Array]:
-    return inputs_of(source, _axes(contract), side_px)
+    return inputs_of(source, axes_of(contract), side_px)
 
 
 def _plain(source: Source, contract: Contract) -> onnx.ModelProto:
     """The graph before any rewrite."""
-    captured = source.original.capture(source.name, source.example, _axes(contract), contract.opset)
+    captured = source.original.capture(source.name, source.example, axes_of(contract), contract.opset)
     return Simplify()(captured).model
-
-
-def _axes(contract: Contract) -> list[Axis]:
-    laws = ((2, contract.height), (3, contract.width))
-    return [Axis(index, law, free=True) for index, law in laws if law is not None]

@@ -15,11 +15,12 @@ import numpy as np
 import onnx
 from onnx import NodeProto
 
-from upconv.export.parity.backends import Array, Backend, ReferenceBackend
+from upconv.export.backends import Array, Backend
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.parity.explanation import attributes_of, explain, written
 from upconv.export.parity.matching import matched
 from upconv.export.parity.trace import Values, traced
-from upconv.export.parity.verdict import error, noise_floor
+from upconv.export.verdict import error, noise_floor
 from upconv.runtime.errors import ExportError
 
 

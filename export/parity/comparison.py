@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from upconv.export.parity.backends import Array, Backend, rounds_to
+from upconv.export.backends import Array, Backend, rounds_to
+from upconv.export.parity.backend_choice import ParityBackend, chosen
 from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
-from upconv.export.parity.distributions import Case, cases
-from upconv.export.parity.findings import Comparison, Row
+from upconv.export.parity.distributions import TrialInput, trial_inputs
+from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.export.parity.measures import measured, psnr_db
-from upconv.export.parity.runtimes import Runtime, chosen
-from upconv.export.parity.subject import Subject
-from upconv.export.parity.verdict import FACTOR, Outputs, error, problem, weigh
+from upconv.export.parity.subject import ParitySubject
+from upconv.export.verdict import FACTOR, Outputs, compare_outputs, error, problem
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
 
 MIN_PSNR_DB = 45.0
@@ -23,13 +23,13 @@ MIN_PSNR_DB = 45.0
 
 
 def compare(
-    a: Subject,
-    b: Subject | None = None,
+    a: ParitySubject,
+    b: ParitySubject | None = None,
     *,
     backends: Sequence[str] = (),
     factor: float = FACTOR,
     min_psnr_db: float = MIN_PSNR_DB,
-    on_row: Callable[[Row], None] = lambda _: None,
+    on_row: Callable[[BackendResult], None] = lambda _: None,
 ) -> Comparison:
     """Compare B, or A itself, in every runtime at hand with A's own answers in float64.
 
@@ -53,7 +53,7 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Comparing:
-    def __init__(self, a: Subject, b: Subject | None, factor: float, min_psnr_db: float) -> None:
+    def __init__(self, a: ParitySubject, b: ParitySubject | None, factor: float, min_psnr_db: float) -> None:
         self.a, self.b, self.subject = a, b, b or a
         self.factor, self.min_psnr_db = factor, min_psnr_db
         shapes = a.shapes()
@@ -67,12 +67,12 @@ class _Comparing:
             (f"{left_out} of {len(shapes)} sizes left out: {self.subject.label} declares other sizes",) if left_out else ()
         )
         self.pixels = a.output_pixels
-        self.cases = cases(a.example, shared, a.pixels)
+        self.cases = trial_inputs(a.example, shared, a.pixels)
         self.exact, self.rounded = _answers(a, self.cases)
         self.inputs = [list(case.arrays) for case in self.cases]
         self.lossy = next((s.precision for s in (a, self.subject) if s.precision != "fp32"), None)
 
-    def run(self, names: Sequence[str], on_row: Callable[[Row], None]) -> Comparison:
+    def run(self, names: Sequence[str], on_row: Callable[[BackendResult], None]) -> Comparison:
         rows, at_fault = [], []
         for runtime in chosen(names, self.subject):
             if self._is_truth(runtime):
@@ -101,31 +101,31 @@ class _Comparing:
     def _photograph(self) -> int:
         return next(n for n, case in enumerate(self.cases) if case.distribution == "photograph")
 
-    def _is_truth(self, runtime: Runtime) -> bool:
+    def _is_truth(self, runtime: ParityBackend) -> bool:
         """Whether this is what everything else is measured against."""
         return self.b is None and runtime.name == ("torch:float64" if self.a.is_source else "reference:float64")
 
-    def _row(self, runtime: Runtime) -> Row:
+    def _row(self, runtime: ParityBackend) -> BackendResult:
         reason = runtime.missing(self.subject)
         if reason is not None:
-            return Row(runtime.name, "missing", reason)
+            return BackendResult(runtime.name, "missing", reason)
         try:
             backend = runtime.of_subject(self.subject)
         except ProviderError as error:  # it is installed, and has no device
-            return Row(runtime.name, "missing", str(error))
+            return BackendResult(runtime.name, "missing", str(error))
         except ExportError as error:
-            return Row(runtime.name, "different", str(error))
+            return BackendResult(runtime.name, "different", str(error))
         try:
             got = [backend.run(x) for x in self.inputs]
         except Exception as error:  # torch modules raise whatever they like
-            return Row(runtime.name, "different", first_line(error), backend.name, backend.version, backend.level)
+            return BackendResult(runtime.name, "different", first_line(error), backend.name, backend.version, backend.level)
         return self._weighed(runtime, backend, got)
 
-    def _weighed(self, runtime: Runtime, backend: Backend, got: list[Outputs]) -> Row:
-        verdict = weigh(self.exact, self.rounded, got, backend, self.inputs, self.factor)
+    def _weighed(self, runtime: ParityBackend, backend: Backend, got: list[Outputs]) -> BackendResult:
+        verdict = compare_outputs(self.exact, self.rounded, got, backend, self.inputs, self.factor)
         low = rounds_to(backend) or self.lossy
         precision = low or ("float64" if runtime.name.endswith("float64") else "float32")
-        row = Row(runtime.name, "different", str(verdict), backend.name, backend.version, backend.level, precision)
+        row = BackendResult(runtime.name, "different", str(verdict), backend.name, backend.version, backend.level, precision)
         comparable = all(problem(e, g, x) is None for e, g, x in zip(self.exact, got, self.inputs, strict=True))
         if not comparable:
             return row
@@ -138,7 +138,7 @@ class _Comparing:
                 if found.psnr_db is None
                 else f"{found.psnr_db:.1f} dB {'>=' if equal else '<'} {self.min_psnr_db:g} dB"
             )
-        return Row(
+        return BackendResult(
             name=runtime.name,
             status="equal" if equal else "different",
             said=said,
@@ -156,7 +156,7 @@ class _Comparing:
         errors = [max(error(x, y) for x, y in zip(e, g, strict=True)) for e, g in zip(self.exact, got, strict=True)]
         return int(np.argmax(errors))
 
-    def _where(self, at_fault: list[tuple[Runtime, Row]]) -> FirstDifference | None:
+    def _where(self, at_fault: list[tuple[ParityBackend, BackendResult]]) -> FirstDifference | None:
         """The first node that differs, between the graphs of A and B or, where these agree, within a runtime."""
         if not at_fault:
             return None
@@ -179,7 +179,7 @@ class _Comparing:
         return None if level is None or level >= self.min_psnr_db else Difference(error(exact, got), error(exact, rounded))
 
 
-def _unexplained(at_fault: list[tuple[Runtime, Row]], found: FirstDifference | None) -> tuple[str, ...]:
+def _unexplained(at_fault: list[tuple[ParityBackend, BackendResult]], found: FirstDifference | None) -> tuple[str, ...]:
     if found is not None or not at_fault:
         return ()
     name = at_fault[0][1].name
@@ -188,7 +188,7 @@ def _unexplained(at_fault: list[tuple[Runtime, Row]], found: FirstDifference | N
     )
 
 
-def _answers(a: Subject, tried: list[Case]) -> tuple[list[Outputs], list[Outputs]]:
+def _answers(a: ParitySubject, tried: list[TrialInput]) -> tuple[list[Outputs], list[Outputs]]:
     """What A makes of the inputs in float64 and in float32."""
     rounded, exact = a.original("float32"), a.original("float64")
     answers = []

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
+from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.sizes import Shape, Shapes
 from upconv.runtime.contract import Pixels
-
-PHOTOGRAPH = Path(__file__).parent.parent / "photographs" / "rocket.jpg"
 
 SEED = 0
 
 
 @dataclass(frozen=True)
-class Case:
+class TrialInput:
     """One input, or one set of them where the model takes several."""
 
     distribution: str
@@ -34,7 +32,7 @@ class Case:
         return f"{self.distribution} {'x'.join(map(str, self.shape))}"
 
 
-def cases(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[Case]:
+def trial_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[TrialInput]:
     """Noise in every size, and every other distribution in the first size and the last.
 
     `example` gives the types, and the bounds of integers; floating-point inputs lie within `pixels`.
@@ -43,7 +41,7 @@ def cases(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) ->
     ends = list(dict.fromkeys([shapes[0], shapes[-1]])) if shapes else []
     wanted = [("uniform", s) for s in shapes] + [(name, s) for name in DISTRIBUTIONS if name != "uniform" for s in ends]
     return [
-        Case(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
+        TrialInput(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
         for name, chosen in wanted
     ]
 
@@ -60,8 +58,9 @@ def _drawn(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.r
 def _photograph(shape: Shape, random: np.random.Generator) -> Array:
     """Crops of a photograph, one for each item of the batch, mirrored where they are too small, channels repeated."""
     from upconv.runtime import codecs
+    from upconv.runtime.tiled_picture import samples_to_tensor
 
-    pixels = codecs.read(PHOTOGRAPH).samples.astype(np.float32).transpose(2, 0, 1) / 255
+    pixels = samples_to_tensor(codecs.read(PHOTOGRAPH).samples, Pixels())
     if len(shape) != 4:
         return np.resize(pixels, shape)
     height, width = shape[2:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 from upconv.export.parity.bisection import FirstDifference
 from upconv.export.parity.measures import Measures
 
@@ -14,7 +14,7 @@ JSON_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Row:
+class BackendResult:
     """What was found in one runtime."""
 
     name: str
@@ -45,7 +45,7 @@ class Comparison:
     factor: float
     min_psnr_db: float
     inputs: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[BackendResult, ...]
     first_difference: FirstDifference | None
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
@@ -73,7 +73,7 @@ class Comparison:
         }
 
 
-def _row_dict(row: Row) -> dict[str, Any]:
+def _row_dict(row: BackendResult) -> dict[str, Any]:
     fields = {
         f: getattr(row, f)
         for f in ("name", "status", "said", "backend", "version", "level", "precision", "noise_floor", "worst")

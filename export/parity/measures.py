@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upconv.export.parity.backends import Array
-from upconv.export.parity.verdict import Outputs
+from upconv.export.backends import Array
+from upconv.export.verdict import Outputs
 from upconv.runtime.contract import Pixels
 
 SMALLEST = 0.1

@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-from upconv.export.parity.backends import Array
-from upconv.export.parity.findings import Comparison, Row
+from upconv.export.backends import Array
+from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.runtime import codecs
 from upconv.runtime.picture import Picture
 
@@ -59,7 +59,7 @@ def _fault(comparison: Comparison) -> str:
     )
 
 
-def _row(row: Row) -> str:
+def _row(row: BackendResult) -> str:
     found = row.measures
     numbers = ["", "", "", "", ""]
     if found is not None:

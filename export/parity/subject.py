@@ -10,11 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from upconv.export.capture import OPSET
-from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
-from upconv.export.pipeline import accepts, image_pixels
-from upconv.export.reference import attempt
-from upconv.export.sizes import Axis, Shape, Shapes, find_axes, trial_shapes
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
+from upconv.export.backends.reference_graph import ReferenceBackend
+from upconv.export.graphs import OPSET, accepts
+from upconv.export.pictures import image_pixels
+from upconv.export.reference import output_shapes
+from upconv.export.sizes import InputAxis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
 from upconv.export.sources.onnx_file import contract_in, load
 from upconv.runtime.contract import Contract, Pixels
@@ -25,7 +26,7 @@ LENGTHS = (32, 64, 24, 128, 256)
 
 
 @dataclass(frozen=True)
-class Subject:
+class ParitySubject:
     """A function to be compared."""
 
     label: str
@@ -36,7 +37,7 @@ class Subject:
     """The graph: of the file, or what torch's exporter makes of the module."""
     example: tuple[Array, ...]
     """One array for each input."""
-    axes: tuple[Axis, ...]
+    axes: tuple[InputAxis, ...]
     """What is known of its sizes."""
     is_source: bool
     """Whether there is a torch module."""
@@ -58,17 +59,17 @@ class Subject:
         return declared == [len(shape) for shape in shapes] and accepts(self.model, shapes)
 
 
-def from_source(source: Source, label: str, opset: int = OPSET) -> Subject:
+def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject:
     """A torch source, with its own capture as its graph; raises `ExportError` where it refuses its example or has no graph."""
     backend = source.original.backend("float32")
-    if attempt(backend, source, source.shapes) is None:
+    if output_shapes(backend, source, source.shapes) is None:
         raise ExportError(
             f"{source.name} refuses an input of shape {_said(source.shapes)}; give one that it accepts with --shape"
         )
-    axes = find_axes(lambda shapes: attempt(backend, source, shapes), source.shapes)
+    axes = find_axes(lambda shapes: output_shapes(backend, source, shapes), source.shapes)
     model = source.original.capture(source.name, source.example, axes, opset)
-    pixels = image_pixels(source, model, [axis.law for axis in axes]) if len(axes) == 2 else None
-    return Subject(
+    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if len(axes) == 2 else None
+    return ParitySubject(
         label=label,
         original=source.original.backend,
         model=model,
@@ -80,7 +81,7 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> Subject:
     )
 
 
-def from_file(path: Path, label: str | None = None, shape: Shape | None = None, pixels: Pixels | None = None) -> Subject:
+def from_file(path: Path, label: str | None = None, shape: Shape | None = None, pixels: Pixels | None = None) -> ParitySubject:
     """An .onnx file; its contract, where it has one, says which sizes and values it takes, and otherwise it is tried.
 
     `shape` is that of the first input. Raises `SourceError` where the file is none, and `ParameterError` where no input
@@ -91,7 +92,7 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
     backend = OnnxruntimeBackend(model, "disabled")
     example, axes = _sizes(model, backend, contract, shape)
     upscales = contract is not None and contract.task == "upscale"
-    return Subject(
+    return ParitySubject(
         label=label or str(path),
         original=lambda precision: ReferenceBackend(model, precision),
         model=model,
@@ -116,18 +117,18 @@ def _stored(model: onnx.ModelProto, contract: Contract | None) -> str:
 
 def _sizes(
     model: onnx.ModelProto, backend: Backend, contract: Contract | None, shape: Shape | None
-) -> tuple[tuple[Array, ...], list[Axis]]:
+) -> tuple[tuple[Array, ...], list[InputAxis]]:
     laws = [contract.height, contract.width] if contract else [None, None]
     candidates = [_example(model, (n, n), shape) for n in LENGTHS]
     if all(laws) and shape is None:
-        needed = [-(-max(LENGTHS[0], law.minimum) // law.multiple) * law.multiple for law in laws if law]
+        needed = [law.fitted(LENGTHS[0]) for law in laws if law]
         candidates.insert(0, _example(model, (needed[0], needed[1]), None))
     example = next((e for e in candidates if _made(backend, e) is not None), None)
     if example is None:
         wanted = _said(tuple(array.shape for array in candidates[0]))
         raise ParameterError(f"{backend.name} cannot run the graph on {wanted}; give an input that it accepts with --shape")
     if all(laws):
-        return example, [Axis(index, law, free=True) for index, law in zip((2, 3), laws, strict=True)]
+        return example, [InputAxis(index, law, free=True) for index, law in zip((2, 3), laws, strict=True)]
     shapes = tuple(array.shape for array in example)
     return example, find_axes(lambda s: _made(backend, tuple(np.resize(x, n) for x, n in zip(example, s, strict=True))), shapes)
 

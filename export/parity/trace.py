@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from upconv.export.parity.backends import Array, Backend
+from upconv.export.backends import Array, Backend
 
 Values = dict[str, Array]
 """Tensors by name."""

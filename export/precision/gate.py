@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from upconv.export.parity import OnnxruntimeBackend
-from upconv.export.parity.backends import Array
-from upconv.export.precision.samples import Samples
+from upconv.export.backends import Array, OnnxruntimeBackend
+from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.runtime.contract import Quality
 
 LOSS_DB = 0.1
@@ -28,10 +27,10 @@ PSNR_DB = 40.0
 
 
 @dataclass(frozen=True)
-class Gate:
+class QualityGate:
     """Samples and what the exact model makes of them."""
 
-    samples: Samples
+    samples: CalibrationSamples
     exact: tuple[Array, ...]
     """First outputs."""
     span: float
@@ -41,19 +40,24 @@ class Gate:
     """What is asked for where there is no truth."""
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, samples: Samples, span: float | None = None, limit_db: float = LOSS_DB) -> Gate:
+    def of(
+        cls, model: onnx.ModelProto, samples: CalibrationSamples, span: float | None = None, limit_db: float = LOSS_DB
+    ) -> QualityGate:
         """A gate for what is made of `model`; without a `span`, that of its own outputs."""
         backend = OnnxruntimeBackend(model)
         exact = tuple(backend.run(arrays)[0] for arrays in samples.inputs)
         return cls(samples, exact, span or max(float(np.ptp(y)) for y in exact), limit_db)
 
-    def judge(self, model: onnx.ModelProto) -> Quality:
-        """How good a reduced model is; raises `ExportError` where onnxruntime cannot run it."""
+    def judge(self, model: onnx.ModelProto, kept: int = 0) -> Quality:
+        """Return how good a reduced model is, in which this many operators stayed in float32.
+
+        Raises `ExportError` if onnxruntime cannot run it.
+        """
         backend = OnnxruntimeBackend(model)
         made = [backend.run(arrays)[0] for arrays in self.samples.inputs]
         noise = float(np.mean([_squared(y, x) for y, x in zip(made, self.exact, strict=True)]))
         psnr = 10 * np.log10(self.span**2 / max(noise, 1e-20 * self.span**2))
-        return Quality(psnr_db=float(psnr), loss_db=self._loss(made), samples=len(made))
+        return Quality(psnr_db=float(psnr), loss_db=self._loss(made), samples=len(made), kept=kept)
 
     def _loss(self, made: list[Array]) -> float | None:
         if self.samples.truths is None:

@@ -19,18 +19,18 @@ from onnxruntime.quantization.calibrate import create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
+from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.export.precision.order import in_order
-from upconv.export.precision.samples import Samples
 
 LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
 """What onnxruntime does not compute in integers, or not well."""
 
 
-class Quantiser:
+class Quantizer:
     """A model whose activations have been watched on samples, ready to be quantised in part or as a whole."""
 
-    def __init__(self, model: onnx.ModelProto, samples: Samples) -> None:
+    def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples) -> None:
         self._model = _named(model)
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
         self.nodes = tuple(node.name for node in self._model.graph.node if node.op_type in kinds)
@@ -60,7 +60,7 @@ class Quantiser:
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, names: Sequence[str], samples: Samples) -> None:
+    def __init__(self, names: Sequence[str], samples: CalibrationSamples) -> None:
         self._feeds: Iterator[dict[str, Array]] = (dict(zip(names, arrays, strict=True)) for arrays in samples.inputs)
 
     def get_next(self) -> dict[str, Array] | None:
@@ -68,7 +68,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._feeds, None)
 
 
-def _watched(model: onnx.ModelProto, samples: Samples, kinds: Sequence[str]) -> Any:
+def _watched(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequence[str]) -> Any:
     """The range of each tensor between operators."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder, "model.onnx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnxscript import ir
 
-from upconv.export.capture import anonymous
+from upconv.export.graphs import anonymous
 
 
 def in_order(model: onnx.ModelProto) -> onnx.ModelProto:

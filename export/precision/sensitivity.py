@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import onnx
 
-from upconv.export.precision.gate import Gate
-from upconv.export.precision.int8 import Quantiser
+from upconv.export.precision.gate import QualityGate
+from upconv.export.precision.int8 import Quantizer
 from upconv.runtime.contract import Quality
 from upconv.runtime.errors import ExportError
+from upconv.runtime.rounding import ceil_div
 
 PARTS = 32
 """Parts of a graph that are tried; in deeper graphs, a part is a run of neighbouring operators."""
@@ -23,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Reduced:
+class ReducedModel:
     """A model of fewer bits that passed its gate."""
 
     model: onnx.ModelProto
@@ -32,19 +33,19 @@ class Reduced:
     """Operators that stayed in float32."""
 
 
-def to_int8(model: onnx.ModelProto, gate: Gate, on_progress: Progress = lambda _, __: None) -> Reduced:
+def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = lambda _, __: None) -> ReducedModel:
     """`model` in int8, with as few operators in float32 as the gate asks for.
 
     The shortest run of neighbours is sought whose absence suffices; where none does, runs that gain most are left out
     together. Raises `ExportError` where nothing would be left to quantise.
     """
-    quantiser = Quantiser(model, gate.samples)
+    quantiser = Quantizer(model, gate.samples)
     if not quantiser.nodes:
         raise ExportError("there is no operator that could be computed in int8")
     whole = _tried(quantiser, gate, ())
     if gate.passed(whole.quality):
         return whole
-    tried: list[Reduced] = []
+    tried: list[ReducedModel] = []
     for length, runs in enumerate(by_length := _runs(quantiser.nodes), start=1):
         tried += (now := [_tried(quantiser, gate, run) for run in runs])
         best = max(now, key=lambda reduced: reduced.quality.psnr_db)
@@ -60,7 +61,7 @@ def to_int8(model: onnx.ModelProto, gate: Gate, on_progress: Progress = lambda _
 
 def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
     """Neighbouring operators that are left out together, the shortest runs first; never all of them."""
-    size = -(-len(nodes) // PARTS)
+    size = ceil_div(len(nodes), PARTS)
     parts = [nodes[n : n + size] for n in range(0, len(nodes), size)]
     return [
         [
@@ -72,7 +73,7 @@ def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
     ]
 
 
-def _together(quantiser: Quantiser, gate: Gate, tried: list[Reduced]) -> Reduced | None:
+def _together(quantiser: Quantizer, gate: QualityGate, tried: list[ReducedModel]) -> ReducedModel | None:
     """As few as pass, of the runs that gain most."""
     order = [reduced.kept for reduced in sorted(tried, key=lambda reduced: -reduced.quality.psnr_db)]
     fails, holds, best = 0, len(order), None
@@ -89,6 +90,6 @@ def _together(quantiser: Quantiser, gate: Gate, tried: list[Reduced]) -> Reduced
     return best
 
 
-def _tried(quantiser: Quantiser, gate: Gate, kept: tuple[str, ...]) -> Reduced:
+def _tried(quantiser: Quantizer, gate: QualityGate, kept: tuple[str, ...]) -> ReducedModel:
     made = quantiser.quantised(kept)
-    return Reduced(made, gate.judge(made), kept)
+    return ReducedModel(made, gate.judge(made, len(kept)), kept)

@@ -18,6 +18,7 @@ from onnxscript import ir
 
 from upconv.export.rewrite.interleave import interleaved
 from upconv.export.rewrite.rule import Array, ExactRule
+from upconv.runtime.rounding import round_up
 
 BLOCK = 16
 """Output channels that onnxruntime computes together on AVX-512, whether there are so many or not."""
@@ -53,7 +54,7 @@ class Window:
 
 def blocks(channels: int) -> int:
     """Channels, filled up to whole blocks."""
-    return -(-channels // BLOCK) * BLOCK
+    return round_up(channels, BLOCK)
 
 
 def stacked(phases: Mapping[Phase, Window]) -> Window:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxscript import ir
 from onnxscript.rewriter import pattern
 
-from upconv.export.capture import anonymous
+from upconv.export.graphs import anonymous
 from upconv.export.stage import NOTHING, StageResult
 
 Array = NDArray[Any]

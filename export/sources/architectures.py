@@ -17,7 +17,7 @@ NEED_TORCHVISION = ("LaMa", "RestoreFormer")
 """What spandrel 0.4 takes `torchvision.transforms.functional` for."""
 
 
-class Absent:
+class UnavailableArchitecture:
     """An architecture that recognises nothing."""
 
     def __init__(self, name: str) -> None:
@@ -33,7 +33,7 @@ def registry() -> Any:
     if "spandrel" not in sys.modules and not _torchvision():
         for name in NEED_TORCHVISION:
             module = ModuleType(f"spandrel.architectures.{name}")
-            setattr(module, f"{name}Arch", lambda name=name: Absent(name))
+            setattr(module, f"{name}Arch", lambda name=name: UnavailableArchitecture(name))
             sys.modules[module.__name__] = module
     try:
         import spandrel

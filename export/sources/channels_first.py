@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch.nn import functional as F
 
-from upconv.export.parity.backends import Array
+from upconv.export.backends import Array
 
 PLACELESS = frozenset(
     {

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import numpy as np
 from torch import Tensor, nn
 
-from upconv.export.parity.backends import Array
 from upconv.export.sources.architectures import absent, registry
-from upconv.export.sources.module import from_module
+from upconv.export.sources.module import module_source
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
 from upconv.export.sources.traceable import make_traceable
 from upconv.export.sources.weights import read_state, reason
-from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
+from upconv.runtime.rounding import round_up
 
 EXAMPLE_PX = 32
 """Side of the example, where the network asks for no other."""
@@ -26,7 +26,7 @@ HEAVY = 4_000_000
 """Weights from which on half that side is enough: each size that is tried costs seconds."""
 
 
-class Called(nn.Module):
+class RecognisedNetwork(nn.Module):
     """A recognised network, called the way its architecture is: some put out more than the picture."""
 
     def __init__(self, found: Any) -> None:
@@ -41,35 +41,25 @@ class Called(nn.Module):
         return enlarged
 
 
-def from_checkpoint(
-    path: Path,
-    *,
-    example: Sequence[Array] | None = None,
-    name: str | None = None,
-    pixels: Pixels | None = None,
-    output_pixels: Pixels | None = None,
-    licence: str | None = None,
-) -> Source:
-    """The network whose weights lie in a .pth, .pt, .ckpt or .safetensors file, recognised by spandrel.
+def from_checkpoint(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return the network whose weights are in a .pth, .pt, .ckpt or .safetensors file; spandrel recognises it.
 
-    Scale, channels and the sizes it accepts come from the architecture. Raises `SourceError` where the file holds
-    anything but weights, where no architecture fits, or where the network takes more than a picture.
+    Scale, channels and the sizes it accepts come from the architecture. Raises `SourceError` if the file holds
+    anything but weights, if no architecture fits, or if the network takes more than a picture.
     """
+    return checkpoint_source(path, SourceOptions.of(example, **options))
+
+
+def checkpoint_source(path: Path, options: SourceOptions) -> Source:
+    """Return what `from_checkpoint` returns, for options in one value."""
     found = _recognised(path)
     sizes = found.size_requirements
-    network = Called(found)
+    network = RecognisedNetwork(found)
     heavy = sum(weight.numel() for weight in network.parameters()) >= HEAVY
-    side = -(-max(EXAMPLE_PX // 2 if heavy else EXAMPLE_PX, sizes.minimum) // sizes.multiple_of) * sizes.multiple_of
-    return from_module(
-        network,
-        name=name or path.stem,
-        example=example or (np.zeros((1, found.input_channels, side, side), np.float32),),
-        origin=f"{path.name}, {found.architecture.name} ({', '.join([*found.tags, f'x{found.scale}'])})",
-        pixels=pixels,
-        output_pixels=output_pixels,
-        licence=licence,
-        multiple=sizes.multiple_of,
-    )
+    side = round_up(max(EXAMPLE_PX // 2 if heavy else EXAMPLE_PX, sizes.minimum), sizes.multiple_of)
+    origin = f"{path.name}, {found.architecture.name} ({', '.join([*found.tags, f'x{found.scale}'])})"
+    known = options.for_a_file(path, origin).completed(shape=(1, found.input_channels, side, side))
+    return module_source(network, replace(known, multiple=math.lcm(known.multiple, sizes.multiple_of)))
 
 
 def _recognised(path: Path) -> Any:

@@ -6,42 +6,36 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
 
-from upconv.export.parity.backends import Array
-from upconv.export.sizes import Shape
-from upconv.export.sources.keras_model import from_keras, is_keras, run_on_torch
-from upconv.export.sources.module import from_module
+from upconv.export.sources.keras_model import is_keras, keras_source, run_on_torch
+from upconv.export.sources.module import module_source
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
 from upconv.export.sources.weights import load_weights
-from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError, first_line
 
 
-def from_factory(
-    spec: str,
-    *,
-    arguments: dict[str, Any] | None = None,
-    weights: Path | None = None,
-    example: Sequence[Array] | None = None,
-    shape: Shape | None = None,
-    name: str | None = None,
-    pixels: Pixels | None = None,
-    output_pixels: Pixels | None = None,
-    licence: str | None = None,
-) -> Source:
-    """The module that `file.py:factory` or `package.module:factory` makes.
+def from_factory(spec: str, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return the module that `file.py:factory` or `package.module:factory` makes.
 
     `arguments` are passed to the factory by name, `weights` (.safetensors, or .pth read with `weights_only=True`) are
-    loaded into what it returns, and `example` or `shape` say what it takes, as for `from_module`. Raises `SourceError`
-    with the cause where any of this fails. Torch draws the same random weights in every call. A keras.Model that runs on torch is taken as `from_keras` takes it.
+    loaded into what it returns, and `example` or `shape` say what it takes, as for `from_module`. Torch draws the same
+    random weights in every call. A keras.Model that runs on torch is read as `from_keras` reads it. Raises
+    `SourceError` with the cause if any of this fails.
     """
+    return factory_source(spec, SourceOptions.of(example, **options))
+
+
+def factory_source(spec: str, options: SourceOptions) -> Source:
+    """Return what `from_factory` returns, for options in one value."""
     run_on_torch()
     where, _, attribute = spec.rpartition(":")
     if not where or not attribute.isidentifier():
@@ -49,19 +43,12 @@ def from_factory(
     factory = getattr(_load_module(where), attribute, None)
     if not callable(factory):
         raise SourceError(f"{where} has no factory called {attribute!r}")
-    module = _call(factory, spec, arguments or {})
-    if weights is not None:
-        load_weights(module, weights)
-    return (from_keras if is_keras(module) else from_module)(
-        module,
-        name=name or attribute.replace("_", "-").lower(),
-        example=example,
-        shape=shape,
-        origin=_origin(spec, arguments),
-        pixels=pixels,
-        output_pixels=output_pixels,
-        licence=licence,
-    )
+    module = _call(factory, spec, options.arguments or {})
+    if options.weights is not None:
+        load_weights(module, options.weights)
+    known = options.completed(name=attribute.replace("_", "-").lower(), origin=_origin(spec, options.arguments))
+    read = keras_source if is_keras(module) else module_source
+    return read(module, replace(known, arguments=None, weights=None))
 
 
 def _load_module(where: str) -> ModuleType:
@@ -87,7 +74,7 @@ def _load_module(where: str) -> ModuleType:
     return module
 
 
-def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> Any:
+def _call(factory: Callable[..., Any], spec: str, arguments: Mapping[str, Any]) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # weights that the factory draws at random are the same ones in every command
@@ -99,7 +86,7 @@ def _call(factory: Callable[..., Any], spec: str, arguments: dict[str, Any]) -> 
     return module
 
 
-def _origin(spec: str, arguments: dict[str, Any] | None) -> str:
+def _origin(spec: str, arguments: Mapping[str, Any] | None) -> str:
     where, _, attribute = spec.rpartition(":")
     name = f"{Path(where).name if where.endswith('.py') else where}:{attribute}"  # a folder says nothing to others
-    return f"{name} {json.dumps(arguments, sort_keys=True)}" if arguments else name
+    return f"{name} {json.dumps(dict(arguments), sort_keys=True)}" if arguments else name

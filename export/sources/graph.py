@@ -6,17 +6,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from upconv.export.capture import anonymous
-from upconv.export.parity.backends import Array, Backend, OnnxruntimeBackend, Precision, ReferenceBackend
-from upconv.export.sizes import Axis
+from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
+from upconv.export.backends.reference_graph import ReferenceBackend
+from upconv.export.graphs import anonymous
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.onnx_file import contract_in, read_graph
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
-from upconv.runtime.contract import Halo, Pixels
+from upconv.runtime.contract import Halo
 from upconv.runtime.errors import ExportError, SourceError
 
 EXAMPLE_PX = 16
@@ -37,7 +40,7 @@ class OnnxGraph:
         """onnxruntime, which is the faster of the two."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph itself, free of names of where it was made; its axes are free where they were."""
         return anonymous(self.model)
 
@@ -51,41 +54,34 @@ class OnnxGraph:
         return digest.hexdigest() if tensors else None
 
 
-def from_onnx(
-    path: Path,
-    *,
-    example: Sequence[Array] | None = None,
-    name: str | None = None,
-    pixels: Pixels | None = None,
-    output_pixels: Pixels | None = None,
-    licence: str | None = None,
-) -> Source:
-    """The graph in an .onnx file, dynamic where it already is; what its contract says, if it has one, goes along.
+def from_onnx(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return the graph in an .onnx file, dynamic where it already is, with what its contract says, if it has one.
 
-    `example` holds one array for each input; without it, free axes are tried at 16 pixels. Raises `SourceError` where the
-    file is damaged, reaches outside its folder, holds custom operators, or where onnxruntime cannot open it.
+    `example` holds one array for each input; without it, free axes are 16 pixels long. Raises `SourceError` if the
+    file is damaged, reaches outside its folder or holds custom operators, or if onnxruntime cannot open it.
     """
+    return graph_source(path, SourceOptions.of(example, **options))
+
+
+def graph_source(path: Path, options: SourceOptions) -> Source:
+    """Return what `from_onnx` returns, for options in one value."""
     model = read_graph(path)
     original = OnnxGraph(model)
     try:
         original.backend("float32")
     except ExportError as error:
         raise SourceError(f"{path} is no model that runs: {error}; export it again") from error
-    inputs = tuple(_example(value) for value in model.graph.input) if example is None else tuple(example)
+    inputs = options.inputs or tuple(_example(value) for value in model.graph.input)
     if len(inputs) != len(model.graph.input):
         raise SourceError(f"{path} has {len(model.graph.input)} inputs, and {len(inputs)} examples came; give one --shape each")
-    source = Source(name or path.stem, original, inputs, path.name, pixels or Pixels(), output_pixels, licence)
     contract = contract_in(model, path)
     if contract is None:
-        return source
-    return replace(
-        source,
-        name=name or contract.name,
-        pixels=pixels or contract.input or source.pixels,
-        output_pixels=output_pixels or contract.output,
-        licence=licence or contract.provenance.licence,
-        halo=contract.halo if contract.task == "upscale" and isinstance(contract.halo, Halo) else None,
+        return options.for_a_file(path).source(original, inputs)
+    known = options.completed(
+        name=contract.name, pixels=contract.input, output_pixels=contract.output, licence=contract.provenance.licence
     )
+    halo = contract.halo if contract.task == "upscale" and isinstance(contract.halo, Halo) else None
+    return replace(known.for_a_file(path).source(original, inputs), halo=halo)
 
 
 def _example(value: onnx.ValueInfoProto) -> Array:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import onnx
@@ -20,13 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from upconv.export.capture import capture
-from upconv.export.parity.backends import Array, Precision, TorchBackend
-from upconv.export.sizes import Axis, Shape
+from upconv.export.backends import Array, Precision
+from upconv.export.backends.torch_module import TorchBackend
+from upconv.export.capture.tracing import capture
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.channels_first import channels_first
 from upconv.export.sources.module import refuse_non_finite
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
-from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError, first_line
 
 EXAMPLE_PX = 32
@@ -82,7 +83,7 @@ class KerasModel:
         """The model itself."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph of the model, rebuilt with channels in front where its layers allow that."""
         turned = channels_first(self.model) if self.channels_last else None
         module = ChannelsInFront(self.model, self.channels_last) if turned is None else ChannelsInFront(turned, False)
@@ -96,23 +97,21 @@ class KerasModel:
         return digest.hexdigest() if self.model.weights else None
 
 
-def from_keras(
-    model: Any,
-    *,
-    name: str,
-    example: Sequence[Array] | None = None,
-    shape: Shape | None = None,
-    origin: str = "a keras model",
-    pixels: Pixels | None = None,
-    output_pixels: Pixels | None = None,
-    licence: str | None = None,
-) -> Source:
-    """A source from a Sequential or functional `keras.Model` in memory, on the torch backend.
+def from_keras(model: Any, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return a source from a Sequential or functional `keras.Model` in memory, on the torch backend.
 
-    `example` and `shape` are those of the exported file, (N, C, H, W); without them the model's own inputs are taken,
-    at 32 pixels where they are free. Raises `SourceError` where Keras does not run on torch, where the model is of
-    another kind or not built, and where weights hold values that are no finite numbers.
+    `example` and `shape` are those of the exported file, (N, C, H, W); without them the example has the shape of the
+    model's own inputs, with 32 pixels for a free axis. Raises `SourceError` if Keras does not run on torch, if the
+    model is of another kind or not built, and if weights hold values that are no finite numbers.
     """
+    return keras_source(model, SourceOptions.of(example, **options))
+
+
+def keras_source(model: Any, options: SourceOptions) -> Source:
+    """Return what `from_keras` returns, for options in one value."""
+    kind = type(model).__name__
+    known = options.without_factory(kind).completed(name=kind, origin="a keras model")
+    name = known.name or kind
     _refuse_other_backends(model, name)
     inputs = getattr(model, "inputs", None)
     if not inputs:
@@ -120,9 +119,7 @@ def from_keras(
     refuse_non_finite(name, {weight.path: weight.value for weight in model.weights})
     formats = [layer.data_format for layer in model._flatten_layers() if hasattr(layer, "data_format")]
     last = bool(formats) and formats[0] == "channels_last"
-    arrays = [np.zeros(shape, np.float32)] if shape else [_example(x, last) for x in inputs]
-    given = tuple(arrays) if example is None else tuple(example)
-    return Source(name, KerasModel(model, last), given, origin, pixels or Pixels(), output_pixels, licence)
+    return known.source(KerasModel(model, last), known.inputs or [_example(x, last) for x in inputs])
 
 
 def _refuse_other_backends(model: Any, name: str) -> None:
@@ -130,8 +127,8 @@ def _refuse_other_backends(model: Any, name: str) -> None:
         raise SourceError(f"{name} is a Keras model on another backend; set KERAS_BACKEND=torch and start again")
 
 
-def from_keras_file(path: Path, *, name: str | None = None, **options: Any) -> Source:
-    """The model in a .keras file, as `from_keras` takes it; code in the file is not run."""
+def keras_file_source(path: Path, options: SourceOptions) -> Source:
+    """Return the model in a .keras file, as `from_keras` does; code in the file is not run."""
     run_on_torch()
     import keras
 
@@ -143,7 +140,7 @@ def from_keras_file(path: Path, *, name: str | None = None, **options: Any) -> S
         raise SourceError(
             f"{path} cannot be loaded as a Keras model: {first_line(error)}; layers of your own go through file.py:factory"
         ) from error
-    return from_keras(model, name=name or path.stem, origin=path.name, **options)
+    return keras_source(model, options.for_a_file(path))
 
 
 def _example(tensor: Any, channels_last: bool) -> Array:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
-from upconv.export.capture import capture
-from upconv.export.parity.backends import Array, Precision, TorchBackend
-from upconv.export.sizes import Axis, Shape
+from upconv.export.backends import Array, Precision
+from upconv.export.backends.torch_module import TorchBackend
+from upconv.export.capture.tracing import capture
+from upconv.export.sizes import InputAxis, Shape
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.shapes import ShapeBackend
 from upconv.export.sources.source import Source
-from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
 
 
@@ -34,7 +36,7 @@ class TorchModule:
         """The module without its values."""
         return ShapeBackend(self.module)
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph that torch's exporter makes of the module."""
         return capture(self.module, name, example, axes, opset)
 
@@ -50,28 +52,23 @@ class TorchModule:
         return digest.hexdigest()
 
 
-def from_module(
-    module: nn.Module,
-    *,
-    name: str,
-    example: Sequence[Array] | None = None,
-    shape: Shape | None = None,
-    origin: str = "a torch module",
-    pixels: Pixels | None = None,
-    output_pixels: Pixels | None = None,
-    licence: str | None = None,
-    multiple: int = 1,
-) -> Source:
-    """A source from a module in memory.
+def from_module(module: nn.Module, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return a source from a module in memory.
 
-    `example` holds one array for each argument of `forward`; for one float32 image or latent its `shape` is enough,
-    and without that the first layer's channels at 32 pixels a side are taken. Sizes are multiples of `multiple`. Raises `SourceError` where weights hold
-    values that are no finite numbers.
+    `example` holds one array or tensor for each argument of `forward`; for one float32 image or latent its `shape` is
+    enough. Without both, the example has the channels of the module's first layer and is 32 pixels a side. Raises
+    `SourceError` if weights hold values that are no finite numbers.
     """
-    refuse_non_finite(name, module.state_dict())
-    inputs = (np.zeros(shape or example_shape(module), np.float32),) if example is None else tuple(example)
-    original = TorchModule(module.float().eval())
-    return Source(name, original, inputs, origin, pixels or Pixels(), output_pixels, licence, multiple)
+    return module_source(module, SourceOptions.of(example, **options))
+
+
+def module_source(module: nn.Module, options: SourceOptions) -> Source:
+    """Return what `from_module` returns, for options in one value."""
+    name = type(module).__name__
+    known = options.without_factory(name).completed(name=name, origin="a torch module")
+    refuse_non_finite(known.name or name, module.state_dict())
+    example = known.inputs or (np.zeros(example_shape(module), np.float32),)
+    return known.source(TorchModule(module.float().eval()), example)
 
 
 def refuse_non_finite(name: str, state: Mapping[str, Tensor]) -> None:

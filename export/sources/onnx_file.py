@@ -60,6 +60,12 @@ def contract_in(model: onnx.ModelProto, path: Path) -> Contract | None:
     return Contract.from_metadata(metadata, path) if KEY in metadata else None
 
 
+def stated_contract(path: Path) -> Contract:
+    """Return the contract of an exported file; raises `ContractError` if it has none that can be read."""
+    metadata = onnx.load(path, load_external_data=False).metadata_props
+    return Contract.from_metadata({entry.key: entry.value for entry in metadata}, path)
+
+
 def _load_weights(model: onnx.ModelProto, path: Path) -> None:
     folder = path.resolve().parent
     for tensor in _tensors(model.graph):

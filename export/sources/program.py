@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import onnx
 import torch
@@ -18,12 +18,12 @@ from torch import Tensor, fx
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_leaves, tree_map
 
-from upconv.export.capture import capture_program
-from upconv.export.parity.backends import Array, Precision
-from upconv.export.sizes import Axis
+from upconv.export.backends import Array, Precision
+from upconv.export.capture.tracing import capture_program
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.module import refuse_non_finite
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
-from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError, first_line
 
 
@@ -60,7 +60,7 @@ class TracedProgram:
         """The program, whose guards refuse what it was not traced for."""
         return self.backend("float32")
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """The graph that torch's exporter makes of the program, with the program's own dynamic axes."""
         return capture_program(self.program, name, opset)
 
@@ -74,29 +74,27 @@ class TracedProgram:
         return digest.hexdigest() if state else None
 
 
-def from_program(
-    path: Path,
-    *,
-    example: Sequence[Array] | None = None,
-    name: str | None = None,
-    pixels: Pixels | None = None,
-    output_pixels: Pixels | None = None,
-    licence: str | None = None,
-) -> Source:
-    """The program in a .pt2 file, for the sizes that it allows.
+def from_program(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return the program in a .pt2 file, for the sizes that it allows.
 
-    `example` stands in for the inputs that it was traced with. Raises `SourceError` where the file is damaged, holds
-    code, or where the program takes anything but tensors in a row.
+    `example` replaces the inputs that it was traced with. Raises `SourceError` if the file is damaged or holds code,
+    or if the program takes anything but tensors in a row.
     """
+    return program_source(path, SourceOptions.of(example, **options))
+
+
+def program_source(path: Path, options: SourceOptions) -> Source:
+    """Return what `from_program` returns, for options in one value."""
+    known = options.for_a_file(path)
     program = _loaded(path)
     arguments, keywords = program.example_inputs or ((), {})
     if keywords or not all(isinstance(argument, Tensor) for argument in arguments):
         raise SourceError(f"the program in {path} takes arguments by name or nested; expected tensors in a row")
-    inputs = tuple(argument.detach().numpy() for argument in arguments) if example is None else tuple(example)
+    inputs = known.inputs or tuple(argument.detach().numpy() for argument in arguments)
     if not inputs:
         raise SourceError(f"{path} holds no example of its inputs; give one for each with --shape")
-    refuse_non_finite(name or path.stem, program.state_dict)
-    return Source(name or path.stem, TracedProgram(program), inputs, path.name, pixels or Pixels(), output_pixels, licence)
+    refuse_non_finite(known.name or path.stem, program.state_dict)
+    return known.source(TracedProgram(program), inputs)
 
 
 def _loaded(path: Path) -> ExportedProgram:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from upconv.export.parity.backends import Array, TorchBackend
+from upconv.export.backends import Array
+from upconv.export.backends.torch_module import TorchBackend
 
 
 class ShapeBackend:

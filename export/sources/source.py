@@ -8,12 +8,12 @@ from typing import Protocol
 
 import onnx
 
-from upconv.export.parity.backends import Array, Backend, Precision
-from upconv.export.sizes import Axis, Shapes
+from upconv.export.backends import Array, Backend, Precision
+from upconv.export.sizes import InputAxis, Shapes
 from upconv.runtime.contract import Halo, Pixels
 
 
-class Original(Protocol):
+class SourceModel(Protocol):
     """The function that an exported file must equal."""
 
     def backend(self, precision: Precision) -> Backend:
@@ -24,7 +24,7 @@ class Original(Protocol):
         """What tells which sizes it accepts and makes; it may leave the values out."""
         ...
 
-    def capture(self, name: str, example: Sequence[Array], axes: Sequence[Axis], opset: int) -> onnx.ModelProto:
+    def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
         """Its ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause where there is none."""
         ...
 
@@ -39,7 +39,7 @@ class Source:
 
     name: str
     """What it is called from now on."""
-    original: Original
+    original: SourceModel
     example: tuple[Array, ...]
     """One array for each input, the batch first; their values bound those of integer inputs."""
     origin: str

@@ -14,8 +14,8 @@ from upconv.models.training import loop
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches
 from upconv.models.training.evaluation import held_out
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
-from upconv.runtime.stop import Stop
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -38,15 +38,15 @@ def main(
         pairs = held_out(validation, settings.model.scale, crop_px=384, jpeg_quality=settings.validation_jpeg)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    stop = Stop()
+    stop = Cancellation()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.say())
+        signal.signal(number, lambda *_: stop.cancel())
     print(f"{len(patches.places)} patches of {len(patches.pairs)} pictures, {len(pairs)} held out", flush=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns) as bar:
         task = bar.add_task("", total=settings.steps)
 
-        def report(now: loop.Progress) -> None:
+        def report(now: loop.TrainingProgress) -> None:
             measured = "" if now.score is None else f"  {now.score.psnr_y:.2f} dB ({now.score.gain:+.2f} on bicubic)"
             bar.update(task, completed=now.step, description=f"loss {now.loss:.5f}{measured}")
 

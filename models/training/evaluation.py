@@ -49,7 +49,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Quality:
+class ImageQuality:
     """How close results are to the truth, as means over images."""
 
     psnr_y: float
@@ -149,14 +149,14 @@ def score(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> S
     )
 
 
-def compare(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> dict[str, Quality]:
+def compare(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> dict[str, ImageQuality]:
     """Mean quality of `enlarge`, as `model`, and of every interpolation in `INTERPOLATIONS`, by name."""
     methods: dict[str, Enlarge] = {name: partial(interpolated, scale=scale, kernel=k) for name, k in INTERPOLATIONS.items()}
     methods["model"] = enlarge
-    qualities: dict[str, Quality] = {}
+    qualities: dict[str, ImageQuality] = {}
     for name, method in methods.items():
         results = [(method(low), high) for low, high in pairs]
-        qualities[name] = Quality(
+        qualities[name] = ImageQuality(
             psnr_y=mean(psnr_y(result, high, scale) for result, high in results),
             ssim_y=mean(ssim_y(result, high, scale) for result, high in results),
         )

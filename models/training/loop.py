@@ -21,16 +21,16 @@ from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.upscalers import CompactUpscaler
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
 from upconv.runtime.picture import LUMA
-from upconv.runtime.stop import Stop
 
 CHECKPOINT_S = 300.0
 """Seconds of training that are lost at most where the machine goes down."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """What is known after a step."""
 
     step: int
@@ -46,8 +46,8 @@ def train(
     out: Path,
     *,
     build: Callable[[TrainingConfig], nn.Module] | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
-    stop: Stop | None = None,
+    report: Callable[[TrainingProgress], None] = lambda _: None,
+    stop: Cancellation | None = None,
 ) -> Score:
     """Train until `config.steps`, going on from `out`'s checkpoint where there is one.
 
@@ -58,21 +58,21 @@ def train(
     Returns the best validation score; raises `Cancelled`, after a checkpoint, where `stop` is said before the last step.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(config, out, build or configured)
+    run = TrainingRun(config, out, build or configured)
     while run.step < config.steps:
         run.advance(*patches.batch(config.seed, run.step, config.batch))
         if run.step % config.validate_every == 0 or run.step == config.steps:
             run.validate(pairs)
         elif time.monotonic() - run.saved_at > CHECKPOINT_S:
             run.save()
-        report(Progress(run.step, run.smooth_loss, run.latest))
-        if stop is not None and stop.set and run.step < config.steps:
+        report(TrainingProgress(run.step, run.smooth_loss, run.latest))
+        if stop is not None and stop.cancelled and run.step < config.steps:
             run.save()
             raise Cancelled(f"stopped after {run.step} of {config.steps} steps; the same command goes on from there")
     return run.best or run.validate(pairs)
 
 
-class Run:
+class TrainingRun:
     """Model, optimiser and averaged weights of one run, and how they are stored."""
 
     def __init__(self, config: TrainingConfig, out: Path, build: Callable[[TrainingConfig], nn.Module]) -> None:
@@ -198,7 +198,7 @@ def averaged_weights(out: Path) -> dict[str, Tensor]:
 def _start(name: str, out: Path) -> Path:
     beside = out.parent / name / "best.safetensors"
     path = beside if beside.is_file() else CATALOGUE[name].weights if name in CATALOGUE else None
-    if path is None:
+    if path is None or not path.is_file():
         raise SourceError(
             f"{out.name} starts from the weights of {name}, which are not here; train it first, into {beside.parent}"
         )

@@ -1,13 +1,12 @@
 """Image bytes to pictures and back, with libvips."""
 
 from upconv.runtime.codecs.animation import Animation, decode_frames, encode_frames
-from upconv.runtime.codecs.decoding import decode
-from upconv.runtime.codecs.encoding import check_size, encode
+from upconv.runtime.codecs.decoding import decode, read_size
+from upconv.runtime.codecs.encoding import check_options, check_size, encode
 from upconv.runtime.codecs.files import read, read_bytes, write_atomically
 from upconv.runtime.codecs.formats import (
     ANIMATED,
     FORMATS,
-    MAX_PIXELS,
     MEDIA_TYPES,
     SUFFIXES,
     WRITABLE,
@@ -16,6 +15,7 @@ from upconv.runtime.codecs.formats import (
     unread,
 )
 from upconv.runtime.codecs.profiles import to_srgb
+from upconv.runtime.options import MAX_PIXELS
 
 __all__ = [
     "ANIMATED",
@@ -25,6 +25,7 @@ __all__ = [
     "SUFFIXES",
     "WRITABLE",
     "Animation",
+    "check_options",
     "check_size",
     "decode",
     "decode_frames",
@@ -33,6 +34,7 @@ __all__ = [
     "format_of",
     "read",
     "read_bytes",
+    "read_size",
     "sniff",
     "to_srgb",
     "unread",

@@ -9,11 +9,12 @@ from itertools import chain
 import pyvips
 
 from upconv.runtime.canvas import new_canvas
-from upconv.runtime.codecs import decoding, headers, metadata
+from upconv.runtime.codecs import decoding, image_header, metadata
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
 from upconv.runtime.codecs.failures import reason
-from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
+from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError, ParameterError
+from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture
 
 _GIF_END = b";"
@@ -49,6 +50,10 @@ class Animation:
         """The same with every frame changed."""
         return Animation.of(map(change, self._frames()), self.delays_ms, self.loops)
 
+    def noting(self, *conversions: str) -> Animation:
+        """The same animation, with more conversions."""
+        return replace(self, strip=self.strip.noting(*conversions))
+
     def _frames(self) -> Iterator[Picture]:
         height = self.frame_height
         for number in range(len(self.delays_ms)):
@@ -60,7 +65,7 @@ def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS) -> Animation:
 
     Raises what `decode` raises; all frames together may have `max_pixels`.
     """
-    name = headers.check(data, max_pixels)
+    name = image_header.check(data, max_pixels)
     if name not in ANIMATED:
         return Animation(decoding.decode(data, max_pixels), (0,))
     if name == "gif" and not data.rstrip(b"\0").endswith(_GIF_END):

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from upconv.runtime.codecs import cicp, color, headers, metadata, profiles, tiff_tags
+from upconv.runtime.codecs import cicp, color, image_header, metadata, profiles, tiff_tags
 from upconv.runtime.codecs.failures import unreadable
-from upconv.runtime.codecs.formats import ANIMATED, MAX_PIXELS
+from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError
+from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.resampling import to_samples
 
@@ -34,6 +35,8 @@ _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1
 _NO_GAIN_MAP = "HDR gain map dropped"
 _HEADERS_BYTES = 1 << 18
 _MISSING_PIXELS = ("premature end", "Huffman", "instead of RST", "arithmetic")
+_TURNED = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height (EXIF 2.32, page 37)."""
 _MOST_CHANNELS = 16
 """Beyond these, pixels take too much room; 5 are the most that mean anything."""
 
@@ -44,8 +47,17 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     Raises `ImageError` where the bytes are no whole image of a format in `FORMATS`, and `ImageTooLargeError`, before
     decoding, where its header announces more than `max_pixels`.
     """
-    name = headers.check(data, max_pixels)
+    name = image_header.check(data, max_pixels)
     return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on)))
+
+
+def read_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Return the width and height in pixels, upright, that the header of an image file states; nothing is decoded.
+
+    Raises `ImageError` if the header cannot be read, and `ImageTooLargeError` if it states more than `max_pixels`.
+    """
+    name = image_header.check(data, max_pixels)
+    return reading(data, name, lambda fail_on: _upright_size(opened(data, name, max_pixels, fail_on)))
 
 
 def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
@@ -73,8 +85,8 @@ def _forgiving(read: Callable[[str], T]) -> T:
 def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any) -> Any:
     """A libvips image that is not computed yet; raises `ImageTooLargeError` where that would take too much."""
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
-    headers.check_size(image.width, image.height, max_pixels)
-    headers.check_frames(frames_of(image))
+    image_header.check_size(image.width, image.height, max_pixels)
+    image_header.check_frames(frames_of(image))
     if image.bands > _MOST_CHANNELS:
         raise ImageError(f"the picture has {image.bands} channels; expected grey or RGB, with or without alpha")
     return image
@@ -106,6 +118,11 @@ def _picture(data: bytes, name: str, image: Any) -> Picture:
         notes = (*notes, *said)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
     return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed, *unread))
+
+
+def _upright_size(image: Any) -> tuple[int, int]:
+    turned = image.get_typeof("orientation") and image.get("orientation") in _TURNED
+    return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def _upright(image: Any) -> Any:

@@ -14,6 +14,7 @@ from upconv.runtime.codecs.failures import reason
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ImageError, ParameterError
+from upconv.runtime.options import check_quality
 from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import to_image
 
@@ -62,8 +63,7 @@ def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lo
 
 def check_options(name: str, quality: int, lossless: bool) -> None:
     """Raise `ParameterError` for a quality that there is none of, and where `lossless` is more than the format can."""
-    if not 1 <= quality <= 100:
-        raise ParameterError(f"quality must be between 1 and 100, not {quality}")
+    check_quality(quality)
     if lossless and name in ("jpeg", "gif"):
         raise ParameterError(f"{name} cannot be lossless; choose png, webp, avif or tiff")
 

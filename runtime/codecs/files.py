@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from upconv.runtime.codecs.decoding import decode
-from upconv.runtime.codecs.formats import HEAD_BYTES, MAX_PIXELS, sniff, unread
+from upconv.runtime.codecs.formats import HEAD_BYTES, sniff, unread
 from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError, OutputError
+from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.options import ImageFormat
 
 FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif")
 """Those that are read."""
@@ -14,9 +15,7 @@ WRITABLE = ("jpeg", "png", "webp", "avif", "tiff")
 ANIMATED = ("webp", "gif")
 """Those whose every frame is read and written."""
 MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
-MAX_PIXELS = 100_000_000
-"""Largest picture that is decoded where nothing else is said."""
-SUFFIXES = {
+SUFFIXES: dict[str, ImageFormat] = {
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
     ".jpe": "jpeg",
@@ -77,7 +76,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 _SIGNATURES = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in _OTHERS)
 
 
-def sniff(data: bytes) -> str | None:
+def sniff(data: bytes) -> ImageFormat | None:
     """The format that the first bytes announce, or none of those that are read."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
@@ -103,10 +102,10 @@ def unread(data: bytes) -> str:
     return f"this is {name} file; {expected}" if name else f"the data is no image that can be read; {expected}"
 
 
-def format_of(path: Path, names: tuple[str, ...] = WRITABLE) -> str:
+def format_of(path: Path, names: tuple[str, ...] = WRITABLE) -> ImageFormat:
     """The format that a file's suffix names; raises `ParameterError` for one that is not among `names`."""
     name = SUFFIXES.get(path.suffix.lower())
-    if name not in names:
+    if name is None or name not in names:
         hint = "; GIF is written with every frame only" if name == "gif" else ""
         raise ParameterError(f"cannot write {path.name}: expected a suffix of {', '.join(names)}{hint}")
     return name

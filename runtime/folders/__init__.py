@@ -1,8 +1,8 @@
 """Many pictures: found in folders, enlarged side by side, and not done twice."""
 
-from upconv.runtime.folders.jobs import Found, Job, find
+from upconv.runtime.folders.file_task import FileResult
 from upconv.runtime.folders.journal import Journal
-from upconv.runtime.folders.run import run
-from upconv.runtime.folders.work import Options, Outcome
+from upconv.runtime.folders.run import process_folder
+from upconv.runtime.folders.tasks import FileTask, FolderListing, find_tasks
 
-__all__ = ["Found", "Job", "Journal", "Options", "Outcome", "find", "run"]
+__all__ = ["FileResult", "FileTask", "FolderListing", "Journal", "find_tasks", "process_folder"]

@@ -10,14 +10,14 @@ import contextlib
 import hashlib
 import json
 import threading
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
-from upconv.runtime.folders.jobs import Job
-from upconv.runtime.folders.work import Options, Outcome
+from upconv.runtime.folders.file_task import FileResult
+from upconv.runtime.folders.tasks import FileTask
+from upconv.runtime.options import UpscaleOptions
 
 NAME = ".upconv.jsonl"
 
@@ -25,37 +25,36 @@ NAME = ".upconv.jsonl"
 class Journal:
     """The record of one folder of results, for any number of threads."""
 
-    def __init__(self, folder: Path, model_sha256: str, options: Options) -> None:
+    def __init__(self, folder: Path, model_sha256: str, options: UpscaleOptions) -> None:
         """Read the folder's record; the model and the options are part of what "done" means."""
         self._folder = folder
         self._path = folder / NAME
-        wish = json.dumps([model_sha256, asdict(replace(options, max_pixels=0))], sort_keys=True)  # a limit changes no result
-        self._wish = hashlib.sha256(wish.encode()).hexdigest()[:16]
+        self._request = _fingerprint(model_sha256, options)
         sweep(folder)
         self._entries = _entries(self._path)
         self._lock = threading.Lock()
 
-    def done(self, job: Job) -> Outcome | None:
+    def done(self, job: FileTask) -> FileResult | None:
         """What came of the picture before, where it, the model, the options and the result are still the same."""
         entry = self._entries.get(self._key(job), {})
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
             if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._of(job):
                 before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
-                return Outcome(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
+                return FileResult(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
         return None
 
-    def is_foreign(self, job: Job) -> bool:
+    def is_foreign(self, job: FileTask) -> bool:
         """Whether something is in the result's place that no run of upconv has put there."""
         return job.destination.exists() and self._key(job) not in self._entries
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: FileTask) -> None:
         """Note that the result's place is ours; raises `OutputError` where the folder cannot be written."""
         try:
             self._write({"output": self._key(job), "of": self._of(job)})
         except FileNotFoundError as error:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: FileResult) -> None:
         """Note that a picture is done."""
         job = outcome.job
         result = {
@@ -66,12 +65,12 @@ class Journal:
         }
         self._write(self._entries[self._key(job)] | result)  # the picture as it was when it was begun
 
-    def _key(self, job: Job) -> str:
+    def _key(self, job: FileTask) -> str:
         return job.destination.relative_to(self._folder).as_posix()
 
-    def _of(self, job: Job) -> list[Any]:
+    def _of(self, job: FileTask) -> list[Any]:
         state = job.source.stat()
-        return [state.st_size, state.st_mtime_ns, self._wish]
+        return [state.st_size, state.st_mtime_ns, self._request]
 
     def _write(self, entry: dict[str, Any]) -> None:
         try:
@@ -82,6 +81,15 @@ class Journal:
                 self._entries[entry["output"]] = entry
         except OSError as error:
             raise output_error(self._path, error) from error
+
+
+def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
+    """Return a hash of the model and the options that decide a result; limits do not, and the format is the file's suffix."""
+    target = {"scale": options.scale, "width": options.width, "height": options.height}
+    names = ("quality", "lossless", "profile", "metadata", "frames")
+    # In the form of the first version, so that folders of earlier runs are continued.
+    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}}
+    return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

@@ -6,24 +6,25 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import DiskFullError, ImageError, OutputError
-from upconv.runtime.folders.jobs import Job
+from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.journal import Journal
-from upconv.runtime.folders.work import Options, Outcome, carry_out
-from upconv.runtime.stop import Stop
+from upconv.runtime.folders.tasks import FileTask
+from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.upscaler import Upscaler
 
 
-def run(
-    jobs: Iterable[Job],
+def process_folder(
+    jobs: Iterable[FileTask],
     upscaler: Upscaler,
-    options: Options,
+    options: UpscaleOptions,
     journal: Journal | None = None,
     *,
     overwrite: bool = False,
     in_flight: int | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[FileResult]:
     """Each picture's outcome, in the order in which they end.
 
     With a journal, what is done is skipped, and what others have put into a result's place is left alone, unless
@@ -31,12 +32,12 @@ def run(
     pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator
     calls off what is in work.
     """
-    stop = Stop()
+    cancellation = Cancellation()
     waiting = iter(jobs)
     at_once = in_flight or max(2, available_cores())
 
-    def one(job: Job) -> Outcome:
-        return _unless_done(job, upscaler, options, stop, journal, overwrite)
+    def one(job: FileTask) -> FileResult:
+        return _unless_done(job, upscaler, options, cancellation, journal, overwrite)
 
     pool = ThreadPoolExecutor(at_once, "upconv-picture")
     try:
@@ -51,31 +52,38 @@ def run(
                 yield from _left(working, waiting)
                 return
     finally:
-        stop.say()
+        cancellation.cancel()
         pool.shutdown(cancel_futures=True)
 
 
 def _unless_done(
-    job: Job, upscaler: Upscaler, options: Options, stop: Stop, journal: Journal | None, overwrite: bool
-) -> Outcome:
+    job: FileTask,
+    upscaler: Upscaler,
+    options: UpscaleOptions,
+    cancellation: Cancellation,
+    journal: Journal | None,
+    overwrite: bool,
+) -> FileResult:
     if journal is None:
-        return carry_out(job, upscaler, options, stop)
+        return process_file(job, upscaler, options, cancellation)
     if not overwrite:
         if (before := journal.done(job)) is not None:
             return before
         if journal.is_foreign(job):
-            return Outcome(job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it")
+            return FileResult(
+                job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it"
+            )
     try:
         journal.begin(job)
-        outcome = carry_out(job, upscaler, options, stop)
+        outcome = process_file(job, upscaler, options, cancellation)
         if outcome.status == "done":
             journal.end(outcome)
         return outcome
     except (ImageError, OutputError) as error:
-        return Outcome(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
+        return FileResult(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
 
 
-def _left(working: set[Future[Outcome]], waiting: Iterator[Job]) -> Iterator[Outcome]:
+def _left(working: set[Future[FileResult]], waiting: Iterator[FileTask]) -> Iterator[FileResult]:
     yield from (future.result() for future in wait(working).done)
     for job in waiting:
-        yield Outcome(job, "left", error=f"{job.source} was not tried, as no result can be written")
+        yield FileResult(job, "left", error=f"{job.source} was not tried, as no result can be written")

@@ -1,7 +1,8 @@
 """A typed client of the service: `Client` for threads, `AsyncClient` for asyncio. Needs httpx alone."""
 
-from upconv.service.client.answers import Job, Model, ServiceError, Upscaled
+from upconv.runtime.options import UpscaleOptions
+from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled
 from upconv.service.client.clients import AsyncClient, Client
-from upconv.service.client.flows import Patience, Wish
+from upconv.service.client.flows import RetryPolicy
 
-__all__ = ["AsyncClient", "Client", "Job", "Model", "Patience", "ServiceError", "Upscaled", "Wish"]
+__all__ = ["AsyncClient", "Client", "JobInfo", "ModelInfo", "RetryPolicy", "ServiceError", "UpscaleOptions", "Upscaled"]

@@ -65,7 +65,7 @@ class Upscaled:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobInfo:
     """How far a job is."""
 
     id: str
@@ -101,7 +101,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelInfo:
     """A loaded model."""
 
     name: str

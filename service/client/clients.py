@@ -10,14 +10,14 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.service.client import flows
-from upconv.service.client.answers import Job, Model, Upscaled
-from upconv.service.client.flows import Flow, Patience, Step, Wish
+from upconv.service.client.answers import JobInfo, ModelInfo, Upscaled
+from upconv.service.client.flows import Flow, PictureUpload, RetryPolicy, Step
 
 T = TypeVar("T")
 
-_ANYTHING = Wish()
-_PATIENCE = Patience()
+_PATIENCE = RetryPolicy()
 
 
 def _options(url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
@@ -29,25 +29,40 @@ class Client:
     """Blocking; threads may share it. Every call raises `ServiceError` for what the service refuses."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, patience: Patience = _PATIENCE, timeout_s: float = 130.0, **options: Any
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        patience: RetryPolicy = _PATIENCE,
+        timeout_s: float = 130.0,
+        **options: Any,
     ) -> None:
         """`options` go to `httpx.Client`."""
         self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
         self._patience = patience
 
-    def upscale(self, picture: bytes, wish: Wish = _ANYTHING) -> Upscaled:
+    def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Enlarge an image file."""
-        return self._run(flows.upscale(self._http.build_request, self._patience, picture, wish))
+        return self._run(flows.upscale(self._http.build_request, self._patience, PictureUpload(picture, options, model)))
 
-    def submit(self, picture: bytes, wish: Wish = _ANYTHING, *, idempotency_key: str | None = None) -> Job:
+    def submit(
+        self,
+        picture: bytes,
+        options: UpscaleOptions = DEFAULTS,
+        *,
+        model: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobInfo:
         """Hand in an image file as a job; with the same key, it is the same job."""
-        return self._run(flows.submit(self._http.build_request, self._patience, picture, wish, idempotency_key))
+        return self._run(
+            flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
+        )
 
-    def job(self, id: str) -> Job:
+    def job(self, id: str) -> JobInfo:
         """How far a job is."""
         return self._run(flows.job(self._http.build_request, self._patience, id))
 
-    def wait(self, id: str, on_progress: Callable[[Job], object] | None = None) -> Upscaled:
+    def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
         """Wait for a job's result."""
         return self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
 
@@ -55,7 +70,7 @@ class Client:
         """Delete a job and its result."""
         self._run(flows.delete(self._http.build_request, self._patience, id))
 
-    def models(self) -> list[Model]:
+    def models(self) -> list[ModelInfo]:
         """What is loaded, the default among it."""
         return self._run(flows.models(self._http.build_request, self._patience))
 
@@ -92,25 +107,40 @@ class AsyncClient:
     """For asyncio. Every call raises `ServiceError` for what the service refuses."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, patience: Patience = _PATIENCE, timeout_s: float = 130.0, **options: Any
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        patience: RetryPolicy = _PATIENCE,
+        timeout_s: float = 130.0,
+        **options: Any,
     ) -> None:
         """`options` go to `httpx.AsyncClient`."""
         self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)
         self._patience = patience
 
-    async def upscale(self, picture: bytes, wish: Wish = _ANYTHING) -> Upscaled:
+    async def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Enlarge an image file."""
-        return await self._run(flows.upscale(self._http.build_request, self._patience, picture, wish))
+        return await self._run(flows.upscale(self._http.build_request, self._patience, PictureUpload(picture, options, model)))
 
-    async def submit(self, picture: bytes, wish: Wish = _ANYTHING, *, idempotency_key: str | None = None) -> Job:
+    async def submit(
+        self,
+        picture: bytes,
+        options: UpscaleOptions = DEFAULTS,
+        *,
+        model: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobInfo:
         """Hand in an image file as a job; with the same key, it is the same job."""
-        return await self._run(flows.submit(self._http.build_request, self._patience, picture, wish, idempotency_key))
+        return await self._run(
+            flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
+        )
 
-    async def job(self, id: str) -> Job:
+    async def job(self, id: str) -> JobInfo:
         """How far a job is."""
         return await self._run(flows.job(self._http.build_request, self._patience, id))
 
-    async def wait(self, id: str, on_progress: Callable[[Job], object] | None = None) -> Upscaled:
+    async def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
         """Wait for a job's result."""
         return await self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
 
@@ -118,7 +148,7 @@ class AsyncClient:
         """Delete a job and its result."""
         await self._run(flows.delete(self._http.build_request, self._patience, id))
 
-    async def models(self) -> list[Model]:
+    async def models(self) -> list[ModelInfo]:
         """What is loaded, the default among it."""
         return await self._run(flows.models(self._http.build_request, self._patience))
 

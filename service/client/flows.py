@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import httpx
 
-from upconv.service.client.answers import Job, Model, ServiceError, Upscaled
+from upconv.runtime.errors import ParameterError
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
+from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled
 
 T = TypeVar("T")
 
@@ -24,10 +26,12 @@ Build = Callable[..., httpx.Request]
 """`httpx.Client.build_request`."""
 
 _LATER = (429, 503)
+_LOCAL = {"frames", "max_pixels", "max_output_pixels"}
+"""Options that the service does not take."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to try again where the service says later, or cannot be reached."""
 
     attempts: int = 5
@@ -51,49 +55,53 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to become of a picture; the service decides what is not given."""
+class PictureUpload:
+    """A picture, and what the service is asked to do with it."""
 
+    picture: bytes
+    """The bytes of an image file."""
+    options: UpscaleOptions = DEFAULTS
+    """All of them but `frames` and the limits, which are the service's own."""
     model: str | None = None
-    scale: float | None = None
-    width: int | None = None
-    height: int | None = None
-    format: Literal["jpeg", "png", "webp", "avif", "tiff"] | None = None
-    quality: int | None = None
-    lossless: bool | None = None
-    metadata: Literal["keep", "strip"] | None = None
-    profile: Literal["keep", "srgb"] | None = None
+    """The name of a loaded model. `None`: the service's default."""
 
     @property
     def query(self) -> dict[str, str]:
-        """As parameters of a query."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
+        """The parameters of the query: those that differ from the defaults.
+
+        Raises `ParameterError` for options that the service does not take.
+        """
+        given = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        given = {name: value for name, value in given.items() if value != getattr(DEFAULTS, name)}
+        if local := sorted(given.keys() & _LOCAL):
+            raise ParameterError(f"the service takes no {', '.join(local)}; leave it out, or use upconv.runtime.process")
+        given |= {} if self.model is None else {"model": self.model}
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
 
-def upscale(build: Build, patience: Patience, picture: bytes, wish: Wish) -> Flow[Upscaled]:
+def upscale(build: Build, patience: RetryPolicy, request: PictureUpload) -> Flow[Upscaled]:
     """Enlarge a picture while one waits."""
-    request = build("POST", "/v1/upscale", params=wish.query, content=picture, headers=_BYTES)
-    return Upscaled.of((yield from _sent(request, patience)))
+    sent = build("POST", "/v1/upscale", params=request.query, content=request.picture, headers=_BYTES)
+    return Upscaled.of((yield from _sent(sent, patience)))
 
 
-def submit(build: Build, patience: Patience, picture: bytes, wish: Wish, key: str | None) -> Flow[Job]:
+def submit(build: Build, patience: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
     """Hand a picture in; sent again by accident it is still one job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
-    request = build("POST", "/v1/jobs", params=wish.query, content=picture, headers=headers)
-    return Job.of((yield from _sent(request, patience)))
+    sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
+    return JobInfo.of((yield from _sent(sent, patience)))
 
 
-def job(build: Build, patience: Patience, id: str) -> Flow[Job]:
+def job(build: Build, patience: RetryPolicy, id: str) -> Flow[JobInfo]:
     """How far a job is."""
-    return Job.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
+    return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
 
 
-def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[Job], object] | None) -> Flow[Upscaled]:
+def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
     """Wait for a job, and fetch its result; raises `ServiceError` where it failed."""
     while True:
         answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
-        told = Job.of(answer)
+        told = JobInfo.of(answer)
         if on_progress is not None:
             on_progress(told)
         if told.over:
@@ -104,7 +112,7 @@ def wait(build: Build, patience: Patience, id: str, on_progress: Callable[[Job],
     return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), patience)))
 
 
-def delete(build: Build, patience: Patience, id: str) -> Flow[None]:
+def delete(build: Build, patience: RetryPolicy, id: str) -> Flow[None]:
     """Delete a job; that there is none any more is fine too."""
     try:
         yield from _sent(build("DELETE", f"/v1/jobs/{id}"), patience)
@@ -113,15 +121,15 @@ def delete(build: Build, patience: Patience, id: str) -> Flow[None]:
             raise
 
 
-def models(build: Build, patience: Patience) -> Flow[list[Model]]:
+def models(build: Build, patience: RetryPolicy) -> Flow[list[ModelInfo]]:
     """What is loaded."""
-    return Model.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
+    return ModelInfo.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
 
 
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 
-def _sent(request: httpx.Request, patience: Patience) -> Flow[httpx.Response]:
+def _sent(request: httpx.Request, patience: RetryPolicy) -> Flow[httpx.Response]:
     """The answer, of an attempt that succeeded; every request here may be sent twice."""
     attempt = 0
     while True:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upconv.service.inference_protocol.errors import TensorError
+from upconv.service.errors import TensorError
 
 BYTES = "BYTES"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES, shape_of
-from upconv.service.inference_protocol.errors import TensorError
-from upconv.service.inference_protocol.request import Given, Request
-from upconv.service.registry import Entry
+from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
+from upconv.service.registry import ServedModel
 
 _MOST_IMAGES = 64
 
 
-def fitting(entry: Entry, request: Request) -> dict[str, Given]:
+def fitting(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor]:
     """The inputs by their names, every one that the model has and no other; raises `TensorError` where they do not fit."""
     declared = {each.name: each for each in entry.model.session.get_inputs()}
     if request.raw is not None:
@@ -29,7 +29,7 @@ def fitting(entry: Entry, request: Request) -> dict[str, Given]:
     return request.inputs
 
 
-def _fits(given: Given, node: Any, takes_images: bool) -> None:
+def _fits(given: InputTensor, node: Any, takes_images: bool) -> None:
     """Raise `TensorError` where a tensor is not what the graph declares."""
     datatype, shape = datatypes.of_onnx(node.type), shape_of(node.shape)
     if given.datatype == BYTES and takes_images:
@@ -44,11 +44,11 @@ def _fits(given: Given, node: Any, takes_images: bool) -> None:
         raise TensorError(f"input {node.name!r} has the shape {list(given.shape)}; expected {shape}, each axis 1 or longer")
 
 
-def _raw(entry: Entry, body: memoryview) -> tuple[str, Given]:
+def _raw(entry: ServedModel, body: memoryview) -> tuple[str, InputTensor]:
     """A body that is one tensor: an image file for models that upscale, otherwise the elements of the only input."""
     nodes = entry.model.session.get_inputs()
     if entry.upscaler is not None:
-        return nodes[0].name, Given(BYTES, (1,), [bytes(body)])
+        return nodes[0].name, InputTensor(BYTES, (1,), [bytes(body)])
     shape, datatype = shape_of(nodes[0].shape), datatypes.of_onnx(nodes[0].type)
     if len(nodes) != 1 or shape.count(-1) > 1 or datatype not in datatypes.NUMPY:
         raise TensorError(
@@ -56,6 +56,6 @@ def _raw(entry: Entry, body: memoryview) -> tuple[str, Given]:
         )
     values = datatypes.from_binary(nodes[0].name, datatype, body)
     try:
-        return nodes[0].name, Given(datatype, (array := values.reshape(shape)).shape, array)
+        return nodes[0].name, InputTensor(datatype, (array := values.reshape(shape)).shape, array)
     except ValueError as error:
         raise TensorError(f"{len(values)} elements do not fill input {nodes[0].name!r} of shape {shape}") from error

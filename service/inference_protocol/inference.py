@@ -17,33 +17,35 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from upconv.runtime import Model, Upscaler
-from upconv.runtime.engine import PlanesWork
+from upconv.runtime import Model, Upscaler, process
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
-from upconv.runtime.stop import Stop
-from upconv.service import body, header, work
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
+from upconv.runtime.processing import predict_passes
+from upconv.service import body
 from upconv.service.cost import Cost, predict, together
+from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
-from upconv.service.inference_protocol.errors import TensorError
 from upconv.service.inference_protocol.fitting import fitting
-from upconv.service.inference_protocol.reply import Computed, wanted
-from upconv.service.inference_protocol.request import Given, Request
+from upconv.service.inference_protocol.reply import OutputTensor, wanted
+from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
 from upconv.service.parameters import UpscaleQuery
-from upconv.service.registry import Entry
+from upconv.service.registry import ServedModel
 from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
 """Of a decoder's widest layer, as floats; a guess."""
 _UNKNOWN_S = 0.1
-"""What a decoder takes, as far as anybody knows; the pace of all work corrects it."""
+"""What a decoder takes, a guess that the measured throughput corrects."""
 
 
 @dataclass
-class Outcome:
+class InferenceResult:
     """What came out, and how."""
 
-    outputs: list[Computed]
+    outputs: list[OutputTensor]
     seconds: dict[str, float] = field(default_factory=dict)
     pixels_in: int = 0
     pixels_out: int = 0
@@ -56,16 +58,18 @@ class Outcome:
 class Prepared:
     """A request that fits the model, and what it will cost."""
 
-    request: Request
-    inputs: dict[str, Given]
+    request: ParsedRequest
+    inputs: dict[str, InputTensor]
     names: list[str]
     """Outputs that are asked for."""
-    orders: tuple[work.Order, ...]
-    """Images to enlarge, where the input is such."""
     cost: Cost
+    pictures: tuple[bytes, ...] = ()
+    """Image files to upscale, if the input is BYTES."""
+    options: UpscaleOptions = DEFAULTS
+    """The options of these pictures."""
 
 
-def prepare(entry: Entry, request: Request, limits: Limits) -> Prepared:
+def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
     """Check a request against a model, and predict its cost.
 
     Raises `TensorError` for inputs that the model does not take, and `ImageError` and its children for images.
@@ -74,16 +78,17 @@ def prepare(entry: Entry, request: Request, limits: Limits) -> Prepared:
     inputs = fitting(entry, request)
     given = next(iter(inputs.values()))
     if entry.upscaler is None:
-        return Prepared(request, inputs, names, (), _cost_of_graph(entry.model, given, limits))
+        return Prepared(request, inputs, names, _cost_of_graph(entry.model, given, limits))
     if given.datatype != BYTES:
-        return Prepared(request, inputs, names, (), _cost_of_tensor(given, entry, entry.upscaler, limits))
-    orders = _orders(given, request, limits)
-    costs = [_cost_of_image(order, entry, entry.upscaler) for order in orders]
-    return Prepared(request, inputs, names, orders, together(costs))
+        return Prepared(request, inputs, names, _cost_of_tensor(given, entry, entry.upscaler, limits))
+    options = _query(request.parameters).options(limits)
+    pictures = _pictures(given)
+    costs = [predict(predict_passes(picture, entry.upscaler, options), entry) for picture in pictures]
+    return Prepared(request, inputs, names, together(costs), pictures, options)
 
 
-def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
-    """Compute the outputs that are asked for; stops soon after `stop` is said.
+def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) -> InferenceResult:
+    """Compute the outputs that are asked for; stops soon after `cancellation` is said.
 
     Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
     """
@@ -91,29 +96,26 @@ def infer(entry: Entry, prepared: Prepared, stop: Stop) -> Outcome:
     given, name = next(iter(prepared.inputs.values())), prepared.names[0]
     if entry.upscaler is None:
         outcome = _run(entry.model, prepared.inputs, prepared.names)
-    elif prepared.orders:
-        return _images(given, prepared.orders, entry.upscaler, name, stop)
+    elif prepared.pictures:
+        return _images(given, prepared, entry.upscaler, name, cancellation)
     else:
-        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, stop)
+        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, cancellation)
     outcome.seconds = {"infer": time.perf_counter() - started}
     return outcome
 
 
-def _orders(given: Given, request: Request, limits: Limits) -> tuple[work.Order, ...]:
+def _pictures(given: InputTensor) -> tuple[bytes, ...]:
     assert isinstance(given.values, list)
-    query = _query(request.parameters)
-    return tuple(work.Order(body.picture_in(data, ""), query, limits) for data in given.values)
+    return tuple(body.picture_in(data, "") for data in given.values)
 
 
-def _cost_of_image(order: work.Order, entry: Entry, upscaler: Upscaler) -> Cost:
-    return predict(header.size(order.data, order.limits.max_pixels), order, entry, upscaler)
-
-
-def _images(given: Given, orders: tuple[work.Order, ...], upscaler: Upscaler, name: str, stop: Stop) -> Outcome:
-    results = [work.carry_out(order, upscaler, stop) for order in orders]
-    outcome = Outcome([Computed(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
+def _images(
+    given: InputTensor, prepared: Prepared, upscaler: Upscaler, name: str, cancellation: Cancellation
+) -> InferenceResult:
+    results = [process(picture, upscaler, prepared.options, cancellation=cancellation) for picture in prepared.pictures]
+    outcome = InferenceResult([OutputTensor(name, BYTES, given.shape, [result.data for result in results])], batch=len(results))
     outcome.seconds = {stage: sum(result.seconds[stage] for result in results) for stage in results[0].seconds}
-    outcome.pixels_in, outcome.pixels_out = sum(r.pixels_in for r in results), sum(r.pixels_out for r in results)
+    outcome.pixels_in, outcome.pixels_out = sum(r.input_pixels for r in results), sum(r.output_pixels for r in results)
     outcome.tiles = sum(result.tiles for result in results)
     outcome.conversions = tuple(dict.fromkeys(note for result in results for note in result.conversions))
     return outcome
@@ -128,7 +130,7 @@ def _query(parameters: dict[str, Any]) -> UpscaleQuery:
         raise TensorError(f"parameter {first['loc'][-1]!r}: {first['msg']}") from error
 
 
-def _cost_of_tensor(given: Given, entry: Entry, upscaler: Upscaler, limits: Limits) -> Cost:
+def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, limits: Limits) -> Cost:
     count, channels, height, width = given.shape
     pixels = count * height * width
     _limit(pixels, limits.max_pixels, "the input")
@@ -138,22 +140,22 @@ def _cost_of_tensor(given: Given, entry: Entry, upscaler: Upscaler, limits: Limi
     return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
 
 
-def _tensor(given: Given, upscaler: Upscaler, name: str, tiles: int, stop: Stop) -> Outcome:
+def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cancellation: Cancellation) -> InferenceResult:
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, stop)
-    return Outcome([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
+    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, cancellation)
+    return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, stop: Stop) -> NDArray[np.float32]:
-    pictures = [PlanesWork(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
+def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
+    pictures = [TiledArray(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
     with ExitStack() as stack:
         futures = []
         for picture in pictures:
             futures.append(upscaler.engine.submit(picture))
             stack.callback(futures[-1].cancel)
-            stack.enter_context(stop.telling(futures[-1].cancel))
+            stack.enter_context(cancellation.calling(futures[-1].cancel))
         for future in futures:
             _wait(future)
     return np.stack([picture.result for picture in pictures])
@@ -170,7 +172,7 @@ def _wait(future: Future[None]) -> None:
         raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
 
 
-def _run(model: Model, inputs: dict[str, Given], names: list[str]) -> Outcome:
+def _run(model: Model, inputs: dict[str, InputTensor], names: list[str]) -> InferenceResult:
     """Run a graph as it is."""
     try:
         values = model.session.run(names, {name: given.values for name, given in inputs.items()})
@@ -178,10 +180,10 @@ def _run(model: Model, inputs: dict[str, Given], names: list[str]) -> Outcome:
         raise TensorError(f"the model cannot compute these tensors: {first_line(error)}") from error
     outputs = [_output(name, value) for name, value in zip(names, values, strict=True)]
     batch = next(iter(inputs.values())).shape[:1]
-    return Outcome(outputs, batch=batch[0] if batch else 1)
+    return InferenceResult(outputs, batch=batch[0] if batch else 1)
 
 
-def _cost_of_graph(model: Model, given: Given, limits: Limits) -> Cost:
+def _cost_of_graph(model: Model, given: InputTensor, limits: Limits) -> Cost:
     """By the size law, as far as there is one; raises `ImageTooLargeError` where it promises too large an output."""
     laws = model.contract.height, model.contract.width
     pixels = 0
@@ -197,10 +199,10 @@ def _limit(pixels: int, limit: int, what: str) -> None:
         raise ImageTooLargeError(f"{what} would have {pixels} pixels; at most {limit} are allowed")
 
 
-def _output(name: str, values: Any) -> Computed:
+def _output(name: str, values: Any) -> OutputTensor:
     datatype = next((name for name, kind in datatypes.NUMPY.items() if values.dtype == kind), None)
     if datatype is None:
         raise TensorError(f"output {name!r} is of type {values.dtype}, which the protocol does not have")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise TensorError(f"output {name!r} is not finite for these inputs")
-    return Computed(name, datatype, tuple(values.shape), values)
+    return OutputTensor(name, datatype, tuple(values.shape), values)

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+VERSION = "1"
+"""The one version that every model has."""
+
 _MOST_TENSORS = 64
 _MOST_AXES = 16
 _LONGEST_AXIS = 2**40
@@ -97,21 +100,22 @@ class ServerMetadata(BaseModel):
     extensions: list[str]
 
 
-class Live(BaseModel):
+class ServerLive(BaseModel):
     """The process answers."""
 
     live: bool = True
 
 
-class Ready(BaseModel):
+class ServerReady(BaseModel):
     """Whether requests can be sent."""
 
     ready: bool
 
 
-class ModelReady(Ready):
+class ModelReady(BaseModel):
     """Whether requests for one model can be sent."""
 
+    ready: bool
     name: str
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import shape_of
-from upconv.service.inference_protocol.messages import ModelMetadata, ServerMetadata, TensorMetadata
-from upconv.service.inference_protocol.reply import VERSION
-from upconv.service.registry import Entry
+from upconv.service.inference_protocol.messages import VERSION, ModelMetadata, ServerMetadata, TensorMetadata
+from upconv.service.registry import ServedModel
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 PLATFORM = "onnx_onnxv1"
@@ -23,7 +22,7 @@ def of_server() -> ServerMetadata:
     return ServerMetadata(name="upconv", version=version("upconv"), extensions=EXTENSIONS)
 
 
-def of_model(entry: Entry) -> ModelMetadata:
+def of_model(entry: ServedModel) -> ModelMetadata:
     """A model's tensors."""
     session = entry.model.session
     return ModelMetadata(
@@ -36,7 +35,7 @@ def of_model(entry: Entry) -> ModelMetadata:
     )
 
 
-def configuration(entry: Entry) -> dict[str, Any]:
+def configuration(entry: ServedModel) -> dict[str, Any]:
     """The same as Triton's model configuration."""
     described = of_model(entry)
     return {

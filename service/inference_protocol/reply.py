@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
-from upconv.service.inference_protocol.errors import TensorError
-from upconv.service.inference_protocol.messages import InferResponse, Output
-from upconv.service.inference_protocol.request import LENGTH_HEADER, Request
-
-VERSION = "1"
-"""The one version that every model has."""
+from upconv.service.inference_protocol.messages import VERSION, InferResponse, Output
+from upconv.service.inference_protocol.request import LENGTH_HEADER, ParsedRequest
 
 _MOST_JSON_VALUES = 1_000_000
 _SMALL = 1024
@@ -27,7 +24,7 @@ _REFUSED = re.compile(r"q\s*=\s*0(\.0*)?\s*$")
 
 
 @dataclass(frozen=True)
-class Computed:
+class OutputTensor:
     """An output tensor."""
 
     name: str
@@ -61,7 +58,7 @@ class Reply:
     headers: dict[str, str]
 
 
-def write(model: str, request: Request, outputs: list[Computed], parameters: dict[str, str], accept: str) -> Reply:
+def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], parameters: dict[str, str], accept: str) -> Reply:
     """The answer to `request`; packed where `accept`, its Accept-Encoding, asks for it."""
     blobs: list[bytes] = []
     described = []
@@ -81,7 +78,7 @@ def write(model: str, request: Request, outputs: list[Computed], parameters: dic
     return _packed(b"".join((head, *blobs)), {"Content-Type": "application/json", **headers}, accept)
 
 
-def wanted(request: Request, names: list[str]) -> list[str]:
+def wanted(request: ParsedRequest, names: list[str]) -> list[str]:
     """The outputs that are asked for, of those there are; raises `TensorError` for others."""
     asked = [output.name for output in request.outputs] or names
     for name in asked:
@@ -92,7 +89,7 @@ def wanted(request: Request, names: list[str]) -> list[str]:
     return asked
 
 
-def _binary(name: str, request: Request) -> bool:
+def _binary(name: str, request: ParsedRequest) -> bool:
     own = next((output.parameters.get("binary_data") for output in request.outputs if output.name == name), None)
     return bool(request.parameters.get("binary_data_output", False) if own is None else own)
 

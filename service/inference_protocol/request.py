@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from upconv.service.errors import BodyTooLargeError
+from upconv.service.errors import BodyTooLargeError, TensorError, UnsupportedError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
-from upconv.service.inference_protocol.errors import TensorError, UnsupportedError
 from upconv.service.inference_protocol.messages import InferRequest, Input, RequestedOutput
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
@@ -27,7 +26,7 @@ _STATEFUL = ("sequence_id", "sequence_start", "sequence_end")
 
 
 @dataclass(frozen=True)
-class Given:
+class InputTensor:
     """An input tensor."""
 
     datatype: str
@@ -37,12 +36,12 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Request:
+class ParsedRequest:
     """What a body asks for."""
 
     id: str | None
     parameters: dict[str, Any]
-    inputs: dict[str, Given]
+    inputs: dict[str, InputTensor]
     outputs: tuple[RequestedOutput, ...]
     """Empty where all are wanted."""
     raw: memoryview | None = None
@@ -68,7 +67,7 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     return data
 
 
-def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> Request:
+def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> ParsedRequest:
     """The request in a body; `header_length` is what the header of that name says.
 
     Raises `TensorError` for what breaks the protocol, `UnsupportedError` for parts that are not served, and
@@ -76,7 +75,7 @@ def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> Reques
     """
     length = _length(header_length, len(body))
     if header_length is not None and length == 0:
-        return Request(None, {"binary_data_output": True}, {}, (), memoryview(body))
+        return ParsedRequest(None, {"binary_data_output": True}, {}, (), memoryview(body))
     if length > max_json_bytes:
         raise BodyTooLargeError(f"there are {length} bytes of JSON, over the {max_json_bytes} allowed; send tensors as binary")
     try:
@@ -87,7 +86,7 @@ def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> Reques
         raise TensorError(f"the request is not as the protocol has it ({where}: {first['msg']})") from error
     _refuse_stateful(message)
     inputs = _inputs(message.inputs, memoryview(body)[length:])
-    return Request(message.id, message.parameters, inputs, tuple(message.outputs))
+    return ParsedRequest(message.id, message.parameters, inputs, tuple(message.outputs))
 
 
 def _length(header: str | None, size: int) -> int:
@@ -109,8 +108,8 @@ def _refuse_stateful(message: InferRequest) -> None:
                 raise UnsupportedError(f"{name} is not served; send and take tensors in the body")
 
 
-def _inputs(inputs: list[Input], blobs: memoryview) -> dict[str, Given]:
-    given: dict[str, Given] = {}
+def _inputs(inputs: list[Input], blobs: memoryview) -> dict[str, InputTensor]:
+    given: dict[str, InputTensor] = {}
     start = 0
     for tensor in inputs:
         if tensor.name in given:
@@ -138,13 +137,13 @@ def _binary_size(tensor: Input) -> int | None:
     return size
 
 
-def _from_blob(tensor: Input, blob: memoryview) -> Given:
+def _from_blob(tensor: Input, blob: memoryview) -> InputTensor:
     if tensor.datatype == BYTES:
         return _shaped(tensor, datatypes.elements(tensor.name, blob))
     return _shaped(tensor, datatypes.from_binary(tensor.name, tensor.datatype, blob))
 
 
-def _from_json(tensor: Input) -> Given:
+def _from_json(tensor: Input) -> InputTensor:
     if tensor.data is None:
         raise TensorError(f"input {tensor.name!r} has no data; give data, or binary_data_size and the bytes after the JSON")
     if tensor.datatype == BYTES:
@@ -160,12 +159,12 @@ def _image(name: str, text: Any) -> bytes:
         raise TensorError(f"the data of BYTES input {name!r} must be base64 text; or send it as binary data") from error
 
 
-def _shaped(tensor: Input, values: NDArray[Any] | list[bytes]) -> Given:
+def _shaped(tensor: Input, values: NDArray[Any] | list[bytes]) -> InputTensor:
     count, shape = math.prod(tensor.shape), tuple(tensor.shape)
     if len(values) != count:
         raise TensorError(f"input {tensor.name!r} of shape {list(shape)} needs {count} elements; {len(values)} came")
     if isinstance(values, list):
-        return Given(BYTES, shape, values)
+        return InputTensor(BYTES, shape, values)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise TensorError(f"input {tensor.name!r} holds values that are no finite numbers")
-    return Given(tensor.datatype, shape, values.reshape(shape))
+    return InputTensor(tensor.datatype, shape, values.reshape(shape))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from upconv.service.inference_protocol.reply import VERSION
+from upconv.service.inference_protocol.messages import VERSION
 
 _STAGES = {"queue": "queue", "decode": "compute_input", "infer": "compute_infer", "encode": "compute_output"}
 

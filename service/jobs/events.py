@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import anyio
 from anyio import to_thread
 
-from upconv.service.jobs.job import Job, told
-from upconv.service.jobs.runner import Runner
+from upconv.service.jobs.job import Job, job_status
+from upconv.service.jobs.runner import JobRunner
 
 SCHEMA = {
     "type": "object",
@@ -26,7 +26,7 @@ _SILENCE_S = 15.0
 """After this, a comment keeps proxies from closing the connection."""
 
 
-async def stream(job: Job, runner: Runner, stopping: Callable[[], bool]) -> AsyncIterator[str]:
+async def stream(job: Job, runner: JobRunner, stopping: Callable[[], bool]) -> AsyncIterator[str]:
     """Events until the job is over, deleted, or the service stops; clients then connect again, and to what runs by then."""
     yield "retry: 1000\n\n"
     current: Job | None = job
@@ -51,6 +51,6 @@ async def stream(job: Job, runner: Runner, stopping: Callable[[], bool]) -> Asyn
             silent_s = 0.0
 
 
-async def _text(job: Job, runner: Runner) -> str:
+async def _text(job: Job, runner: JobRunner) -> str:
     ahead = await to_thread.run_sync(runner.folder.store.ahead, job)
-    return told(job, runner.progress(job.id), ahead).model_dump_json()
+    return job_status(job, runner.progress(job.id), ahead).model_dump_json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -12,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from upconv.runtime.errors import ParameterError
-from upconv.service.jobs.store import Store
+from upconv.service.jobs.lock import lock
+from upconv.service.jobs.store import JobStore
 
 _STATE_HOME = "XDG_STATE_HOME"
 
 
-class Folder:
+class JobFolder:
     """Files of jobs by their id, and the table that says what they are."""
 
     def __init__(self, path: Path, lasting: bool) -> None:
@@ -26,7 +26,7 @@ class Folder:
         """Whether it outlives the process."""
         self._spool = path / "spool"
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.store = Store(path / "jobs.sqlite3")
+        self.store = JobStore(path / "jobs.sqlite3")
 
     def picture(self, id: str) -> Path:
         """The picture as it came."""
@@ -75,7 +75,7 @@ class Folder:
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[Folder]:
+def opened(path: Path | None) -> Iterator[JobFolder]:
     """The folder at `path`, held by this process alone.
 
     Where no path is given, `$XDG_STATE_HOME/upconv/jobs`; or, where that cannot be used or another process has it, one that ends
@@ -83,13 +83,13 @@ def opened(path: Path | None) -> Iterator[Folder]:
     """
     with ExitStack() as stack:
         try:
-            folder = Folder(stack.enter_context(_locked(path or _default())), lasting=True)
+            folder = JobFolder(stack.enter_context(_locked(path or _default())), lasting=True)
         except (_Unusable, sqlite3.Error) as error:
             if path is not None:
                 raise ParameterError(
                     f"the folder for jobs, {path}, cannot be used: {error}; give another by --jobs-dir"
                 ) from error
-            folder = Folder(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upconv-jobs-"))), lasting=False)
+            folder = JobFolder(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upconv-jobs-"))), lasting=False)
         stack.callback(folder.store.close)
         yield folder
 
@@ -107,7 +107,7 @@ def _locked(path: Path) -> Iterator[Path]:
         raise _Unusable(error.strerror or str(error)) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except OSError as error:
             raise _Unusable("another process of the service has it, and limits are counted in one process") from error
         yield path
@@ -119,6 +119,9 @@ def _default() -> Path:
 
 
 def _sync(folder: Path) -> None:
+    """Let the folder's entries reach the disk; Windows opens no folders, and writes their entries by itself."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

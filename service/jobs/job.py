@@ -46,7 +46,7 @@ class Job:
         return self.state in ("done", "failed")
 
 
-class Progress(BaseModel):
+class JobProgress(BaseModel):
     """Tiles."""
 
     done: int = 0
@@ -69,7 +69,7 @@ class JobStatus(BaseModel):
     id: str = Field(examples=["a3f1c0de9b7e4c55a3f1c0de9b7e4c55"])
     state: JobState
     model: str
-    progress: Progress
+    progress: JobProgress
     ahead: int = Field(description="jobs that come first")
     created: datetime
     finished: datetime | None = None
@@ -78,7 +78,7 @@ class JobStatus(BaseModel):
     error: Problem | None = None
 
 
-def told(job: Job, progress: Progress, ahead: int) -> JobStatus:
+def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
     """The job as clients see it."""
     return JobStatus(
         id=job.id,

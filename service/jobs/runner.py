@@ -13,16 +13,16 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from upconv.runtime import Upscaler
+from upconv.runtime import Upscaler, process
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ParameterError, UpconvError
 from upconv.runtime.schedule import Priority
-from upconv.runtime.stop import Stop
-from upconv.service import problem, work
-from upconv.service.errors import UNEXPECTED, kind_of
-from upconv.service.headers import of_result
-from upconv.service.jobs.folder import Folder
-from upconv.service.jobs.job import Job, Progress
+from upconv.service import problem
+from upconv.service.errors import UNEXPECTED, problem_kind
+from upconv.service.jobs.folder import JobFolder
+from upconv.service.jobs.job import Job, JobProgress
 from upconv.service.registry import Registry
+from upconv.service.response_headers import of_result
 from upconv.service.settings import Settings
 
 MOST_ATTEMPTS = 3
@@ -34,18 +34,18 @@ _SWEEP_S = 30.0
 class _Running:
     """A job in work."""
 
-    stop: Stop = field(default_factory=Stop)
-    progress: Progress = field(default_factory=Progress)
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    progress: JobProgress = field(default_factory=JobProgress)
 
 
-class Runner:
+class JobRunner:
     """Belongs to one event loop; `run` is its life."""
 
     def __init__(
-        self, folder: Folder, settings: Settings, models: Callable[[], Registry], journal: Any, ended: Callable[[str], None]
+        self, folder: JobFolder, settings: Settings, models: Callable[[], Registry], log: Any, ended: Callable[[str], None]
     ) -> None:
         self.folder = folder
-        self._settings, self._models, self._journal, self._ended = settings, models, journal, ended
+        self._settings, self._models, self._log, self._ended = settings, models, log, ended
         self._running: dict[str, _Running] = {}
         self._stopping = False
         self._more = anyio.Event()
@@ -69,10 +69,10 @@ class Runner:
         self._more.set()
         self._more = anyio.Event()
 
-    def progress(self, id: str) -> Progress:
+    def progress(self, id: str) -> JobProgress:
         """How far a job is; nothing done where it is not in work."""
         running = self._running.get(id)
-        return running.progress if running else Progress()
+        return running.progress if running else JobProgress()
 
     def change(self, id: str) -> anyio.Event:
         """Set as soon as anything about this job is new."""
@@ -87,7 +87,7 @@ class Runner:
     async def delete(self, id: str) -> None:
         """Forget a job, its picture and its result; work on it stops at the next tile."""
         if id in self._running:
-            self._running[id].stop.say()
+            self._running[id].cancellation.cancel()
         await to_thread.run_sync(self._remove, id)
         self.notify(id)
 
@@ -108,7 +108,7 @@ class Runner:
         """End what is in work at the next tile; to be called before `run` is cancelled."""
         self._stopping = True
         for running in self._running.values():
-            running.stop.say()
+            running.cancellation.cancel()
 
     async def _do(self, job: Job) -> None:
         running = self._running[job.id] = _Running()
@@ -143,26 +143,26 @@ class Runner:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self._finish, ended)
         self._ended(ended.state)
-        self._journal.info("job", job=job.id, state=ended.state, ms=round((time.perf_counter() - started) * 1000, 1))
+        self._log.info("job", job=job.id, state=ended.state, ms=round((time.perf_counter() - started) * 1000, 1))
 
     def _compute(self, job: Job, upscaler: Upscaler, running: _Running, watch: _Watch) -> Job:
         if job.attempts > MOST_ATTEMPTS:
             raise ParameterError(
                 f"the service ended {MOST_ATTEMPTS} times while it worked on this picture; it is not tried again"
             )
-        result = work.carry_out(self._order(job), upscaler, running.stop, watch, Priority.BACKGROUND)
+        picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
+        result = process(
+            picture, upscaler, options, cancellation=running.cancellation, on_tile=watch, priority=Priority.BACKGROUND
+        )
         etag = f'"{hashlib.sha256(result.data).hexdigest()}"'
         headers = {**of_result(result, upscaler.model), "ETag": etag}
         self.folder.write(self.folder.result(job.id), result.data)
         return replace(job, state="done", bytes_out=len(result.data), result=headers)
 
-    def _order(self, job: Job) -> work.Order:
-        return work.Order(self.folder.picture(job.id).read_bytes(), job.order, self._settings.limits)
-
     def _failed(self, job: Job, error: Exception) -> Job:
-        kind = kind_of(error)
+        kind = problem_kind(error)
         if kind is UNEXPECTED or kind.status == UNEXPECTED.status:
-            self._journal.error("job", job=job.id, exc_info=error)
+            self._log.error("job", job=job.id, exc_info=error)
         known = isinstance(error, UpconvError) and kind.status != UNEXPECTED.status
         detail = str(error) if known else "the service failed at this job; its log says why, by the job's id"
         return replace(job, state="failed", error=problem.told(kind, detail).model_dump())
@@ -189,7 +189,7 @@ class _Watch:
         self._told = 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        self._running.progress = Progress(done=done, total=total)
+        self._running.progress = JobProgress(done=done, total=total)
         now = time.monotonic()
         if done == total or now - self._told > 0.1:
             self._told = now

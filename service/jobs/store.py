@@ -35,7 +35,7 @@ CREATE INDEX IF NOT EXISTS by_state ON jobs (state, created);
 _JSON = ("order", "result", "error")
 
 
-class Store:
+class JobStore:
     """The table of jobs. Every call is one transaction; threads may share it."""
 
     def __init__(self, path: Path) -> None:

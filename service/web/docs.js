@@ -1,9 +1,9 @@
-// Draws /openapi.json as a page.
+// Shows /openapi.json as a page.
 
 function element(tag, text = "", ...children) {
-  const made = document.createElement(tag);
-  made.append(...(text ? [text] : []), ...children);
-  return made;
+  const block = document.createElement(tag);
+  block.append(...(text ? [text] : []), ...children);
+  return block;
 }
 
 function rows(entries) {
@@ -13,12 +13,12 @@ function rows(entries) {
 }
 
 function kind(schema) {
-  const some = (schema.anyOf ?? [schema]).find((each) => each.type !== "null") ?? schema;
-  if (some.enum) return some.enum.join(", ");
-  const { minimum, maximum } = some;
+  const chosen = (schema.anyOf ?? [schema]).find((each) => each.type !== "null") ?? schema;
+  if (chosen.enum) return chosen.enum.join(", ");
+  const { minimum, maximum } = chosen;
   const bounds = minimum === undefined ? "" : maximum === undefined ? ` from ${minimum}` : ` from ${minimum} to ${maximum}`;
-  const preset = schema.default === undefined || schema.default === null ? "" : `, ${schema.default} where none is given`;
-  return `${some.type ?? "object"}${bounds}${preset}`;
+  const preset = schema.default === undefined || schema.default === null ? "" : `, ${schema.default} by default`;
+  return `${chosen.type ?? "object"}${bounds}${preset}`;
 }
 
 function section(title, entries) {
@@ -26,31 +26,31 @@ function section(title, entries) {
 }
 
 function route(path, verb, facts) {
-  const made = element("section");
-  made.className = "route";
+  const block = element("section");
+  block.className = "route";
   const tag = element("span", verb.toUpperCase());
   tag.className = "verb";
   const parameters = (facts.parameters ?? []).map((each) => [each.name, element("em", kind(each.schema)), ` · ${each.description ?? ""}`]);
   const body = Object.keys(facts.requestBody?.content ?? {}).join(", ");
-  const answers = Object.entries(facts.responses).map(([status, answer]) => {
-    const types = Object.keys(answer.content ?? {}).join(", ");
-    return [status, answer.description, types && !types.includes("problem") ? ` · ${types}` : ""];
+  const responses = Object.entries(facts.responses).map(([status, response]) => {
+    const types = Object.keys(response.content ?? {}).join(", ");
+    return [status, response.description, types && !types.includes("problem") ? ` · ${types}` : ""];
   });
   const headers = Object.entries(facts.responses["200"]?.headers ?? {}).map(([name, header]) => [name, header.description]);
-  made.append(element("h3", "", tag, element("code", path), element("small", facts.summary ?? "")));
+  block.append(element("h3", "", tag, element("code", path), element("small", facts.summary ?? "")));
   for (const sample of facts["x-codeSamples"] ?? []) {
-    made.append(element("pre", "", element("code", sample.source.replace(/'\w+:\/\/[^/]+/, `'${location.origin}`))));
+    block.append(element("pre", "", element("code", sample.source.replace(/'\w+:\/\/[^/]+/, `'${location.origin}`))));
   }
-  if (facts.description) made.append(element("p", facts.description.replaceAll("`", "")));
-  if (body) made.append(...section("Body", [[facts.requestBody.required ? "required" : "optional", facts.requestBody.description ?? "", ` · ${body}`]]));
-  made.append(...section("Query", parameters), ...section("Answers", answers), ...section("Headers", headers));
-  return made;
+  if (facts.description) block.append(element("p", facts.description.replaceAll("`", "")));
+  if (body) block.append(...section("Body", [[facts.requestBody.required ? "required" : "optional", facts.requestBody.description ?? "", ` · ${body}`]]));
+  block.append(...section("Query", parameters), ...section("Responses", responses), ...section("Headers", headers));
+  return block;
 }
 
 async function draw() {
-  const answer = await fetch("/openapi.json");
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const description = await answer.json();
+  const response = await fetch("/openapi.json");
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const description = await response.json();
   const routes = Object.entries(description.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, facts]) => route(path, verb, facts)));
   document.getElementById("routes").replaceChildren(...routes);
   for (const [slug, text] of Object.entries(description.components.schemas.Problem["x-problems"])) {

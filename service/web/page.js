@@ -1,10 +1,10 @@
-// One picture at a time: chosen, sent, compared.
+// The page: choose one picture, send it, compare the result.
 
 import { shape, slide } from "./compare.js";
-import { ask, enlarge } from "./job.js";
+import { enlarge, request } from "./job.js";
 
 const at = (id) => document.getElementById(id);
-const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"]; // by every current browser
+const DISPLAYABLE = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"]; // formats that every current browser displays
 const SUFFIXES = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif", "image/tiff": "tif" };
 
 let picture = null;
@@ -12,9 +12,9 @@ let running = null;
 const addresses = { before: null, after: null };
 
 async function listModels() {
-  const answer = await ask("/v1/models", { headers: at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {} });
+  const response = await request("/v1/models", { headers: at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {} });
   at("model").replaceChildren();
-  for (const model of (await answer.json()).models.filter((model) => model.upscales)) {
+  for (const model of (await response.json()).models.filter((model) => model.upscales)) {
     at("model").add(new Option(model.name, model.name, model.default, model.default));
   }
 }
@@ -28,8 +28,8 @@ function choose(file) {
 }
 
 async function preview(file) {
-  const seen = await loaded("before");
-  if (file === picture && running && seen) {
+  const displayed = await loaded("before");
+  if (file === picture && running && displayed) {
     shape(at("before").naturalWidth, at("before").naturalHeight);
     at("compare").className = "compare pending";
     at("result").hidden = false;
@@ -43,22 +43,22 @@ async function send() {
   for (const id of ["drop", "outcome", "note"]) at(id).hidden = true;
   at("work").hidden = false;
   report("Sending", 0);
-  const mine = (running = new AbortController());
+  const controller = (running = new AbortController());
   try {
-    const result = await enlarge(picture, query(), at("key").value, mine.signal, (...step) => mine === running && report(...step));
-    await present(result, mine);
+    const result = await enlarge(picture, query(), at("key").value, controller.signal, (...step) => controller === running && report(...step));
+    await present(result, controller);
   } catch (error) {
-    if (mine !== running || error.name === "AbortError") return;
+    if (controller !== running || error.name === "AbortError") return;
     fail(error.message);
     if (error.status === 401) askForKey();
   }
 }
 
 function query() {
-  const wanted = new URLSearchParams();
-  for (const [name, value] of new FormData(at("settings"))) if (value) wanted.set(name, value);
-  if (!wanted.has("format") && !SHOWN.includes(picture.type)) wanted.set("format", "png");
-  return wanted;
+  const parameters = new URLSearchParams();
+  for (const [name, value] of new FormData(at("settings"))) if (value) parameters.set(name, value);
+  if (!parameters.has("format") && !DISPLAYABLE.includes(picture.type)) parameters.set("format", "png");
+  return parameters;
 }
 
 function report(step, share) {
@@ -67,17 +67,17 @@ function report(step, share) {
   else at("progress").value = share;
 }
 
-async function present(result, mine) {
+async function present(result, controller) {
   show("after", result.blob);
   await loaded("after");
-  const seen = await loaded("before");
-  if (mine !== running) return;
+  const displayed = await loaded("before");
+  if (controller !== running) return;
   running = null;
   at("result").hidden = false;
-  at("compare").className = seen ? "compare" : "compare alone";
+  at("compare").className = displayed ? "compare" : "compare alone";
   shape(at("after").naturalWidth, at("after").naturalHeight);
   slide(50);
-  tell(result, seen);
+  showFacts(result, displayed);
   at("work").hidden = true;
   at("outcome").hidden = false;
   at("download").focus({ preventScroll: true });
@@ -87,13 +87,13 @@ function loaded(which) {
   return at(which).decode().then(() => true, () => false);
 }
 
-function tell({ blob, seconds, headers }, seen) {
+function showFacts({ blob, seconds, headers }, displayed) {
   const { naturalWidth: width, naturalHeight: height } = at("after");
-  const from = seen ? `${at("before").naturalWidth} × ${at("before").naturalHeight} → ` : "";
+  const from = displayed ? `${at("before").naturalWidth} × ${at("before").naturalHeight} → ` : "";
   at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), ` · ${size(blob.size)} · ${duration(seconds)}`);
-  const kept = headers.get("X-Upconv-Conversions");
-  at("note").hidden = !kept;
-  at("note").textContent = kept ? `Changed on the way: ${decodeURIComponent(kept)}.` : "";
+  const conversions = headers.get("X-Upconv-Conversions");
+  at("note").hidden = !conversions;
+  at("note").textContent = conversions ? `Changed in the result: ${decodeURIComponent(conversions)}.` : "";
   at("download").href = addresses.after;
   at("download").download = name(blob.type, width, height);
 }
@@ -121,7 +121,7 @@ function fail(sentence) {
   at("error").hidden = sentence === null;
   at("error").textContent = sentence ?? "";
   if (sentence === null) return;
-  again();
+  reset();
   at("error").scrollIntoView({ block: "nearest" });
 }
 
@@ -130,7 +130,7 @@ function askForKey() {
   at("key").focus();
 }
 
-function again() {
+function reset() {
   running?.abort();
   running = null;
   picture = null;
@@ -160,7 +160,7 @@ at("settings").addEventListener("submit", (event) => event.preventDefault());
 at("key").addEventListener("change", start);
 for (const button of [at("cancel"), at("another")]) {
   button.addEventListener("click", () => {
-    again();
+    reset();
     at("file").focus();
   });
 }

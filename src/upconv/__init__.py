@@ -5,25 +5,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from upconv.export import export
+    from upconv.export import to_onnx
     from upconv.models import bundled
     from upconv.runtime import Upscaler
 
-__all__ = ["Upscaler", "bundled", "export"]
+__all__ = ["Upscaler", "bundled", "to_onnx"]
 
 __version__ = "0.1.0"
 
-# onnxruntime's wheels for Linux tell Microsoft about every session since 1.29 unless this says no when they are imported:
-# names and hashes of models, which are not ours to tell. Whoever wants that sets it to 0.
+# Since 1.29, onnxruntime's wheels for Linux send names and hashes of models to Microsoft unless this variable is set when they
+# are imported. To allow it, set the variable to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-_HOMES = {"Upscaler": "runtime", "bundled": "models"}
+_PACKAGES = ("export", "models", "runtime", "service")
+_HOMES = {"Upscaler": "runtime", "bundled": "models", "to_onnx": "export"}
 
 
 def __getattr__(name: str) -> Any:
     # Importing the package loads nothing that is slow.
-    if name == "export":
-        return import_module(f"{__name__}.export")
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,14 +5,14 @@ import onnx
 import pytest
 from torch import nn
 
-from upconv.export.capture import capture
+from upconv.export.capture.tracing import capture
 from upconv.export.fusion import Fusion, fusion
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 from upconv.runtime.errors import ExportError
 
 
 def graph(*layers: nn.Module, opset: int = 18) -> onnx.ModelProto:
-    free = [Axis(index, None, free=True) for index in (2, 3)]
+    free = [InputAxis(index, None, free=True) for index in (2, 3)]
     return capture(nn.Sequential(*layers), "m", [np.zeros((1, 3, 8, 9), np.float32)], free, opset)
 
 

@@ -9,13 +9,13 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from upconv.export.capture import capture
+from upconv.export.capture.tracing import capture
 from upconv.export.lint import lint, phase_imbalance
-from upconv.export.sizes import Axis
+from upconv.export.sizes import InputAxis
 
 
 def graph(module: nn.Module) -> onnx.ModelProto:
-    free = [Axis(index, None, free=True) for index in (2, 3)]
+    free = [InputAxis(index, None, free=True) for index in (2, 3)]
     return capture(module, "m", [np.zeros((1, 3, 8, 9), np.float32)], free)
 
 

@@ -1,49 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 import torch.nn.functional as F
-from onnx import numpy_helper
 from torch import Tensor, nn
 
-from upconv.export import export, from_module, pipeline
-from upconv.export.simplify import Simplify
-from upconv.export.stage import Stage, StageResult
+from upconv.export import from_module, to_onnx, tune
+from upconv.export.backends import Array
+from upconv.export.precision import PrecisionOptions
+from upconv.export.rewrite import RULES
+from upconv.export.tuner import WISHES, Candidate, Tuner
 from upconv.runtime import Upscaler
-from upconv.runtime.contract import Halo, NoHalo, Pixels
+from upconv.runtime.contract import Halo, NoHalo, Pixels, TuningTrial
 from upconv.runtime.errors import ExportError
 from upconv.runtime.session import open_model
-
-
-class Spoil:
-    """A stage that changes a weight."""
-
-    name = "spoil"
-
-    def __call__(self, model: onnx.ModelProto) -> StageResult:
-        spoiled = onnx.ModelProto()
-        spoiled.CopyFrom(model)
-        tensor = spoiled.graph.initializer[0]
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.01, tensor.name))
-        return StageResult(spoiled, True, "scaled a weight")
-
-
-class Freeze:
-    """A stage that fixes the input's size."""
-
-    name = "freeze"
-
-    def __call__(self, model: onnx.ModelProto) -> StageResult:
-        frozen = onnx.ModelProto()
-        frozen.CopyFrom(model)
-        for dim in frozen.graph.input[0].type.tensor_type.shape.dim:
-            if dim.dim_param:
-                dim.dim_value = 32
-        return StageResult(frozen, True, "froze the size")
 
 
 class Branching(nn.Module):
@@ -91,7 +65,7 @@ def doubler() -> nn.Module:
 
 
 def test_the_file_says_everything_that_serving_needs(doubler: nn.Module, tmp_path: Path) -> None:
-    export(from_module(doubler, name="doubler", licence="MIT"), out=tmp_path / "d.onnx")
+    to_onnx(from_module(doubler, name="doubler", licence="MIT"), out=tmp_path / "d.onnx")
     contract = open_model(tmp_path / "d.onnx").contract
     assert contract.task == "upscale"
     assert contract.scale == 2
@@ -106,32 +80,11 @@ def test_the_file_says_everything_that_serving_needs(doubler: nn.Module, tmp_pat
 
 def test_the_bytes_are_the_same_each_time_and_name_no_machine(doubler: nn.Module, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export(from_module(doubler, name="doubler"), out=tmp_path / f"{name}.onnx")
+        to_onnx(from_module(doubler, name="doubler"), out=tmp_path / f"{name}.onnx")
     data = (tmp_path / "a.onnx").read_bytes()
     assert data == (tmp_path / "b.onnx").read_bytes()
     assert str(Path(__file__).parent).encode() not in data
     assert b".py" not in data
-
-
-@pytest.mark.parametrize("stage", [Spoil(), Freeze()])
-def test_a_stage_that_breaks_the_model_is_rolled_back(
-    stage: Stage, doubler: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline, "STAGES", (stage,))
-    artifact = export(from_module(doubler, name="doubler"), out=tmp_path / "d.onnx")
-    report = next(s for s in artifact.stages if s.name == stage.name)
-    assert not report.changed
-    assert report.summary.startswith("rolled back")
-    assert artifact.contract.height is not None
-
-
-def test_a_simplifier_that_fails_leaves_the_model_as_it_was(doubler: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.export.simplify.sys.executable", "/bin/false")
-    model = onnx.ModelProto()
-    result = Simplify()(model)
-    assert result.model is model
-    assert not result.changed
-    assert result.summary.startswith("declined: onnxsim ended with code")
 
 
 @pytest.mark.parametrize(
@@ -147,13 +100,13 @@ def test_what_cannot_be_exported_writes_nothing(
     module: nn.Module, shape: tuple[int, ...], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=sentence):
-        export(from_module(module, name="m", shape=shape), out=tmp_path / "m.onnx")
+        to_onnx(from_module(module, name="m", shape=shape), out=tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    contract = export(from_module(UNet(), name="unet"), out=tmp_path / "u.onnx").contract
+    contract = to_onnx(from_module(UNet(), name="unet"), out=tmp_path / "u.onnx").contract
     assert contract.height is not None
     assert (contract.height.scale, contract.height.multiple) == (2, 4)
     assert isinstance(contract.halo, Halo)
@@ -163,7 +116,7 @@ def test_a_u_net_is_exported_with_its_multiple_and_tiles_exactly(tmp_path: Path)
 
 def test_what_wraps_around_the_image_is_not_tiled(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1, padding_mode="circular"), nn.PixelShuffle(2))
-    contract = export(from_module(module, name="round"), out=tmp_path / "r.onnx").contract
+    contract = to_onnx(from_module(module, name="round"), out=tmp_path / "r.onnx").contract
     assert isinstance(contract.halo, NoHalo)
     assert "opposite side" in contract.halo.reason
 
@@ -174,7 +127,7 @@ def test_a_luma_model_with_a_range_of_its_own_keeps_colour(tmp_path: Path) -> No
             return F.interpolate(luma, scale_factor=2.0) * 2 - 1
 
     source = from_module(Double(), name="luma", shape=(1, 1, 16, 16), output_pixels=Pixels(low=-1))
-    export(source, out=tmp_path / "y.onnx")
+    to_onnx(source, out=tmp_path / "y.onnx")
     colored = np.zeros((20, 30, 3), np.uint8)
     colored[...] = (200, 90, 30)
     with Upscaler(tmp_path / "y.onnx") as upscaler:
@@ -188,6 +141,78 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
     layers = nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1), nn.PReLU(16), nn.ConvTranspose2d(16, 3, 3, stride=2, padding=1, output_padding=1)
     )
-    report = export(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
+    report = to_onnx(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
     assert [finding["rule"] for finding in report["findings"]] == ["uneven-overlap", "unfused-activation"]
     assert report["fusion"]["convolutions"] == 2
+
+
+INT8 = PrecisionOptions("int8", limit_db=99, only_if_faster=True)
+
+
+class DecidedTuner(Tuner):
+    """Measures nothing, and keeps everything."""
+
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
+        return TuningTrial(name=name, speed=2, low=2, high=2, kept=True)
+
+
+@pytest.fixture(scope="module")
+def far() -> nn.Module:
+    """An upscaler whose exact halo is larger than useful, but which an older opset can say."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 3, 3, padding=70, dilation=70)
+    conv.weight.data /= 10
+    return nn.Sequential(conv, nn.Upsample(scale_factor=2), nn.Conv2d(3, 3, 3, padding=1))
+
+
+def test_the_steps_of_an_export_come_in_order_and_all_reach_the_contract(far: nn.Module, tmp_path: Path) -> None:
+    seen: list[str] = []
+    artifact = to_onnx(
+        from_module(far, name="far"),
+        out=tmp_path / "far.onnx",
+        opset=19,
+        rewrites=tuple(rule for rule in RULES if rule.name == "nearest_conv_to_phases"),
+        reduction=INT8,
+        tuner=DecidedTuner(),
+        on_stage=lambda report: seen.append(report.name),
+    )
+    assert [report.name for report in artifact.stages] == seen
+    assert seen == [
+        *("sizes", "capture", "opset", "simplify", "halo", "nearest_conv_to_phases"),
+        *("parity", "int8", "tune", "tiling", "deviation", "lint"),
+    ]
+    contract = open_model(tmp_path / "far.onnx").contract
+    assert contract == artifact.contract
+    assert (contract.task, contract.precision, contract.opset) == ("upscale", "int8", 19)
+    assert contract.halo == Halo(top=71, bottom=71, left=71, right=71)
+    assert contract.rewrites == ("nearest_conv_to_phases",)
+    assert contract.tuning is not None
+    assert [trial.name for trial in contract.tuning.trials] == ["nearest_conv_to_phases", "int8", *WISHES]
+    assert contract.evidence.quality is not None
+    assert contract.evidence.tiling_max_abs is not None
+    assert [row.halo_px for row in contract.halo_deviation] == [10, 16, 24, 32, 48, 64]
+
+
+def test_the_steps_of_tuning_come_in_order_and_keep_what_the_file_states(far: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "far.onnx"
+    source = from_module(far, name="far", licence="MIT", output_pixels=Pixels(low=-1))
+    before = to_onnx(source, out=path, rewrites=()).contract
+    artifact = tune(path, tuner=DecidedTuner(), reduction=INT8)
+    names = [report.name for report in artifact.stages]
+    assert names[-6:] == ["parity", "int8", "tune", "tiling", "deviation", "lint"]
+    assert "nearest_conv_to_phases" in names[:-6]
+    after = artifact.contract
+    for name in ("name", "task", "height", "width", "halo", "input", "output", "opset", "provenance"):
+        assert getattr(after, name) == getattr(before, name)
+    assert (before.precision, after.precision) == ("fp32", "int8")
+    assert after.tuning is not None
+    assert [trial.name for trial in after.tuning.trials][-4:] == ["int8", *WISHES]
+    assert len(after.evidence.parity) == 2
+    assert after.evidence.tiling_max_abs is not None
+    assert len(after.halo_deviation) == len(before.halo_deviation) == 6
+
+
+def test_a_module_for_lines_is_exported_although_it_cannot_be_tiled(tmp_path: Path) -> None:
+    layers = nn.Sequential(nn.Conv1d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2))
+    contract = to_onnx(layers, out=tmp_path / "l.onnx").contract
+    assert (contract.task, contract.height, contract.halo) == ("decode", None, None)

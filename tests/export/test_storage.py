@@ -31,7 +31,7 @@ def bits(path: Path) -> tuple[bytes, bytes]:
 
 @pytest.mark.usefixtures("small_limit")
 def test_weights_above_the_limit_lie_beside_the_model(decoder: nn.Module, tmp_path: Path) -> None:
-    artifact = upconv.export(decoder, out=tmp_path / "m.onnx")
+    artifact = upconv.to_onnx(decoder, out=tmp_path / "m.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
     kept_apart = [t for t in onnx.load(artifact.path, load_external_data=False).graph.initializer if t.external_data]
     assert kept_apart and len(artifact.path.read_bytes()) < len(bits(artifact.path)[1])
@@ -43,17 +43,17 @@ def test_weights_above_the_limit_lie_beside_the_model(decoder: nn.Module, tmp_pa
 
 @pytest.mark.usefixtures("small_limit")
 def test_the_same_large_model_has_the_same_bytes_wherever_it_is_read_from(decoder: nn.Module, tmp_path: Path) -> None:
-    first = upconv.export(decoder, out=tmp_path / "m.onnx").path
+    first = upconv.to_onnx(decoder, out=tmp_path / "m.onnx").path
     before = bits(first)
-    upconv.export(decoder, out=first)
+    upconv.to_onnx(decoder, out=first)
     assert bits(first) == before
-    again = upconv.export(from_onnx(first)).save(tmp_path / "n.onnx").path
+    again = upconv.to_onnx(from_onnx(first)).save(tmp_path / "n.onnx").path
     assert bits(again)[1] == before[1]
 
 
 @pytest.mark.usefixtures("small_limit")
 def test_a_large_model_is_opened_from_a_file_that_is_gone_afterwards(decoder: nn.Module) -> None:
-    model = upconv.export(decoder).model
+    model = upconv.to_onnx(decoder).model
     with storage.opened(model) as path:
         assert isinstance(path, str)
         session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -65,4 +65,4 @@ def test_a_large_model_is_opened_from_a_file_that_is_gone_afterwards(decoder: nn
 @pytest.mark.usefixtures("small_limit")
 def test_a_folder_that_is_none_is_an_output_error(decoder: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
-        upconv.export(decoder, out=tmp_path / "none" / "m.onnx")
+        upconv.to_onnx(decoder, out=tmp_path / "none" / "m.onnx")

@@ -118,3 +118,12 @@ def test_what_does_not_come_exported_says_how_to_export_it() -> None:
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(SourceError, match="nearest-x2"):
         bundled("super-x9")
+
+
+def test_an_installed_package_takes_trained_weights_from_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = CATALOGUE["upsample-s-x2"].weights
+    monkeypatch.setattr(catalogue, "HERE", tmp_path)
+    with pytest.raises(SourceError, match=r"models/weights/upsample-s-x2\.safetensors as --weights"):
+        catalogue.source("upsample-s-x2")
+    assert catalogue.source("upsample-s-x2", there).original.weights_sha256()
+    assert catalogue.source("bicubic-x2").name == "bicubic-x2"

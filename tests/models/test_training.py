@@ -22,10 +22,10 @@ from upconv.models.training.config import AutoencoderConfig, TrainingConfig, Ups
 from upconv.models.training.data import Patches, image_paths, load_image, low_high
 from upconv.models.training.degradation import Degradation, jpeg
 from upconv.models.training.evaluation import bicubic, compare, held_out, luma, psnr_y, sharpness, ssim_y
-from upconv.models.training.loop import Progress, averaged_weights, learning_rate, train
+from upconv.models.training.loop import TrainingProgress, averaged_weights, learning_rate, train
 from upconv.models.upscalers import CompactUpscaler
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
-from upconv.runtime.stop import Stop
 
 TINY = TrainingConfig(
     model=UpscalerConfig(channels=4, depth=2),
@@ -49,11 +49,11 @@ def folder(tmp_path: Path, photograph: Callable[[int, int], np.ndarray]) -> Path
 
 def run(folder: Path, out: Path, stop_after: int | None = None, config: TrainingConfig = TINY) -> dict[str, torch.Tensor]:
     patches = Patches.from_folder(folder, 2, config.patch_px, config.keep)
-    stop = Stop()
+    stop = Cancellation()
 
-    def report(now: Progress) -> None:
+    def report(now: TrainingProgress) -> None:
         if now.step == stop_after:
-            stop.say()
+            stop.cancel()
 
     with pytest.raises(Cancelled, match=f"after {stop_after} of 12") if stop_after else nullcontext():
         train(config, patches, held_out(folder, 2), out, report=report, stop=stop)
@@ -120,7 +120,7 @@ def test_another_seed_gives_other_weights(folder: Path, tmp_path: Path) -> None:
 
 
 def test_progress_and_log_are_kept(folder: Path, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     patches = Patches.from_folder(folder, 2, 12, 0.5)
     best = train(TINY, patches, held_out(folder, 2), tmp_path / "out", report=seen.append)
     assert [p.step for p in seen] == list(range(1, 13))

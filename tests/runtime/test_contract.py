@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from upconv.runtime.contract import KEY, Contract, Halo, HaloDeviation, Pixels, Provenance, Quality, Session, SizeLaw
+from upconv.runtime.contract import KEY, Contract, Halo, HaloDeviation, Pixels, Provenance, Quality, SessionOptions, SizeLaw
 from upconv.runtime.errors import ContractError
 
 
@@ -57,7 +57,7 @@ def test_the_contract_lies_under_the_name_that_other_programs_know() -> None:
 
 
 def test_a_session_keeps_its_arena_and_blocks_and_plans_no_memory() -> None:
-    assert Session().model_dump() == {"arena": True, "memory_pattern": False, "blocked": True}
+    assert SessionOptions().model_dump() == {"arena": True, "memory_pattern": False, "blocked": True}
 
 
 NO_HALO = {"top": 0, "bottom": 0, "left": 0, "right": 0}

@@ -30,3 +30,11 @@ def test_cores_are_those_of_the_container(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert available_cores(tmp_path) == cores
+
+
+def test_a_system_without_affinities_and_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    assert available_cores(tmp_path / "no such folder") == 5
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cores(tmp_path / "no such folder") == 1

@@ -14,12 +14,12 @@ import pytest
 
 from upconv.runtime import engine as engine_module
 from upconv.runtime.calibration import Calibration
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
-from upconv.runtime.engine import Engine, PlanesWork
+from upconv.runtime.engine import Engine, TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.schedule import Priority, Schedule
 from upconv.runtime.session import Model, Tensor, open_model
-from upconv.runtime.stop import Stop
 
 FREE_BYTES = 16e9
 
@@ -40,9 +40,9 @@ class Gate:
         self.closed = False
         self.released = 0
 
-    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         while not self.open.wait(0.01):
-            if stop.set:
+            if cancellation.cancelled:
                 raise Cancelled("stopped")
         self.order += [float(tile.flat[0]) for tile in tensor]
         self.batches.append(len(tensor))
@@ -63,14 +63,14 @@ class SmallMemory(Gate):
         self.open.set()
         self.limit = limit
 
-    def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+    def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         if tensor[0, 0].size > self.limit:
             raise OutOfMemoryError("no memory")
-        return super().run(tensor, stop)
+        return super().run(tensor, cancellation)
 
 
-def filled(engine: Engine, value: float, side: int) -> PlanesWork:
-    return PlanesWork(np.full((3, side, side), value, np.float32), engine.plan(side, side))
+def filled(engine: Engine, value: float, side: int) -> TiledArray:
+    return TiledArray(np.full((3, side, side), value, np.float32), engine.plan(side, side))
 
 
 def noise(height: int, width: int, seed: int = 0) -> Tensor:
@@ -225,7 +225,7 @@ def test_a_worker_outlives_whatever_a_callback_raises(model: Model, error: type[
 
 def test_a_model_that_breaks_its_promise_is_an_error_not_a_wrong_picture(model: Model) -> None:
     class Liar(Gate):
-        def run(self, tensor: Tensor, stop: Stop) -> Tensor:
+        def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
             return tensor.repeat(4, axis=2).repeat(4, axis=3)
 
     with Engine(model, executor=Liar()) as engine, pytest.raises(ModelError, match="contract promises"):
@@ -237,7 +237,7 @@ def test_a_tile_that_memory_does_not_hold_is_halved(model: Model, limit: int) ->
     seen: list[tuple[int, int]] = []
     executor, picture = SmallMemory(limit), noise(60, 70)
     with Engine(model, executor=executor, tile_px=64) as engine:
-        work = PlanesWork(picture, engine.plan(60, 70))
+        work = TiledArray(picture, engine.plan(60, 70))
         engine.submit(work, lambda done, total: seen.append((done, total))).result(10)
     np.testing.assert_array_equal(work.result, doubled(picture))
     assert seen == [(1, 2), (2, 2)]

@@ -25,7 +25,7 @@ def work():
     for _ in range(3):
         np.ones(3_000_000)
 
-memory.trim_often()
+memory.lower_trim_threshold()
 barrier, before = threading.Barrier(4), resident()
 threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads:
@@ -75,8 +75,20 @@ def test_freed_memory_goes_back_unless_the_environment_says_otherwise(environmen
 
 def test_elsewhere_than_on_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
-    memory.trim_often()
-    memory.give_back()
+    memory.lower_trim_threshold()
+    memory.release_free_memory()
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_other_c_libraries_are_left_alone(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: None) -> None:
+        raise error
+
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.setattr("ctypes.CDLL", refuse)
+    memory.lower_trim_threshold()
+    memory.release_free_memory()
 
 
 def test_glibc_returns_the_end_of_a_heap_from_a_megabyte_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,5 +101,5 @@ def test_glibc_returns_the_end_of_a_heap_from_a_megabyte_on(monkeypatch: pytest.
     monkeypatch.setattr("ctypes.CDLL", lambda name: Library())
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
-    memory.trim_often()
+    memory.lower_trim_threshold()
     assert dict(calls)[-1] == 2**20  # M_TRIM_THRESHOLD

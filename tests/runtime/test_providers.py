@@ -33,7 +33,7 @@ def test_a_provider_that_fell_back_is_an_error(name: str) -> None:
     [("cpu", 8, 8, 1), ("openvino", 8, 8, 1), ("cuda", 8, 4, 4), ("cuda", 1, 1, 4)],
 )
 def test_accelerators_take_batches_and_processors_tiles(name: str, cores: int, workers: int, batch: int) -> None:
-    assert providers.fit(providers.NAMES[name], cores) == providers.Fit(workers, batch)
+    assert providers.concurrency_for(providers.NAMES[name], cores) == providers.ProviderConcurrency(workers, batch)
     assert providers.short_name(providers.NAMES[name]) == name
 
 
@@ -85,4 +85,4 @@ def test_a_provider_is_told_what_the_documentation_says(
     name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: list(providers.NAMES.values()))
-    assert providers.request(name) == [(providers.NAMES[name], options)]
+    assert providers.provider_options(name) == [(providers.NAMES[name], options)]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
-from upconv.runtime.engine import PlanesWork
+from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Overloaded, TimedOut
-from upconv.runtime.schedule import TURN_TILES, Priority, Request, Schedule
-from upconv.runtime.tiling import plan
+from upconv.runtime.schedule import TURN_TILES, PictureRequest, Priority, Schedule
+from upconv.runtime.tiling import plan_tiles
 
 CONTRACT = Contract(
     name="t",
@@ -26,15 +26,15 @@ CONTRACT = Contract(
 )
 
 
-def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, deadline: float = float("inf")) -> Request:
+def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, deadline: float = float("inf")) -> PictureRequest:
     """A request of so many tiles, one beside the other."""
-    work = PlanesWork(np.empty((1, side, side * tiles), np.float32), plan(side, side * tiles, CONTRACT, side))
-    made = Request(work, priority=priority, deadline=deadline)
+    work = TiledArray(np.empty((1, side, side * tiles), np.float32), plan_tiles(side, side * tiles, CONTRACT, side))
+    made = PictureRequest(work, priority=priority, deadline=deadline)
     assert len(made.waiting) == tiles
     return made
 
 
-def order(*requests: Request) -> list[int]:
+def order(*requests: PictureRequest) -> list[int]:
     """Whose tiles are taken, by number."""
     schedule = Schedule(100, 10**9)
     for one in requests:
@@ -115,7 +115,7 @@ def test_what_is_over_is_dropped_and_what_is_late_is_told() -> None:
     schedule.add(third)  # the others are no longer counted
     assert [job for job, _ in schedule.take()] == [third]
     assert isinstance(late.future.exception(), TimedOut)
-    assert cancelled.stop.set
+    assert cancelled.cancellation.cancelled
 
 
 def test_the_line_is_bounded_by_requests_and_by_pixels() -> None:
@@ -137,7 +137,9 @@ def test_a_turn_is_four_tiles() -> None:
 
 def test_priorities_are_one_to_eight_to_sixty_four() -> None:
     assert [int(priority) for priority in Priority] == [1, 8, 64]
-    assert Request(PlanesWork(np.empty((1, 8, 8), np.float32), plan(8, 8, CONTRACT, 8))).priority is Priority.NORMAL
+    assert (
+        PictureRequest(TiledArray(np.empty((1, 8, 8), np.float32), plan_tiles(8, 8, CONTRACT, 8))).priority is Priority.NORMAL
+    )
 
 
 @pytest.mark.parametrize(("limit_px", "fits"), [(5 * 64 + 64, True), (5 * 64 + 63, False)])

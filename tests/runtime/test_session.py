@@ -8,9 +8,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
-from upconv.runtime.session import open_model, options
-from upconv.runtime.stop import Stop
+from upconv.runtime.session import open_model, session_options
 
 
 def test_opens_a_file_that_describes_itself(nearest_x2: Path) -> None:
@@ -49,10 +49,10 @@ def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x
 
 
 def test_a_run_ends_when_it_is_stopped(nearest_x2: Path) -> None:
-    stop = Stop()
-    stop.say()
+    cancellation = Cancellation()
+    cancellation.cancel()
     with pytest.raises(Cancelled):
-        open_model(nearest_x2).run(np.zeros((1, 3, 8, 8), np.float32), stop)
+        open_model(nearest_x2).run(np.zeros((1, 3, 8, 8), np.float32), cancellation)
 
 
 def test_memory_that_does_not_suffice_is_told_from_other_failures(nearest_x2: Path, tmp_path: Path) -> None:
@@ -75,6 +75,6 @@ def test_memory_is_given_back_without_a_trace(nearest_x2: Path) -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_session_neither_spins_nor_plans_memory(threads: int) -> None:
-    made = options(threads)
+    made = session_options(threads)
     assert (made.intra_op_num_threads, made.inter_op_num_threads, made.enable_mem_pattern) == (threads, 1, False)
     assert made.get_session_config_entry("session.intra_op.allow_spinning") == "0"

@@ -3,13 +3,16 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from upconv.runtime import canvas, codecs, resampling
+from upconv.runtime import canvas, codecs, resampling, spool
 from upconv.runtime.canvas import MemoryCanvas, new_canvas
 from upconv.runtime.errors import OutputError
 from upconv.runtime.picture import Picture, Samples
@@ -23,9 +26,9 @@ def noise(height: int, width: int, channels: int, depth: Any = np.uint8) -> Samp
 
 def spooled(samples: Samples) -> Samples:
     height, width, channels = samples.shape
-    spool = Spool((height, width, channels), samples.dtype)
-    spool.write(0, 0, samples)
-    return spool.samples()
+    room = Spool((height, width, channels), samples.dtype)
+    room.write(0, 0, samples)
+    return room.samples()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -69,23 +72,65 @@ def test_a_file_in_the_place_of_another_is_not_taken_for_it() -> None:
         gc.collect()
 
 
-def test_nothing_is_left_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("system", ["Linux", "another"])
+def test_nothing_is_left_in_the_folder(system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if system == "another":
+        monkeypatch.setattr(spool, "_OPEN_FILES", tmp_path / "no such folder")
     samples = spooled(noise(9, 8, 3))
     assert spool_of(samples) is not None
+    assert len(list(tmp_path.iterdir())) == (system == "another")
     del samples
     gc.collect()
     assert list(tmp_path.iterdir()) == []
+
+
+class Slow(FileIO):
+    """A file whose position moves long before it is used."""
+
+    def seek(self, position: int, whence: int = 0, /) -> int:
+        moved = super().seek(position, whence)
+        time.sleep(0.001)
+        return moved
+
+
+@pytest.mark.parametrize("missing", ["pwrite", "posix_fallocate"])
+def test_systems_that_lack_a_call(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, missing)
+    samples = noise(64, 50, 3, np.uint16)
+    room = Spool((64, 50, 3), np.uint16)
+    monkeypatch.setattr(room, "_file", Slow(os.dup(room._file.fileno()), "r+"))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda row: room.write(row, 0, samples[row : row + 1]), range(64)))
+    np.testing.assert_array_equal(room.samples(), samples)
+    np.testing.assert_array_equal(resampling.to_samples(room.image()), samples)
+
+
+def test_a_disk_that_fills_up_without_pwrite_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pwrite")
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        room = Spool((4, 4, 3), np.uint8)
+        monkeypatch.setattr(room, "_file", full)
+        with pytest.raises(OutputError, match="No space left"):
+            room.write(0, 0, noise(4, 4, 3))
+
+
+def test_libvips_writes_through_python_if_it_shares_no_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "_SHARES_DESCRIPTORS", False)
+    samples = noise(300, 200, 3)
+    room = Spool((300, 200, 3), np.uint8)
+    room.fill(resampling.to_image(samples))
+    np.testing.assert_array_equal(room.samples(), samples)
 
 
 def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    spool = Spool((4, 4, 3), np.uint8)
+    room = Spool((4, 4, 3), np.uint8)
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OutputError, match="No space left"):
-        spool.write(0, 0, noise(4, 4, 3))
+        room.write(0, 0, noise(4, 4, 3))
     with pytest.raises(OutputError, match="no room for a picture of 5x4"):
         Spool((4, 5, 3), np.uint8)
 
@@ -93,10 +138,10 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_disk_that_takes_a_part_first_is_given_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda handle, data, offset: write(handle, data.cast("B")[:100], offset))
-    spool, samples = Spool((3, 400, 3), np.uint8), noise(3, 400, 3)
-    spool.write(0, 0, samples)
-    np.testing.assert_array_equal(spool.samples(), samples)
-    np.testing.assert_array_equal(resampling.to_samples(spool.image()), samples)
+    room, samples = Spool((3, 400, 3), np.uint8), noise(3, 400, 3)
+    room.write(0, 0, samples)
+    np.testing.assert_array_equal(room.samples(), samples)
+    np.testing.assert_array_equal(resampling.to_samples(room.image()), samples)
 
 
 def test_only_large_pictures_go_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:

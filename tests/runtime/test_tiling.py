@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
 from upconv.runtime.errors import ModelError
-from upconv.runtime.tiling import plan
+from upconv.runtime.tiling import plan_tiles
 
 
 def contract(halo: Halo | NoHalo, scale: float = 2, multiple: int = 1, minimum: int = 1, offset: int = 0) -> Contract:
@@ -30,7 +30,7 @@ halos = st.builds(Halo, top=st.integers(0, 7), bottom=st.integers(0, 7), left=st
 def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
     height: int, width: int, halo: Halo, multiple: int, minimum: int, tile: int
 ) -> None:
-    tiles = plan(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
+    tiles = plan_tiles(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
     seen = np.zeros((tiles.rows.padded, tiles.columns.padded), np.int64)
     for part in tiles.tiles:
         seen[part.rows.keep_start : part.rows.keep_stop, part.columns.keep_start : part.columns.keep_stop] += 1
@@ -50,7 +50,7 @@ def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
 def test_halves_of_halves_keep_what_the_tile_keeps(
     height: int, width: int, halo: Halo, tile: int, multiple: int, minimum: int
 ) -> None:
-    whole = plan(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
+    whole = plan_tiles(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
     seen = np.zeros((whole.rows.padded, whole.columns.padded), np.int64)
     for part in whole.tiles:
         for quarter in (quarter for half in whole.halves(part) or (part,) for quarter in whole.halves(half) or (half,)):
@@ -68,7 +68,7 @@ def test_halves_of_halves_keep_what_the_tile_keeps(
 
 
 def test_a_model_without_a_finite_halo_gets_the_whole_picture() -> None:
-    tiles = plan(500, 400, contract(NoHalo(node="pool", reason="it looks at everything")), 64)
+    tiles = plan_tiles(500, 400, contract(NoHalo(node="pool", reason="it looks at everything")), 64)
     assert len(tiles.tiles) == 1
     assert tiles.waste == 1
 
@@ -76,23 +76,23 @@ def test_a_model_without_a_finite_halo_gets_the_whole_picture() -> None:
 @pytest.mark.parametrize("reach", [60, 120, 126, 350])
 def test_a_wide_halo_is_not_computed_over_and_over(reach: int) -> None:
     halo = Halo(top=reach, bottom=reach, left=reach, right=reach)
-    assert plan(1500, 1500, contract(halo), 256).waste < 9
+    assert plan_tiles(1500, 1500, contract(halo), 256).waste < 9
 
 
 def test_tiles_are_never_smaller_than_the_minimum() -> None:
-    tiles = plan(40, 200, contract(Halo(top=1, bottom=1, left=1, right=1), minimum=64), 16)
+    tiles = plan_tiles(40, 200, contract(Halo(top=1, bottom=1, left=1, right=1), minimum=64), 16)
     assert all(t.columns.stop - t.columns.start >= 64 and t.rows.stop - t.rows.start == 64 for t in tiles.tiles)
 
 
 def test_little_is_computed_twice() -> None:
     halo = Halo(top=7, bottom=7, left=7, right=7)
     for side in (390, 512, 1000, 1024, 2048):
-        assert plan(side, side, contract(halo), 384).waste < 1.17
+        assert plan_tiles(side, side, contract(halo), 384).waste < 1.17
 
 
 def test_an_offset_is_refused() -> None:
     with pytest.raises(ModelError, match="offset of 0"):
-        plan(8, 8, contract(Halo(top=0, bottom=0, left=0, right=0), offset=1), 64)
+        plan_tiles(8, 8, contract(Halo(top=0, bottom=0, left=0, right=0), offset=1), 64)
 
 
 TABLE = (HaloDeviation(halo_px=16, steps=3, share=0.1), HaloDeviation(halo_px=48, steps=0.4, share=0.01))
@@ -109,7 +109,7 @@ TABLE = (HaloDeviation(halo_px=16, steps=3, share=0.1), HaloDeviation(halo_px=48
 )
 def test_a_wide_halo_gives_way_to_one_that_is_good_enough(reach: int, side: int, exact: bool, overlap: int | None) -> None:
     wide = contract(Halo(top=reach, bottom=reach, left=reach, right=reach)).model_copy(update={"halo_deviation": TABLE})
-    tiles = plan(side, side, wide, 512, exact=exact)
+    tiles = plan_tiles(side, side, wide, 512, exact=exact)
     assert tiles.deviation == (TABLE[1] if overlap == 48 else None)
     if overlap is not None:
         assert min(t.rows.keep_start - t.rows.start for t in tiles.tiles if t.rows.start) >= overlap
@@ -117,7 +117,7 @@ def test_a_wide_halo_gives_way_to_one_that_is_good_enough(reach: int, side: int,
 
 def test_a_halo_is_not_replaced_by_one_that_is_not_good_enough() -> None:
     wide = contract(Halo(top=350, bottom=350, left=350, right=350)).model_copy(update={"halo_deviation": TABLE[:1]})
-    assert plan(3000, 3000, wide, 512).deviation is None
+    assert plan_tiles(3000, 3000, wide, 512).deviation is None
 
 
 def square(px: int) -> Halo:
@@ -128,7 +128,7 @@ def square(px: int) -> Halo:
 def test_good_enough_is_half_an_8_bit_step(steps: float, taken: bool) -> None:
     smaller = HaloDeviation(halo_px=48, steps=steps, share=0.01)
     wide = contract(square(350)).model_copy(update={"halo_deviation": (smaller,)})
-    assert plan(3000, 3000, wide, 512).deviation == (smaller if taken else None)
+    assert plan_tiles(3000, 3000, wide, 512).deviation == (smaller if taken else None)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_an_exact_halo_may_cost_one_and_a_half_times_the_pixels(
 ) -> None:
     smaller = HaloDeviation(halo_px=2, steps=0, share=0)
     exact = contract(square(halo_px))
-    assert plan(side, side, exact, tile_px).waste == pytest.approx(waste, abs=0.001)
-    either = plan(side, side, exact.model_copy(update={"halo_deviation": (smaller,)}), tile_px)
+    assert plan_tiles(side, side, exact, tile_px).waste == pytest.approx(waste, abs=0.001)
+    either = plan_tiles(side, side, exact.model_copy(update={"halo_deviation": (smaller,)}), tile_px)
     assert either.deviation == (smaller if replaced else None)
 
 
@@ -149,21 +149,21 @@ def test_an_exact_halo_may_cost_one_and_a_half_times_the_pixels(
 def test_an_exact_halo_gives_way_where_its_tile_is_too_large(most_px: int, replaced: bool) -> None:
     smaller = HaloDeviation(halo_px=2, steps=0, share=0)
     exact = contract(square(21)).model_copy(update={"halo_deviation": (smaller,)})
-    tiles = plan(64, 64, exact, 16, most_px=most_px)
+    tiles = plan_tiles(64, 64, exact, 16, most_px=most_px)
     assert (tiles.deviation is not None) is replaced
 
 
 @pytest.mark.parametrize(("height", "shape"), [(64, (64, 64)), (32, (32, 128)), (16, (16, 128)), (8, (8, 128))])
 def test_a_tile_is_at_most_twice_as_long_as_a_square_one(height: int, shape: tuple[int, int]) -> None:
-    assert plan(height, 100_000, contract(square(2)), 64).tiles[0].shape == shape
+    assert plan_tiles(height, 100_000, contract(square(2)), 64).tiles[0].shape == shape
 
 
 def test_the_tiles_of_the_documented_figure() -> None:
     """The table "Tiles against one whole run" of docs/engine.md."""
-    tiles = plan(2048, 2048, contract(square(7)), 384)
+    tiles = plan_tiles(2048, 2048, contract(square(7)), 384)
     assert (len(tiles.tiles), tiles.tiles[0].shape, round(tiles.waste, 3)) == (35, (305, 424), 1.079)
 
 
 @pytest.mark.parametrize(("side", "count"), [(512, 1), (513, 2)])
 def test_a_picture_of_one_tile_is_not_cut(side: int, count: int) -> None:
-    assert len(plan(side, 512, contract(square(0)), 512).tiles) == count
+    assert len(plan_tiles(side, 512, contract(square(0)), 512).tiles) == count

@@ -17,15 +17,15 @@ import onnx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from onnx import helper
+from onnx import TensorProto, helper
 
 from upconv.runtime import Contract, Picture, codecs
-from upconv.runtime.contract import KEY
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.contract import KEY, Provenance
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.session import Tensor
-from upconv.runtime.stop import Stop
 from upconv.service import Settings, create_app
-from upconv.service.state import State
+from upconv.service.state import ServiceState
 
 Encoded = Callable[..., bytes]
 
@@ -42,6 +42,40 @@ def decoder(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def adder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of task `decode` with inputs and outputs of several types."""
+
+    def tensor(name: str, type: int, shape: list[Any]) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, type, shape)
+
+    nodes = [
+        helper.make_node("Add", ["latent", "latent"], ["sum"]),
+        helper.make_node("Neg", ["steps"], ["negative"]),
+        helper.make_node("Not", ["flag"], ["other"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [
+            tensor("latent", TensorProto.FLOAT, ["n", 4]),
+            tensor("steps", TensorProto.INT64, ["m"]),
+            tensor("flag", TensorProto.BOOL, []),
+        ],
+        [
+            tensor("sum", TensorProto.FLOAT, ["n", 4]),
+            tensor("negative", TensorProto.INT64, ["m"]),
+            tensor("other", TensorProto.BOOL, []),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    contract = Contract(name="adder", task="decode", opset=18, provenance=Provenance(source="built in a test"))
+    helper.set_model_props(model, {KEY: contract.to_json()})
+    path = tmp_path_factory.mktemp("adder") / "adder.onnx"
+    onnx.save(model, path)
+    return path
+
+
 class Service(httpx.Client):
     """A client of one running app."""
 
@@ -49,7 +83,7 @@ class Service(httpx.Client):
         super().__init__(base_url=f"http://{address[0]}:{address[1]}", timeout=30)
         self.app = app
         self.address = address
-        self.state: State = app.state.upconv
+        self.state: ServiceState = app.state.upconv
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -90,6 +124,13 @@ def running() -> Callable[..., AbstractContextManager[Service]]:
 def client(nearest_x2: Path) -> Iterator[Service]:
     """A service for tests that leave no trace in it."""
     with _running(models=(nearest_x2,), workers=1) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def platform(running: Callable[..., Any], nearest_x2: Path, decoder: Path, adder: Path) -> Iterator[Any]:
+    """A service of three models, for tests that leave no trace but counts."""
+    with running(models=(nearest_x2, decoder, adder), workers=1, max_json_bytes=100_000) as service:
         yield service
 
 
@@ -159,10 +200,10 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
     run = LocalExecutor.run
 
-    def wait(executor: LocalExecutor, tensor: Tensor, stop: Stop) -> Tensor:
+    def wait(executor: LocalExecutor, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         gate.tiles += 1
         assert gate.opened.wait(30)
-        return run(executor, tensor, stop)
+        return run(executor, tensor, cancellation)
 
     monkeypatch.setattr(LocalExecutor, "run", wait)
     return gate

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from upconv.service.access import Rates
-from upconv.service.errors import RateError
+from upconv.service.errors import RateLimitError
 
 ANN, ADMIN = "ann-0123456789abcdef", "admin-0123456789abcdef"
 
@@ -75,17 +75,17 @@ def test_tokens_come_back() -> None:
     rates = Rates(2, burst=3, clock=lambda: now[0])
     for _ in range(3):
         rates.take("a")
-    with pytest.raises(RateError, match="2 requests a second; try again in 1 s"):
+    with pytest.raises(RateLimitError, match="2 requests a second; try again in 1 s"):
         rates.take("a")
     rates.take("b")
     now[0] = 0.5
     rates.take("a")
-    with pytest.raises(RateError):
+    with pytest.raises(RateLimitError):
         rates.take("a")
     now[0] = 60
     for _ in range(3):
         rates.take("a")
-    with pytest.raises(RateError):
+    with pytest.raises(RateLimitError):
         rates.take("a")
 
 
@@ -94,7 +94,7 @@ def test_no_limit() -> None:
     for _ in range(10):
         rates.take("a")
     rates.take("a", own_per_s=0.1)
-    with pytest.raises(RateError) as refused:
+    with pytest.raises(RateLimitError) as refused:
         rates.take("a", own_per_s=0.1)
     assert refused.value.retry_after_s == 10
 
@@ -104,7 +104,7 @@ def test_clients_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = Rates(1, burst=1, clock=lambda: 0.0)
     for client in ("a", "b", "c", "a"):
         rates.take(client)
-    with pytest.raises(RateError):
+    with pytest.raises(RateLimitError):
         rates.take("c")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from upconv.service.admission import Admission, Pace
-from upconv.service.errors import FullError, TooLongError
+from upconv.service.admission import Admission, Throughput
+from upconv.service.errors import AdmissionFullError, TooLongError
 
 
 class Clock:
@@ -22,19 +22,19 @@ class Clock:
 def admission(
     max_pictures: int = 10, max_bytes: int = 100, max_wait_s: float = 10, cores: int = 1, clock: Clock | None = None
 ) -> Admission:
-    return Admission(max_pictures, max_bytes, max_wait_s, Pace(cores, clock or Clock()))
+    return Admission(max_pictures, max_bytes, max_wait_s, Throughput(cores, clock or Clock()))
 
 
 def test_places_are_counted_and_given_back() -> None:
     counted = admission(max_pictures=2)
-    with counted.place() as first, counted.place() as second:
+    with counted.ticket() as first, counted.ticket() as second:
         first.hold(60)
         first.hold(50)
         second.hold(40)
         assert (counted.pictures, counted.bytes) == (2, 100)
-        with pytest.raises(FullError, match="2 pictures are in work or waiting"), counted.place():
+        with pytest.raises(AdmissionFullError, match="2 pictures are in work or waiting"), counted.ticket():
             pass
-        with pytest.raises(FullError, match="100 bytes"):
+        with pytest.raises(AdmissionFullError, match="100 bytes"):
             second.hold(41)
         first.done()
         assert (counted.pictures, counted.bytes) == (1, 100), "while the answer is sent, the bytes are still there"
@@ -43,23 +43,23 @@ def test_places_are_counted_and_given_back() -> None:
 
 def test_bodies_alone_take_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = admission()
-    with counted.reading() as place:
-        place.hold(7)
+    with counted.reading() as ticket:
+        ticket.hold(7)
         assert (counted.pictures, counted.bytes) == (0, 7)
     assert counted.bytes == 0
 
 
 def test_predicted_time_decides() -> None:
     counted = admission(max_wait_s=5, cores=2)
-    with counted.place() as first, counted.place() as second:
+    with counted.ticket() as first, counted.ticket() as second:
         with pytest.raises(TooLongError, match="about 10 s, over the 8 s allowed; send it to /v1/jobs"):
             first.expect(20, limit_s=8)
         first.expect(12, limit_s=8)
         assert counted.wait_s == 6
-        with pytest.raises(FullError, match="about 6 s of work are waiting; try again in 3 s") as refused:
+        with pytest.raises(AdmissionFullError, match="about 6 s of work are waiting; try again in 3 s") as refused:
             second.expect(6, limit_s=8)
         assert refused.value.retry_after_s == 3
-        with pytest.raises(FullError, match="6 s of work"), counted.place():
+        with pytest.raises(AdmissionFullError, match="6 s of work"), counted.ticket():
             pass
         second.expect(1, limit_s=8)
         first.done()
@@ -69,33 +69,33 @@ def test_predicted_time_decides() -> None:
 
 def test_pace_is_learned() -> None:
     clock = Clock()
-    pace = Pace(1, clock)
+    throughput = Throughput(1, clock)
     for _ in range(100):
         clock.now += 4
-        pace.advance(1)
-    assert pace.per_s == pytest.approx(0.25, rel=0.01), "predictions are four times too small"
+        throughput.advance(1)
+    assert throughput.per_s == pytest.approx(0.25, rel=0.01), "predictions are four times too small"
     clock.now += 1000
-    pace.begin()
+    throughput.begin()
     clock.now += 4
-    pace.advance(1)
-    assert pace.per_s == pytest.approx(0.25, rel=0.01), "a time without work says nothing"
+    throughput.advance(1)
+    assert throughput.per_s == pytest.approx(0.25, rel=0.01), "a time without work says nothing"
 
 
 def test_a_time_without_work_says_nothing_of_the_pace() -> None:
     clock = Clock()
     counted = admission(clock=clock)
-    with counted.place() as place:
-        place.expect(0, limit_s=8)  # of a tensor without elements
+    with counted.ticket() as ticket:
+        ticket.expect(0, limit_s=8)  # of a tensor without elements
     for _ in range(50):
-        with counted.place() as first, counted.place() as second, counted.place() as third:
-            for place, cost_s in ((first, 0.1), (second, 0.2), (third, 0.3)):  # which do not add up to 0 when taken back
-                place.expect(cost_s, limit_s=8)
+        with counted.ticket() as first, counted.ticket() as second, counted.ticket() as third:
+            for ticket, cost_s in ((first, 0.1), (second, 0.2), (third, 0.3)):  # which do not add up to 0 when taken back
+                ticket.expect(cost_s, limit_s=8)
             clock.now += 0.6
-            for place in (first, second, third):
-                place.done()
+            for ticket in (first, second, third):
+                ticket.done()
         clock.now += 1000
-    with counted.place() as place:
-        place.expect(7, limit_s=8)
+    with counted.ticket() as ticket:
+        ticket.expect(7, limit_s=8)
         assert counted.wait_s == pytest.approx(7)
 
 
@@ -103,7 +103,7 @@ def test_work_that_is_called_off_counts_as_far_as_it_went() -> None:
     clock = Clock()
     counted = admission(clock=clock)
     for _ in range(20):
-        with counted.place() as large, counted.place() as small:
+        with counted.ticket() as large, counted.ticket() as small:
             large.expect(100, limit_s=200)
             for tile in range(1, 100):
                 clock.now += 1
@@ -111,8 +111,8 @@ def test_work_that_is_called_off_counts_as_far_as_it_went() -> None:
             small.expect(1, limit_s=200)
             clock.now += 1
             small.done()
-    with counted.place() as place:
-        place.expect(7, limit_s=8)
+    with counted.ticket() as ticket:
+        ticket.expect(7, limit_s=8)
         assert counted.wait_s == pytest.approx(7)
 
 
@@ -127,15 +127,15 @@ def test_when_to_come_back(cost_s: float, pictures: int, expected: int) -> None:
 
 def test_full_service(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
     with client_with(max_waiting=1) as client:
-        with client.state.admission.place():
+        with client.state.admission.ticket():
             answer = client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
         assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#full", "1")
         assert client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"}).status_code == 200
 
 
 def test_no_room_for_the_bytes(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
-    with client_with(max_bytes=10_000, max_waiting_bytes=10_000) as client, client.state.admission.reading() as place:
-        place.hold(9_990)
+    with client_with(max_bytes=10_000, max_waiting_bytes=10_000) as client, client.state.admission.reading() as ticket:
+        ticket.hold(9_990)
         answer = client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
         assert (answer.status_code, int(answer.headers["retry-after"])) == (503, 1)
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.service.cache import Cache, Kept, matches
+from upconv.runtime.options import UpscaleOptions
+from upconv.service.cache import Cache, CachedResult, etag, matches
 
 Encoded = Callable[..., bytes]
 
@@ -29,6 +30,44 @@ def test_the_same_request_is_answered_again(client_with: Callable[..., Any], enc
         assert client.post("/v1/upscale", content=encoded()).headers["x-upconv-cache"] == "hit"
 
 
+def test_the_tag_is_that_of_earlier_processes_for_an_equal_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upconv.service.cache.version", lambda _: "0.1.0")
+    many = UpscaleOptions(width=50, height=40, quality=80, metadata="strip", profile="srgb", max_pixels=5, max_output_pixels=7)
+    for options, tag in (
+        (UpscaleOptions(), "797b8b4c8b9541e181d257ce7b1ab5063c2f16f3d2b6cda4fab4b6549c6a39c4"),
+        (
+            UpscaleOptions(scale=2.0, format="webp", lossless=True),
+            "9d5d4d59a40fd3bb10290a0230b0e94f4b0b9c9d950454c4c8059b7640256958",
+        ),
+        (many, "8a28d7021f764d99e7ef0845df1978ffa1798aac746ead9c6442189f84f672ae"),
+    ):
+        assert etag(options, b"picture", "model") == f'"{tag}"'
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (UpscaleOptions(), b"picture", "another model"),
+        (UpscaleOptions(), b"another picture", "model"),
+        *(
+            (options, b"picture", "model")
+            for options in (
+                UpscaleOptions(scale=2),
+                UpscaleOptions(width=9),
+                UpscaleOptions(height=9),
+                UpscaleOptions(format="png"),
+                UpscaleOptions(quality=89),
+                UpscaleOptions(lossless=True),
+                UpscaleOptions(metadata="strip"),
+                UpscaleOptions(profile="srgb"),
+            )
+        ),
+    ],
+)
+def test_another_request_has_another_tag(other: tuple[UpscaleOptions, bytes, str]) -> None:
+    assert etag(*other) != etag(UpscaleOptions(), b"picture", "model")
+
+
 def test_not_modified(client: Any, encoded: Encoded) -> None:
     etag = client.post("/v1/upscale", content=encoded()).headers["etag"]
     for given, status in ((etag, 304), ("*", 304), (f'"x", W/{etag}', 304), ('"x"', 200), ("", 200)):
@@ -39,14 +78,14 @@ def test_not_modified(client: Any, encoded: Encoded) -> None:
 def test_least_recently_used_go_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 1000)
     for n, name in enumerate("abc"):
-        cache.put(f'"{name}"', Kept(b"x" * 300, {}))
+        cache.put(f'"{name}"', CachedResult(b"x" * 300, {}))
         os.utime(tmp_path / f"{name}.kept", (n, n))
-    assert cache.get('"a"') == Kept(b"x" * 300, {})
-    cache.put('"d"', Kept(b"x" * 300, {"A": "b"}))
+    assert cache.get('"a"') == CachedResult(b"x" * 300, {})
+    cache.put('"d"', CachedResult(b"x" * 300, {"A": "b"}))
     assert {path.name for path in tmp_path.iterdir()} == {"a.kept", "d.kept"}
     assert cache.bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) <= 900
     assert cache.get('"b"') is None
-    cache.put('"e"', Kept(b"x" * 1000, {}))
+    cache.put('"e"', CachedResult(b"x" * 1000, {}))
     assert cache.get('"e"') is None, "larger than the whole"
 
 

@@ -5,27 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from upconv.runtime import Upscaler, open_model
+from upconv.runtime import UpscaleOptions, Upscaler, open_model
 from upconv.runtime.errors import ImageTooLargeError
-from upconv.service import work
-from upconv.service.cost import Cost, Memory, predict, together
-from upconv.service.header import Size
-from upconv.service.parameters import UpscaleQuery
-from upconv.service.registry import Entry, Signature
-from upconv.service.settings import Limits
+from upconv.service.cost import Cost, MemoryBudget, predict, together
+from upconv.service.registry import FileSignature, ServedModel
 
 
 def test_prediction(nearest_x2: Path) -> None:
     with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
-        limits = Limits(10**6, 10**6)
-        entry = Entry(upscaler.model, upscaler, Signature(0, 0, 0), pixels_per_s=1000)
-        order = work.Order(b"", UpscaleQuery(), limits)
-        cost = predict(Size(20, 10), order, entry, upscaler)
+        entry = ServedModel(upscaler.model, upscaler, FileSignature(0, 0, 0), pixels_per_s=1000)
+        cost = predict(upscaler.passes(20, 10), entry)
         assert (cost.tiles, cost.bytes) == (1, 800 * 20)
         assert cost.seconds == pytest.approx(0.2, rel=0.01)
-        fourfold = predict(Size(20, 10), work.Order(b"", UpscaleQuery(scale=3), limits), entry, upscaler)
+        fourfold = predict(upscaler.passes(20, 10, UpscaleOptions(scale=3)), entry)
         assert (fourfold.tiles, fourfold.bytes) == (2, 3200 * 20), "two passes, then smaller"
         assert fourfold.seconds == pytest.approx(1.0, rel=0.01)
+        same = predict(upscaler.passes(20, 10, UpscaleOptions(scale=1)), entry)
+        assert (same.tiles, same.bytes) == (0, 200 * 20), "no pass"
 
 
 def test_one_after_the_other() -> None:
@@ -34,7 +30,7 @@ def test_one_after_the_other() -> None:
 
 def test_memory_is_given_in_turn() -> None:
     async def use() -> list[str]:
-        memory, order = Memory(10), list[str]()
+        memory, order = MemoryBudget(10), list[str]()
 
         async def take(name: str, bytes: int, seconds: float) -> None:
             async with memory.room(bytes):
@@ -57,7 +53,7 @@ def test_memory_is_given_in_turn() -> None:
 
 def test_memory_that_came_too_late() -> None:
     async def use() -> None:
-        memory = Memory(10)
+        memory = MemoryBudget(10)
         waiting = asyncio.create_task(memory.room(10).__aenter__())
         async with memory.room(10):
             await asyncio.sleep(0)

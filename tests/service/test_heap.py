@@ -22,7 +22,7 @@ def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
                     scope.cancel()
                 return value or 2
 
-            await heap.give_back(count)
+            await heap.release_when_idle(count)
 
     anyio.run(run)
     assert len(calls) == 2, "twice there was work"

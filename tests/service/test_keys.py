@@ -7,11 +7,11 @@ import pytest
 
 from upconv.runtime.errors import ParameterError
 from upconv.service import Settings
-from upconv.service.keys import Keys, new_key
+from upconv.service.keys import ApiKeys, new_key
 
 
-def read(**settings: Any) -> Keys:
-    return Keys.read(Settings(models=(Path("a.onnx"),), **settings))
+def read(**settings: Any) -> ApiKeys:
+    return ApiKeys.read(Settings(models=(Path("a.onnx"),), **settings))
 
 
 def test_new_keys_go_into_a_file(tmp_path: Path) -> None:

@@ -1,47 +1,32 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import httpx
-import pytest
+from upconv.service.metrics import Metrics
 
 
-def test_metrics_after_some_requests(service: Any, encoded: Callable[..., bytes]) -> None:
-    service.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
-    service.post("/v1/upscale?scale=abc")
-    service.get("/nowhere/at/all")
-    service.get("/web/page.css")
-    service.request("BREW", "/healthz")
-    lines = service.get("/metrics").text.splitlines()
-    for expected in (
-        'upconv_requests_total{method="POST",route="/v1/upscale",status="200"} 1.0',
-        'upconv_requests_total{method="POST",route="/v1/upscale",status="422"} 1.0',
-        'upconv_requests_total{method="GET",route="unknown",status="404"} 1.0',
-        'upconv_requests_total{method="other",route="/healthz",status="405"} 1.0',
-        'upconv_stage_seconds_count{stage="decode"} 1.0',
-        'upconv_stage_seconds_count{stage="queue"} 1.0',
-        'upconv_pixels_total{direction="in"} 240.0',
-        'upconv_pixels_total{direction="out"} 960.0',
-        'upconv_tiles_total{model="nearest-x2-test"} 1.0',
-        "upconv_pictures_in_work 0.0",
-        "upconv_pictures_admitted 0.0",
-        "upconv_admitted_bytes 0.0",
-    ):
-        assert expected in lines
-    assert any(
-        line.startswith('upconv_model_info{model="nearest-x2-test",provider="CPUExecutionProvider",sha256="') for line in lines
-    )
-    assert not any("nowhere" in line for line in lines)
+def lines(metrics: Metrics, prefix: str) -> list[str]:
+    return [line for line in metrics.text().decode().splitlines() if line.startswith(prefix)]
 
 
-def test_apps_count_for_themselves(client_with: Callable[..., Any]) -> None:
-    with client_with() as one, client_with() as other:
-        one.get("/healthz")
-        assert 'route="/healthz"' in one.get("/metrics").text
-        assert 'route="/healthz"' not in other.get("/metrics").text
+def test_a_gauge_is_read_when_the_metrics_are() -> None:
+    metrics, values = Metrics(), [1, 2, 3]
+    metrics.show("upconv_test", "A gauge", lambda: values.pop())
+    assert lines(metrics, "upconv_test") == ["upconv_test 3.0"]
+    assert lines(metrics, "upconv_test") == ["upconv_test 2.0"]
+    assert "# HELP upconv_test A gauge" in metrics.text().decode()
 
 
-@pytest.mark.parametrize("path", ["/metrics"])
-def test_content_type(client: httpx.Client, path: str) -> None:
-    assert client.get(path).headers["content-type"].startswith("text/plain; version=0.0.4")
+def test_only_the_loaded_models_are_shown() -> None:
+    metrics = Metrics()
+    metrics.loaded([("a", "1", "cpu"), ("b", "2", "cpu")])
+    metrics.loaded([("b", "3", "cuda")])
+    assert lines(metrics, "upconv_model_info") == ['upconv_model_info{model="b",provider="cuda",sha256="3"} 1.0']
+
+
+def test_unknown_methods_count_as_one() -> None:
+    metrics = Metrics()
+    for method in ("GET", "BREW", "STEEP"):
+        metrics.answered("/healthz", method, 200)
+    assert lines(metrics, "upconv_requests_total") == [
+        'upconv_requests_total{method="GET",route="/healthz",status="200"} 1.0',
+        'upconv_requests_total{method="other",route="/healthz",status="200"} 2.0',
+    ]

@@ -4,16 +4,16 @@ from upconv.models.training.comparison.candidates import CANDIDATES, Candidate, 
 from upconv.models.training.comparison.matched import budget
 from upconv.models.training.comparison.page import page
 from upconv.models.training.comparison.pictures import Pictures, pictures
-from upconv.models.training.comparison.results import Comparison
-from upconv.models.training.comparison.run import Plan, compare
+from upconv.models.training.comparison.results import DecoderComparison
+from upconv.models.training.comparison.run import ComparisonPlan, compare
 from upconv.models.training.comparison.table import text
 
 __all__ = [
     "CANDIDATES",
     "Candidate",
-    "Comparison",
+    "ComparisonPlan",
+    "DecoderComparison",
     "Pictures",
-    "Plan",
     "budget",
     "compare",
     "named",

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from upconv.export import export, from_module
+from upconv.export import from_module, to_onnx
 from upconv.models.training import loop
 from upconv.models.training.comparison.candidates import Candidate
 from upconv.models.training.comparison.pictures import Pictures
@@ -76,7 +76,7 @@ def train(
     config: TrainingConfig,
     pictures: Pictures,
     work: Path,
-    report: Callable[[loop.Progress], None] = lambda _: None,
+    report: Callable[[loop.TrainingProgress], None] = lambda _: None,
 ) -> Trained:
     """Train one candidate in `work`/its name, going on where an earlier call stopped, and export it there."""
     out = work / candidate.name
@@ -84,7 +84,7 @@ def train(
     decoder = candidate.decoder(config)
     decoder.load_state_dict(loop.averaged_weights(out))
     source = from_module(decoder, name=candidate.name, shape=(1, 3, 32, 32), origin="upconv compare")
-    artifact = export(source, out=out / "model.onnx")
+    artifact = to_onnx(source, out=out / "model.onnx")
     evidence = artifact.contract.evidence.parity[-1]
     return Trained(candidate, read_curve(out / "log.csv"), decoder, artifact.path, evidence.max_abs / evidence.noise_floor)
 

@@ -21,7 +21,7 @@ import torch
 
 from upconv.models.training.comparison.candidates import find
 from upconv.models.training.config import TrainingConfig
-from upconv.models.training.loop import Run
+from upconv.models.training.loop import TrainingRun
 from upconv.runtime import open_model
 
 STATUS = Path("/proc/self/status")
@@ -31,7 +31,7 @@ Job = Callable[[int], object]
 
 
 @dataclass(frozen=True)
-class Memory:
+class PeakMemory:
     """Peak memory above what is resident at rest, in MB of 10⁶ bytes; none where the system keeps no record."""
 
     torch_mb: float | None
@@ -42,11 +42,11 @@ class Memory:
     """Of one training step: what is kept for the gradients, and the gradients."""
 
 
-def memory(name: str, config: TrainingConfig, exported: Path, side_px: int, threads: int) -> Memory:
+def memory(name: str, config: TrainingConfig, exported: Path, side_px: int, threads: int) -> PeakMemory:
     """Measure the candidate called `name` on a picture of `side_px` pixels a side."""
     if not STATUS.exists():
-        return Memory(None, None, None)
-    return Memory(
+        return PeakMemory(None, None, None)
+    return PeakMemory(
         torch_mb=_apart(_inference, name, config, side_px, threads),
         onnxruntime_mb=_apart(_exported, exported, side_px, threads),
         training_mb=_apart(_training, name, config, threads),
@@ -79,7 +79,7 @@ def _exported(path: Path, side_px: int, threads: int) -> float:
 def _training(name: str, config: TrainingConfig, threads: int) -> float:
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(config, Path(folder), find(name).decoder)
+        run = TrainingRun(config, Path(folder), find(name).decoder)
 
     def step(side: int) -> None:
         low, high = (torch.rand(config.batch, 3, n, n) for n in (side, 2 * side))

@@ -16,7 +16,7 @@ from PIL import Image
 from upconv.export.turns import Timing
 from upconv.models.training.checkerboard import Planes
 from upconv.models.training.comparison.plots import Bar, Series, bars, lines
-from upconv.models.training.comparison.results import Comparison, Exhibit, Result
+from upconv.models.training.comparison.results import CandidateResult, DecoderComparison, Exhibit
 from upconv.models.training.comparison.table import heading, rows
 from upconv.models.training.data import Pixels
 
@@ -42,7 +42,7 @@ class Strip:
     """Name and data URL."""
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: DecoderComparison) -> str:
     """The page's HTML."""
     results, setup = comparison.results, comparison.setup
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False)
@@ -58,11 +58,15 @@ def page(comparison: Comparison) -> str:
     )
 
 
-def _training(results: Sequence[Result]) -> list[Plot]:
+def _training(results: Sequence[CandidateResult]) -> list[Plot]:
     # The first points, where all fall steeply, would flatten the rest.
     start = min(2, len(results[0].curve.steps) - 1)
 
-    def plot(y: Callable[[Result], Sequence[float]], x: Callable[[Result], Sequence[float]], labels: tuple[str, str]) -> Markup:
+    def plot(
+        y: Callable[[CandidateResult], Sequence[float]],
+        x: Callable[[CandidateResult], Sequence[float]],
+        labels: tuple[str, str],
+    ) -> Markup:
         series = [Series(r.name, x(r)[start:], y(r)[start:]) for r in results]
         return Markup(lines(series, *labels, title=f"{labels[1]} over {labels[0]}"))  # noqa: S704  (built by ElementTree)
 
@@ -80,8 +84,8 @@ def _training(results: Sequence[Result]) -> list[Plot]:
     ]
 
 
-def _times(results: Sequence[Result], picture_px: int) -> list[Plot]:
-    def plot(timing: Callable[[Result], Timing], title: str) -> Plot:
+def _times(results: Sequence[CandidateResult], picture_px: int) -> list[Plot]:
+    def plot(timing: Callable[[CandidateResult], Timing], title: str) -> Plot:
         drawn = [
             Bar(
                 r.name,
@@ -101,8 +105,8 @@ def _times(results: Sequence[Result], picture_px: int) -> list[Plot]:
     ]
 
 
-def _spectra(results: Sequence[Result]) -> list[Plot]:
-    def plot(spectrum: Callable[[Result], Sequence[float]], when: str) -> Plot:
+def _spectra(results: Sequence[CandidateResult]) -> list[Plot]:
+    def plot(spectrum: Callable[[CandidateResult], Sequence[float]], when: str) -> Plot:
         series = [Series(r.name, np.linspace(0, 0.5, len(spectrum(r))).tolist(), spectrum(r)) for r in results]
         svg = lines(series, "cycles a pixel; the stride's frequency is 0.5", "dB of the wave", f"Spectrum {when}")
         return Plot(Markup(svg), f"Spectrum of an enlarged smooth wave {when} training.")  # noqa: S704
@@ -110,7 +114,7 @@ def _spectra(results: Sequence[Result]) -> list[Plot]:
     return [plot(lambda r: r.before.spectrum_db, "before"), plot(lambda r: r.after.spectrum_db, "after")]
 
 
-def _artefact_strips(comparison: Comparison) -> list[Strip]:
+def _artefact_strips(comparison: DecoderComparison) -> list[Strip]:
     shown: tuple[tuple[str, str, Callable[[Exhibit], Planes]], ...] = (
         ("A flat picture, before training", "The grey level on which the phases differ most", lambda e: e.before.flat),
         ("A flat picture, after training", "The grey level on which the phases differ most", lambda e: e.after.flat),
@@ -120,7 +124,7 @@ def _artefact_strips(comparison: Comparison) -> list[Strip]:
     return [_strip(comparison, title, what, planes) for title, what, planes in shown]
 
 
-def _strip(comparison: Comparison, title: str, what: str, planes: Callable[[Exhibit], Planes]) -> Strip:
+def _strip(comparison: DecoderComparison, title: str, what: str, planes: Callable[[Exhibit], Planes]) -> Strip:
     crops = [planes(exhibit)[:, :SHOWN_PX, :SHOWN_PX] for exhibit in comparison.exhibits]
     strongest = max(float(np.abs(crop).max()) for crop in crops)
     gain = 0.5 / max(strongest, 1e-6)
@@ -129,7 +133,7 @@ def _strip(comparison: Comparison, title: str, what: str, planes: Callable[[Exhi
     return Strip(title, caption, list(zip((r.name for r in comparison.results), images, strict=True)))
 
 
-def _photograph_strips(comparison: Comparison) -> list[Strip]:
+def _photograph_strips(comparison: DecoderComparison) -> list[Strip]:
     strips = []
     for index, (name, original) in enumerate(comparison.originals.items()):
         images = [("original", _data_url(original))]

@@ -23,7 +23,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Quality:
+class MeanScores:
     """Means over the held-out pictures."""
 
     psnr_y: float
@@ -50,10 +50,10 @@ def scores(exported: Path, pairs: Pairs) -> tuple[Scores, list[Pixels]]:
     return measured, results
 
 
-def quality(found: Scores, first: Scores) -> Quality:
+def quality(found: Scores, first: Scores) -> MeanScores:
     """The means, beside the first candidate's."""
     gains = [a - b for a, b in zip(found.psnr_y, first.psnr_y, strict=True)]
-    return Quality(
+    return MeanScores(
         psnr_y=mean(found.psnr_y),
         ssim_y=mean(found.ssim_y),
         sharpness=mean(found.sharpness),

@@ -9,8 +9,8 @@ import numpy as np
 
 from upconv.models.training.comparison.artefacts import Artefacts, Responses
 from upconv.models.training.comparison.matched import Curve, Reached
-from upconv.models.training.comparison.memory import Memory
-from upconv.models.training.comparison.quality import Quality
+from upconv.models.training.comparison.memory import PeakMemory
+from upconv.models.training.comparison.quality import MeanScores
 from upconv.models.training.comparison.timing import Timings
 from upconv.models.training.data import Pixels
 
@@ -37,7 +37,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Result:
+class CandidateResult:
     """What was measured of one candidate."""
 
     name: str
@@ -45,11 +45,11 @@ class Result:
     parameters: int
     head_parameters: int
     gflops: float
-    memory: Memory
+    memory: PeakMemory
     timings: Timings
     curve: Curve
     reached: Reached
-    quality: Quality
+    quality: MeanScores
     before: Artefacts
     """The checkerboard with random weights."""
     after: Artefacts
@@ -78,11 +78,11 @@ class Exhibit:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DecoderComparison:
     """The whole of it; the first result is what the others are compared with."""
 
     setup: Setup
-    results: tuple[Result, ...]
+    results: tuple[CandidateResult, ...]
     exhibits: tuple[Exhibit, ...]
     """One for each result."""
     originals: dict[str, Pixels]

@@ -16,14 +16,14 @@ from upconv.models.training.comparison.artefacts import Artefacts, Responses, ar
 from upconv.models.training.comparison.candidates import CANDIDATES, Candidate
 from upconv.models.training.comparison.cost import gflops, parameters
 from upconv.models.training.comparison.matched import Trained
-from upconv.models.training.comparison.memory import Memory, memory
+from upconv.models.training.comparison.memory import PeakMemory, memory
 from upconv.models.training.comparison.pictures import Pictures
-from upconv.models.training.comparison.quality import Quality, quality, scores
-from upconv.models.training.comparison.results import Comparison, Exhibit, Result, Setup, busiest
+from upconv.models.training.comparison.quality import MeanScores, quality, scores
+from upconv.models.training.comparison.results import CandidateResult, DecoderComparison, Exhibit, Setup, busiest
 from upconv.models.training.comparison.timing import Timings, timings
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Pixels
-from upconv.models.training.loop import Progress
+from upconv.models.training.loop import TrainingProgress
 from upconv.models.upscalers import CompactUpscaler
 
 CROP_PX = 64
@@ -36,7 +36,7 @@ OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """What is compared, and how thoroughly it is measured."""
 
     training: TrainingConfig
@@ -50,7 +50,9 @@ class Plan:
     """Side of the picture that memory is of."""
 
 
-def compare(plan: Plan, pictures: Pictures, work: Path, on_progress: OnProgress = lambda *_: None) -> Comparison:
+def compare(
+    plan: ComparisonPlan, pictures: Pictures, work: Path, on_progress: OnProgress = lambda *_: None
+) -> DecoderComparison:
     """Train the candidates in `work`, or go on there, and measure them, with as many threads as torch is set to.
 
     Raises `ParameterError` where `work` holds another comparison and `ExportError` where a trained decoder's graph is
@@ -60,10 +62,10 @@ def compare(plan: Plan, pictures: Pictures, work: Path, on_progress: OnProgress 
 
 
 class _Run:
-    def __init__(self, plan: Plan, pictures: Pictures, work: Path, on_progress: OnProgress) -> None:
+    def __init__(self, plan: ComparisonPlan, pictures: Pictures, work: Path, on_progress: OnProgress) -> None:
         self.plan, self.pictures, self.work, self.on_progress = plan, pictures, work, on_progress
 
-    def compare(self) -> Comparison:
+    def compare(self) -> DecoderComparison:
         matched.claim(self.work, self.plan.training, self.pictures)
         trained = [self._trained(*each) for each in enumerate(self.plan.candidates)]
         qualities, crops, originals = self._qualities(trained)
@@ -73,7 +75,7 @@ class _Run:
         memories = [self._memory(*each) for each in enumerate(trained)]
         reached = [matched.to_equal([t.curve for t in trained], n) for n in range(len(trained))]
         parts = zip(trained, qualities, fresh, drawn, timed, memories, reached, strict=True)
-        return Comparison(
+        return DecoderComparison(
             setup=self._setup(),
             results=tuple(self._result(*part) for part in parts),
             exhibits=tuple(Exhibit(*each) for each in zip((f[1] for f in fresh), (d[1] for d in drawn), crops, strict=True)),
@@ -83,12 +85,12 @@ class _Run:
     def _trained(self, index: int, candidate: Candidate) -> Trained:
         steps, total = self.plan.training.steps, self.plan.training.steps * len(self.plan.candidates)
 
-        def report(now: Progress) -> None:
+        def report(now: TrainingProgress) -> None:
             self.on_progress(f"training {candidate.name}", index * steps + now.step, total)
 
         return matched.train(candidate, self.plan.training, self.pictures, self.work, report)
 
-    def _qualities(self, trained: list[Trained]) -> tuple[list[Quality], list[tuple[Pixels, ...]], tuple[Pixels, ...]]:
+    def _qualities(self, trained: list[Trained]) -> tuple[list[MeanScores], list[tuple[Pixels, ...]], tuple[Pixels, ...]]:
         highs = [high for _, high in self.pictures.held_out[:CROPS]]
         places = [busiest(high, CROP_PX) for high in highs]
         found, crops = [], []
@@ -108,7 +110,7 @@ class _Run:
 
         return timings(trained, config, batch, self.plan.picture_px, rounds, on_round)
 
-    def _memory(self, index: int, trained: Trained) -> Memory:
+    def _memory(self, index: int, trained: Trained) -> PeakMemory:
         self.on_progress("memory", index, len(self.plan.candidates))
         return memory(
             trained.candidate.name, self.plan.training, trained.exported, self.plan.memory_px, torch.get_num_threads()
@@ -117,14 +119,14 @@ class _Run:
     def _result(
         self,
         trained: Trained,
-        quality: Quality,
+        quality: MeanScores,
         before: tuple[Artefacts, Responses],
         after: tuple[Artefacts, Responses],
         timings: Timings,
-        memory: Memory,
+        memory: PeakMemory,
         reached: matched.Reached,
-    ) -> Result:
-        return Result(
+    ) -> CandidateResult:
+        return CandidateResult(
             name=trained.candidate.name,
             summary=trained.candidate.summary,
             parameters=parameters(trained.decoder),

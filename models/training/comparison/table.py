@@ -6,49 +6,51 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from upconv.export.turns import Timing
-from upconv.models.training.comparison.results import Comparison, Result, Setup
+from upconv.models.training.comparison.results import CandidateResult, DecoderComparison, Setup
 
 
 @dataclass(frozen=True)
-class Row:
+class MeasureRow:
     """One measure."""
 
     label: str
-    cell: Callable[[Result], str]
+    cell: Callable[[CandidateResult], str]
 
 
-def rows(setup: Setup, first: str) -> tuple[Row, ...]:
+def rows(setup: Setup, first: str) -> tuple[MeasureRow, ...]:
     """Every measure, labelled with what it was measured on; `first` is what ratios refer to."""
     picture, large = (f"{side}x{side}" for side in (setup.picture_px, setup.memory_px))
     return (
-        Row("parameters", lambda r: f"{r.parameters:,}"),
-        Row("of which the head", lambda r: f"{r.head_parameters:,}"),
-        Row(f"GFLOP, {picture} in", lambda r: f"{r.gflops:.2f}"),
-        Row(f"peak memory, torch, {large} in, MB", lambda r: _megabytes(r.memory.torch_mb)),
-        Row(f"peak memory, onnxruntime, {large} in, MB", lambda r: _megabytes(r.memory.onnxruntime_mb)),
-        Row("peak memory, training step, MB", lambda r: _megabytes(r.memory.training_mb)),
-        Row("training step, ms", lambda r: f"{r.timings.step.ms:.1f}"),
-        Row(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.step)),
-        Row(f"torch, {picture} in, ms", lambda r: f"{r.timings.torch.ms:.1f}"),
-        Row(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.torch)),
-        Row(f"onnxruntime, {picture} in, ms", lambda r: f"{r.timings.onnxruntime.ms:.1f}"),
-        Row(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.onnxruntime)),
-        Row("training to equal loss, s (steps)", lambda r: _seconds(r, r.reached.loss)),
-        Row("training to equal PSNR, s (steps)", lambda r: _seconds(r, r.reached.psnr_y)),
-        Row("loss at the end", lambda r: f"{r.curve.loss[-1]:.5f}"),
-        Row("PSNR-Y, dB", lambda r: f"{r.quality.psnr_y:.2f}"),
-        Row(f"  less {first}'s (standard error)", lambda r: f"{r.quality.psnr_gain:+.2f} ({r.quality.psnr_gain_error:.2f})"),
-        Row("SSIM-Y", lambda r: f"{r.quality.ssim_y:.4f}"),
-        Row("sharpness, the original's being 1", lambda r: f"{r.quality.sharpness:.3f}"),
-        Row("before training: flat picture, steps of 255", lambda r: f"{r.before.constant_steps:.2f}"),
-        Row("  smooth wave at the stride, dB", lambda r: f"{r.before.smooth_db:.1f}"),
-        Row("  the same in the head's share, dB", lambda r: f"{r.before.detail_db:.1f}"),
-        Row("  phase imbalance of the kernel", lambda r: f"{r.before.phase_imbalance:.3f}"),
-        Row("after training: flat picture, steps of 255", lambda r: f"{r.after.constant_steps:.2f}"),
-        Row("  smooth wave at the stride, dB", lambda r: f"{r.after.smooth_db:.1f}"),
-        Row("  the same in the head's share, dB", lambda r: f"{r.after.detail_db:.1f}"),
-        Row("  phase imbalance of the kernel", lambda r: f"{r.after.phase_imbalance:.3f}"),
-        Row("exported graph's error, noise floors", lambda r: f"{r.parity:.1f}"),
+        MeasureRow("parameters", lambda r: f"{r.parameters:,}"),
+        MeasureRow("of which the head", lambda r: f"{r.head_parameters:,}"),
+        MeasureRow(f"GFLOP, {picture} in", lambda r: f"{r.gflops:.2f}"),
+        MeasureRow(f"peak memory, torch, {large} in, MB", lambda r: _megabytes(r.memory.torch_mb)),
+        MeasureRow(f"peak memory, onnxruntime, {large} in, MB", lambda r: _megabytes(r.memory.onnxruntime_mb)),
+        MeasureRow("peak memory, training step, MB", lambda r: _megabytes(r.memory.training_mb)),
+        MeasureRow("training step, ms", lambda r: f"{r.timings.step.ms:.1f}"),
+        MeasureRow(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.step)),
+        MeasureRow(f"torch, {picture} in, ms", lambda r: f"{r.timings.torch.ms:.1f}"),
+        MeasureRow(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.torch)),
+        MeasureRow(f"onnxruntime, {picture} in, ms", lambda r: f"{r.timings.onnxruntime.ms:.1f}"),
+        MeasureRow(f"  per {first}'s (quartiles)", lambda r: _ratio(r.timings.onnxruntime)),
+        MeasureRow("training to equal loss, s (steps)", lambda r: _seconds(r, r.reached.loss)),
+        MeasureRow("training to equal PSNR, s (steps)", lambda r: _seconds(r, r.reached.psnr_y)),
+        MeasureRow("loss at the end", lambda r: f"{r.curve.loss[-1]:.5f}"),
+        MeasureRow("PSNR-Y, dB", lambda r: f"{r.quality.psnr_y:.2f}"),
+        MeasureRow(
+            f"  less {first}'s (standard error)", lambda r: f"{r.quality.psnr_gain:+.2f} ({r.quality.psnr_gain_error:.2f})"
+        ),
+        MeasureRow("SSIM-Y", lambda r: f"{r.quality.ssim_y:.4f}"),
+        MeasureRow("sharpness, the original's being 1", lambda r: f"{r.quality.sharpness:.3f}"),
+        MeasureRow("before training: flat picture, steps of 255", lambda r: f"{r.before.constant_steps:.2f}"),
+        MeasureRow("  smooth wave at the stride, dB", lambda r: f"{r.before.smooth_db:.1f}"),
+        MeasureRow("  the same in the head's share, dB", lambda r: f"{r.before.detail_db:.1f}"),
+        MeasureRow("  phase imbalance of the kernel", lambda r: f"{r.before.phase_imbalance:.3f}"),
+        MeasureRow("after training: flat picture, steps of 255", lambda r: f"{r.after.constant_steps:.2f}"),
+        MeasureRow("  smooth wave at the stride, dB", lambda r: f"{r.after.smooth_db:.1f}"),
+        MeasureRow("  the same in the head's share, dB", lambda r: f"{r.after.detail_db:.1f}"),
+        MeasureRow("  phase imbalance of the kernel", lambda r: f"{r.after.phase_imbalance:.3f}"),
+        MeasureRow("exported graph's error, noise floors", lambda r: f"{r.parity:.1f}"),
     )
 
 
@@ -61,7 +63,7 @@ def heading(setup: Setup) -> str:
     )
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: DecoderComparison) -> str:
     """The table for a terminal."""
     results = comparison.results
     measures = rows(comparison.setup, results[0].name)
@@ -80,7 +82,7 @@ def _megabytes(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
-def _seconds(result: Result, steps: float | None) -> str:
+def _seconds(result: CandidateResult, steps: float | None) -> str:
     return "not reached" if steps is None else f"{result.seconds_of(steps):.1f} ({steps:.0f})"
 
 

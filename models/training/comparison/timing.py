@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from upconv.export.turns import Timing, in_turns
 from upconv.models.training.comparison.matched import Trained
 from upconv.models.training.config import TrainingConfig
-from upconv.models.training.loop import Run
+from upconv.models.training.loop import TrainingRun
 from upconv.runtime import open_model
 
 
@@ -46,7 +46,7 @@ def timings(
     """Training steps on `batch`, then pictures of (1, 3, side, side) through torch and onnxruntime, for each candidate."""
     image = np.random.default_rng(0).random((1, 3, side_px, side_px), np.float32)
     with tempfile.TemporaryDirectory() as folder:  # where there is no checkpoint to go on from
-        runs = [Run(config, Path(folder), t.candidate.decoder) for t in trained]
+        runs = [TrainingRun(config, Path(folder), t.candidate.decoder) for t in trained]
     models = [open_model(t.exported, threads=torch.get_num_threads()) for t in trained]
     tasks: Mapping[str, list[Callable[[], object]]] = {
         "training step": [partial(run.advance, *batch) for run in runs],

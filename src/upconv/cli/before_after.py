@@ -15,7 +15,7 @@ from upconv.runtime.errors import ParameterError, UpconvError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from upconv.runtime.folders import Outcome
+    from upconv.runtime.folders import FileResult
 
 _PREVIEW_PX = 1600
 """Longest side of what stands in for a picture that browsers cannot show."""
@@ -31,7 +31,7 @@ def check_page(page: Path | None) -> None:
         raise ParameterError(f"cannot write a page to {page}: expected a file called .html")  # and never a picture
 
 
-def write_page(page: Path, outcomes: Sequence[Outcome], model: str) -> None:
+def write_page(page: Path, outcomes: Sequence[FileResult], model: str) -> None:
     """Write the page; it links to the pictures by relative paths, and needs nothing else."""
     from upconv.runtime.codecs import write_atomically
 
@@ -43,7 +43,7 @@ def write_page(page: Path, outcomes: Sequence[Outcome], model: str) -> None:
     )
 
 
-def _figure(folder: Path, outcome: Outcome) -> str:
+def _figure(folder: Path, outcome: FileResult) -> str:
     from upconv.cli.progress import printable
 
     assert outcome.before is not None and outcome.after is not None

@@ -15,7 +15,7 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.export import Source
-    from upconv.export.benchmark import Row
+    from upconv.export.benchmark import PeerTiming
 
 
 def bench(
@@ -60,7 +60,7 @@ def _source(spec: str, kwargs: str) -> Source:
     return catalogue.source(spec)
 
 
-def _table(title: str, rows: list[Row]) -> Table:
+def _table(title: str, rows: list[PeerTiming]) -> Table:
     table = Table(
         "", "times as fast", "quartiles", "ms", "differs by", title=title, title_justify="left", box=None, pad_edge=False
     )

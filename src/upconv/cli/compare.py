@@ -14,7 +14,7 @@ import typer
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
-    from upconv.models.training.comparison import Comparison, Plan
+    from upconv.models.training.comparison import ComparisonPlan, DecoderComparison
 
 QUICK_STEPS, STEPS = 200, 5_000
 QUICK_ROUNDS, ROUNDS = 9, 31
@@ -36,12 +36,12 @@ def compare(
     _check(output)
     import torch
 
-    from upconv.models.training.comparison import Plan, budget, named, page, text
+    from upconv.models.training.comparison import ComparisonPlan, budget, named, page, text
     from upconv.runtime.codecs import write_atomically
 
     if threads is not None:
         torch.set_num_threads(threads)
-    plan = Plan(
+    plan = ComparisonPlan(
         training=budget(steps or (QUICK_STEPS if quick else STEPS), seed),
         candidates=named(candidates),
         rounds=QUICK_ROUNDS if quick else ROUNDS,
@@ -61,7 +61,7 @@ def _check(output: Path | None) -> None:
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
 
 
-def _compared(plan: Plan, data: Path | None, validation: Path | None, work: Path | None) -> Comparison:
+def _compared(plan: ComparisonPlan, data: Path | None, validation: Path | None, work: Path | None) -> DecoderComparison:
     from upconv.models.training.comparison import compare as run
     from upconv.models.training.comparison import pictures
 

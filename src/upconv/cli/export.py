@@ -58,8 +58,8 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
 ) -> None:
     """Export a decoder to one verified .onnx file that describes itself."""
-    from upconv.export import export as run
-    from upconv.export.precision import Reduction
+    from upconv.export import to_onnx as run
+    from upconv.export.precision import PrecisionOptions
     from upconv.export.rewrite import RULES
 
     if output.is_dir():
@@ -76,7 +76,7 @@ def export(
             out=output,
             opset=opset,
             rewrites=RULES if rewrite else (),
-            reduction=Reduction("int8" if precision == "auto" else precision, calibrate, limit_db, precision == "auto"),
+            reduction=PrecisionOptions("int8" if precision == "auto" else precision, calibrate, limit_db, precision == "auto"),
             tuner=tuner,
             on_stage=nothing if quiet or as_json else show,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -35,17 +36,19 @@ def inspect(
         print(f"{'operators':<11}{', '.join(f'{name} {count}' for name, count in operators.items())}")
     for finding in findings or ():
         print(f"{'look at':<11}{finding}")
+    if findings is None:
+        print("onnx is not installed, so operators and findings are missing; pip install onnx", file=sys.stderr)
 
 
 def _graph(model: Path) -> tuple[dict[str, int] | None, tuple[Finding, ...] | None]:
-    """Operators by type, and what deserves a look; none in a serving environment, which has no onnx and needs none."""
+    """Return the operators by type and the findings, or `None` for both if onnx is not installed."""
     try:
         import onnx
-
-        from upconv.export.lint import lint
-        from upconv.export.stage import census
-    except ImportError:
+    except ModuleNotFoundError:
         return None, None
+    from upconv.export.graphs import census
+    from upconv.export.lint import lint
+
     loaded = onnx.load(model)
     return census(loaded), lint(loaded)
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
-    from upconv.models import Entry
+    from upconv.models import CatalogueEntry
 
 app = typer.Typer(help="The models that come with the project, and how good they are.")
 
@@ -38,7 +38,7 @@ def models(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _row(entry: Entry) -> dict[str, object]:
+def _row(entry: CatalogueEntry) -> dict[str, object]:
     return {
         "name": entry.name,
         "summary": entry.summary,

@@ -18,7 +18,7 @@ def operators(
     seed: Annotated[int, typer.Option(help="Which ones are chosen.")] = 0,
 ) -> None:
     """Try every layer that upsamples, with every parameter, in every runtime."""
-    from upconv.export.parity.operators import grid, present, run, sample, table
+    from upconv.export.conformance import grid, present, run, sample, table
     from upconv.runtime.codecs import write_atomically
 
     cases = grid() if count is None else sample(grid(), count, seed)

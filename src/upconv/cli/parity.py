@@ -12,8 +12,8 @@ import typer
 from upconv.runtime.errors import ParameterError, UpconvError
 
 if TYPE_CHECKING:
-    from upconv.export.parity.findings import Comparison, Row
-    from upconv.export.parity.subject import Subject
+    from upconv.export.parity.findings import BackendResult, Comparison
+    from upconv.export.parity.subject import ParitySubject
 
 _SHORT = {"float32": "fp32", "float64": "fp64"}
 _HEAD = ("backend", "version", "max abs", "relative", "ulp", "PSNR", "8-bit", "verdict")
@@ -78,7 +78,7 @@ def _compared(
     return comparison
 
 
-def _subject(spec: str, weights: Path | None, kwargs: str, shapes: list[str] | None, value_range: str | None) -> Subject:
+def _subject(spec: str, weights: Path | None, kwargs: str, shapes: list[str] | None, value_range: str | None) -> ParitySubject:
     from upconv.cli.export import arguments_of, example_of, pixels_of
     from upconv.export import open_source
     from upconv.export.parity.subject import from_file, from_source
@@ -93,7 +93,7 @@ def _subject(spec: str, weights: Path | None, kwargs: str, shapes: list[str] | N
     return from_source(made, spec)
 
 
-def _show(row: Row) -> None:
+def _show(row: BackendResult) -> None:
     version = "" if row.status == "missing" else f"{row.version.split('+')[0]} {_SHORT.get(row.precision, row.precision)}"
     numbers = [""] * 5
     if row.measures is not None:
@@ -125,5 +125,5 @@ def _conclude(comparison: Comparison) -> None:
     print(f"{sides}: {said}, on {len(comparison.inputs)} inputs")
 
 
-def _quiet(_: Row) -> None:
+def _quiet(_: BackendResult) -> None:
     pass

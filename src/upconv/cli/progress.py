@@ -13,15 +13,15 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from upconv.runtime.folders import Found, Outcome
+    from upconv.runtime.folders import FileResult, FolderListing
 
 
-class Report:
+class ProgressReport:
     """A bar on a terminal, a line for each picture elsewhere, and a summary of several pictures."""
 
-    def __init__(self, found: Found, *, quiet: bool) -> None:
+    def __init__(self, found: FolderListing, *, quiet: bool) -> None:
         """Prepare for what was `found`; `quiet` leaves the standard output to others."""
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[FileResult] = []
         self._found = found
         self._quiet = quiet
         console = Console(stderr=True)
@@ -42,7 +42,7 @@ class Report:
         """Whether any picture has no result."""
         return bool(self._found.closed) or any(outcome.error is not None for outcome in self.outcomes)
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, outcome: FileResult) -> None:
         """Count and show what became of a picture."""
         self.outcomes.append(outcome)
         worked = sum(1 for before in self.outcomes if before.status == "done")
@@ -97,7 +97,7 @@ def printable(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "replace")
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: FileResult) -> str:
     assert outcome.before is not None and outcome.after is not None
     (width, height), (to_width, to_height) = outcome.before, outcome.after
     said = "".join(f"; {conversion}" for conversion in outcome.conversions)

@@ -131,11 +131,11 @@ def _path(name: str, provider: str) -> Path:
     """A file or folder as it is; of a catalogue model, the form that is fastest on this machine."""
     from upconv.cli.upscale import model_path
     from upconv.models.catalogue import CATALOGUE
-    from upconv.runtime.choice import fastest
+    from upconv.runtime.form_choice import fastest_form
 
     forms = CATALOGUE[name].forms if name in CATALOGUE else ()
     if forms:
-        return fastest(forms, provider)
+        return fastest_form(forms, provider)
     return Path(name) if Path(name).is_dir() else model_path(name)
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 if TYPE_CHECKING:
     from upconv.export import StageReport
     from upconv.export.tuner import Tuner
-    from upconv.runtime.contract import Trial
+    from upconv.runtime.contract import TuningTrial
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def measuring(budget_s: float | None, silent: bool) -> Iterator[Tuner | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=silent) as progress:
         bar = progress.add_task("first comparison", total=budget_s)
 
-        def tried(trial: Trial) -> None:
+        def tried(trial: TuningTrial) -> None:
             progress.update(bar, completed=tuner.spent_s, description=f"{trial.name} {trial}")
 
         tuner = Tuner(budget_s, tried)

@@ -29,12 +29,12 @@ def tune(
 ) -> None:
     """Tune an exported file for this machine: what is faster here and proved equal is kept."""
     from upconv.export import tune as run
-    from upconv.export.precision import Reduction
+    from upconv.export.precision import PrecisionOptions
 
     out = output or model
     if out.is_dir() or not out.parent.is_dir():
         raise ParameterError(f"{out} is no file that could be written")
-    reduction = Reduction("int8" if precision == "auto" else "fp32", calibrate, limit_db, only_if_faster=True)
+    reduction = PrecisionOptions("int8" if precision == "auto" else "fp32", calibrate, limit_db, only_if_faster=True)
     with measuring(tune_s, silent=as_json) as tuner:
         assert tuner is not None
         artifact = run(model, tuner=tuner, reduction=reduction, on_stage=nothing if as_json else show).save(out)

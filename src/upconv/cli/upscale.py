@@ -14,10 +14,11 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.runtime import Upscaler
-    from upconv.runtime.folders import Found, Options, Outcome
+    from upconv.runtime.folders import FileResult, FolderListing
+    from upconv.runtime.options import UpscaleOptions
 
 
-class Format(StrEnum):
+class FormatOption(StrEnum):
     """What results may be written as."""
 
     JPEG = "jpeg"
@@ -28,14 +29,14 @@ class Format(StrEnum):
     GIF = "gif"
 
 
-class Profile(StrEnum):
+class ProfileOption(StrEnum):
     """Colours in the profile that they came in, or in sRGB."""
 
     KEEP = "keep"
     SRGB = "srgb"
 
 
-class Metadata(StrEnum):
+class MetadataOption(StrEnum):
     """EXIF, XMP and texts go along, or do not."""
 
     KEEP = "keep"
@@ -49,11 +50,13 @@ def upscale(
     scale: Annotated[float | None, typer.Option(help="How many times as large; the model's own scale by default.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Width of the result in pixels.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Height of the result in pixels.")] = None,
-    format: Annotated[Format | None, typer.Option(help="Of results in a folder; that of each picture by default.")] = None,
+    format: Annotated[
+        FormatOption | None, typer.Option(help="Of results in a folder; that of each picture by default.")
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="For JPEG, WebP and AVIF.")] = 90,
     lossless: Annotated[bool, typer.Option("--lossless", help="Lose nothing in WebP and AVIF either.")] = False,
-    profile: Annotated[Profile, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = Profile.KEEP,
-    metadata: Annotated[Metadata, typer.Option(help="Keep EXIF, XMP and texts, or strip them.")] = Metadata.KEEP,
+    profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
+    metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or strip them.")] = MetadataOption.KEEP,
     frames: Annotated[bool, typer.Option("--frames", help="Every frame of GIF and WebP, not the first alone.")] = False,
     max_pixels: Annotated[int, typer.Option(min=1, help="Largest picture to read.")] = 100_000_000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done in the folder.")] = False,
@@ -65,20 +68,28 @@ def upscale(
 ) -> None:
     """Enlarge pictures. Needs no torch. A folder of results is taken up where it was left."""
     from upconv.cli.before_after import check_page, write_page
-    from upconv.cli.progress import Report
+    from upconv.cli.progress import ProgressReport
     from upconv.models.catalogue import DEFAULT
-    from upconv.runtime import Target, Upscaler
-    from upconv.runtime.folders import Options
+    from upconv.runtime import Upscaler
+    from upconv.runtime.options import UpscaleOptions
 
     found = _found(inputs, output, format, frames, lossless)
     check_page(compare)
-    options = Options(Target(scale, width, height), quality, lossless, profile.value, metadata.value, frames, max_pixels)
-    if scale is not None:
-        options.target.size(1, 1, 1)  # what is wrong for one pixel is wrong for every picture
+    options = UpscaleOptions(
+        scale,
+        width,
+        height,
+        quality=quality,
+        lossless=lossless,
+        metadata=metadata.value,
+        profile=profile.value,
+        frames=frames,
+        max_pixels=max_pixels,
+    )
     folder = None if found.jobs[0].destination == output else output
     with (
         Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers, exact=exact) as upscaler,
-        Report(found, quiet=as_json) as report,
+        ProgressReport(found, quiet=as_json) as report,
     ):
         for outcome in _outcomes(found, upscaler, options, folder, overwrite):
             report.take(outcome)
@@ -102,52 +113,54 @@ def model_path(name: str) -> Path:
     return Path(name)
 
 
-def _found(inputs: list[Path], output: Path, format: Format | None, frames: bool, lossless: bool) -> Found:
+def _found(inputs: list[Path], output: Path, format: FormatOption | None, frames: bool, lossless: bool) -> FolderListing:
     from upconv.runtime.codecs import SUFFIXES
     from upconv.runtime.codecs.encoding import check_options
-    from upconv.runtime.folders import find
+    from upconv.runtime.folders import find_tasks
 
     missing = [path for path in inputs if not path.exists()]
     if missing:
         raise ParameterError(f"no such file: {missing[0]}")
-    if format is Format.GIF and not frames:
+    if format is FormatOption.GIF and not frames:
         raise ParameterError("a GIF is written with --frames only; choose png for one picture")
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir():
         found = _single(inputs[0], output, format, frames)
     else:
         if output.is_file():
             raise ParameterError(f"{output} is a file; several pictures need a folder")
-        found = find(inputs, output, format=None if format is None else format.value, frames=frames)
+        found = find_tasks(inputs, output, format=None if format is None else format.value, frames=frames)
     for job in found.jobs if lossless else ():
         check_options(SUFFIXES[job.destination.suffix.lower()], 90, lossless)
     return found
 
 
-def _single(source: Path, output: Path, format: Format | None, frames: bool) -> Found:
+def _single(source: Path, output: Path, format: FormatOption | None, frames: bool) -> FolderListing:
     from collections import Counter
 
     from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
-    from upconv.runtime.folders import Found, Job
-    from upconv.runtime.folders.jobs import check
+    from upconv.runtime.folders import FileTask, FolderListing
+    from upconv.runtime.folders.tasks import check_tasks
 
     name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
     if format is not None and format != name:
         raise ParameterError(f"--format {format.value} and {output.name} disagree; leave one out")
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
-    jobs = (Job(source, output),)
-    check(jobs)
-    return Found(jobs, Counter())
+    jobs = (FileTask(source, output),)
+    check_tasks(jobs)
+    return FolderListing(jobs, Counter())
 
 
-def _outcomes(found: Found, upscaler: Upscaler, options: Options, folder: Path | None, overwrite: bool) -> Iterator[Outcome]:
-    from upconv.runtime.folders import Journal, run
+def _outcomes(
+    found: FolderListing, upscaler: Upscaler, options: UpscaleOptions, folder: Path | None, overwrite: bool
+) -> Iterator[FileResult]:
+    from upconv.runtime.folders import Journal, process_folder
 
     journal = None if folder is None else Journal(folder, upscaler.model.sha256, options)
-    return run(found.jobs, upscaler, options, journal, overwrite=overwrite)
+    return process_folder(found.jobs, upscaler, options, journal, overwrite=overwrite)
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: FileResult) -> dict[str, Any]:
     row: dict[str, Any] = {"input": str(outcome.job.source), "status": outcome.status}
     if outcome.error is not None:
         return row | {"error": outcome.error}

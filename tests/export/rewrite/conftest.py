@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from upconv.export.parity.backends import ReferenceBackend
+from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.rewrite import Rewrite
 from upconv.export.stage import StageResult
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pyvips
 from PIL import Image
 
 
@@ -23,11 +22,3 @@ def pillow() -> Callable[..., bytes]:
         return buffer.getvalue()
 
     return make
-
-
-@pytest.fixture(scope="session")
-def p3() -> bytes:
-    """The profile of Display P3, a wide gamut."""
-    image = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
-    profile: bytes = image.icc_transform("p3", input_profile="srgb").get("icc-profile-data")
-    return profile

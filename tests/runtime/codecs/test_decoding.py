@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from upconv.runtime.errors import ImageError, ImageTooLargeError
 from upconv.runtime.picture import Picture
 
 Photograph = Callable[[int, int], np.ndarray]
+Pillow = Callable[..., bytes]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,68 @@ def test_an_error_that_quotes_odd_bytes_does_not_stay(photograph: Photograph, pi
 def test_the_bytes_decide_and_not_what_comes_after_them(photograph: Photograph) -> None:
     data, _ = codecs.encode(Picture(photograph(9, 9)), "png")
     assert codecs.decode(data + b"<svg/>" + bytes(100)).format == "png"
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"])
+def test_the_size_in_the_header(format: str, pillow: Pillow) -> None:
+    data = pillow(np.zeros((12, 20, 3), np.uint8), format)
+    assert codecs.read_size(data, 240) == (20, 12)
+    with pytest.raises(ImageTooLargeError, match="20x12 pixels; at most 239"):
+        codecs.read_size(data, 239)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_in_the_header_is_upright(orientation: int) -> None:
+    image = pyvips.Image.black(20, 12, bands=3).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    data = image.jpegsave_buffer()
+    picture = codecs.decode(data)
+    assert codecs.read_size(data) == (picture.width, picture.height)
+
+
+def test_a_header_that_breaks_off() -> None:
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        codecs.read_size(b"\x89PNG\r\n\x1a\n")
+
+
+def decoded(data: bytes) -> np.ndarray | str:
+    """Its pixels, or one sentence on why there are none."""
+    try:
+        return codecs.decode(data, 1_000_000).samples
+    except ImageError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"])
+def test_a_file_cut_anywhere_is_refused_or_whole(format: str, pillow: Pillow, photograph: Photograph) -> None:
+    data = pillow(photograph(40, 50), format)
+    whole = codecs.decode(data).samples
+    results = [
+        decoded(data[:cut]) for cut in (*range(0, len(data), max(1, len(data) // 60)), *range(len(data) - 16, len(data)))
+    ]
+    sentences = [result for result in results if isinstance(result, str)]
+    assert len(sentences) >= 55
+    assert not any("\n" in sentence for sentence in sentences)
+    assert all(np.array_equal(result, whole) for result in results if isinstance(result, np.ndarray))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"])
+def test_wrong_bytes_anywhere_raise_nothing_else(format: str, pillow: Pillow, photograph: Photograph) -> None:
+    data = pillow(photograph(24, 30), format)
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        wrong = bytearray(data)
+        for place in random.integers(0, min(len(data), 400) if random.random() < 0.7 else len(data), 3):
+            wrong[place] = int(random.integers(0, 256))
+        said = decoded(bytes(wrong))
+        assert isinstance(said, np.ndarray) or "\n" not in said
+
+
+def test_a_large_limit_is_checked_before_decoding() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (12_000, 12_000)).save(buffer, "PNG")
+    with pytest.raises(ImageTooLargeError, match="12000x12000"):
+        codecs.decode(buffer.getvalue())
 
 
 def png_header(width: int, height: int) -> bytes:

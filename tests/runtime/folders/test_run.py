@@ -14,22 +14,24 @@ import numpy as np
 import pytest
 import pyvips
 
-from upconv.runtime import Target, Upscaler, codecs
+from upconv.runtime import UpscaleOptions, Upscaler, codecs
 from upconv.runtime.errors import DiskFullError
-from upconv.runtime.folders import Journal, Options, Outcome, find, run
+from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
 from upconv.runtime.picture import Picture
 
 Album = Callable[..., Path]
 
 
-def enlarge(folder: Path, out: Path, upscaler: Upscaler, options: Options | None = None, **more: Any) -> dict[str, Outcome]:
-    options = options or Options()
+def enlarge(
+    folder: Path, out: Path, upscaler: Upscaler, options: UpscaleOptions | None = None, **more: Any
+) -> dict[str, FileResult]:
+    options = options or UpscaleOptions()
     journal = Journal(out, upscaler.model.sha256, options)
-    jobs = find([folder], out, frames=options.frames).jobs
-    return {o.job.source.name: o for o in run(jobs, upscaler, options, journal, **more)}
+    jobs = find_tasks([folder], out, frames=options.frames).jobs
+    return {o.job.source.name: o for o in process_folder(jobs, upscaler, options, journal, **more)}
 
 
-def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
+def statuses(outcomes: dict[str, FileResult]) -> dict[str, str]:
     return {name: outcomes[name].status for name in sorted(outcomes)}
 
 
@@ -53,9 +55,9 @@ def test_what_is_done_is_skipped_until_something_changes(doubler: Upscaler, albu
     os.utime(folder / "a.png", ns=(0, 0))
     (out / "b.png").write_bytes(b"cut")
     assert statuses(enlarge(folder, out, doubler)) == {"a.png": "done", "b.png": "done", "c.png": "skipped"}
-    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3)))).values()) == {"done"}
-    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3), max_pixels=99))).values()) == {"skipped"}
-    assert set(statuses(enlarge(folder, out, doubler, Options(Target(scale=3)), overwrite=True)).values()) == {"done"}
+    assert set(statuses(enlarge(folder, out, doubler, UpscaleOptions(scale=3))).values()) == {"done"}
+    assert set(statuses(enlarge(folder, out, doubler, UpscaleOptions(scale=3, max_pixels=99))).values()) == {"skipped"}
+    assert set(statuses(enlarge(folder, out, doubler, UpscaleOptions(scale=3), overwrite=True)).values()) == {"done"}
 
 
 def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
@@ -70,8 +72,8 @@ def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_pat
 
 def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album(*(f"{n}.png" for n in range(8))), tmp_path / "out"
-    journal = Journal(out, doubler.model.sha256, Options())
-    outcomes = run(find([folder], out).jobs, doubler, Options(), journal, in_flight=1)
+    journal = Journal(out, doubler.model.sha256, UpscaleOptions())
+    outcomes = process_folder(find_tasks([folder], out).jobs, doubler, UpscaleOptions(), journal, in_flight=1)
     done = {next(outcomes).job.source.name for _ in range(3)}
     outcomes.close()  # type: ignore[attr-defined]  # as at Ctrl-C
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
@@ -119,7 +121,7 @@ def test_a_full_disk_stops_the_rest(doubler: Upscaler, album: Album, tmp_path: P
             raise DiskFullError(f"cannot write {path}: No space left on device")
         real(path, data)
 
-    monkeypatch.setattr("upconv.runtime.folders.work.codecs.write_atomically", until_full)
+    monkeypatch.setattr("upconv.runtime.folders.file_task.codecs.write_atomically", until_full)
     outcomes = enlarge(album(*(f"{n}.png" for n in range(9))), tmp_path / "out", doubler, in_flight=1)
     assert statuses(outcomes) == {f"{n}.png": status for n, status in enumerate(["done", "done", "failed", *["left"] * 6])}
     monkeypatch.undo()
@@ -143,7 +145,7 @@ def test_one_is_decoded_while_another_is_in_the_engine(
             both.wait()
         return real_run(picture, *arguments, **options)
 
-    monkeypatch.setattr("upconv.runtime.folders.work.codecs.decode", decode)
+    monkeypatch.setattr("upconv.runtime.processing.codecs.decode", decode)
     monkeypatch.setattr(doubler, "run", in_engine)
     outcomes = enlarge(album("a.png", "b.png"), tmp_path / "out", doubler, in_flight=2)
     assert set(statuses(outcomes).values()) == {"done"}
@@ -168,14 +170,14 @@ def test_whatever_goes_wrong_with_one_picture_the_rest_goes_on(
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("a.webp", Options(Target(width=17000, height=6)), "cannot become 17000x6"),
-        ("wide.webp", Options(Target(scale=16)), "17600x64 is too large for webp"),
-        ("a.png", Options(max_pixels=47), "8x6 pixels; at most 47"),
-        ("a.png", Options(Target(scale=99)), "scale must be a number from 1 to 16"),
+        ("a.webp", UpscaleOptions(width=17000, height=6), "cannot become 17000x6"),
+        ("wide.webp", UpscaleOptions(scale=16), "17600x64 is too large for webp"),
+        ("a.png", UpscaleOptions(max_pixels=47), "8x6 pixels; at most 47"),
+        ("a.png", UpscaleOptions(width=7), "8x6 cannot become 7x5"),
     ],
 )
 def test_what_cannot_be_done_is_said_for_each(
-    name: str, options: Options, words: str, doubler: Upscaler, album: Album, tmp_path: Path
+    name: str, options: UpscaleOptions, words: str, doubler: Upscaler, album: Album, tmp_path: Path
 ) -> None:
     folder = album("a.png", "a.webp")
     (folder / "wide.webp").write_bytes(codecs.encode(Picture(np.zeros((4, 1100, 3), np.uint8)), "webp")[0])
@@ -204,7 +206,9 @@ def test_profile_and_metadata_are_as_asked(
     wide = wide.icc_transform("p3", input_profile="srgb").copy(xres=4, yres=4)
     wide.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Artist", "somebody")
     (folder / "a.jpg").write_bytes(wide.jpegsave_buffer(keep=63, Q=98))
-    outcome = enlarge(folder, tmp_path / "out", doubler, Options(profile=profile, metadata=metadata, quality=98))["a.jpg"]
+    outcome = enlarge(folder, tmp_path / "out", doubler, UpscaleOptions(profile=profile, metadata=metadata, quality=98))[
+        "a.jpg"
+    ]
     back = codecs.decode(outcome.job.destination.read_bytes())
     assert (back.metadata.icc is not None) == (profile == "keep")
     assert any(field == "exif-ifd0-Artist" for field, _, _ in back.metadata.fields) == (metadata == "keep")
@@ -216,7 +220,7 @@ def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album,
     folder = album()
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
     (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation.of(frames, (50, 60, 70)), "gif")[0])
-    outcome = enlarge(folder, tmp_path / "moving", doubler, Options(frames=True))["a.gif"]
+    outcome = enlarge(folder, tmp_path / "moving", doubler, UpscaleOptions(frames=True))["a.gif"]
     animation = codecs.decode_frames(outcome.job.destination.read_bytes())
     assert [frame.samples.shape[:2] for frame in animation.frames] == [(12, 16)] * 3
     assert animation.delays_ms == (50, 60, 70)
@@ -237,28 +241,28 @@ def test_as_many_pictures_are_in_work_as_there_are_cores(
 
     monkeypatch.setattr(module, "available_cores", lambda: cores)
     monkeypatch.setattr(module, "ThreadPoolExecutor", pool)
-    jobs = find([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
-    assert len(list(run(jobs, doubler, Options()))) == 3
+    tasks = find_tasks([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
+    assert len(list(process_folder(tasks, doubler, UpscaleOptions()))) == 3
     assert threads == [at_once]
 
 
 @pytest.mark.parametrize(
     ("model_sha256", "options", "status"),
     [
-        ("a", Options(), "skipped"),
-        ("b", Options(), "done"),
-        ("a", Options(quality=89), "done"),
-        ("a", Options(metadata="strip"), "done"),
-        ("a", Options(profile="srgb"), "done"),
-        ("a", Options(lossless=True), "done"),
-        ("a", Options(max_pixels=10**6), "skipped"),
+        ("a", UpscaleOptions(), "skipped"),
+        ("b", UpscaleOptions(), "done"),
+        ("a", UpscaleOptions(quality=89), "done"),
+        ("a", UpscaleOptions(metadata="strip"), "done"),
+        ("a", UpscaleOptions(profile="srgb"), "done"),
+        ("a", UpscaleOptions(lossless=True), "done"),
+        ("a", UpscaleOptions(max_pixels=10**6), "skipped"),
     ],
 )
 def test_done_means_by_the_same_model_and_options(
-    doubler: Upscaler, album: Album, tmp_path: Path, model_sha256: str, options: Options, status: str
+    doubler: Upscaler, album: Album, tmp_path: Path, model_sha256: str, options: UpscaleOptions, status: str
 ) -> None:
     out = tmp_path / "out"
-    jobs = find([album("a.png")], out, frames=False).jobs
-    (first,) = run(jobs, doubler, Options(), Journal(out, "a", Options()))
-    (again,) = run(jobs, doubler, options, Journal(out, model_sha256, options))
+    tasks = find_tasks([album("a.png")], out, frames=False).jobs
+    (first,) = process_folder(tasks, doubler, UpscaleOptions(), Journal(out, "a", UpscaleOptions()))
+    (again,) = process_folder(tasks, doubler, options, Journal(out, model_sha256, options))
     assert (first.status, again.status) == ("done", status)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from upconv.service.jobs.job import Job
-from upconv.service.jobs.store import Store
+from upconv.service.jobs.store import JobStore
 from upconv.service.parameters import UpscaleQuery
 
 ORDER = UpscaleQuery(model="model", scale=2.5, format="png")
@@ -19,27 +19,27 @@ def job(id: str, **values: Any) -> Job:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "jobs.sqlite3")
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    store = JobStore(tmp_path / "jobs.sqlite3")
     yield store
     store.close()
 
 
-def test_what_is_kept_comes_back(store: Store, tmp_path: Path) -> None:
+def test_what_is_kept_comes_back(store: JobStore, tmp_path: Path) -> None:
     kept = store.add(job("a", idempotency_key="k"))
     done = replace(
         kept, state="done", finished=2.0, expires=3.0, bytes_out=7, result={"ETag": "x"}, error={"detail": "it's broken"}
     )
     assert store.finish(done)
     store.close()
-    again = Store(tmp_path / "jobs.sqlite3")
+    again = JobStore(tmp_path / "jobs.sqlite3")
     assert again.get("a") == done
     assert again.by_key("ann", "k") == done
     assert again.get("b") is None
     again.close()
 
 
-def test_oldest_first(store: Store) -> None:
+def test_oldest_first(store: JobStore) -> None:
     for id, created in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
         store.add(job(id, created=created))
     assert [store.ahead(job(id, created=created)) for id, created in (("a", 1.0), ("c", 3.0))] == [0, 2]
@@ -55,7 +55,7 @@ def test_oldest_first(store: Store) -> None:
     assert [claim.attempts for claim in iter(store.claim, None) if claim] == [2, 2, 2]
 
 
-def test_one_job_a_key_and_owner(store: Store) -> None:
+def test_one_job_a_key_and_owner(store: JobStore) -> None:
     first = store.add(job("a", idempotency_key="k"))
     assert store.add(job("b", idempotency_key="k")) == first
     assert store.add(job("c", idempotency_key="k", owner="bob")).id == "c"
@@ -66,7 +66,7 @@ def test_one_job_a_key_and_owner(store: Store) -> None:
     assert store.add(job("b", idempotency_key="k")).id == "b"
 
 
-def test_counts(store: Store) -> None:
+def test_counts(store: JobStore) -> None:
     assert (store.waiting(), store.bytes()) == (0, 0)
     store.add(job("a"))
     store.finish(replace(store.add(job("b")), state="done", bytes_out=100, expires=5.0))

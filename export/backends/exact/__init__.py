@@ -1,0 +1,12 @@
+"""Operators of ONNX in whatever precision their inputs have, written from the standard; for onnx's reference evaluator."""
+
+from upconv.export.backends.exact.convolution import Conv, ConvTranspose
+from upconv.export.backends.exact.double import in_double
+from upconv.export.backends.exact.interpolation import Resize
+from upconv.export.backends.exact.pooling import AveragePool, MaxPool
+from upconv.export.backends.exact.quantization import DequantizeLinear
+
+OPERATORS = (AveragePool, Conv, ConvTranspose, DequantizeLinear, MaxPool, Resize)
+"""Classes for `ReferenceEvaluator(new_ops=...)`, known there by their names."""
+
+__all__ = ["OPERATORS", "in_double"]

@@ -1,0 +1,60 @@
+"""An onnxruntime session as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+import onnxruntime as ort
+
+from upconv.export.backends.backend import Array
+from upconv.export.storage import opened
+from upconv.runtime import providers
+from upconv.runtime.errors import ExportError, first_line
+
+LEVELS = {
+    "disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+"""Graph optimisation levels; `all` is what is served."""
+
+
+class OnnxruntimeBackend:
+    """onnxruntime on one execution provider, with one thread, at one graph optimisation level.
+
+    On CUDA TensorFloat-32 is off: its ten bits of mantissa would be taken for a fault (onnxruntime#19357). Raises
+    `ProviderError` where the provider is not there and `ExportError` where it cannot open the graph.
+    """
+
+    version: str = ort.__version__
+
+    def __init__(self, model: onnx.ModelProto, level: str = "all", provider: str = "cpu") -> None:
+        self.name = f"onnxruntime {provider}"
+        self.level = level
+        wanted = providers.provider_options(provider)
+        try:
+            with opened(model) as graph:
+                self._session = ort.InferenceSession(graph, _options(level), providers=wanted)
+        except Exception as error:  # onnxruntime raises half a dozen unrelated types
+            raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
+        providers.verify(self._session, provider)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The graph's outputs; raises `ExportError` where onnxruntime cannot run it."""
+        feed = {value.name: array for value, array in zip(self._session.get_inputs(), inputs, strict=True)}
+        try:
+            outputs: list[Array] = self._session.run(None, feed)
+        except Exception as error:
+            shapes = ", ".join(str(array.shape) for array in inputs)
+            raise ExportError(f"onnxruntime cannot run the graph on {shapes}: {first_line(error)}") from error
+        return outputs
+
+
+def _options(level: str) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = LEVELS[level]
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return options

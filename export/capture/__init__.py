@@ -1,0 +1,1 @@
+"""Tracing a torch module, and writing it as an ONNX graph."""

@@ -1,0 +1,113 @@
+"""Why a case is not equal, in one sentence that names the attribute at fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from upconv.export.conformance.results import CaseResult
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason and the results that it explains."""
+
+    sentence: str
+    results: tuple[CaseResult, ...]
+
+    @property
+    def cases(self) -> int:
+        """How many cases are concerned, in whatever runtime."""
+        return len({result.case for result in self.results})
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """Where, in the order in which they ran."""
+        return tuple(dict.fromkeys(result.runtime for result in self.results))
+
+
+def causes(results: Sequence[CaseResult]) -> list[Cause]:
+    """Everything that is not equal, by cause, the one that concerns most cases first."""
+    found: dict[str, list[CaseResult]] = {}
+    for result in results:
+        if result.status != "equal":
+            found.setdefault(cause(result), []).append(result)
+    return sorted((Cause(sentence, tuple(of)) for sentence, of in found.items()), key=lambda c: -c.cases)
+
+
+def cause(result: CaseResult) -> str:
+    """What explains a result that is not equal; the runtime's own words where nothing is known of it."""
+    return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _own_words(result)
+
+
+def _own_words(result: CaseResult) -> str:
+    lacking = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
+    if lacking:
+        return f"onnxruntime has no {lacking[1]} for {result.case.dtype} on the processor"
+    return re.sub(r"Name:'[^']*' ?|^.*?cannot (open|run) the graph[^:]*: |torch cannot trace the layer: ", "", result.reason)
+
+
+def _narrow(result: CaseResult) -> bool:
+    size = result.case["size"]
+    return bool(result.case["antialias"]) and isinstance(size, tuple) and size[-1] == 1 and size[0] > 1
+
+
+def _inexact(scale: object) -> bool:
+    return isinstance(scale, float) and float(np.float32(scale)) != scale
+
+
+def _openvino(result: CaseResult) -> bool:
+    return result.status == "differs" and result.runtime.startswith("openvino")
+
+
+_KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
+    (
+        lambda r: r.status == "refused" and bool(r.case["antialias"] and r.case["align_corners"]),
+        "`antialias=True` with `align_corners=True`: torch scales by (n - 1) / (m - 1) but measures from the edges of the pixels. No "
+        "`coordinate_transformation_mode` does this, so the export refuses it",
+    ),
+    (
+        lambda r: r.status == "as float32",
+        "`nearest`, `nearest-exact`: torch rounds `i / scale` to different pixels in float32 and float64. The runtime takes the pixels "
+        "of float32, bit for bit. `export` refuses the sizes at which this happens, because they have no noise floor",
+    ),
+    (
+        _narrow,
+        "`antialias=True` and an output one pixel wide: torch 2.13 repeats the first row, but the graph follows the definition of the "
+        "operator. `export` refuses it",
+    ),
+    (
+        lambda r: r.status == "refused" and bool(r.case["antialias"]) and r.case.dtype == "float16",
+        "`antialias=True` in float16: torch does not compute it on the processor",
+    ),
+    (
+        lambda r: _openvino(r) and "the output has shape" in r.reason and _inexact(r.case["scale_factor"]),
+        "a fractional `scale_factor` whose lengths are rounded differently in float32 (50 by 2.3): OpenVINO computes float64 in float32",
+    ),
+    (
+        lambda r: _openvino(r) and bool(r.case["antialias"]),
+        "`antialias=True`: OpenVINO ignores `antialias` and `exclude_outside`",
+    ),
+    (
+        lambda r: _openvino(r) and r.case.variant.startswith("nearest"),
+        "`nearest`, `nearest-exact` with a computed size: OpenVINO divides lengths by multiplying with the reciprocal, n * (1 / m), and "
+        "takes a neighbouring pixel at one position in a row",
+    ),
+    (
+        lambda r: r.status == "differs" and r.case.dtype == "float64" and _inexact(r.case["scale_factor"]),
+        "a fractional `scale_factor` in float64: `Resize` takes its scales in float32",
+    ),
+    (
+        lambda r: _openvino(r) and r.case.dtype == "float64",
+        "a layer in float64: OpenVINO computes it in float32",
+    ),
+    (
+        lambda r: r.case["mode"] == "bicubic" and r.case["size"] == (1, 1) and r.floors < 16,
+        "`bicubic` to one pixel by `size`: torch's own error happens to be zero, and dividing by m / n in float32 makes an error of up "
+        "to 9 units in the last place. `export` refuses it if a size that it tries shows the error",
+    ),
+)
+"""Causes that were looked into, the first that applies is told."""

@@ -1,0 +1,38 @@
+"""The runtimes that the grid is tried in: those of `upconv parity` that run a graph in float32 on any machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import onnx
+
+from upconv.export.backends import Backend
+from upconv.export.parity.backend_choice import RUNTIMES
+
+SERVED = "onnxruntime:all"
+"""The runtime as it serves: what it computes is what must be right."""
+
+_TRIED = ("onnxruntime:disabled", SERVED, "reference:float32", "openvino:float32")
+
+
+@dataclass(frozen=True)
+class GridBackend:
+    """A way to run a graph."""
+
+    name: str
+    """As `upconv parity --backend` takes it."""
+    open: Callable[[onnx.ModelProto], Backend]
+    """Raises `ExportError` where the runtime cannot open a graph."""
+
+
+def present() -> tuple[GridBackend, ...]:
+    """The runtimes that are installed, in the order in which they are reported."""
+    opened = {runtime.name: runtime.of_graph for runtime in RUNTIMES}
+    found = [(name, opened[name]) for name in _TRIED if _installed(name)]
+    return tuple(GridBackend(name, opener) for name, opener in found if opener is not None)
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name.split(":")[0]) is not None or name.startswith("reference")

@@ -1,0 +1,75 @@
+"""What a smaller halo than the exact one costs: tiles of a photograph against the whole of it.
+
+Deep networks look hundreds of pixels far by their operators, and notice little of what is there. Whose the photograph is:
+`photographs/LICENCES.md`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from upconv.export.halo.trial import described
+from upconv.export.pictures import PHOTOGRAPH
+from upconv.export.storage import save
+from upconv.runtime.codecs import read
+from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
+from upconv.runtime.cores import available_cores
+from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.tiled_picture import samples_to_tensor
+
+USEFUL_PX = 64
+"""A larger halo than this is rarely worth computing: most of a tile would be thrown away."""
+
+HALOS_PX = (10, 16, 24, 32, 48, 64, 96)
+"""What is tried, up to the exact one; 10 is the `tile_pad` that many upscalers come with."""
+
+TILE_PX = 64
+"""Side of the part whose output is compared. It lies in the picture's corner, so two of its sides are cut ones."""
+
+PICTURE_PX = 192
+"""Side of the picture, which is all that "the whole" means here: a larger one would cost a deep network minutes."""
+
+
+def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDeviation, ...]:
+    """The table for a model whose exact halo is larger than useful; empty for any other."""
+    if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
+        return ()
+    assert contract.height is not None and contract.width is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        save(described(model, contract), path)
+        opened = open_model(path, threads=available_cores())
+        return tuple(_measured(opened, contract, contract.height, contract.width))
+
+
+def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw) -> Iterator[HaloDeviation]:
+    picture = photograph(contract)[:, :, : rows.fitted(PICTURE_PX), : columns.fitted(PICTURE_PX)]
+    whole = _core(model.run(picture), contract)
+    assert isinstance(contract.halo, Halo)
+    exact_px = max(contract.halo.model_dump().values())
+    for halo_px in (px for px in HALOS_PX if px < exact_px):
+        height, width = rows.fitted(TILE_PX + halo_px), columns.fitted(TILE_PX + halo_px)
+        tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
+        differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))
+        yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole).max()), share=float(differ.mean()))
+
+
+def photograph(contract: Contract) -> Tensor:
+    """The photograph as a model of this contract takes it, (1, C, 192, 192)."""
+    pixels = contract.input
+    assert pixels is not None
+    return samples_to_tensor(read(PHOTOGRAPH).samples, pixels)[None]
+
+
+def _core(output: Tensor, contract: Contract) -> Tensor:
+    """The compared part of an output, in 8-bit steps."""
+    assert contract.output is not None
+    side = TILE_PX * contract.scale
+    span = contract.output.high - contract.output.low
+    steps: Tensor = (output[0, :, :side, :side] - np.float32(contract.output.low)) * np.float32(255 / span)
+    return steps

@@ -1,7 +1,0 @@
-"""torch's interpolation as ONNX: every `aten.upsample_*` written so that a runtime computes what torch computes."""
-
-from upconv.export.interpolation.lengths import lengths_in_double
-from upconv.export.interpolation.program import lines_pooled_as_pictures, with_scales
-from upconv.export.interpolation.translations import TRANSLATIONS
-
-__all__ = ["TRANSLATIONS", "lengths_in_double", "lines_pooled_as_pictures", "with_scales"]

@@ -1,0 +1,54 @@
+"""The one place that knows how a contract is made from what the steps have found out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from upconv.export.graphs import opset_of
+from upconv.export.sources import Source
+from upconv.export.steps.draft import ExportDraft, needed
+from upconv.export.verdict import Verdict
+from upconv.runtime.contract import Contract, Evidence, ParityEvidence, Provenance
+
+TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "upconv")
+"""Packages whose versions a contract states."""
+
+
+def contract_of(draft: ExportDraft) -> Contract:
+    """Return the contract that states everything the draft knows so far."""
+    height, width = draft.laws
+    return Contract(
+        name=draft.source.name,
+        task="upscale" if draft.pixels else "decode",
+        height=height,
+        width=width,
+        halo=draft.halo,
+        halo_deviation=draft.halo_deviation,
+        input=draft.pixels,
+        output=draft.output_pixels,
+        precision=draft.precision,
+        opset=opset_of(needed(draft.model)),
+        rewrites=draft.rewrites,
+        session=draft.session,
+        tuning=draft.tuning,
+        evidence=Evidence(
+            parity=tuple(_parity(verdict) for verdict in draft.verdicts),
+            quality=draft.quality,
+            tiling_max_abs=draft.tiling_max_abs,
+        ),
+        provenance=needed(draft.provenance),
+    )
+
+
+def provenance_of(source: Source) -> Provenance:
+    """Return where a source and its weights come from, and the versions of what exports it."""
+    return Provenance(
+        source=source.origin,
+        weights_sha256=source.original.weights_sha256(),
+        licence=source.licence,
+        tools={name: importlib.metadata.version(name) for name in TOOLS},
+    )
+
+
+def _parity(verdict: Verdict) -> ParityEvidence:
+    return ParityEvidence(**{name: getattr(verdict, name) for name in ParityEvidence.model_fields})

@@ -1,0 +1,17 @@
+"""The step that looks at the finished graph: what onnxruntime fuses of it, and what deserves a look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from upconv.export.fusion import fusion
+from upconv.export.lint import lint
+from upconv.export.report import StageReport
+from upconv.export.steps.draft import ExportDraft, needed
+
+
+def inspect_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
+    """Add what onnxruntime makes of the model, and the findings in the plain graph."""
+    fused, findings = fusion(needed(draft.model)), lint(needed(draft.plain))
+    said = f"onnxruntime runs it as {fused}; {len(findings)} findings"
+    return replace(draft, fusion=fused, findings=tuple(findings)), StageReport("lint", False, said)

@@ -1,0 +1,45 @@
+"""The step that takes a proved float32 graph to fewer bits, if that passes its gate and, when tuning, is faster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import onnx
+
+from upconv.export.report import StageReport
+from upconv.export.rewrite import every_conv_transpose_to_phases
+from upconv.export.steps.contract import contract_of
+from upconv.export.steps.draft import ExportDraft, needed
+from upconv.export.steps.verified import compared, verified
+from upconv.runtime.errors import ExportError
+
+
+def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
+    """Replace the model by one of fewer bits and add its quality; the verdicts remain those of the float32 graph.
+
+    Raises `ExportError` if the gate is not passed, unless float32 is allowed then.
+    """
+    reduction = draft.options.reduction
+    if reduction.precision == "fp32":
+        return draft, None
+    try:
+        reduced = reduction.apply(_basis(draft), contract_of(draft))
+    except ExportError as error:
+        if not reduction.only_if_faster:
+            raise
+        return draft, StageReport(reduction.precision, False, str(error))
+    if draft.options.tuner is not None:
+        draft, trial = compared(draft, reduction.precision, reduced.model, draft.session)
+        if reduction.only_if_faster and not trial.kept:
+            return draft, StageReport(reduction.precision, False, f"not faster here: {trial}")
+    quality = reduced.quality
+    kept = f"; {quality.kept} operators stay in float32" if quality.kept else ""
+    draft = replace(draft, model=reduced.model, precision=reduction.precision, quality=quality)
+    return draft, StageReport(reduction.precision, True, f"{quality}{kept}")
+
+
+def _basis(draft: ExportDraft) -> onnx.ModelProto:
+    """The graph that is reduced. A convolution in phases may be slower in float32, but only a convolution can be int8."""
+    if draft.options.reduction.precision == "int8" and draft.options.tuner is not None:
+        draft, _ = verified(every_conv_transpose_to_phases, draft)
+    return needed(draft.model)

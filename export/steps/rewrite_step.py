@@ -1,0 +1,39 @@
+"""The steps that apply exact rewrites, one step for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from upconv.export.report import StageReport
+from upconv.export.rewrite import every_conv_transpose_to_phases
+from upconv.export.stage import Stage
+from upconv.export.steps.draft import ExportDraft, ExportOptions
+from upconv.export.steps.runner import Expansion, Step
+from upconv.export.steps.verified import verified
+
+
+@dataclass(frozen=True)
+class ApplyRewrite:
+    """The step of one rewrite."""
+
+    stage: Stage
+
+    def __call__(self, draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
+        """Apply the rewrite, if the result is equal and, with a tuner, faster; note its name."""
+        draft, report = verified(self.stage, draft, only_if_faster=True)
+        if report is not None and report.changed:
+            draft = replace(draft, rewrites=tuple(dict.fromkeys((*draft.rewrites, self.stage.name))))
+        return draft, report
+
+
+def _steps(options: ExportOptions) -> Sequence[Step]:
+    rewrites = options.rewrites
+    # A transposed convolution is never computed in int8.
+    if rewrites and (options.reduction.precision == "int8" or options.tuner is not None):
+        rewrites = (*rewrites, every_conv_transpose_to_phases)
+    return [ApplyRewrite(stage) for stage in rewrites]
+
+
+REWRITES = Expansion(_steps)
+"""One step for each rewrite that the options list."""

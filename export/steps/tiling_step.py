@@ -1,0 +1,26 @@
+"""The step that tries what the contract promises of tiles, with the engine that serves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from upconv.export.halo.derivation import products_per_pixel
+from upconv.export.halo.trial import REDUCED_TOLERANCE, TOLERANCE, tiling_difference
+from upconv.export.report import StageReport
+from upconv.export.steps.contract import contract_of
+from upconv.export.steps.draft import ExportDraft, needed
+from upconv.runtime.contract import Halo, NoHalo
+
+
+def try_tiling(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
+    """Add the difference between tiles and the whole picture; take the halo back if the difference is too large."""
+    if not isinstance(draft.halo, Halo) or draft.pixels is None:
+        return draft, None
+    products = products_per_pixel(needed(draft.plain))
+    difference = tiling_difference(needed(draft.model), contract_of(draft), products)
+    if difference > (TOLERANCE if draft.precision == "fp32" else REDUCED_TOLERANCE):
+        reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
+        halo = NoHalo(node="the whole graph", reason=reason)
+        return replace(draft, halo=halo), StageReport("tiling", False, f"none: {reason}")
+    said = f"tiles differ from the whole picture by {difference:.2g} at most"
+    return replace(draft, tiling_max_abs=difference), StageReport("tiling", False, said)

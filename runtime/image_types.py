@@ -1,0 +1,71 @@
+"""The forms of a picture in Python: a path, a `Picture`, a numpy array or a PIL image; and back to the same form."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from upconv.runtime import codecs
+from upconv.runtime.errors import ParameterError
+from upconv.runtime.picture import Picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_AS_THEY_ARE = ("L", "LA", "RGB", "RGBA")
+_CONVERTED = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
+_KEPT = ("icc_profile", "exif")
+
+
+def to_picture(source: Any) -> Picture:
+    """Return the picture in `source`: a path, a `Picture`, an array or a PIL image.
+
+    Raises `ImageError` for a file that is not a picture, and `ParameterError` for an array or PIL image of a kind that
+    cannot be enlarged, and for anything else.
+    """
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, str | Path):
+        return codecs.read(Path(source))
+    if isinstance(source, np.ndarray):
+        return Picture(source[..., None] if source.ndim == 2 else source)
+    if _is_pil(source):
+        pixels: Any = np.asarray(_plain(source))
+        return Picture(pixels[..., None] if pixels.ndim == 2 else pixels)
+    raise ParameterError(f"expected a path, bytes, a numpy array or a PIL image, not {type(source).__name__}")
+
+
+def convert_like(source: Any, picture: Picture) -> Any:
+    """Return `picture` in the form of `source`; a path gives a `Picture`."""
+    if isinstance(source, np.ndarray):
+        return picture.samples if source.ndim == 3 else picture.samples[..., 0]
+    return _pil(picture, source) if _is_pil(source) else picture
+
+
+def _is_pil(source: Any) -> bool:
+    """Whether it is a PIL image; where PIL was not imported, nothing is one."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(source, module.Image)
+
+
+def _plain(source: Image) -> Image:
+    if source.mode in _AS_THEY_ARE or source.mode.startswith("I;16"):
+        return source
+    if source.mode == "P":
+        return source.convert("RGBA" if "transparency" in source.info else "RGB")
+    if source.mode not in _CONVERTED:
+        raise ParameterError(f"a PIL image of mode {source.mode} cannot be enlarged; convert it to RGB, RGBA, L or I;16 first")
+    return source.convert(_CONVERTED[source.mode])
+
+
+def _pil(picture: Picture, source: Image) -> Image:
+    from PIL import Image
+
+    samples = np.asarray(picture.samples)
+    result = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    if source.mode == result.mode or source.mode == "P":  # a profile holds for the colours that it was made for
+        result.info.update({key: source.info[key] for key in _KEPT if key in source.info})
+    return result

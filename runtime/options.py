@@ -1,0 +1,106 @@
+"""The options of an upscale: everything that a user can ask for about one picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from upconv.runtime.errors import ParameterError
+
+MAX_SCALE = 16
+"""Largest enlargement per side; beyond it there is nothing left to see."""
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded by default, in pixels."""
+
+ImageFormat = Literal["jpeg", "png", "webp", "avif", "tiff", "gif"]
+"""A format that results are written in."""
+MetadataChoice = Literal["keep", "strip"]
+ProfileChoice = Literal["keep", "srgb"]
+
+
+@dataclass(frozen=True)
+class UpscaleOptions:
+    """What a user wants done to a picture.
+
+    Raises `ParameterError` if a value is not allowed by itself, or if a scale is combined with a width or a height.
+    """
+
+    scale: float | None = None
+    """Enlargement per side, a number from 1 to `MAX_SCALE`. `None`, without a width and a height: the model's own scale."""
+    width: int | None = None
+    """Width of the result in pixels, at least 1. If no height is given, the height follows from the picture's shape."""
+    height: int | None = None
+    """Height of the result in pixels, at least 1. If no width is given, the width follows from the picture's shape."""
+    format: ImageFormat | None = None
+    """Format of the result. `None`: the format of the picture, or PNG if that format is not written."""
+    quality: int = 90
+    """Quality of JPEG, WebP and AVIF, from 1 to 100. Other formats and lossless results ignore it."""
+    lossless: bool = False
+    """True to write WebP and AVIF without loss. PNG and TIFF always are; for JPEG and GIF the encoder raises `ParameterError`."""
+    metadata: MetadataChoice = "keep"
+    """`keep` or `strip` EXIF, XMP, IPTC and texts. The colour profile and the resolution are kept in any case."""
+    profile: ProfileChoice = "keep"
+    """`keep` the colours in the profile of the picture, or convert them to `srgb`."""
+    frames: bool = False
+    """True to upscale every frame of an animation, if the result is GIF or WebP. False takes the first frame."""
+    max_pixels: int = MAX_PIXELS
+    """Largest picture to decode, in pixels, all frames together. A larger one raises `ImageTooLargeError`."""
+    max_output_pixels: int | None = None
+    """Largest picture to compute, in pixels, after any pass and as the result, per frame. A larger one raises
+    `ImageTooLargeError`. `None`: no limit."""
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and (self.width is not None or self.height is not None):
+            raise ParameterError("give either a scale or a width and height, not both")
+        if self.scale is not None and not (math.isfinite(self.scale) and 1 <= self.scale <= MAX_SCALE):
+            raise ParameterError(f"scale must be a number from 1 to {MAX_SCALE}, not {self.scale:g}")
+        for name in ("width", "height", "max_pixels", "max_output_pixels"):
+            _check_positive(name, getattr(self, name))
+        _check_choice("format", self.format, (None, *get_args(ImageFormat)))
+        _check_choice("metadata", self.metadata, get_args(MetadataChoice))
+        _check_choice("profile", self.profile, get_args(ProfileChoice))
+        check_quality(self.quality)
+
+    def output_size(self, width: int, height: int, native_scale: int) -> tuple[int, int]:
+        """Return the width and height of the result in pixels, for a picture of `width` x `height` pixels.
+
+        `native_scale` is the model's own scale. Raises `ParameterError` if the result would be smaller than the picture,
+        or more than `MAX_SCALE` times as large per side.
+        """
+        across, down = self._output_size(width, height, native_scale)
+        if across < width or down < height or max(across / width, down / height) > MAX_SCALE:
+            raise ParameterError(
+                f"{width}x{height} cannot become {across}x{down}; expected 1 to {MAX_SCALE} times as large per side"
+            )
+        return across, down
+
+    def _output_size(self, width: int, height: int, native_scale: int) -> tuple[int, int]:
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        if self.width is not None:
+            return self.width, max(1, round(height * self.width / width))
+        if self.height is not None:
+            return max(1, round(width * self.height / height)), self.height
+        scale = native_scale if self.scale is None else self.scale
+        return round(width * scale), round(height * scale)
+
+
+def check_quality(quality: int) -> None:
+    """Raise `ParameterError` if `quality` is not between 1 and 100."""
+    if not 1 <= quality <= 100:
+        raise ParameterError(f"quality must be between 1 and 100, not {quality}")
+
+
+def _check_positive(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ParameterError(f"{name} must be at least 1 pixel, not {value}")
+
+
+def _check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    if value not in choices:
+        raise ParameterError(f"{name} must be one of {', '.join(filter(None, choices))}, not {value!r}")
+
+
+DEFAULTS = UpscaleOptions()
+"""The model's own scale, the picture's own format, everything kept."""

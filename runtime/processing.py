@@ -1,0 +1,164 @@
+"""The one way of a picture from bytes to bytes: decode, prepare, enlarge, encode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from upconv.runtime import codecs
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.codecs import Animation
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
+from upconv.runtime.passes import Passes, TileCount, count_layers
+from upconv.runtime.picture import Picture
+from upconv.runtime.schedule import OnTile, Priority
+
+
+class PictureUpscaler(Protocol):
+    """A model that enlarges pictures, as `Upscaler` does."""
+
+    def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
+        """Return the passes that a picture of this size takes."""
+
+    def run(
+        self,
+        picture: Picture,
+        options: UpscaleOptions = DEFAULTS,
+        on_tile: OnTile | None = None,
+        *,
+        cancellation: Cancellation | None = None,
+        priority: Priority = Priority.NORMAL,
+        deadline: float = float("inf"),
+    ) -> Picture:
+        """Enlarge a picture."""
+
+
+@dataclass(frozen=True)
+class Processed:
+    """An encoded result, and how it was made."""
+
+    data: bytes
+    """The bytes of the image file."""
+    format: str
+    """The format of `data`, one of `codecs.FORMATS`."""
+    input_size: tuple[int, int]
+    """Width and height of the picture, or of a frame, in pixels, upright."""
+    output_size: tuple[int, int]
+    """Width and height of the result, or of a frame, in pixels."""
+    frames: int
+    """The number of frames in the result."""
+    tiles: int
+    """The number of tiles that were computed, in all passes, layers and frames."""
+    conversions: tuple[str, ...]
+    """What the result could not keep of the picture, a phrase each."""
+    seconds: dict[str, float]
+    """The duration of each stage: `decode`, `infer`, `encode`."""
+
+    @property
+    def input_pixels(self) -> int:
+        """The number of pixels of the picture, all frames together."""
+        return self.frames * self.input_size[0] * self.input_size[1]
+
+    @property
+    def output_pixels(self) -> int:
+        """The number of pixels of the result, all frames together."""
+        return self.frames * self.output_size[0] * self.output_size[1]
+
+
+def process(
+    data: bytes,
+    upscaler: PictureUpscaler,
+    options: UpscaleOptions = DEFAULTS,
+    *,
+    cancellation: Cancellation | None = None,
+    on_tile: OnTile | None = None,
+    priority: Priority = Priority.NORMAL,
+    deadline: float = float("inf"),
+) -> Processed:
+    """Decode the image file in `data`, enlarge it and encode the result.
+
+    Any thread may call `on_tile(done, total)`, after each tile; `total` counts all passes, layers and frames. `deadline`
+    is a time of `time.monotonic()`, in seconds.
+
+    Raises `ImageError` and its children if the picture is damaged, too large or of a format that is not read,
+    `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `cancellation` is said, and what
+    `Upscaler.run` raises.
+    """
+    clock, cancellation = _Clock(), cancellation or Cancellation()
+    source = codecs.sniff(data) or ""
+    name = result_format(source, options)
+    codecs.check_options(name, options.quality, options.lossless)
+    with clock.stage("decode"):
+        animation = _prepared(_decoded(data, name, options), options)
+    passes = upscaler.passes(animation.strip.width, animation.frame_height, options)
+    codecs.check_size(name, *passes.output_size)
+    count = TileCount(passes.tiles * sum(map(count_layers, animation.frames)), on_tile)
+
+    def enlarge(frame: Picture) -> Picture:
+        cancellation.check()
+        return upscaler.run(frame, options, count, cancellation=cancellation, priority=priority, deadline=deadline)
+
+    with clock.stage("infer"):
+        animation = animation.map(enlarge)
+    cancellation.check()
+    if options.format is None and name != source:
+        animation = animation.noting(f"{source} became {name}, as {source} is not written")
+    with clock.stage("encode"):
+        encoded, conversions = _encoded(animation, name, options)
+    size, frames = (passes.width, passes.height), len(animation.delays_ms)
+    return Processed(encoded, name, size, passes.output_size, frames, count.done, conversions, clock.seconds)
+
+
+def predict_passes(data: bytes, upscaler: PictureUpscaler, options: UpscaleOptions) -> Passes:
+    """Return the passes that the picture in `data` takes, known from its header: the first frame, opacity not counted.
+
+    Raises what `process` raises for a picture that is too large, a size that is impossible, and a size that the format
+    cannot hold.
+    """
+    width, height = codecs.read_size(data, options.max_pixels)
+    passes = upscaler.passes(width, height, options)
+    codecs.check_size(result_format(codecs.sniff(data) or "", options), *passes.output_size)
+    return passes
+
+
+def result_format(source: str, options: UpscaleOptions) -> str:
+    """Return the format of the result of a picture in format `source`: PNG if `source` is not written."""
+    written = (*codecs.WRITABLE, *codecs.ANIMATED) if options.frames else codecs.WRITABLE
+    return options.format or (source if source in written else "png")
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.perf_counter() - started
+
+
+def _decoded(data: bytes, name: str, options: UpscaleOptions) -> Animation:
+    if options.frames and name in codecs.ANIMATED:
+        return codecs.decode_frames(data, options.max_pixels)
+    return Animation(codecs.decode(data, options.max_pixels), (0,))
+
+
+def _prepared(animation: Animation, options: UpscaleOptions) -> Animation:
+    strip = codecs.to_srgb(animation.strip) if options.profile == "srgb" else animation.strip
+    if options.metadata == "strip":
+        strip = replace(strip, metadata=strip.metadata.stripped())
+    return replace(animation, strip=strip)
+
+
+def _encoded(animation: Animation, name: str, options: UpscaleOptions) -> tuple[bytes, tuple[str, ...]]:
+    if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
+        data, written = codecs.encode_frames(animation, name, options.quality, lossless=options.lossless)
+        return data, written.strip.conversions
+    data, picture = codecs.encode(animation.strip, name, options.quality, lossless=options.lossless)
+    return data, picture.conversions

@@ -1,0 +1,89 @@
+"""Samples to the model's numbers and back, tile by tile: no picture lies in memory as a whole of floats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from upconv.runtime.canvas import Canvas, new_canvas
+from upconv.runtime.contract import Contract, Pixels
+from upconv.runtime.picture import LUMA, Samples
+from upconv.runtime.session import Tensor
+from upconv.runtime.spool import part
+from upconv.runtime.tiling import Tile, TilingPlan
+
+
+@dataclass(frozen=True)
+class TiledPicture:
+    """One picture's colour channels on their way through a model."""
+
+    plan: TilingPlan
+    source: Samples
+    """(H, W, C), of which the first `channels` are colour."""
+    channels: int
+    """1 for grey, 3 for RGB."""
+    input: Pixels
+    output: Pixels
+    canvas: Canvas
+    """Room for (scale*H, scale*W, channels)."""
+    chroma: Samples | None = None
+    """For a model of luma: the colours enlarged by another method, (scale*H, scale*W, 3)."""
+
+    def cut(self, tile: Tile) -> Tensor:
+        """The tile's input, (1, C, h, w)."""
+        rows, columns = tile.rows, tile.columns
+        block = part(
+            self.source, rows.start, min(rows.stop, self.plan.height), columns.start, min(columns.stop, self.plan.width)
+        )
+        return self.plan.pad(samples_to_tensor(block[..., : self.channels], self.input), tile)[None]
+
+    def paste(self, tile: Tile, output: Tensor) -> None:
+        """Put what is to be kept of a tile's output, (1, C, scale*h, scale*w), into its place."""
+        kept, (top, left) = self.plan.kept(tile, output[0])
+        if self.chroma is not None:
+            kept = self._colored(kept, top, left)
+        self.canvas.write(top, left, tensor_to_samples(kept, self.output, self.source.dtype, grey=self.channels == 1))
+
+    def _colored(self, luma: Tensor, top: int, left: int) -> Tensor:
+        """What is added alike to R, G and B changes the luma and leaves the chroma."""
+        assert self.chroma is not None
+        block = part(self.chroma, top, top + luma.shape[1], left, left + luma.shape[2])
+        planes = samples_to_tensor(block, Pixels(low=self.output.low, high=self.output.high))
+        return planes + (luma - np.tensordot(LUMA, planes, axes=1)[None])
+
+
+def tiled_picture(
+    source: Samples, channels: int, plan: TilingPlan, contract: Contract, chroma: Samples | None = None
+) -> TiledPicture:
+    """The way of one picture's first `channels` channels; raises `OutputError` where there is no room for the result."""
+    assert contract.input is not None and contract.output is not None
+    canvas = new_canvas((plan.height * plan.scale, plan.width * plan.scale, channels), source.dtype)
+    return TiledPicture(plan, source, channels, contract.input, contract.output, canvas, chroma)
+
+
+def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
+    """(H, W, 1 or 3) as (channels, H, W) float32 between `pixels.low` and `pixels.high`."""
+    step = np.float32((pixels.high - pixels.low) / np.iinfo(samples.dtype).max)
+    values: Tensor = np.multiply(samples, step, dtype=np.float32)
+    if pixels.low:
+        values += np.float32(pixels.low)
+    if pixels.channels == 3 and values.shape[2] == 1:
+        values = np.repeat(values, 3, axis=2)
+    elif pixels.channels == 1 and values.shape[2] == 3:
+        values = (values @ LUMA)[..., None]
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool) -> Samples:
+    """(C, H, W) as samples (H, W, 1 or 3), clipped to the range and rounded; a view of planes, not contiguous."""
+    if grey and planes.shape[0] == 3:
+        planes = np.tensordot(LUMA, planes, axes=1)[None]
+    white = np.iinfo(dtype).max
+    values = planes - np.float32(pixels.low) if pixels.low else planes
+    values = values * np.float32(white / (pixels.high - pixels.low))
+    np.rint(values, out=values)
+    np.clip(values, 0, white, out=values)
+    samples: Samples = values.astype(dtype).transpose(1, 2, 0)
+    return samples

@@ -1,0 +1,107 @@
+"""The request log: per request one line of JSON, one count, a request id and the security headers of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from upconv.runtime.errors import Overloaded
+from upconv.service import problem
+from upconv.service.metrics import Metrics
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""On every answer: the page runs only what this service sends, and nothing may frame it."""
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestLog:
+    """ASGI middleware around the whole app; also turns what nobody caught into a 500 that tells nothing."""
+
+    def __init__(self, app: ASGIApp, log: Any, metrics: Metrics) -> None:
+        self._app, self._log, self._metrics = app, log, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, _request_id(scope))
+        started = time.perf_counter()
+        error: Exception | None = None
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as unexpected:
+            error = unexpected
+            if not answer.status:
+                await problem.unexpected(scope["path"])(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            # The time to drain is over; raised further, it would reach the client as a bare 500.
+            if not answer.status:
+                await problem.stopping(scope["path"])(scope, receive, answer.send)
+        finally:
+            self._write(scope, answer, time.perf_counter() - started, error or scope.get("state", {}).get("error"))
+
+    def _write(self, scope: Scope, answer: _Answer, seconds: float, error: Exception | None) -> None:
+        self._metrics.answered(_route(scope), scope["method"], answer.status)
+        facts = {
+            "request_id": answer.request_id,
+            "method": scope["method"],
+            "path": scope["path"],
+            **_client(scope),
+            "status": answer.status,
+            "ms": round(seconds * 1000, 1),
+        }
+        if answer.status >= 500 and error is not None and not isinstance(error, Overloaded):
+            self._log.error("request", **facts, exc_info=error)
+        else:
+            self._log.info("request", **facts, **({"error": str(error)} if error else {}))
+
+
+class _Answer:
+    """What is sent, with the headers that every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.status = 0
+        """Zero until the answer has begun."""
+        self.request_id = request_id
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _client(scope: Scope) -> dict[str, str]:
+    """The name of the key that the request came with."""
+    key = scope.get("state", {}).get("key")
+    return {"key": key.name} if key else {}
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _route(scope: Scope) -> str:
+    """The path as it was declared: of these there are finitely many."""
+    return getattr(scope.get("route"), "path", None) or "unknown"

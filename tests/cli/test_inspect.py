@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from upconv import to_onnx
+from upconv.export import from_module
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose transposed convolution overlaps unevenly, which is a finding."""
+    path = tmp_path_factory.mktemp("inspect") / "uneven.onnx"
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(3, 3, 3, stride=2, padding=1, output_padding=1)
+    return to_onnx(from_module(layer, name="uneven"), out=path, rewrites=()).path
+
+
+def _inspect(path: Path, before: str, *options: str, after: str = "") -> subprocess.CompletedProcess[str]:
+    program = f"import sys\n{before}\nfrom upconv.cli import main\ntry:\n    main()\nfinally:\n    {after or 'pass'}"
+    return subprocess.run(
+        [sys.executable, "-c", program, "inspect", str(path), *options], capture_output=True, text=True, check=True
+    )
+
+
+def test_it_does_not_load_torch(uneven: Path) -> None:
+    done = _inspect(uneven, "", "--json", after="print('torch' in sys.modules, file=sys.stderr)")
+    assert done.stderr.strip() == "False"
+
+
+def test_it_has_findings_without_torch(uneven: Path) -> None:
+    done = _inspect(uneven, "sys.modules['torch'] = None", "--json")
+    assert json.loads(done.stdout)["findings"]
+    assert "look at" in _inspect(uneven, "sys.modules['torch'] = None").stdout
+
+
+def test_without_onnx_it_says_what_to_install(uneven: Path) -> None:
+    done = _inspect(uneven, "sys.modules['onnx'] = None")
+    assert "name       uneven" in done.stdout
+    assert "onnx is not installed, so operators and findings are missing; pip install onnx" in done.stderr

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from upconv.export.backends import Array
+from upconv.export.parity.distributions import DISTRIBUTIONS, trial_inputs
+from upconv.runtime.contract import Pixels
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 20, 30), (1, 1, 200, 150), (3, 5, 1, 1), (2, 7), (4, 2, 3), ()], ids=str)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_every_distribution_fills_any_shape_within_the_range(name: str, shape: tuple[int, ...]) -> None:
+    drawn = trial_inputs([np.zeros(shape, np.float32)], [(shape,)], Pixels(low=-1, high=3))
+    array = next(case.arrays[0] for case in drawn if case.distribution == name)
+    assert array.shape == shape
+    assert array.dtype == np.float32
+    assert array.min() >= -1
+    assert array.max() <= 3
+
+
+def test_what_is_special_about_each() -> None:
+    shape = (2, 3, 40, 40)
+    drawn = {case.distribution: case.arrays[0] for case in trial_inputs([np.zeros(shape, np.float32)], [(shape,)], Pixels())}
+    assert set(np.unique(drawn["extremes"])) == {0, 1}
+    assert np.ptp(drawn["constant"]) == 0
+    assert drawn["impulse"].sum() == 2
+    neighbours = np.abs(np.diff(drawn["photograph"], axis=3)).mean() / np.abs(np.diff(drawn["uniform"], axis=3)).mean()
+    assert 0 < neighbours < 0.3  # photographs are smooth
+    assert not np.array_equal(drawn["photograph"][0], drawn["photograph"][1])
+
+
+def test_integers_stay_within_the_example_and_the_draw_is_the_same_each_time() -> None:
+    example: list[Array] = [np.zeros((1, 3, 8, 8), np.float32), np.array([2, 9], np.int64)]
+    first, second = (trial_inputs(example, [((1, 3, 8, 8), (5,))], Pixels()) for _ in range(2))
+    assert all(int(case.arrays[1].min()) >= 0 and int(case.arrays[1].max()) <= 9 for case in first)
+    assert all(
+        np.array_equal(x, y) for a, b in zip(first, second, strict=True) for x, y in zip(a.arrays, b.arrays, strict=True)
+    )

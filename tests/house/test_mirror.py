@@ -1,0 +1,49 @@
+"""Tests mirror the product: tests/export/parity/test_bisection.py is for export/parity/bisection.py."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+FOLDERS = ("cli", "export", "models", "runtime", "service")
+UNTESTED: dict[str, str] = {}
+"""Modules that need no test file of their own, with the reason."""
+
+Check = Callable[[str, Iterable[str]], None]
+
+
+def place(path: str) -> str:
+    """Return where the test of a module belongs."""
+    module = PurePosixPath(path.removeprefix("src/upconv/"))
+    return str(module.parent / f"test_{module.name}")
+
+
+def has_public(tree: ast.Module) -> bool:
+    """Return whether a module defines a public function or class."""
+    return any(
+        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+        for node in tree.body
+    )
+
+
+def test_each_test_file_has_its_module_or_package(modules: dict[str, ast.Module], check: Check) -> None:
+    places = {place(path) for path in modules}
+    packages = (PurePosixPath(path.removeprefix("src/upconv/")).parent for path in modules if path.endswith("/__init__.py"))
+    for package in packages:  # its test stands in its own folder or beside it
+        places |= {str(package / f"test_{package.name}.py"), str(package.parent / f"test_{package.name}.py")}
+    tests = (test.relative_to(TESTS).as_posix() for folder in FOLDERS for test in (TESTS / folder).rglob("test_*.py"))
+    check("test without a module", (test for test in tests if test not in places))
+
+
+def test_each_module_with_something_public_has_a_test_file(modules: dict[str, ast.Module], check: Check) -> None:
+    tested = (
+        path
+        for path, tree in modules.items()
+        if has_public(tree) and PurePosixPath(path).name not in ("__init__.py", "__main__.py")
+    )
+    missing = [path for path in tested if not (TESTS / place(path)).is_file()]
+    assert set(UNTESTED) <= set(missing), "what has a test file needs no reason"
+    check("module without a test", (path for path in missing if path not in UNTESTED))

@@ -1,0 +1,52 @@
+"""What each folder offers, so that nothing joins or leaves unnoticed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("upconv", "Upscaler bundled to_onnx"),
+        ("upconv.runtime", "Contract Engine Model Picture Processed UpconvError UpscaleOptions Upscaler open_model process"),
+        ("upconv.runtime.folders", "FileResult FileTask FolderListing Journal find_tasks process_folder"),
+        (
+            "upconv.runtime.codecs",
+            "ANIMATED FORMATS MAX_PIXELS MEDIA_TYPES SUFFIXES WRITABLE Animation check_options check_size decode decode_frames encode encode_frames format_of read read_bytes read_size sniff to_srgb unread write_atomically",
+        ),
+        ("upconv.models", "CATALOGUE DEFAULT CatalogueEntry bundled"),
+        (
+            "upconv.models.training.comparison",
+            "CANDIDATES Candidate ComparisonPlan DecoderComparison Pictures budget compare named page pictures text",
+        ),
+        (
+            "upconv.export",
+            "Artifact Source SourceOptions StageReport from_checkpoint from_factory from_keras from_module from_onnx from_program open_source to_onnx tune",
+        ),
+        ("upconv.export.backends", "LEVELS Array Backend OnnxruntimeBackend Precision rounds_to"),
+        ("upconv.export.backends.exact", "OPERATORS in_double"),
+        ("upconv.export.conformance", "CaseResult GridBackend GridCase grid present run sample summarise"),
+        (
+            "upconv.export.precision",
+            "CalibrationSamples Precision PrecisionOptions QualityGate ReducedModel from_folder of_pictures to_int8",
+        ),
+        ("upconv.export.rewrite", "RULES ExactRule Rewrite every_conv_transpose_to_phases"),
+        (
+            "upconv.export.steps",
+            "REWRITES Expansion ExportDraft ExportOptions Step capture_graph choose_session derive_halo find_sizes inspect_graph load_graph measure_deviation pick_tile prove_parity raise_opset recognise_task reduce_precision run simplify_graph try_tiling write_contract",
+        ),
+        ("upconv.export.capture.interpolation", "TRANSLATIONS lengths_in_double lines_pooled_as_pictures with_scales"),
+        ("upconv.service", "Settings create_app serve"),
+        ("upconv.service.client", "AsyncClient Client JobInfo ModelInfo RetryPolicy ServiceError UpscaleOptions Upscaled"),
+    ],
+)
+def test_the_public_names(module: str, names: str) -> None:
+    loaded = import_module(module)
+    assert loaded.__all__ == names.split()
+    for name in names.split():
+        assert getattr(loaded, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = loaded.no_such_name

@@ -1,0 +1,14 @@
+"""Profiles that several tests need."""
+
+from __future__ import annotations
+
+import pytest
+import pyvips
+
+
+@pytest.fixture(scope="session")
+def p3() -> bytes:
+    """The profile of Display P3, a wide gamut."""
+    image = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
+    profile: bytes = image.icc_transform("p3", input_profile="srgb").get("icc-profile-data")
+    return profile

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upconv.runtime import UpscaleOptions, codecs
+from upconv.runtime.folders import FileResult, FileTask, Journal
+from upconv.runtime.picture import Picture
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> FileTask:
+    """A picture and the place of its result, both of them there."""
+    job = FileTask(tmp_path / "a.png", tmp_path / "out" / "a.png")
+    job.destination.parent.mkdir()
+    for path in (job.source, job.destination):
+        path.write_bytes(codecs.encode(Picture(np.zeros((2, 2, 3), np.uint8)), "png")[0])
+    return job
+
+
+@pytest.mark.parametrize(
+    ("options", "fingerprint"),
+    [
+        (UpscaleOptions(), "79531c2489e508f7"),
+        (UpscaleOptions(max_pixels=5, max_output_pixels=7), "79531c2489e508f7"),
+        (UpscaleOptions(scale=3, metadata="strip", frames=True), "a82f455dc32b8cac"),
+        (UpscaleOptions(width=50, height=40, quality=80, lossless=True, profile="srgb"), "ea1b91b4a42ccd76"),
+    ],
+)
+def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fingerprint: str, job: FileTask) -> None:
+    journal = Journal(job.destination.parent, "model", options)
+    journal.begin(job)
+    entry = json.loads((job.destination.parent / ".upconv.jsonl").read_text())
+    assert entry["of"][2] == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "again"),
+    [
+        ("model", UpscaleOptions(), False),
+        ("model", UpscaleOptions(max_pixels=5), False),
+        ("another", UpscaleOptions(), True),
+        ("model", UpscaleOptions(quality=89), True),
+        ("model", UpscaleOptions(scale=2), True),
+    ],
+)
+def test_a_result_counts_for_one_model_and_one_set_of_options(
+    model: str, options: UpscaleOptions, again: bool, job: FileTask
+) -> None:
+    folder = job.destination.parent
+    first = Journal(folder, "model", UpscaleOptions())
+    first.begin(job)
+    first.end(FileResult(job, "done", (2, 2), (4, 4)))
+    assert (Journal(folder, model, options).done(job) is None) == again

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from upconv.runtime import codecs
+from upconv.service.client import AsyncClient, Client, JobInfo, RetryPolicy, ServiceError, UpscaleOptions
+
+QUICK = RetryPolicy(first_wait_s=0.01)
+
+
+@pytest.fixture
+def asks(client: Any) -> Any:
+    with Client(str(client.base_url), patience=QUICK) as asks:
+        yield asks
+
+
+def test_upscale(asks: Client, encoded: Callable[..., bytes]) -> None:
+    result = asks.upscale(encoded("gif"), UpscaleOptions(scale=3, metadata="strip", lossless=False))
+    picture = codecs.decode(result.data)
+    assert (picture.width, picture.height, result.media_type, result.tiles) == (60, 36, "image/png", 2)
+    assert (result.model, result.provider) == ("nearest-x2-test", "CPUExecutionProvider")
+    assert result.conversions == ("gif became png, as gif is not written",)
+
+
+def test_jobs(asks: Client, encoded: Callable[..., bytes]) -> None:
+    job = asks.submit(encoded(), UpscaleOptions(width=50), idempotency_key="client-test")
+    assert asks.submit(encoded(), UpscaleOptions(width=50), idempotency_key="client-test").id == job.id
+    seen: list[JobInfo] = []
+    result = asks.wait(job.id, seen.append)
+    assert codecs.decode(result.data).width == 50
+    assert (seen[-1].state, asks.job(job.id).over) == ("done", True)
+    asks.delete(job.id)
+    asks.delete(job.id)
+    with pytest.raises(ServiceError, match="no job") as raised:
+        asks.job(job.id)
+    assert (raised.value.status, raised.value.kind) == (404, "unknown-job")
+
+
+def test_failed_job(asks: Client, encoded: Callable[..., bytes]) -> None:
+    job = asks.submit(encoded("png", 64, 64)[:-100])
+    with pytest.raises(ServiceError, match="damaged or incomplete"):
+        asks.wait(job.id)
+
+
+def test_models(asks: Client) -> None:
+    (model,) = asks.models()
+    assert (model.name, model.default, model.contract["height"]["scale"]) == ("nearest-x2-test", True, 2)
+
+
+def test_asyncio(client: Any, encoded: Callable[..., bytes]) -> None:
+    async def run() -> tuple[bytes, bytes, int]:
+        async with AsyncClient(str(client.base_url)) as asks:
+            job = await asks.submit(encoded())
+            later = await asks.wait(job.id)
+            await asks.delete(job.id)
+            now = await asks.upscale(encoded())
+            assert (await asks.models())[0].upscales
+            with pytest.raises(ServiceError):
+                await asks.job(job.id)
+            return now.data, later.data, now.tiles
+
+    now, later, tiles = anyio.run(run)
+    assert (now == later, tiles) == (True, 1)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+
+def test_live_and_ready(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "live"}
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "models": [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}]}
+
+
+def test_not_ready_before_the_models_are_warm(app: FastAPI, ask: Callable[..., httpx.Response]) -> None:
+    assert ask(app, "GET", "/healthz").status_code == 200
+    answer = ask(app, "GET", "/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "loading")
+    answer = ask(app, "POST", "/v1/upscale", content=b"x", headers={"Content-Type": "image/png"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_not_ready_while_draining(service: Any) -> None:
+    service.state.draining = True
+    answer = service.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+    assert service.get("/healthz").status_code == 200
+
+
+def test_metrics_after_some_requests(service: Any, encoded: Callable[..., bytes]) -> None:
+    service.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
+    service.post("/v1/upscale?scale=abc")
+    service.get("/nowhere/at/all")
+    service.get("/web/page.css")
+    service.request("BREW", "/healthz")
+    lines = service.get("/metrics").text.splitlines()
+    for expected in (
+        'upconv_requests_total{method="POST",route="/v1/upscale",status="200"} 1.0',
+        'upconv_requests_total{method="POST",route="/v1/upscale",status="422"} 1.0',
+        'upconv_requests_total{method="GET",route="unknown",status="404"} 1.0',
+        'upconv_requests_total{method="other",route="/healthz",status="405"} 1.0',
+        'upconv_stage_seconds_count{stage="decode"} 1.0',
+        'upconv_stage_seconds_count{stage="queue"} 1.0',
+        'upconv_pixels_total{direction="in"} 240.0',
+        'upconv_pixels_total{direction="out"} 960.0',
+        'upconv_tiles_total{model="nearest-x2-test"} 1.0',
+        "upconv_pictures_in_work 0.0",
+        "upconv_pictures_admitted 0.0",
+        "upconv_admitted_bytes 0.0",
+    ):
+        assert expected in lines
+    assert any(
+        line.startswith('upconv_model_info{model="nearest-x2-test",provider="CPUExecutionProvider",sha256="') for line in lines
+    )
+    assert not any("nowhere" in line for line in lines)
+
+
+def test_apps_count_for_themselves(client_with: Callable[..., Any]) -> None:
+    with client_with() as one, client_with() as other:
+        one.get("/healthz")
+        assert 'route="/healthz"' in one.get("/metrics").text
+        assert 'route="/healthz"' not in other.get("/metrics").text
+
+
+def test_content_type_of_metrics(client: httpx.Client) -> None:
+    assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")

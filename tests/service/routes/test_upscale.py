@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import pyvips
+
+from upconv.runtime import Upscaler, codecs
+
+Encoded = Callable[..., bytes]
+PNG = {"Content-Type": "image/png"}
+
+
+def size(data: bytes) -> tuple[int, int]:
+    picture = codecs.decode(data)
+    return picture.width, picture.height
+
+
+def test_gives_what_the_runtime_gives(client: httpx.Client, nearest_x2: Path, encoded: Encoded) -> None:
+    answer = client.post("/v1/upscale", content=encoded(), headers=PNG)
+    assert answer.status_code == 200
+    with Upscaler(nearest_x2, workers=1) as upscaler:
+        expected = upscaler.upscale(encoded())
+    np.testing.assert_array_equal(codecs.decode(answer.content).samples, codecs.decode(expected).samples)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["image/png", "image/x-anything", "application/octet-stream", "IMAGE/PNG; a=b", "application/x-www-form-urlencoded", ""],
+)
+def test_raw_body(client: httpx.Client, encoded: Encoded, content_type: str) -> None:
+    answer = client.post("/v1/upscale", content=encoded(), headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.headers["content-type"], size(answer.content)) == (200, "image/png", (40, 24))
+
+
+def test_form(client: httpx.Client, encoded: Encoded) -> None:
+    answer = client.post("/v1/upscale?scale=3", files={"file": ("../../etc/passwd", encoded(), "text/plain")})
+    assert (answer.status_code, size(answer.content)) == (200, (60, 36))
+    assert answer.headers["content-disposition"] == 'inline; filename="upscaled.png"'
+
+
+def test_headers_say_how_it_was_done(client: httpx.Client, encoded: Encoded, nearest_x2: Path) -> None:
+    headers = client.post("/v1/upscale?scale=4", content=encoded(), headers=PNG).headers
+    stages = re.fullmatch(r"queue;dur=[\d.]+, decode;dur=[\d.]+, infer;dur=[\d.]+, encode;dur=[\d.]+", headers["server-timing"])
+    assert stages is not None
+    assert headers["x-upconv-model"] == "nearest-x2-test"
+    assert re.fullmatch(r"[0-9a-f]{64}", headers["x-upconv-model-sha256"])
+    assert headers["x-upconv-provider"] == "CPUExecutionProvider"
+    assert headers["x-upconv-tiles"] == "2", "one tile a pass, two passes to four times the size"
+    assert re.fullmatch(r"[0-9a-f]{32}", headers["x-request-id"])
+    assert "x-upconv-conversions" not in headers
+
+
+@pytest.mark.parametrize(
+    ("given", "query", "accept", "expected"),
+    [
+        *((format, "", "*/*", format) for format in codecs.WRITABLE),
+        *(("png", f"?format={format}", "*/*", format) for format in codecs.WRITABLE),
+        ("gif", "", "*/*", "png"),
+        ("png", "", "image/webp", "webp"),
+        ("png", "", "image/webp, image/avif", "png"),
+        ("png", "?format=jpeg", "image/webp", "jpeg"),
+        ("png", "?format=jpeg&quality=10", "", "jpeg"),
+    ],
+)
+def test_format(client: httpx.Client, encoded: Encoded, given: str, query: str, accept: str, expected: str) -> None:
+    answer = client.post(
+        f"/v1/upscale{query}", content=encoded(given), headers={"Content-Type": f"image/{given}", "Accept": accept}
+    )
+    assert (answer.status_code, answer.headers["content-type"]) == (200, f"image/{expected}")
+    assert codecs.sniff(answer.content) == expected
+    assert ("gif became png" in answer.headers.get("x-upconv-conversions", "")) == (given == "gif")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", (40, 24)),
+        ("scale=1", (20, 12)),
+        ("scale=1.5", (30, 18)),
+        ("scale=2", (40, 24)),
+        ("scale=16", (320, 192)),
+        ("width=50", (50, 30)),
+        ("height=24", (40, 24)),
+        ("width=41&height=13", (41, 13)),
+        ("model=nearest-x2-test", (40, 24)),
+    ],
+)
+def test_size(client: httpx.Client, encoded: Encoded, query: str, expected: tuple[int, int]) -> None:
+    answer = client.post(f"/v1/upscale?{query}", content=encoded(), headers=PNG)
+    assert (answer.status_code, size(answer.content)) == (200, expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("scale=0", 422, "'scale' should be greater than or equal to 1"),
+        ("scale=-1", 422, "'-1' came"),
+        ("scale=abc", 422, "'scale' should be a valid number, but 'abc' came"),
+        ("scale=nan", 422, "finite"),
+        ("scale=inf", 422, "'inf' came"),
+        ("scale=17", 422, "less than or equal to 16"),
+        ("scale=", 422, "'scale'"),
+        ("scale=2&width=50", 422, "not both"),
+        ("width=0", 422, "'width'"),
+        ("width=2.5", 422, "'width' should be a valid integer"),
+        ("width=" + "9" * 400, 422, "'width'"),
+        ("width=5", 422, "20x12 cannot become 5x3"),
+        ("height=900", 422, "cannot become"),
+        ("format=jpg", 422, "'jpg' came"),
+        ("format=gif", 422, "'format' should be 'jpeg'"),
+        ("quality=0", 422, "'quality'"),
+        ("quality=101", 422, "'quality'"),
+        ("scael=2", 422, "no parameter 'scael'"),
+        ("model=" + "x" * 300, 422, "'model'"),
+        ("model=unknown", 404, "no model 'unknown'; loaded are nearest-x2-test"),
+        ("model=../../etc", 404, "no model"),
+        ("model=", 404, "no model"),
+    ],
+)
+def test_bad_parameters(client: httpx.Client, encoded: Encoded, query: str, status: int, words: str) -> None:
+    answer = client.post(f"/v1/upscale?{query}", content=encoded(), headers=PNG)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert set(problem) == {"type", "title", "status", "detail"}
+    assert problem["status"] == status
+    assert words in problem["detail"]
+    assert len(problem["detail"]) < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "words"),
+    [
+        (b"", "image/jpeg", 422, "the picture is empty"),
+        (b"just some text", "image/jpeg", 415, "no image that can be read"),
+        (b"{}", "application/json", 415, "got application/json"),
+        (b"a=b", "application/x-www-form-urlencoded", 415, "no image that can be read"),
+        (b"\x89PNG\r\n\x1a\n", "image/png", 422, "damaged or incomplete"),
+        (b"RIFF0000WEBPVP8 ", "image/webp", 422, "damaged or incomplete"),
+    ],
+)
+def test_bad_bodies(client: httpx.Client, body: bytes, content_type: str, status: int, words: str) -> None:
+    answer = client.post("/v1/upscale", content=body, headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert words in answer.json()["detail"]
+
+
+def test_too_large_for_the_format(client: httpx.Client, encoded: Encoded) -> None:
+    answer = client.post("/v1/upscale?scale=16&format=webp", content=encoded("png", 2, 1100), headers=PNG)
+    assert (answer.status_code, answer.json()["detail"][:28]) == (422, "17600x32 is too large for we")
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff", "gif"])
+def test_truncated(client: httpx.Client, encoded: Encoded, format: str) -> None:
+    data = encoded(format, 64, 64)
+    answer = client.post("/v1/upscale", content=data[: len(data) // 2], headers={"Content-Type": f"image/{format}"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/docs#damaged-image")
+    assert client.post("/v1/upscale", content=encoded(), headers=PNG).status_code == 200, "the service is still well"
+
+
+@pytest.mark.parametrize(
+    ("settings", "query", "words"),
+    [
+        ({"max_pixels": 239}, "", "20x12 pixels; at most 239"),
+        ({"max_output_pixels": 959}, "", "the result would have 40x24 pixels; at most 959"),
+        ({"max_output_pixels": 3839}, "scale=3", "on the way to 60x36 the picture would have 80x48"),
+    ],
+)
+def test_too_many_pixels(
+    client_with: Callable[..., Any], encoded: Encoded, settings: dict[str, int], query: str, words: str
+) -> None:
+    with client_with(**settings) as client:
+        answer = client.post(f"/v1/upscale?{query}", content=encoded(), headers=PNG)
+    assert (answer.status_code, answer.json()["type"]) == (413, "/docs#too-many-pixels")
+    assert words in answer.json()["detail"]
+
+
+def test_decoders_do_not_upscale(client_with: Callable[..., Any], encoded: Encoded, nearest_x2: Path, decoder: Path) -> None:
+    with client_with(models=(nearest_x2, decoder)) as client:
+        answer = client.post("/v1/upscale?model=decoder-test", content=encoded(), headers=PNG)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "decoder-test is made to decode, not to upscale pictures")
+
+
+def test_colours_stay_or_become_srgb(client: httpx.Client) -> None:
+    flat = pyvips.Image.new_from_array([[1] * 20] * 12) * [40, 200, 90]
+    wide = flat.cast("uchar").copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
+    given, profile = wide.pngsave_buffer(), wide.get("icc-profile-data")
+    kept = codecs.decode(client.post("/v1/upscale", content=given).content)
+    converted = codecs.decode(client.post("/v1/upscale?profile=srgb", content=given).content)
+    assert kept.metadata.icc == profile
+    assert np.abs(kept.samples[0, 0].astype(int) - wide(0, 0)).max() <= 1
+    assert converted.metadata.icc != profile
+    assert np.abs(converted.samples[0, 0].astype(int) - [40, 200, 90]).max() <= 2

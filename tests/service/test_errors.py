@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from upconv.runtime.errors import UpconvError
+from upconv.service import errors
+from upconv.service.errors import KINDS, UNEXPECTED
+
+
+def test_the_drawn_tree_is_the_real_one(drawn: Callable[..., dict[str, str]]) -> None:
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, UpconvError)]
+    own = {kind.__name__: kind.__bases__[0].__name__ for kind in classes if kind.__module__ == errors.__name__}
+    tree = drawn(errors)
+    imported = {name: parent for name, parent in tree.items() if name not in own}
+    assert {name: parent for name, parent in tree.items() if name in own} == own
+    assert set(imported.values()) == {"UpconvError"}
+    for name in imported:
+        assert getattr(errors, name).__bases__ == (UpconvError,)
+
+
+def test_every_own_error_has_a_status(drawn: Callable[..., dict[str, str]]) -> None:
+    for name in drawn(errors):
+        assert errors.problem_kind(getattr(errors, name).__new__(getattr(errors, name))) is not UNEXPECTED
+
+
+def test_slugs_name_one_kind_each() -> None:
+    kinds = {*KINDS.values(), UNEXPECTED}
+    assert len({kind.slug for kind in kinds}) == len(kinds)
