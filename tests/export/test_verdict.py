@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -7,11 +10,11 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from upconv.export.backends import OnnxruntimeBackend
+from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.sizes import InputAxis
-from upconv.export.verdict import Verdict, judge
+from upconv.export.verdict import FACTOR, Verdict, compare_outputs, judge
 from upconv.runtime.errors import ExportError
 
 
@@ -85,3 +88,85 @@ def test_copying_has_a_noise_floor_of_one_unit_in_the_last_place() -> None:
 def test_a_graph_that_cannot_be_opened_is_an_error_in_one_sentence() -> None:
     with pytest.raises(ExportError, match="cannot open the graph"):
         OnnxruntimeBackend(onnx.ModelProto())
+
+
+class Nothing:
+    """A backend whose outputs are given."""
+
+    name, version, level = "given", "1", "all"
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        raise AssertionError("nothing is to be run")
+
+
+INPUT = [np.zeros((1, 3, 2, 2), np.float32)]
+FLOOR = 2.0**-20
+"""An error of float32 that binary fractions hold exactly."""
+
+
+def values(error: float = 0.0, span: float = 1.0, dtype: type[np.floating[Any]] = np.float64) -> Array:
+    """Outputs between 0 and `span`, the first of which is off by this much."""
+    output: Array = np.array([error, span], dtype)
+    return output
+
+
+def weighed(*got: list[Array], floors: Sequence[float] = (FLOOR,)) -> Verdict:
+    """The verdict on these outputs, one list for each input, where the original's are exact and its float32's off by `floors`."""
+    exact, rounded = [values() for _ in floors], [values(floor, dtype=np.float32) for floor in floors]
+    return compare_outputs([exact] * len(got), [rounded] * len(got), list(got), Nothing(), [INPUT] * len(got))
+
+
+@pytest.mark.parametrize(("error", "equal"), [(FLOOR, True), (4 * FLOOR, True), (4.01 * FLOOR, False), (-4.01 * FLOOR, False)])
+def test_four_noise_floors_are_equal(error: float, equal: bool) -> None:
+    assert FACTOR == 4
+    verdict = weighed([values(error)])
+    assert (verdict.equal, verdict.noise_floor, verdict.factor) == (equal, FLOOR, 4)
+
+
+@pytest.mark.parametrize(
+    ("errors", "floors", "equal", "told"),
+    [
+        ((0, 5 * FLOOR), (FLOOR, FLOOR), False, 5 * FLOOR),
+        ((5 * FLOOR, 0), (FLOOR, FLOOR), False, 5 * FLOOR),
+        ((2 * FLOOR, 3 * FLOOR), (FLOOR, FLOOR), True, 3 * FLOOR),
+        ((20 * FLOOR, 5 * FLOOR), (16 * FLOOR, FLOOR), False, 5 * FLOOR),  # each by its own noise floor
+        ((5 * FLOOR, 20 * FLOOR), (FLOOR, 16 * FLOOR), False, 5 * FLOOR),
+    ],
+)
+def test_the_worst_output_decides(errors: tuple[float, float], floors: tuple[float, float], equal: bool, told: float) -> None:
+    verdict = weighed([values(error) for error in errors], floors=floors)
+    assert (verdict.equal, verdict.max_abs) == (equal, told)
+
+
+@pytest.mark.parametrize("errors", [(0, 5 * FLOOR), (5 * FLOOR, 0)])
+def test_the_worst_input_decides(errors: tuple[float, float]) -> None:
+    verdict = weighed(*([values(error)] for error in errors))
+    assert (verdict.equal, verdict.max_abs) == (False, 5 * FLOOR)
+
+
+@pytest.mark.parametrize(
+    ("error", "span", "dtype", "judged"),
+    [
+        (0.9e-3, 1, np.float32, True),  # a thousandth of the range
+        (1.1e-3, 1, np.float32, False),
+        (1.9e-3, 2, np.float32, True),
+        (2.1e-3, 2, np.float32, False),
+        (7.7e-3, 1, np.float16, True),  # eight roundings of float16
+        (7.9e-3, 1, np.float16, False),
+    ],
+)
+def test_what_float32_itself_distorts_by_a_thousandth_is_not_judged(
+    error: float, span: float, dtype: type[np.floating[Any]], judged: bool
+) -> None:
+    exact, rounded = values(span=span), values(error, span, dtype)
+    verdict = compare_outputs([[exact]], [[rounded]], [[exact]], Nothing(), [INPUT])
+    assert verdict.equal is judged
+    assert (verdict.problem is None) is judged
+    assert judged or "is not enough for this module" in str(verdict)
+
+
+@pytest.mark.parametrize(("got", "words"), [([values()] * 2, "2 outputs, expected 1"), ([], "0 outputs, expected 1")])
+def test_another_number_of_outputs_is_not_equal(got: list[Array], words: str) -> None:
+    verdict = weighed(got)
+    assert not verdict.equal
+    assert words in str(verdict)
