@@ -138,6 +138,14 @@ def test_the_worst_output_decides(errors: tuple[float, float], floors: tuple[flo
     assert (verdict.equal, verdict.max_abs) == (equal, told)
 
 
+@pytest.mark.parametrize("rounded", [(FLOOR, 8 * FLOOR), (8 * FLOOR, FLOOR)])
+def test_the_noise_floor_is_the_largest_of_all_inputs(rounded: tuple[float, float]) -> None:
+    exact, got = values(), values(30 * FLOOR)
+    rough = [[values(floor, dtype=np.float32)] for floor in rounded]
+    verdict = compare_outputs([[exact], [exact]], rough, [[got], [got]], Nothing(), [INPUT, INPUT])
+    assert (verdict.equal, verdict.noise_floor) == (True, 8 * FLOOR)
+
+
 @pytest.mark.parametrize("errors", [(0, 5 * FLOOR), (5 * FLOOR, 0)])
 def test_the_worst_input_decides(errors: tuple[float, float]) -> None:
     verdict = weighed(*([values(error)] for error in errors))

@@ -152,3 +152,13 @@ def test_pixels_may_wait_up_to_the_bound(limit_px: int, fits: bool) -> None:
     else:
         with pytest.raises(Overloaded, match="megapixels"):
             schedule.add(request(1))
+
+
+def test_newcomers_go_first_at_every_second_tile() -> None:
+    schedule, large, first, second = Schedule(100, 10**9), request(50), request(1), request(1)
+    schedule.add(large)
+    for _ in range(2):
+        schedule.take()
+    schedule.add(first)
+    schedule.add(second)
+    assert [schedule.take()[0][0] for _ in range(4)] == [first, large, second, large]

@@ -182,4 +182,5 @@ def test_samples_above_64_mib_lie_on_the_disk(
     shape: tuple[int, int, int], depth: Any, on_disk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(canvas, "Spool", lambda *_: "disk")
-    assert (new_canvas(shape, depth) == "disk") is on_disk
+    room: object = new_canvas(shape, depth)
+    assert (room == "disk") is on_disk

@@ -114,7 +114,7 @@ def test_the_defaults_that_help_shows(name: str) -> None:
 def test_a_setting_is_allowed_up_to_its_bounds(name: str, allowed: tuple[float, ...], refused: tuple[float, ...]) -> None:
     given: dict[str, Any] = {"models": (Path("a.onnx"),)}
     for value in allowed:
-        assert getattr(Settings(**given, **{name: value}), name) == value
+        assert getattr(Settings(**given | {name: value}), name) == value
     for value in refused:
         with pytest.raises(ValidationError):
-            Settings(**given, **{name: value})
+            Settings(**given | {name: value})
