@@ -57,7 +57,7 @@ class Engine:
 
         `tile_px` is the side of a tile in input pixels, halo included; where none is given it is `TILE_PX` or as much of it
         as memory allows, and for large pictures the fastest that was measured. `exact` forbids halos that are smaller
-        than the contract's. The first engine of a process tells glibc to return what is freed (`memory.trim_often`).
+        than the contract's. The first engine of a process tells glibc to return what is freed (`memory.lower_trim_threshold`).
         """
         lower_trim_threshold()
         self.model = model

@@ -19,9 +19,9 @@ UpconvError
  │   ├─ ClientGoneError     the client closed the connection
  │   └─ SlowBodyError       the body did not arrive in time
  └─ Overloaded
-     ├─ LaterError          the error says when to come back
-     │   ├─ FullError           all places are taken
-     │   └─ RateError           this client sends too much
+     ├─ RetryLaterError     the error states when to retry
+     │   ├─ AdmissionFullError  admission has no room for another picture
+     │   └─ RateLimitError      the client sends too many requests
      └─ DeadlineError       the answer was not ready in time
 """
 

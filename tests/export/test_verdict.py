@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +13,7 @@ from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.sizes import InputAxis
-from upconv.export.verdict import FACTOR, Verdict, compare_outputs, judge
+from upconv.export.verdict import CEILING, FACTOR, ROUNDINGS, Verdict, compare_outputs, judge
 from upconv.runtime.errors import ExportError
 
 
@@ -90,91 +89,109 @@ def test_a_graph_that_cannot_be_opened_is_an_error_in_one_sentence() -> None:
         OnnxruntimeBackend(onnx.ModelProto())
 
 
-class Nothing:
-    """A backend whose outputs are given."""
+class Constant:
+    """A backend that returns the same outputs for every input."""
 
-    name, version, level = "given", "1", "all"
+    name, version, level = "constant", "1", "-"
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
-        raise AssertionError("nothing is to be run")
+    def __init__(self, *outputs: Array) -> None:
+        self.outputs = list(outputs)
 
-
-INPUT = [np.zeros((1, 3, 2, 2), np.float32)]
-FLOOR = 2.0**-20
-"""An error of float32 that binary fractions hold exactly."""
+    def run(self, inputs: object) -> list[Array]:
+        return self.outputs
 
 
-def values(error: float = 0.0, span: float = 1.0, dtype: type[np.floating[Any]] = np.float64) -> Array:
+EXACT = np.linspace(0, 1, 101)
+FLOOR = 1e-6
+
+
+def judged(*errors: float, floor: float = FLOOR, kind: type[np.floating] = np.float32) -> Verdict:
+    """Return the verdict on outputs of range 1 that are wrong by these errors, if float32 itself is wrong by `floor`."""
+    exact = [EXACT] * len(errors)
+    rounded = [(EXACT + floor).astype(kind) for _ in errors]
+    got = Constant(*(EXACT + error for error in errors))
+    return judge([exact], [rounded], got, [[np.zeros(1, np.float32)]])
+
+
+def test_an_error_of_four_noise_floors_passes_and_a_larger_one_does_not() -> None:
+    assert FACTOR == 4
+    floor = judged(0.0).noise_floor
+    assert judged(0.99 * FACTOR * floor).equal
+    assert not judged(1.01 * FACTOR * floor).equal
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_the_worst_output_decides(position: int) -> None:
+    errors = [0.0, 0.0, 0.0]
+    errors[position] = 10 * FLOOR
+    verdict = judged(*errors)
+    assert not verdict.equal
+    assert verdict.max_abs == pytest.approx(10 * FLOOR, rel=0.01)
+
+
+def test_each_output_has_its_own_noise_floor() -> None:
+    exact = [EXACT, 1000 * EXACT]
+    rounded = [(EXACT + FLOOR).astype(np.float32), (1000 * EXACT + 1e-2).astype(np.float32)]
+    verdict = judge([exact], [rounded], Constant(EXACT + 1e-4, 1000 * EXACT), [[np.zeros(1, np.float32)]])
+    assert not verdict.equal
+
+
+def test_a_module_that_float32_distorts_beyond_the_ceiling_cannot_be_judged() -> None:
+    assert CEILING == 1e-3
+    assert judged(0.0, floor=0.99 * CEILING).equal
+    verdict = judged(0.0, floor=1.01 * CEILING)
+    assert not verdict.equal
+    assert verdict.problem is not None
+
+
+def test_float16_may_distort_by_eight_roundings() -> None:
+    ceiling = ROUNDINGS * float(np.finfo(np.float16).eps)
+    assert ROUNDINGS == 8
+    assert judged(0.0, floor=0.9 * ceiling, kind=np.float16).equal
+    assert not judged(0.0, floor=1.1 * ceiling, kind=np.float16).equal
+
+
+SMALL = 2.0**-20
+"""An error that binary fractions hold exactly."""
+
+
+def off(error: float, span: float = 1.0, kind: type[np.floating] = np.float64) -> Array:
     """Outputs between 0 and `span`, the first of which is off by this much."""
-    output: Array = np.array([error, span], dtype)
+    output: Array = np.array([error, span], kind)
     return output
 
 
-def weighed(*got: list[Array], floors: Sequence[float] = (FLOOR,)) -> Verdict:
-    """The verdict on these outputs, one list for each input, where the original's are exact and its float32's off by `floors`."""
-    exact, rounded = [values() for _ in floors], [values(floor, dtype=np.float32) for floor in floors]
-    return compare_outputs([exact] * len(got), [rounded] * len(got), list(got), Nothing(), [INPUT] * len(got))
-
-
-@pytest.mark.parametrize(("error", "equal"), [(FLOOR, True), (4 * FLOOR, True), (4.01 * FLOOR, False), (-4.01 * FLOOR, False)])
-def test_four_noise_floors_are_equal(error: float, equal: bool) -> None:
-    assert FACTOR == 4
-    verdict = weighed([values(error)])
-    assert (verdict.equal, verdict.noise_floor, verdict.factor) == (equal, FLOOR, 4)
+@pytest.mark.parametrize(("errors", "floors"), [((20, 5), (16, 1)), ((5, 20), (1, 16))])
+def test_the_output_that_is_told_of_is_the_farthest_from_passing(errors: Sequence[int], floors: Sequence[int]) -> None:
+    exact, rounded = [off(0)] * 2, [off(floor * SMALL, kind=np.float32) for floor in floors]
+    verdict = judge([exact], [rounded], Constant(*(off(error * SMALL) for error in errors)), [[np.zeros(1, np.float32)]])
+    assert (verdict.equal, verdict.max_abs, verdict.noise_floor) == (False, 5 * SMALL, SMALL)
 
 
 @pytest.mark.parametrize(
-    ("errors", "floors", "equal", "told"),
-    [
-        ((0, 5 * FLOOR), (FLOOR, FLOOR), False, 5 * FLOOR),
-        ((5 * FLOOR, 0), (FLOOR, FLOOR), False, 5 * FLOOR),
-        ((2 * FLOOR, 3 * FLOOR), (FLOOR, FLOOR), True, 3 * FLOOR),
-        ((20 * FLOOR, 5 * FLOOR), (16 * FLOOR, FLOOR), False, 5 * FLOOR),  # each by its own noise floor
-        ((5 * FLOOR, 20 * FLOOR), (FLOOR, 16 * FLOOR), False, 5 * FLOOR),
-    ],
+    ("errors", "floors", "equal"), [((0, 5), (1, 1), False), ((5, 0), (1, 1), False), ((30, 30), (1, 8), True)]
 )
-def test_the_worst_output_decides(errors: tuple[float, float], floors: tuple[float, float], equal: bool, told: float) -> None:
-    verdict = weighed([values(error) for error in errors], floors=floors)
-    assert (verdict.equal, verdict.max_abs) == (equal, told)
-
-
-@pytest.mark.parametrize("rounded", [(FLOOR, 8 * FLOOR), (8 * FLOOR, FLOOR)])
-def test_the_noise_floor_is_the_largest_of_all_inputs(rounded: tuple[float, float]) -> None:
-    exact, got = values(), values(30 * FLOOR)
-    rough = [[values(floor, dtype=np.float32)] for floor in rounded]
-    verdict = compare_outputs([[exact], [exact]], rough, [[got], [got]], Nothing(), [INPUT, INPUT])
-    assert (verdict.equal, verdict.noise_floor) == (True, 8 * FLOOR)
-
-
-@pytest.mark.parametrize("errors", [(0, 5 * FLOOR), (5 * FLOOR, 0)])
-def test_the_worst_input_decides(errors: tuple[float, float]) -> None:
-    verdict = weighed(*([values(error)] for error in errors))
-    assert (verdict.equal, verdict.max_abs) == (False, 5 * FLOOR)
-
-
-@pytest.mark.parametrize(
-    ("error", "span", "dtype", "judged"),
-    [
-        (0.9e-3, 1, np.float32, True),  # a thousandth of the range
-        (1.1e-3, 1, np.float32, False),
-        (1.9e-3, 2, np.float32, True),
-        (2.1e-3, 2, np.float32, False),
-        (7.7e-3, 1, np.float16, True),  # eight roundings of float16
-        (7.9e-3, 1, np.float16, False),
-    ],
-)
-def test_what_float32_itself_distorts_by_a_thousandth_is_not_judged(
-    error: float, span: float, dtype: type[np.floating[Any]], judged: bool
+def test_the_worst_input_decides_and_so_does_the_largest_noise(
+    errors: Sequence[int], floors: Sequence[int], equal: bool
 ) -> None:
-    exact, rounded = values(span=span), values(error, span, dtype)
-    verdict = compare_outputs([[exact]], [[rounded]], [[exact]], Nothing(), [INPUT])
-    assert verdict.equal is judged
-    assert (verdict.problem is None) is judged
-    assert judged or "is not enough for this module" in str(verdict)
+    exact, inputs = [[off(0)]] * 2, [[np.zeros(1, np.float32)]] * 2
+    for order in (slice(None), slice(None, None, -1)):
+        rounded = [[off(floor * SMALL, kind=np.float32)] for floor in floors[order]]
+        got = [[off(error * SMALL)] for error in errors[order]]
+        verdict = compare_outputs(exact, rounded, got, Constant(), inputs)
+        assert (verdict.equal, verdict.max_abs) == (equal, max(errors) * SMALL)
 
 
-@pytest.mark.parametrize(("got", "words"), [([values()] * 2, "2 outputs, expected 1"), ([], "0 outputs, expected 1")])
-def test_another_number_of_outputs_is_not_equal(got: list[Array], words: str) -> None:
-    verdict = weighed(got)
+@pytest.mark.parametrize(("span", "equal"), [(1.9, False), (2.1, True)])
+def test_the_ceiling_is_per_unit_of_the_range(span: float, equal: bool) -> None:
+    exact = [off(0, span)]
+    verdict = judge([exact], [[off(2e-3, span, np.float32)]], Constant(*exact), [[np.zeros(1, np.float32)]])
+    assert verdict.equal is equal
+    assert equal or "is not enough for this module" in str(verdict)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_another_number_of_outputs_is_not_equal(count: int) -> None:
+    verdict = judge([[off(0)]], [[off(0)]], Constant(*[off(0)] * count), [[np.zeros(1, np.float32)]])
     assert not verdict.equal
-    assert words in str(verdict)
+    assert f"{count} outputs, expected 1" in str(verdict)

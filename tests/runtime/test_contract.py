@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from upconv.runtime.contract import KEY, Contract, Halo, HaloDeviation, Pixels, Provenance, Quality, SessionOptions, SizeLaw
+from upconv.runtime.contract import (
+    KEY,
+    MAX_LENGTH,
+    Contract,
+    Halo,
+    HaloDeviation,
+    Pixels,
+    Provenance,
+    Quality,
+    SessionOptions,
+    SizeLaw,
+)
 from upconv.runtime.errors import ContractError
 
 
@@ -51,56 +62,96 @@ def test_a_picture_needs_one_whole_scale(changes: dict[str, object]) -> None:
         _ = contract(**changes).scale
 
 
-def test_the_contract_lies_under_the_name_that_other_programs_know() -> None:
+SIDES = ("top", "bottom", "left", "right")
+NONE = dict.fromkeys(SIDES, 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "inside", "outside"),
+    [
+        *((Halo, {**NONE, side: MAX_LENGTH}, {**NONE, side: MAX_LENGTH + 1}) for side in SIDES),
+        *((Halo, {**NONE, side: 0}, {**NONE, side: -1}) for side in SIDES),
+        *((SizeLaw, {"scale": 2, name: MAX_LENGTH}, {"scale": 2, name: MAX_LENGTH + 1}) for name in ("multiple", "minimum")),
+        *((SizeLaw, {"scale": 2, name: 1}, {"scale": 2, name: 0}) for name in ("multiple", "minimum")),
+        (SizeLaw, {"scale": 1e-9}, {"scale": 0}),
+        (SizeLaw, {"scale": 2}, {"scale": float("inf")}),
+        (Pixels, {"low": 0, "high": 1e-9}, {"low": 0, "high": 0}),
+        (Pixels, {"low": -1, "high": 1}, {"low": 1, "high": -1}),
+        (HaloDeviation, {"halo_px": 0, "steps": 0, "share": 0}, {"halo_px": -1, "steps": 0, "share": 0}),
+        (HaloDeviation, {"halo_px": MAX_LENGTH, "steps": 0, "share": 0}, {"halo_px": MAX_LENGTH + 1, "steps": 0, "share": 0}),
+        (HaloDeviation, {"halo_px": 1, "steps": 0, "share": 0}, {"halo_px": 1, "steps": -1e-9, "share": 0}),
+        (HaloDeviation, {"halo_px": 1, "steps": 0, "share": 1}, {"halo_px": 1, "steps": 0, "share": 1.01}),
+        (HaloDeviation, {"halo_px": 1, "steps": 0, "share": 0}, {"halo_px": 1, "steps": 0, "share": -0.01}),
+        (Quality, {"psnr_db": 50, "samples": 1}, {"psnr_db": 50, "samples": 0}),
+        (Quality, {"psnr_db": 50, "samples": 1, "kept": 0}, {"psnr_db": 50, "samples": 1, "kept": -1}),
+    ],
+)
+def test_bounds(part: type[BaseModel], inside: dict[str, float], outside: dict[str, float]) -> None:
+    part(**inside)
+    with pytest.raises(ValidationError):
+        part(**outside)
+
+
+def test_the_largest_length_is_4096() -> None:
+    assert MAX_LENGTH == 4096
+
+
+def test_the_metadata_key_and_the_version_stay() -> None:
     assert KEY == "upconv.contract"
     assert json.loads(contract().to_json())["version"] == 1
+
+
+@pytest.mark.parametrize("color", ["rgb", "y", "gray"])
+def test_only_rgb_has_three_channels(color: str) -> None:
+    assert Pixels(color=color).channels == (3 if color == "rgb" else 1)  # type: ignore[arg-type]
+
+
+def test_a_law_covers_multiples_from_its_minimum_up() -> None:
+    law = SizeLaw(scale=2, offset=3, multiple=4, minimum=8)
+    assert [law.output(length) for length in (4, 7, 8, 10, 12)] == [None, None, 19, None, 27]
+    assert [law.fitted(length) for length in (0, 1, 8, 9, 12)] == [8, 8, 8, 12, 12]
+    assert str(law) == "output = 2 x input +3, multiple 4, minimum 8"
+
+
+def test_scale_and_fitted_need_both_laws() -> None:
+    assert contract().scale == 2
+    assert contract(width=SizeLaw(scale=2, multiple=8)).fitted(5, 5) == (5, 8)
+    for side in ("height", "width"):
+        without = contract(**{side: None})
+        with pytest.raises(ContractError, match="no size law"):
+            _ = without.scale
+        with pytest.raises(ContractError, match="no size law"):
+            without.fitted(1, 1)
 
 
 def test_a_session_keeps_its_arena_and_blocks_and_plans_no_memory() -> None:
     assert SessionOptions().model_dump() == {"arena": True, "memory_pattern": False, "blocked": True}
 
 
-NO_HALO = {"top": 0, "bottom": 0, "left": 0, "right": 0}
-DEVIATION = {"halo_px": 10, "steps": 0.5, "share": 0.5}
-QUALITY = {"psnr_db": 40.0, "samples": 1}
-
-BOUNDS: list[tuple[type[BaseModel], dict[str, Any], str, tuple[Any, ...], tuple[Any, ...]]] = [
-    # part, its other fields, the field, what is allowed, what is refused
-    (Halo, NO_HALO, "top", (0, 4096), (-1, 4097)),
-    (Halo, NO_HALO, "bottom", (0, 4096), (-1, 4097)),
-    (Halo, NO_HALO, "left", (0, 4096), (-1, 4097)),
-    (Halo, NO_HALO, "right", (0, 4096), (-1, 4097)),
-    (HaloDeviation, DEVIATION, "halo_px", (0, 4096), (-1, 4097)),
-    (HaloDeviation, DEVIATION, "steps", (0,), (-1e-9, float("inf"), float("nan"))),
-    (HaloDeviation, DEVIATION, "share", (0, 1), (-1e-9, 1 + 1e-9)),
-    (SizeLaw, {"scale": 2}, "scale", (1e-9, 2), (0, -2, float("inf"))),
-    (SizeLaw, {"scale": 2}, "multiple", (1, 4096), (0, 4097)),
-    (SizeLaw, {"scale": 2}, "minimum", (1, 4096), (0, 4097)),
-    (Pixels, {"low": 0.0}, "high", (1e-9, 1), (0, -1, float("inf"))),
-    (Pixels, {"high": 0.0}, "low", (-1e-9, -1), (0, 1, float("-inf"))),
-    (Pixels, {}, "color", ("rgb", "y", "gray"), ("bgr",)),
-    (Quality, QUALITY, "samples", (1,), (0,)),
-    (Quality, QUALITY, "kept", (0,), (-1,)),
-    (Contract, json.loads(contract().to_json()), "version", (1,), (0, 2)),
-    (Contract, json.loads(contract().to_json()), "precision", ("fp32", "fp16", "int8"), ("bf16",)),
-    (Contract, json.loads(contract().to_json()), "task", ("upscale", "decode"), ("paint",)),
-]
-
-
-@pytest.mark.parametrize(("part", "others", "field", "allowed", "refused"), BOUNDS)
-def test_a_field_is_allowed_up_to_its_bounds(
-    part: type[BaseModel], others: dict[str, Any], field: str, allowed: tuple[Any, ...], refused: tuple[Any, ...]
-) -> None:
-    for value in allowed:
-        assert getattr(part.model_validate(others | {field: value}), field) == value
-    for value in refused:
-        with pytest.raises(ValidationError, match=f"{field}|low"):
-            part.model_validate(others | {field: value})
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize(
+    ("part", "name"), [(SizeLaw, "scale"), (Pixels, "low"), (Pixels, "high"), (HaloDeviation, "steps"), (Quality, "psnr_db")]
+)
+def test_no_field_is_infinite(part: type[BaseModel], name: str, value: float) -> None:
+    others = {"scale": 2, "halo_px": 1, "steps": 0, "share": 0, "psnr_db": 50, "samples": 1}
+    given = {field: others[field] for field in part.model_fields if field in others}
+    part.model_validate(given)
+    with pytest.raises(ValidationError):
+        part.model_validate(given | {name: value})
 
 
 @pytest.mark.parametrize(
-    ("length", "output", "fitted"), [(15, None, 16), (16, 33, 16), (17, None, 20), (19, None, 20), (20, 41, 20), (1, None, 16)]
+    ("field", "allowed", "refused"),
+    [
+        ("version", (1,), (0, 2)),
+        ("task", ("upscale", "decode"), ("paint",)),
+        ("precision", ("fp32", "fp16", "int8"), ("bf16",)),
+    ],
 )
-def test_a_size_law_covers_multiples_from_its_minimum_up(length: int, output: int | None, fitted: int) -> None:
-    law = SizeLaw(scale=2, offset=1, multiple=4, minimum=16)
-    assert (law.output(length), law.fitted(length)) == (output, fitted)
+def test_only_what_this_version_knows_is_read(field: str, allowed: tuple[Any, ...], refused: tuple[Any, ...]) -> None:
+    values = json.loads(contract().to_json())
+    for value in allowed:
+        assert getattr(Contract.model_validate(values | {field: value}), field) == value
+    for value in refused:
+        with pytest.raises(ValidationError):
+            Contract.model_validate(values | {field: value})

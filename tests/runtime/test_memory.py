@@ -32,7 +32,7 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-memory.give_back()
+memory.release_free_memory()
 print(resident() - before)
 """
 

@@ -210,7 +210,7 @@ def test_a_deadline_that_is_over(doubler: Upscaler) -> None:
         process(encoded(), doubler, deadline=time.monotonic() - 1)
 
 
-def test_the_engine_is_given_priority_deadline_and_stop(doubler: Upscaler, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_is_given_priority_deadline_and_cancellation(doubler: Upscaler, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     run = doubler.run
 
@@ -219,6 +219,6 @@ def test_the_engine_is_given_priority_deadline_and_stop(doubler: Upscaler, monke
         return run(*arguments, **options)
 
     monkeypatch.setattr(doubler, "run", recorded)
-    turn = {"stop": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
+    turn = {"cancellation": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
     process(encoded(), doubler, **turn)  # type: ignore[arg-type]  # a table's options
     assert given == turn

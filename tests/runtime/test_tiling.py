@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
 from upconv.runtime.errors import ModelError
-from upconv.runtime.tiling import plan_tiles
+from upconv.runtime.tiling import MAX_STEPS, MAX_WASTE, plan_tiles
 
 
 def contract(halo: Halo | NoHalo, scale: float = 2, multiple: int = 1, minimum: int = 1, offset: int = 0) -> Contract:
@@ -120,37 +120,42 @@ def test_a_halo_is_not_replaced_by_one_that_is_not_good_enough() -> None:
     assert plan_tiles(3000, 3000, wide, 512).deviation is None
 
 
+@pytest.mark.parametrize(("steps", "taken"), [(0.5, True), (0.51, False)])
+def test_a_smaller_halo_may_differ_by_half_a_step(steps: float, taken: bool) -> None:
+    table = (HaloDeviation(halo_px=16, steps=steps, share=0.1),)
+    wide = contract(Halo(top=350, bottom=350, left=350, right=350)).model_copy(update={"halo_deviation": table})
+    assert MAX_STEPS == 0.5
+    assert (plan_tiles(3000, 3000, wide, 512).deviation is not None) == taken
+
+
+def test_an_exact_halo_may_cost_half_as_much_again_as_what_is_kept() -> None:
+    table = (HaloDeviation(halo_px=1, steps=0, share=0),)
+    assert MAX_WASTE == 1.5
+    seen = set()
+    for halo_px in range(10, 60):
+        law = contract(Halo(top=halo_px, bottom=halo_px, left=halo_px, right=halo_px))
+        exact = plan_tiles(2000, 2000, law, 256, exact=True)
+        chosen = plan_tiles(2000, 2000, law.model_copy(update={"halo_deviation": table}), 256)
+        smaller = chosen.deviation is not None
+        assert smaller == (exact.waste > MAX_WASTE)
+        seen.add(smaller)
+    assert seen == {True, False}, "halos on both sides of the limit were tried"
+
+
 def square(px: int) -> Halo:
     return Halo(top=px, bottom=px, left=px, right=px)
 
 
-@pytest.mark.parametrize(("steps", "taken"), [(0.0, True), (0.5, True), (0.501, False), (2.0, False)])
-def test_good_enough_is_half_an_8_bit_step(steps: float, taken: bool) -> None:
-    smaller = HaloDeviation(halo_px=48, steps=steps, share=0.01)
-    wide = contract(square(350)).model_copy(update={"halo_deviation": (smaller,)})
-    assert plan_tiles(3000, 3000, wide, 512).deviation == (smaller if taken else None)
-
-
-@pytest.mark.parametrize(
-    ("halo_px", "side", "tile_px", "waste", "replaced"),
-    [(12, 2000, 128, 1.479, False), (8, 64, 48, 1.5, False), (13, 2000, 128, 1.542, True)],
-)
-def test_an_exact_halo_may_cost_one_and_a_half_times_the_pixels(
-    halo_px: int, side: int, tile_px: int, waste: float, replaced: bool
-) -> None:
-    smaller = HaloDeviation(halo_px=2, steps=0, share=0)
-    exact = contract(square(halo_px))
-    assert plan_tiles(side, side, exact, tile_px).waste == pytest.approx(waste, abs=0.001)
-    either = plan_tiles(side, side, exact.model_copy(update={"halo_deviation": (smaller,)}), tile_px)
-    assert either.deviation == (smaller if replaced else None)
+def test_an_exact_halo_that_costs_exactly_half_as_much_again_is_kept() -> None:
+    law = contract(square(8)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
+    tiles = plan_tiles(64, 64, law, 48)
+    assert (tiles.waste, tiles.deviation) == (1.5, None)
 
 
 @pytest.mark.parametrize(("most_px", "replaced"), [(64, False), (63, True)])
 def test_an_exact_halo_gives_way_where_its_tile_is_too_large(most_px: int, replaced: bool) -> None:
-    smaller = HaloDeviation(halo_px=2, steps=0, share=0)
-    exact = contract(square(21)).model_copy(update={"halo_deviation": (smaller,)})
-    tiles = plan_tiles(64, 64, exact, 16, most_px=most_px)
-    assert (tiles.deviation is not None) is replaced
+    law = contract(square(21)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
+    assert (plan_tiles(64, 64, law, 16, most_px=most_px).deviation is not None) is replaced
 
 
 @pytest.mark.parametrize(("height", "shape"), [(64, (64, 64)), (32, (32, 128)), (16, (16, 128)), (8, (8, 128))])
