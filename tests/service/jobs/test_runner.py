@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from upconv.runtime import Picture, codecs
+from upconv.runtime import Picture, codecs, process
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.executors import LocalExecutor
+from upconv.runtime.schedule import Priority
 from upconv.runtime.session import Tensor
 from upconv.service.jobs.folder import opened
 from upconv.service.jobs.job import Job
@@ -81,3 +82,18 @@ def test_progress_counts_the_tiles_of_shaped_opacity_as_well(
     go_on.set()
     wait_until(lambda: job()["state"] == "done")
     assert own.get(f"/v1/jobs/{id}/result").headers["x-upconv-tiles"] == str(total)
+
+
+def test_a_job_gives_way_to_requests(
+    own: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, wait_until: Wait
+) -> None:
+    given: list[Priority] = []
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        given.append(options["priority"])
+        return process(*arguments, **options)
+
+    monkeypatch.setattr("upconv.service.jobs.runner.process", watched)
+    id = own.post("/v1/jobs", content=encoded()).json()["id"]
+    wait_until(lambda: own.get(f"/v1/jobs/{id}").json()["state"] == "done")
+    assert given == [Priority.BACKGROUND]
