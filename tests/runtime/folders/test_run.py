@@ -244,25 +244,3 @@ def test_as_many_pictures_are_in_work_as_there_are_cores(
     tasks = find_tasks([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
     assert len(list(process_folder(tasks, doubler, UpscaleOptions()))) == 3
     assert threads == [at_once]
-
-
-@pytest.mark.parametrize(
-    ("model_sha256", "options", "status"),
-    [
-        ("a", UpscaleOptions(), "skipped"),
-        ("b", UpscaleOptions(), "done"),
-        ("a", UpscaleOptions(quality=89), "done"),
-        ("a", UpscaleOptions(metadata="strip"), "done"),
-        ("a", UpscaleOptions(profile="srgb"), "done"),
-        ("a", UpscaleOptions(lossless=True), "done"),
-        ("a", UpscaleOptions(max_pixels=10**6), "skipped"),
-    ],
-)
-def test_done_means_by_the_same_model_and_options(
-    doubler: Upscaler, album: Album, tmp_path: Path, model_sha256: str, options: UpscaleOptions, status: str
-) -> None:
-    out = tmp_path / "out"
-    tasks = find_tasks([album("a.png")], out, frames=False).jobs
-    (first,) = process_folder(tasks, doubler, UpscaleOptions(), Journal(out, "a", UpscaleOptions()))
-    (again,) = process_folder(tasks, doubler, options, Journal(out, model_sha256, options))
-    assert (first.status, again.status) == ("done", status)
