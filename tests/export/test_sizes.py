@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from upconv.export.sizes import Shapes, Try, find_axes, find_axis, trial_shapes
+from upconv.export.sizes import InputAxis, Shapes, Try, find_axes, find_axis, trial_shapes
 from upconv.runtime.contract import SizeLaw
 
 
@@ -73,3 +73,23 @@ def test_inputs_grow_together_in_proportion() -> None:
 def test_an_input_that_keeps_its_size_is_left_alone() -> None:
     axes = find_axes(lambda s: (s[0],) if s[1] == (1, 1, 5, 5) else None, ((1, 3, 8, 8), (1, 1, 5, 5)))
     assert [(axis.law, axis.inputs) for axis in axes] == [(SizeLaw(scale=1), (0,)), (SizeLaw(scale=1), (0,))]
+
+
+@pytest.mark.parametrize(("multiple", "found"), [(64, True), (65, False)])
+def test_multiples_up_to_64_are_found(multiple: int, found: bool) -> None:
+    axis = find_axis(attempt(lambda n: 2 * n, lambda n: n % multiple == 0), ((1, 3, multiple, 8),), 2)
+    assert axis.law == (SizeLaw(scale=2, multiple=multiple, minimum=multiple) if found else None)
+
+
+def test_the_sizes_that_are_tried() -> None:
+    axes = [InputAxis(index, SizeLaw(scale=2, multiple=4, minimum=8), free=True) for index in (2, 3)]
+    shapes = [shape for (shape,) in trial_shapes(((1, 3, 32, 32),), axes)]
+    assert shapes == [
+        (1, 3, 32, 32),
+        (1, 3, 8, 8),  # the minimum
+        (1, 3, 36, 44),
+        (1, 3, 52, 40),
+        (1, 3, 28, 60),
+        (1, 3, 76, 24),
+        (3, 3, 76, 24),  # a batch
+    ]

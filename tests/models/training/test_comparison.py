@@ -225,3 +225,12 @@ def test_what_cannot_be_compared_is_one_sentence(arguments: list[str], reason: s
     assert done.returncode == 1
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("side", "taken"), [(383, 383), (384, 384), (400, 384)])
+def test_the_middle_384_pixels_of_a_held_out_picture_are_measured(side: int, taken: int, tmp_path: Path) -> None:
+    for folder in ("training", "validation"):
+        (tmp_path / folder).mkdir()
+        Image.effect_noise((side, side), 90).convert("RGB").save(tmp_path / folder / f"{folder}.png")
+    made = pictures(budget(1), tmp_path / "training", tmp_path / "validation")
+    assert made.held_out[0][1].shape[:2] == (taken // 2 * 2, taken // 2 * 2)
