@@ -134,3 +134,41 @@ def test_rounds_end_with_the_budget_but_not_before_the_first_few() -> None:
     timed = in_turns([lambda: task(0), lambda: task(1)], 100, budget_s=0)
     assert counts == [6, 6]
     assert [len(t.quartiles) for t in timed] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("median", "slowest", "kept"),
+    [
+        (0.5, 1 / 1.0201, True),
+        (0.5, 1 / 1.0199, False),  # three of four rounds must gain 2 %, whatever the median
+        (0.97, 0.975, True),
+        (1.1, 1.2, False),
+    ],
+)
+def test_a_change_is_kept_if_three_of_four_rounds_gain_two_percent(
+    median: float, slowest: float, kept: bool, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(tasks: Any, rounds: int, **_: Any) -> list[Timing]:
+        return [Timing(1, 1, (1, 1)), Timing(median, median, (median - 0.1, slowest))]
+
+    monkeypatch.setattr(tuner, "in_turns", timed)
+    candidate = (source.original.capture("m", source.example, (), 18), SessionOptions())
+    trial = Tuner().compare("change", candidate, candidate, source.example)
+    assert trial.kept is kept
+    assert (trial.speed, trial.low, trial.high) == pytest.approx((1 / median, 1 / slowest, 1 / (median - 0.1)))
+
+
+@pytest.mark.parametrize(("spent_s", "share_s"), [(0, 6), (54, 6), (57, 3), (60, 0), (61, 0)])
+def test_a_comparison_gets_a_tenth_of_the_budget_or_what_is_left(
+    spent_s: float, share_s: float, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, float]] = []
+
+    def timed(tasks: Any, rounds: int, budget_s: float, **_: Any) -> list[Timing]:
+        given.append((rounds, budget_s))
+        return [Timing(1, 1, (1, 1))] * 2
+
+    monkeypatch.setattr(tuner, "in_turns", timed)
+    candidate = (source.original.capture("m", source.example, (), 18), SessionOptions())
+    Tuner(spent_s=spent_s).compare("change", candidate, candidate, source.example)
+    assert given == [(41, share_s)]

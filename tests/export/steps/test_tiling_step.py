@@ -20,7 +20,7 @@ def test_an_exact_halo_makes_tiles_equal_to_the_whole(upscaler: ExportDraft) -> 
     assert report.summary.startswith("tiles differ from the whole picture by ")
 
 
-@pytest.mark.parametrize("side", ["bottom", "left", "right"])
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
 def test_a_halo_that_is_too_small_on_one_side_is_taken_back(upscaler: ExportDraft, side: str) -> None:
     draft, report = try_tiling(replace(upscaler, halo=EXACT.model_copy(update={side: 0})))
     assert isinstance(draft.halo, NoHalo)
@@ -41,3 +41,23 @@ def test_fewer_bits_may_differ_by_more(
     monkeypatch.setattr("upconv.export.steps.tiling_step.tiling_difference", lambda *_: 3 / 255)
     draft, _ = try_tiling(replace(upscaler, halo=EXACT, precision=precision))
     assert isinstance(draft.halo, Halo) is tiled
+
+
+@pytest.mark.parametrize(
+    ("precision", "difference", "tiled"),
+    [
+        ("fp32", 1.0e-3, True),
+        ("fp32", 1.001e-3, False),
+        ("int8", 4 / 255, True),
+        ("int8", 4.01 / 255, False),
+        ("fp16", 4 / 255, True),
+        ("fp16", 4.01 / 255, False),
+    ],
+)
+def test_tiles_may_differ_by_the_tolerance(
+    upscaler: ExportDraft, precision: Precision, difference: float, tiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upconv.export.steps.tiling_step.tiling_difference", lambda *_: difference)
+    draft, _ = try_tiling(replace(upscaler, halo=EXACT, precision=precision))
+    assert isinstance(draft.halo, Halo) is tiled
+    assert draft.tiling_max_abs == (difference if tiled else None)
