@@ -44,7 +44,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     first = upconv("upscale", album, "-o", out, *MODEL, "--compare", page)
     assert first.returncode == 1
     assert first.stderr.strip().splitlines() == [f"error: {album}/bad.png: the data is no image that can be read; {EXPECTED}"]
-    assert first.stdout.splitlines()[-1] == "2 enlarged, 1 failed, 1 of formats that are not read (1 .heic)"
+    assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .heic)"
     assert (out / "a day" / "in & out.jpg").is_file()
     assert_page(page)
 
@@ -99,7 +99,7 @@ def test_names_that_are_no_text(tmp_path: Path, photograph: Photograph) -> None:
     }
     page = (tmp_path / "page.html").read_text()
     assert page.count("<script>") == 1
-    assert upconv("upscale", folder, "-o", tmp_path / "out", *MODEL).stdout.startswith("0 enlarged, 3 skipped")
+    assert upconv("upscale", folder, "-o", tmp_path / "out", *MODEL).stdout.startswith("0 upscaled, 3 skipped")
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
@@ -123,9 +123,9 @@ def test_every_frame(suffix: str, tmp_path: Path) -> None:
         ("deep.tif -o out.jpg --lossless", "jpeg cannot be lossless; choose png, webp, avif or tiff"),
         (". -o new --lossless", "jpeg cannot be lossless"),
         ("deep.tif -o out.gif", "GIF is written with every frame only"),
-        (". -o new --format gif", "a GIF is written with --frames only"),
-        ("deep.tif -o out.png --format webp", "--format webp and out.png disagree"),
-        ("deep.tif -o out.png --compare bad.png", "expected a file called .html"),
+        (". -o new --format gif", "--format gif needs --frames"),
+        ("deep.tif -o out.png --format webp", "--format webp does not match out.png"),
+        ("deep.tif -o out.png --compare bad.png", "expected a name that ends in .html"),
         ("deep.tif -o out.png --compare no/page.html", "cannot write a page to no/page.html"),
         ("deep.tif -o out.png --max-pixels 599", "30x20 pixels; at most 599"),
         (". -o .", "would be overwritten; choose another output"),
@@ -158,7 +158,7 @@ def test_a_terminal_sees_a_bar_with_speed_and_time_left(album: Path, tmp_path: P
     while chunk := _read(leader):
         seen += chunk
     os.close(leader)
-    assert summary.splitlines()[-1].startswith("2 enlarged, 1 failed")
+    assert summary.splitlines()[-1].startswith("2 upscaled, 1 failed")
     assert "3/3" in seen.decode()
     assert "images/s" in seen.decode()
     assert "bad.png" in seen.decode()
@@ -192,7 +192,7 @@ def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, phot
     said, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Traceback" not in errors
-    assert "left to do; the same command takes them up" in said
+    assert "left to do; run the same command to continue" in said
     done = [path for path in out.glob("*.png") if codecs.read(path).width == 1280]
     assert 1 <= len(done) < 12
     assert len(list(out.iterdir())) == len(done) + 1, "nothing lies beside the results and the record"

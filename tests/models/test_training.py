@@ -84,7 +84,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_has(folder: Path, tmp_path: Pa
             process.send_signal(number)
             _, error = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert "the same command goes on" in error
+        assert "run the same command to continue" in error
         steps.append(torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["step"])
     assert 0 < steps[0] < steps[1]
 
@@ -233,7 +233,7 @@ def test_a_run_can_start_from_a_catalogue_model(folder: Path, tmp_path: Path) ->
 
 def test_a_run_can_start_from_one_beside_it(folder: Path, tmp_path: Path) -> None:
     config = replace(TINY, start="first", steps=1, learning_rate=0.0)
-    with pytest.raises(SourceError, match="starts from the weights of first, which are not here; train it first"):
+    with pytest.raises(SourceError, match="starts from the weights of first, which do not exist; train first first"):
         run(folder, tmp_path / "second", config=config)
     first = run(folder, tmp_path / "first")
     torch.testing.assert_close(run(folder, tmp_path / "second", config=config), first)

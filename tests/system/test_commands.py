@@ -115,7 +115,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no such folder": (["upscale", "{folder}/in.jpg", "-o", "{folder}/none/out.png"], "there is no folder"),
     "export of nothing": (["export", "nope", "-o", "{folder}/x.onnx"], "no model called 'nope' in the catalogue"),
     "export into nowhere": (["export", "nearest-x2", "-o", "{folder}/none/x.onnx"], "there is no folder"),
-    "kwargs": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--kwargs", "{{"], "--kwargs is no JSON"),
+    "kwargs": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--kwargs", "{{"], "--kwargs is not JSON"),
     "shape": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--shape", "1xax3"], "--shape must be"),
     "inspect of a bare model": (["inspect", "{bare}"], "carries no contract"),
     "parity of nothing": (["parity", "nope"], "no model called 'nope' in the catalogue"),
