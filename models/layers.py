@@ -91,9 +91,9 @@ class Bilinear(nn.Module):
 
 
 def bilinear_kernel(size: int, scale: int) -> Tensor:
-    """Return the (size, size) filter of a transposed convolution of stride `scale` that interpolates linearly.
+    """Return the (size, size) filter of a transposed convolution that interpolates linearly.
 
-    It is a triangle of half-width `scale` around the kernel's centre, and zero outside (Long et al., "Fully Convolutional
+    The stride of the convolution is `scale`. The filter is a triangle of half-width `scale` around the kernel's centre, and zero outside (Long et al., "Fully Convolutional
     Networks for Semantic Segmentation", CVPR 2015, section 3.3).
     """
     distance = (torch.arange(size, dtype=torch.float32) - (size - 1) / 2).abs()

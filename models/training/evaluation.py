@@ -132,9 +132,9 @@ def middle(image: Image.Image, crop_px: int) -> Image.Image:
 def held_out(
     folder: Path, scale: int, *, crop_px: int | None = None, sharpen: bool = True, jpeg_quality: int | None = None
 ) -> list[tuple[Pixels, Pixels]]:
-    """Return the pair (low, high) of the middle of every image below `folder`, at most `crop_px` pixels per side.
+    """Return the pair (low, high) of every image below `folder`.
 
-    If `jpeg_quality` is not `None`, the low resolution is compressed as JPEG. Raises `ValueError` if an image is too small.
+    If `crop_px` is not `None`, only the middle is used, at most `crop_px` pixels per side. If `jpeg_quality` is not `None`, the low resolution is compressed as JPEG. Raises `ValueError` if an image is too small.
     """
     pairs = []
     for path in image_paths(folder):

@@ -1,4 +1,4 @@
-"""An HTML page that shows pictures before and after upscaling, with a line between both that a user can drag."""
+"""An HTML page that shows pictures before and after upscaling, divided by a movable line."""
 
 from __future__ import annotations
 

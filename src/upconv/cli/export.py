@@ -118,7 +118,7 @@ def _source(
 
 
 def arguments_of(text: str) -> dict[str, object]:
-    """Return the factory's arguments that `--kwargs` holds. Raises `ParameterError` if it is not a JSON object."""
+    """Return the factory's arguments of `--kwargs`. Raises `ParameterError` if it is not a JSON object."""
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:
@@ -129,7 +129,7 @@ def arguments_of(text: str) -> dict[str, object]:
 
 
 def example_of(text: str) -> NDArray[Any]:
-    """Return zeros of the shape and type that `--shape` states. Raises `ParameterError` if it is malformed."""
+    """Return zeros of the shape and type of `--shape`. Raises `ParameterError` if it is malformed."""
     import numpy as np
 
     shape, _, kind = text.lower().partition(":")
@@ -142,7 +142,7 @@ def example_of(text: str) -> NDArray[Any]:
 
 
 def pixels_of(text: str | None) -> Pixels | None:
-    """Return the bounds that `--range` states, or `None` without it. Raises `ParameterError` if it is malformed."""
+    """Return the bounds of `--range`, or `None` without it. Raises `ParameterError` if it is malformed."""
     from upconv.runtime.contract import Pixels
 
     if text is None:
