@@ -1,4 +1,4 @@
-"""What onnxruntime makes of a graph: how many convolutions run in its fast layout, and how many take their activation along."""
+"""The form in which onnxruntime runs a graph: convolutions in its fast layout, and fused activations."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from upconv.export.storage import opened
 from upconv.runtime.errors import ExportError, first_line
 
 NCHWC = "com.microsoft.nchwc"
-"""Domain of the operators that work on channels in blocks as wide as the processor's vectors."""
+"""Domain of the operators that work on blocks of channels, each as wide as the processor's vectors."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """A census of the graph as onnxruntime runs it on the processor, at optimisation level `all`."""
+    """Counts of the operators that onnxruntime runs on the processor, at optimisation level `all`."""
 
     nodes: int
     convolutions: int
-    """Conv and ConvTranspose, fused or not."""
+    """The number of Conv and ConvTranspose nodes, fused or not."""
     blocked: int
-    """Those of them in the blocked layout."""
+    """The number of these in the blocked layout."""
     activated: int
-    """Those of them with an activation fused in."""
+    """The number of these with a fused activation."""
 
     def __str__(self) -> str:
         return (
@@ -37,17 +37,17 @@ class Fusion:
 
 
 def fusion(model: onnx.ModelProto) -> Fusion:
-    """Counted in the graph that onnxruntime writes to `optimized_model_filepath`; raises `ExportError` where it cannot."""
+    """Return the counts of the optimised graph that onnxruntime writes; raises `ExportError` if it cannot open the graph."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "optimised.onnx")
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(path)
-        options.log_severity_level = 4  # it warns that such a file is for this machine alone
+        options.log_severity_level = 4  # onnxruntime warns that the optimised file is for this machine only
         try:
             with opened(model) as graph:
                 ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             nodes = list(onnx.load(path, load_external_data=False).graph.node)
-        except Exception as error:  # onnxruntime raises half a dozen unrelated types
+        except Exception as error:  # onnxruntime raises several unrelated types
             raise ExportError(f"onnxruntime cannot optimise the graph: {first_line(error)}") from error
     convolutions = [node for node in nodes if node.op_type in ("Conv", "FusedConv", "ConvTranspose")]
     return Fusion(

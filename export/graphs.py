@@ -1,4 +1,4 @@
-"""Properties of an ONNX graph, and what needs onnx only."""
+"""Properties of ONNX graphs, and changes that need onnx only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from upconv.export.sizes import Shapes
 from upconv.export.storage import copied
 
 OPSET = 18
-"""The lowest that the exporter writes without converting down; onnxruntime fuses 18 to 23 alike, older ones reach wider."""
+"""The lowest opset that the exporter writes directly. onnxruntime fuses 18 to 23 alike, and older opsets run in more programs."""
 
 
 def accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
-    """Return whether the graph declares no other lengths for its inputs than these."""
+    """Return `True` if the graph declares no other input lengths than these."""
     given = zip(model.graph.input, shapes, strict=True)
     return all(
         d.dim_param or d.dim_value == n for value, s in given for d, n in zip(value.type.tensor_type.shape.dim, s, strict=True)
@@ -20,13 +20,13 @@ def accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """The version of the standard operators that a model uses."""
+    """Return the version of the standard operators that a model uses."""
     version: int = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return version
 
 
 def census(model: onnx.ModelProto) -> dict[str, int]:
-    """How many operators of each type the graph has, by name."""
+    """Return the number of operators of each type, by name."""
     counts: dict[str, int] = {}
     for node in model.graph.node:
         counts[node.op_type] = counts.get(node.op_type, 0) + 1
@@ -34,7 +34,7 @@ def census(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without stack traces, file names and intermediate shapes, and with axes named batch, height, width."""
+    """Return the model without stack traces, file names and intermediate shapes, with axes named batch, height, width."""
     stripped = copied(model)
     stripped.producer_name, stripped.producer_version, stripped.doc_string = "upconv", "", ""
     del stripped.metadata_props[:]
@@ -63,5 +63,5 @@ def _name_axes(graph: onnx.GraphProto) -> None:
     for value in graph.output:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:
-                # What an axis of the output comes to is said by the contract; the exporter's formula differs by run.
+                # the contract states the output's lengths; the exporter's formula for them differs by run
                 dim.dim_param = names.get(dim.dim_param, "")

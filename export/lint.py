@@ -1,4 +1,4 @@
-"""What is likely to go wrong with a graph that computes the right numbers today: artefacts, other runtimes, other precisions."""
+"""The search for properties of a correct graph that cause trouble later: artefacts, other runtimes, other precisions."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from onnx import helper, numpy_helper
 from upconv.runtime.rounding import round_up
 
 HALF_MAX = 65504.0
-"""Largest number in half precision (IEEE 754-2019, binary16)."""
+"""Largest value in half precision (IEEE 754-2019, binary16)."""
 HALF_TINY = 2.0**-14
-"""Smallest normal one; below it digits are lost, below 2**-24 everything."""
+"""Smallest normal value in half precision. Below it precision is lost, and below 2**-24 everything."""
 SPREAD = 64.0
-"""Ratio of a filter's largest weight to that of the median filter, from which on int8 with one scale for all is lost on most."""
+"""Ratio of the largest filter's weight to the median filter's from which int8 with one scale loses most filters."""
 SHOWS = 0.01
-"""Imbalance of a kernel's phases, summed with their signs, that shows as a pattern: two to three 8-bit steps on white."""
+"""Imbalance of a kernel's phases, summed with signs, that is visible: two to three 8-bit steps on white."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that deserves a look."""
+    """A property of a graph that deserves a look."""
 
     rule: str
     """Stable name of the rule, for programs."""
     node: str
-    """The operator or tensor it is about."""
+    """Name of the operator or tensor."""
     message: str
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Finding:
 
 
 class Graph:
-    """A model's nodes and constants at hand."""
+    """The nodes and constants of a model, indexed for the rules."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.nodes = list(model.graph.node)
@@ -48,23 +48,23 @@ class Graph:
         self.used = {name for node in self.nodes for name in node.input} | {value.name for value in model.graph.output}
 
     def of_type(self, *types: str) -> Iterator[tuple[onnx.NodeProto, dict[str, Any]]]:
-        """Nodes of some types, with their attributes."""
+        """Yield the nodes of some types, with their attributes."""
         for node in self.nodes:
             if node.op_type in types:
                 yield node, {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def lint(model: onnx.ModelProto) -> tuple[Finding, ...]:
-    """Everything that the rules find in a model, by rule; initialisers must be loaded."""
+    """Return all findings in a model, in the order of the rules. The model's weights must be loaded."""
     graph = Graph(model)
     return tuple(finding for rule in RULES for finding in rule(graph))
 
 
 def phase_imbalance(kernel: NDArray[Any], strides: tuple[int, ...], *, signed: bool = False) -> float:
-    """How unevenly a ConvTranspose kernel, (in, out, *k), feeds the phases of its strides: 0 where all are fed alike.
+    """Return how unevenly a ConvTranspose kernel, (in, out, *k), feeds the phases of its strides. 0 means evenly.
 
-    The largest difference between the phases' sums of absolute weights, per their mean. `signed` sums with signs, for
-    each output channel: what a picture of one colour would show.
+    The result is the largest difference between the phases' sums of absolute weights, divided by their mean. `signed` sums
+    with signs, for each output channel, which is what a picture of one colour shows.
     """
     taps = []
     for phase in product(*(range(stride) for stride in strides)):
@@ -142,7 +142,7 @@ def _ranges(graph: Graph) -> Iterator[Finding]:
     for name, weight in graph.weights.items():
         if (
             weight.dtype != np.float32 or weight.ndim < 2 or name not in graph.used
-        ):  # a small bias is lost in what it is added to
+        ):  # a small bias disappears in the sum that it is added to
             continue
         largest = float(np.abs(weight).max())
         small = float(np.mean((weight != 0) & (np.abs(weight) < HALF_TINY)))
@@ -173,7 +173,7 @@ def _unused(graph: Graph) -> Iterator[Finding]:
 
 
 RULES: tuple[Callable[[Graph], Iterator[Finding]], ...] = (_overlap, _resizes, _frozen, _unfused, _ranges, _unused)
-"""The rules, in the order in which their findings are told."""
+"""The rules, in the order in which findings are reported."""
 
 
 def _in_unit(slopes: NDArray[Any] | None) -> bool:

@@ -1,4 +1,4 @@
-"""The photographs that models are tried on, and how pictures go through a graph that upscales them."""
+"""The photographs of trials, and the pixels of graphs that upscale pictures."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PHOTOGRAPH = PHOTOGRAPHS / "rocket.jpg"
 
 
 def image_pixels(model: onnx.ModelProto, channels: int, laws: Sequence[SizeLaw | None], pixels: Pixels) -> Pixels | None:
-    """Return how pictures go through a model that upscales them; `None` for any other model.
+    """Return the pixels of a model that upscales pictures, or `None` for any other model.
 
-    `channels` is the length of the input's second axis, and `pixels` what the source states of its input.
+    `channels` is the length of the input's second axis. `pixels` is the range that the source states for its input.
     """
     if any(law is None or law.scale <= 1 or not law.scale.is_integer() or law.offset for law in laws):
         return None

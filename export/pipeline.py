@@ -1,4 +1,4 @@
-"""The export, from a source to one verified file: each step is checked, and what cannot be proved equal is not written."""
+"""The export, from a source to one verified file. Each step is checked, and nothing unproved is written."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ TUNE: tuple[Step | Expansion, ...] = (
     inspect_graph,
     write_contract,
 )
-"""The steps from an exported file to one tuned for this machine; its sizes and its halo are known."""
+"""The steps from an exported file to one tuned for this machine. Its sizes and its halo are known."""
 
 
 def to_onnx(
@@ -92,15 +92,15 @@ def to_onnx(
     on_stage: Callable[[StageReport], None] = lambda _: None,
     **options: Unpack[SourceKeywords],
 ) -> Artifact:
-    """Export a torch or Keras module, a file, or a factory by its name, calling `on_stage` after each step.
+    """Export a torch or Keras module, a file, or a factory by its name, and call `on_stage` after each step.
 
-    `example` is an input, or one for each argument, as tensors or arrays; without it, the model's first layer tells
-    its shape. The result is written to `out` if that is given, and by `Artifact.save` otherwise. `options` are the
-    fields of `SourceOptions`; `rewrites` are applied to the simplified graph, in order, and `reduction` to the proved
-    one; with a `tuner`, only those that it measures to be faster.
+    `example` is an input, or one for each argument, as tensors or arrays. Without it, the model's first layer determines the
+    shape. The result is written to `out`, or by `Artifact.save` if `out` is `None`. `options` are the fields of
+    `SourceOptions`. `rewrites` are applied to the simplified graph, in order, and then `reduction`. With a `tuner`, only
+    changes that it measures to be faster are kept.
 
-    Raises `SourceError` if there is nothing to export, and `ExportError` if the module cannot be traced or the graph
-    cannot be proved equal to it in float64 within the noise floor; nothing is written then.
+    Raises `SourceError` if there is nothing to export, and `ExportError` if the module cannot be traced or if its graph
+    is not equal to it in float64 within the noise floor. Nothing is written then.
     """
     source = as_source(model, example, **options)
     draft = ExportDraft(source, ExportOptions(opset, tuple(rewrites), reduction, tuner))
@@ -115,9 +115,9 @@ def tune(
     reduction: PrecisionOptions = FP32,
     on_stage: Callable[[StageReport], None] = lambda _: None,
 ) -> Artifact:
-    """Tune an exported file for this machine and prove the result equal to it; the caller writes it.
+    """Tune an exported file for this machine and prove the result equal to it. The caller writes the result.
 
-    Raises `ContractError` if the file carries no contract, and `ExportError` if it is not float32.
+    Raises `ContractError` if the file has no contract, and `ExportError` if its precision is not float32.
     """
     source = from_onnx(path)
     contract = stated_contract(path)
@@ -128,7 +128,7 @@ def tune(
 
 
 def _draft_of(source: Source, contract: Contract, options: ExportOptions) -> ExportDraft:
-    """The draft that begins with what a file's contract states, except for what tuning measures anew."""
+    """Return the draft that starts from a file's contract, without what tuning measures again."""
     return ExportDraft(
         source,
         options,

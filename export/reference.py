@@ -1,4 +1,4 @@
-"""The original's own answers, on the inputs that everything is compared with."""
+"""The outputs of the source model on the inputs of all comparisons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from upconv.runtime.errors import ExportError, SourceError, first_line
 
 
 class ReferenceOutputs:
-    """Inputs of several sizes, and what the original makes of them in float64 and in float32."""
+    """Inputs of several sizes, and the source model's outputs in float64 and in float32."""
 
     def __init__(self, source: Source, axes: Sequence[InputAxis], shapes: Sequence[Shapes]) -> None:
         rounded = source.original.backend("float32")
@@ -42,16 +42,16 @@ class ReferenceOutputs:
 
     @classmethod
     def of(cls, source: Source, axes: Sequence[InputAxis], model: onnx.ModelProto) -> Self:
-        """Return the answers on the sizes that say most about the source, of those that its graph accepts."""
+        """Return the outputs on the trial sizes that the graph accepts."""
         return cls(source, axes, [shapes for shapes in trial_shapes(source.shapes, axes) if accepts(model, shapes)])
 
     def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
-        """How equal a graph is, run by onnxruntime at an optimisation level."""
+        """Return the verdict on a graph that onnxruntime runs at an optimisation level."""
         return judge(self.exact, self.rounded, OnnxruntimeBackend(model, level), self.inputs)
 
 
 def output_shapes(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
-    """The shapes that the original makes of inputs of these shapes; none where it refuses them, or nothing comes out."""
+    """Return the output shapes for inputs of these shapes, or `None` if the model refuses them or returns nothing."""
     made = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
     return None if made is None or any(y.size == 0 for y in made) else tuple(tuple(y.shape) for y in made)
 
@@ -61,12 +61,12 @@ def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
         return backend.run(inputs)
     except SourceError:
         raise
-    except Exception:  # whatever a model raises for a size it does not accept
+    except Exception:  # any error of a model means that it does not accept the size
         return None
 
 
 def random_inputs(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
-    """Inputs at random: pixels or latents within the source's range, integers and booleans within the example's."""
+    """Return random inputs: floats within the source's range, integers and booleans within the example's."""
     return [_drawn(source, x, shape, random) for x, shape in zip(source.example, shapes, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What an export tells about itself."""
+"""The report of an export, and the artifact that it produces."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from upconv.runtime.errors import OutputError
 
 @dataclass(frozen=True)
 class StageReport:
-    """What one step of an export did."""
+    """The report of one step of an export."""
 
     name: str
     seconds: float = field(default=0.0, kw_only=True)
-    """Time that it took; the runner fills it in."""
+    """Duration in seconds. The runner fills it in."""
     changed: bool
     summary: str
     equality: str = ""
-    """How equal the result is to the original, where that was measured."""
+    """The verdict on the result, if the step measured it."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model that was proved equal to its source, and how it came about."""
+    """A model that is proved equal to its source, with the report of its export."""
 
     model: onnx.ModelProto = field(repr=False)
-    """With its contract in its metadata."""
+    """The model, with its contract in its metadata."""
     contract: Contract
     stages: tuple[StageReport, ...]
     operators: dict[str, int]
-    """Operators of the graph, by type."""
+    """The number of operators of each type."""
     fusion: Fusion
-    """What onnxruntime makes of the graph."""
+    """The operators that onnxruntime fuses."""
     findings: tuple[Finding, ...]
-    """What deserves a look."""
+    """The findings of the lint."""
     saved_to: Path | None = None
-    """Where it was written, if it was."""
+    """Path of the written file, or `None` if it is not written yet."""
 
     @property
     def path(self) -> Path:
-        """Where it was written; raises `OutputError` where it was not."""
+        """The path of the written file; raises `OutputError` if it is not written yet."""
         if self.saved_to is None:
             raise OutputError(f"{self.contract.name} has not been written yet; save it first")
         return self.saved_to
 
     def save(self, path: Path) -> Artifact:
-        """Write the model, whole or not at all; raises `OutputError` where it cannot be written."""
+        """Write the model, whole or not at all; raises `OutputError` if it cannot be written."""
         save(self.model, path)
         return replace(self, saved_to=path)
 
     def as_dict(self) -> dict[str, Any]:
-        """The whole report, for JSON."""
+        """Return the whole report for JSON."""
         return {
             "version": 1,
             "path": self.saved_to and str(self.saved_to),
@@ -71,7 +71,7 @@ class Artifact:
 
     @property
     def summary(self) -> str:
-        """One line: what was done, and how equal the result is."""
+        """One line: the changes, and how equal the result is."""
         served = next(p for p in self.contract.evidence.parity if p.level == "all")
         changed = ", ".join(s.name for s in self.stages if s.changed)
         return (

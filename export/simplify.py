@@ -1,4 +1,4 @@
-"""onnxsim, in a process of its own: where it crashes, hangs or gives up, the model stays as it was."""
+"""Simplification by onnxsim, in a process of its own. If it crashes, hangs or fails, the model stays as it is."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TIMEOUT_S = 300
 
 
 class Simplify:
-    """Folds constants and removes what computes nothing."""
+    """A stage that folds constants and removes nodes that compute nothing."""
 
     name = "simplify"
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """The simplified model, or the same one and the reason."""
+        """Return the simplified model, or the same model with the reason."""
         if is_large(model):
             return StageResult(model, False, "declined: onnxsim takes no weights above 2 GiB")
         with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def _run(before: Path, after: Path) -> str | None:
 
 
 def _pinned(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
-    """What the simplifier fixed or renamed that was free before (onnxsim#213)."""
+    """Return the free axes that the simplifier fixed or renamed (onnxsim#213)."""
     for old, new in zip(before.graph.input, after.graph.input, strict=True):
         if old.name != new.name:
             return f"input {old.name!r} was renamed to {new.name!r}"

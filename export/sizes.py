@@ -1,7 +1,7 @@
-"""The sizes a model accepts and makes, found by trying: `output = scale * input + offset`, multiple and minimum.
+"""The sizes that a model accepts and returns, found by trials: `output = scale * input + offset`, multiple and minimum.
 
-Where a model has several inputs, those with as many axes as the leading one grow with it, in proportion; the law is
-that of the leading input and the first output.
+If a model has several inputs, those with as many axes as the leading input grow with it, in proportion. The law relates
+the leading input to the first output.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from upconv.runtime.rounding import round_up
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
-"""Of all inputs, or of all outputs, in the model's order."""
+"""The shapes of all inputs, or of all outputs, in the model's order."""
 Try = Callable[[Shapes], Shapes | None]
-"""Runs a model on inputs of some shapes; gives the outputs' shapes, or none where the model refuses."""
+"""Runs a model on inputs of these shapes and returns the outputs' shapes, or `None` if the model refuses."""
 
 MULTIPLES = range(1, 65)
 STEPS = (0, 1, 2, 3, 8, 17)
-"""Multiples beyond the example's length that are tried: some close together, some far, as what rounds down hides in between."""
+"""The tried lengths, in multiples beyond the example. Some are close and some far, because rounding hides between them."""
 
 
 @dataclass(frozen=True)
 class InputAxis:
-    """What was found along one axis of the inputs."""
+    """The result of the trials along one axis of the inputs."""
 
     index: int
-    """Which axis: 0 is the batch."""
+    """Index of the axis. 0 is the batch."""
     law: SizeLaw | None
-    """None where the output does not grow with the input."""
+    """The size law, or `None` if the output does not grow with the input."""
     free: bool
-    """Whether more than one size works at all."""
+    """True if more than one length works."""
     inputs: tuple[int, ...] = (0,)
-    """Which inputs grow along this axis, the leading one first."""
+    """The inputs that grow along this axis, the leading one first."""
 
     def resized(self, shapes: Shapes, length: int) -> Shapes | None:
-        """`shapes` with the leading input's axis of this length; none where another input's would be no whole number."""
+        """Return `shapes` with this length in the leading input, or `None` if another input would get a fractional length."""
         lead = shapes[self.inputs[0]][self.index]
         result = list(shapes)
         for number in self.inputs:
@@ -50,17 +50,17 @@ class InputAxis:
 
 
 def leading(shapes: Shapes) -> int:
-    """The input that sizes are stated for: the first with axes beyond batch and channels, or the first of all."""
+    """Return the index of the input that sizes refer to: the first with more axes than batch and channels, or the first."""
     return next((number for number, shape in enumerate(shapes) if len(shape) > 2), 0)
 
 
 def find_axes(attempt: Try, example: Shapes, multiple: int = 1) -> list[InputAxis]:
-    """The laws along every axis beyond batch and channels, for multiples of what the model is known to need."""
+    """Return the laws along every axis beyond batch and channels, tried at multiples of `multiple`."""
     return [find_axis(attempt, example, index, multiple) for index in range(2, len(example[leading(example)]))]
 
 
 def find_axis(attempt: Try, example: Shapes, index: int, multiple: int = 1) -> InputAxis:
-    """The law along one axis, all others as in `example`."""
+    """Return the law along one axis, with all other axes as in `example`."""
     lead = leading(example)
     rank = len(example[lead])
     joint = (lead, *(n for n, shape in enumerate(example) if n != lead and len(shape) == rank))
@@ -90,18 +90,18 @@ def _find(attempt: Try, example: Shapes, axis: InputAxis, known: int) -> InputAx
             return InputAxis(axis.index, _with_minimum(law, base, out), free=True, inputs=axis.inputs)
         constant = constant or multiple == 1
         if constant and {*results, out(length + STEPS[-1] * MULTIPLES[-1])} == {results[0]}:
-            break  # the output is of one size, whatever the input's: no multiple will change that
+            break  # the output always has the same length, so no other multiple can help
     return InputAxis(axis.index, None, free=constant, inputs=axis.inputs)
 
 
 def axes_of(contract: Contract) -> tuple[InputAxis, ...]:
-    """Return height and width of the leading input with the laws that a contract states; nothing if it states none."""
+    """Return height and width of the leading input with the laws of a contract, or an empty list if it states none."""
     laws = (contract.height, contract.width)
     return tuple(InputAxis(index, law, free=law is not None) for index, law in enumerate(laws, start=2)) if any(laws) else ()
 
 
 def trial_shapes(example: Shapes, axes: Sequence[InputAxis]) -> list[Shapes]:
-    """The inputs that say most about a model: the example, its minimum, odd and non-square ones, a batch of three."""
+    """Return the trial inputs: the example, its minimum, odd and non-square sizes, and a batch of three."""
     wanted = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
     lengths = [[_minimum(axis, example) for axis in axes]]
     lengths += [[_stepped(axis, example, steps[n % 2]) for n, axis in enumerate(axes)] for steps in wanted]
@@ -111,7 +111,7 @@ def trial_shapes(example: Shapes, axes: Sequence[InputAxis]) -> list[Shapes]:
 
 
 def _all(out: Callable[[int], int | None], sizes: list[int], *, straight: bool) -> list[int] | None:
-    """What comes of every size; none where one of them fails or, if asked for, leaves the line of those before it."""
+    """Return the output length for every size, or `None` if one fails or, with `straight`, leaves the line of the others."""
     results: list[int] = []
     for size in sizes:
         result = out(size)
@@ -124,7 +124,7 @@ def _all(out: Callable[[int], int | None], sizes: list[int], *, straight: bool) 
 
 
 def _on_line(sizes: list[int], results: list[int]) -> bool:
-    """Whether the last of the results is where the first two point to."""
+    """Return `True` if the last result is on the line through the first two."""
     run, rise = sizes[1] - sizes[0], results[1] - results[0]
     return (results[-1] - results[0]) * run == rise * (sizes[len(results) - 1] - sizes[0])
 
@@ -135,12 +135,12 @@ def _line(sizes: list[int], results: list[int], multiple: int) -> SizeLaw | None
     if scale <= 0 or any(round(scale * n) + offset != r for n, r in zip(sizes, results, strict=True)):
         return None
     law = SizeLaw(scale=scale, offset=offset, multiple=multiple)
-    # A slope that is met only by rounding is no law: the pixels of such sizes lie at other places.
+    # a slope that only rounding meets is no law: the pixels of such sizes are at other positions
     return law if all(math.isclose(scale * n, round(scale * n), abs_tol=1e-6) for n in sizes) else None
 
 
 def _with_minimum(law: SizeLaw, base: int, out: Callable[[int], int | None]) -> SizeLaw:
-    """The smallest size from which on the law holds, by bisection below `base`."""
+    """Return the law with the smallest length from which it holds, by bisection below `base`."""
     fails, holds = 0, base // law.multiple
     while holds - fails > 1:
         middle = (fails + holds) // 2

@@ -1,4 +1,4 @@
-"""A step of the export: takes a model, returns a model, and says what it did."""
+"""The interface of a stage, a function from model to model that reports its change."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Protocol
 import onnx
 
 NOTHING = "no such operators"
-"""The summary of a stage that has nothing to say about a model, and is left out of reports."""
+"""The summary of a stage that does not apply to a model. Reports leave it out."""
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage made of a model."""
+    """The result of a stage."""
 
     model: onnx.ModelProto
     changed: bool
     summary: str
-    """What changed, or why nothing did."""
+    """The change, or the reason why there is none."""
 
 
 class Stage(Protocol):
-    """One transformation that must leave the function as it is."""
+    """One transformation of a graph that must keep its function."""
 
     name: str
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """Transform `model`, which is not modified."""
+        """Return the transformed model. `model` itself is not modified."""
         ...

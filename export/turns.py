@@ -1,4 +1,4 @@
-"""Time, measured in turns: whatever slows the machine for a moment slows every candidate alike."""
+"""Time measured in turns, so that a slow moment of the machine affects every candidate alike."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST = 5
-"""Rounds that are measured whatever the budget."""
+"""The number of rounds that are measured in any case."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long something takes, beside the first of those it was measured with."""
+    """The duration of a task, relative to the first task of the measurement."""
 
     ms: float
-    """Median over the rounds, wall time."""
+    """Median over the rounds, in milliseconds."""
     ratio: float
-    """To the first: median of the quotients within a round."""
+    """Duration relative to the first task: the median of the ratios within each round."""
     quartiles: tuple[float, float]
-    """Of those quotients."""
+    """Quartiles of these ratios."""
 
 
 def in_turns(
@@ -31,9 +31,9 @@ def in_turns(
     budget_s: float = float("inf"),
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Timing]:
-    """Time every task once a round, each round beginning with another, after one run that does not count.
+    """Time every task once per round, after one warm-up run. Each round starts with another task.
 
-    No further round begins once `budget_s` is spent, but for the first few.
+    After `budget_s` seconds no further round starts, except for the first few.
     """
     started = time.perf_counter()
     for task in tasks:

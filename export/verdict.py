@@ -1,9 +1,8 @@
-"""A noise floor in place of a guessed tolerance.
+"""The verdict on a backend by a noise floor, in place of a guessed tolerance.
 
-Let y be the module's output in float64. torch's own float32 output differs from y by an error that no float32 runtime
-can be asked to undercut: the noise floor. Another runtime passes where its error is at most `FACTOR` noise floors, over
-the same inputs. A function that only copies has no error at all; the floor is then one unit in the last place of its
-largest output.
+Let y be the module's output in float64. The noise floor is the error of torch's own float32 output against y, which no
+float32 runtime can be expected to improve on. A backend passes if its error is at most `FACTOR` noise floors on the same
+inputs. A function that only copies has no error; its floor is one unit in the last place of its largest output.
 """
 
 from __future__ import annotations
@@ -17,38 +16,38 @@ from upconv.export.backends import Array, Backend
 
 Inputs = Sequence[Array]
 Outputs = list[Array]
-"""What a model takes and puts out, in its own order."""
+"""The inputs or outputs of a model, in the model's order."""
 
 CEILING = 1e-3
-"""Largest noise floor, per unit of the output's range: a module that float32 itself distorts more cannot be judged by it."""
+"""Largest noise floor, per unit of the output's range. A module that float32 distorts more cannot be judged in float32."""
 
 ROUNDINGS = 8
-"""The same in roundings of the precision that the outputs are in, where that is more: one of float16 is a thousandth already."""
+"""The same limit in roundings of the outputs' precision, if that is more. One rounding of float16 is about 1e-3."""
 
 FACTOR = 4.0
-"""Noise floors that a runtime's error may come to: another order of summation costs about two."""
+"""The number of noise floors that an error may reach. Another order of summation costs about two."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How equal one backend is to the reference, over all inputs."""
+    """The comparison of one backend with the float64 reference, over all inputs. The worst output decides."""
 
     backend: str
     version: str
     level: str
     shapes: tuple[tuple[int, ...], ...]
-    """Of the inputs that were tried; of the first, where there are several."""
+    """Shapes of the tried inputs; of the first input if there are several."""
     max_abs: float
-    """Largest error against float64."""
+    """Largest absolute error against float64."""
     noise_floor: float
-    """The largest error of torch in float32."""
+    """Largest absolute error of torch in float32."""
     factor: float
     problem: str | None = None
-    """What is wrong, where it is not a matter of size."""
+    """The reason why outputs cannot be compared, or `None` if they can."""
 
     @property
     def equal(self) -> bool:
-        """Whether the backend computes the same function."""
+        """True if the backend computes the same function."""
         return self.problem is None and self.max_abs <= self.factor * self.noise_floor
 
     def __str__(self) -> str:
@@ -61,9 +60,9 @@ class Verdict:
 def judge(
     exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs], factor: float = FACTOR
 ) -> Verdict:
-    """Compare `backend` on `inputs` with `exact` (float64) and `rounded` (float32), the original's own outputs.
+    """Compare `backend` on `inputs` with `exact` (float64) and `rounded` (float32), the source model's own outputs.
 
-    Each output is measured by its own noise floor; the verdict tells of the one that is farthest from passing.
+    Each output is measured by its own noise floor. The verdict is that of the output that is farthest from passing.
     """
     got: list[Outputs] = []
     for expected, arrays in zip(exact, inputs, strict=True):
@@ -81,7 +80,7 @@ def compare_outputs(
     inputs: Sequence[Inputs],
     factor: float = FACTOR,
 ) -> Verdict:
-    """The verdict on outputs that `backend` has given already; they may end where they can no longer be compared."""
+    """Return the verdict on outputs that `backend` returned earlier. The list may end at an output that cannot be compared."""
     tried = tuple(dict.fromkeys(tuple(x[0].shape) for x in inputs))
     for expected, outputs, arrays in zip(exact, got, inputs, strict=False):
         wrong = problem(expected, outputs, arrays)
@@ -97,7 +96,7 @@ def compare_outputs(
 
 
 def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str | None]:
-    """The noise floor of one output over all inputs, and what is wrong where it is too high to judge by."""
+    """Return the noise floor of one output over all inputs, and the problem if the floor is too high, or `None`."""
     floor = max(noise_floor(e, r) for e, r in zip(exact, rounded, strict=True))
     span = max(float(np.ptp(e)) if e.size else 0.0 for e in exact) or 1.0
     kind = rounded[0].dtype
@@ -108,7 +107,7 @@ def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str
 
 
 def problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
-    """Why outputs cannot be compared at all: their number, their shapes, or values that are no numbers."""
+    """Return why outputs cannot be compared (number, shape, values that are not finite), or `None` if they can."""
     given = " and ".join(str(array.shape) for array in inputs)
     if len(got) != len(expected):
         return f"there are {len(got)} outputs, expected {len(expected)}"
@@ -121,10 +120,10 @@ def problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
 
 
 def noise_floor(exact: Array, rounded: Array) -> float:
-    """The error of float32, at least one unit in the last place of the largest value."""
+    """Return the error of float32, at least one unit in the last place of the largest value."""
     return max(error(exact, rounded), float(np.spacing(np.float32(np.abs(exact).max(initial=0.0)))))
 
 
 def error(exact: Array, got: Array) -> float:
-    """Largest absolute difference."""
+    """Return the largest absolute difference."""
     return float(np.abs(exact - got.astype(np.float64)).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""ONNX to pixels: contracts, sessions, tiles, pictures."""
+"""The runtime: it opens exported models and upscales pictures with them, without torch."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # The errors are needed everywhere, also where loading onnxruntime would be a second lost.
+    # Names are imported when they are first used: importing `upconv.runtime.errors` must not load onnxruntime.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,7 +1,10 @@
-"""Colour for pixels that nobody sees: what lies beside a visible edge is otherwise drawn into it when it is enlarged.
+"""Filling of the colour of transparent pixels.
 
-Transparent pixels take the mean of the visible ones around them, the nearer the finer: a pyramid of means weighted by
-opacity, filled from its top (pull-push: Gortler et al., The Lumigraph, SIGGRAPH 1996, section 3.4.1).
+Without it, their colour shows as a fringe around visible edges after upscaling.
+
+
+Transparent pixels take the mean colour of the visible pixels around them. The means form a pyramid, weighted by opacity
+and filled from the coarsest level (pull-push: Gortler et al., The Lumigraph, SIGGRAPH 1996, section 3.4.1).
 """
 
 from __future__ import annotations
@@ -15,26 +18,30 @@ from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.resampling import enlarged, to_image, to_samples
 
 BLOCK_PX = 4
-"""Side of the blocks whose means the filling starts from; with smaller ones it takes more memory, not less fringe."""
+"""Side of the blocks of the finest level, in pixels. Smaller blocks take more memory and do not reduce the fringe."""
 
 Means = NDArray[np.float32]
 
 
 def bleed_color(picture: Picture) -> Samples:
-    """The picture's colour, (H, W, 1 or 3), with the visible colours spread under what is wholly transparent."""
+    """Return the picture's colour, (H, W, 1 or 3), with fully transparent pixels filled from visible ones."""
     alpha = picture.alpha
     if alpha is None or alpha.all() or not alpha.any():
         return picture.color
     blocks = to_image(picture.samples).premultiply(max_alpha=picture.white).shrink(BLOCK_PX, BLOCK_PX, ceil=True)
     means: Any = np.frombuffer(blocks.write_to_memory(), np.float32)
-    spread = _filled(means.reshape(blocks.height, blocks.width, blocks.bands)) * picture.white  # the weights' unit
-    image = to_image(picture.samples)  # anew: what lies on disk is read from top to bottom once
+    # The weights have the unit of samples, so that the colours come out relative to white.
+    spread = _filled(means.reshape(blocks.height, blocks.width, blocks.bands)) * picture.white
+    image = to_image(picture.samples)  # a second image, because spooled samples can be read only once
     colors = image.extract_band(0, n=image.bands - 1)
     return to_samples((image[-1] > 0).ifthenelse(colors, _as_large(spread, image)))
 
 
 def _filled(means: Means) -> Means:
-    """(h, w, colours) from (h, w, premultiplied colours and weight), with none left empty; some weight must be over 0."""
+    """Return (h, w, colours) from (h, w, premultiplied colours and weight), with no pixel empty.
+
+    At least one weight must be above 0.
+    """
     weight = means[..., -1:]
     colors = np.where(weight > 0, means[..., :-1] / np.maximum(weight, 1e-6), 0).astype(np.float32)
     if (weight > 0).all():

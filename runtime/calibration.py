@@ -1,4 +1,7 @@
-"""What a tile takes of memory, and the size that is fastest per pixel that is kept, by measuring the model where it runs."""
+"""Calibration of tiles: the memory that a pixel takes, and the fastest tile side.
+
+Both are measured with the model itself, on the machine that serves.
+"""
 
 from __future__ import annotations
 
@@ -19,51 +22,55 @@ from upconv.runtime.memory import available_bytes
 from upconv.runtime.session import Model, open_session
 
 TILE_PX = 384
-"""Side of a tile in input pixels, halo included, where nothing was measured: the smallest that `benchmarks/tiles.py` found
-about as fast as any."""
+"""Side of a tile in input pixels, halo included, if speed is not measured. It is the smallest side that
+`benchmarks/tiles.py` found to be about as fast as any."""
 
 SIDES_PX = (128, 192, 256, 384, 512, 768, 1024)
-"""What is chosen from."""
+"""The sides to choose from, in input pixels, halo included."""
 
 BUDGET_S = 0.25
-"""Seconds that measuring speed may take."""
+"""Seconds of computing after which the measurement of speed ends."""
 
 ROUNDS = 3
-"""How often each size is tried, where that is within `BUDGET_S`."""
+"""Largest number of runs of each side within `BUDGET_S`."""
 
 MEMORY_PX = 64
-"""Side of the tile that tells what memory a pixel takes."""
+"""Side of the tile that measures the memory per pixel, if speed is not measured."""
 
 TILE_BYTES = 256 * 2**20
-"""Memory that a worker's tile may take, where it has twice as much."""
+"""Memory that a worker's tile may take, or half of the worker's free memory if that is less."""
 
 LARGE_SHARE = 1 / 16
-"""Of a worker's memory, what its tile may take beyond that for `LARGE_GAIN`."""
+"""Share of a worker's free memory that its tile may take beyond `TILE_BYTES`, if it saves `LARGE_GAIN`."""
 
 LIVE = 2.0
-"""Memory that a run takes, per byte of its largest node: what else is alive then, and what the allocator rounds up. Found
-to be between 1.1 and 3 for the bundled models and an RRDBNet of 23 blocks."""
+"""Peak memory of a run, as a multiple of the inputs and outputs of its largest node. It covers other live tensors and
+the rounding of the allocator. Measured: 1.1 to 3 for the bundled models and an RRDBNet of 23 blocks."""
 
 UNKNOWN_BYTES_PER_PX = 1536.0
-"""What is assumed where it cannot be measured: as much as any bundled model takes."""
+"""Assumed memory per pixel if it cannot be measured: as much as any bundled model takes."""
 
 GAIN, LARGE_GAIN = 0.97, 0.9
-"""A larger tile has to save 3 % for the memory that it takes, and one beyond `TILE_BYTES` 10 %."""
+"""Cost of a larger tile, relative to the best smaller one, below which it is chosen: it must save 3 %, and 10 % beyond
+`TILE_BYTES`."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured."""
+    """The measured memory and speed of a model's tiles."""
 
     bytes_per_px: float
-    """Memory per input pixel of a tile."""
+    """Memory per input pixel of a tile, in bytes."""
     free_bytes: float
-    """Memory that was free for each worker then."""
+    """Memory that was free for each worker during the measurement, in bytes."""
     seconds_per_px: dict[int, float] = field(default_factory=dict)
-    """Of tiles of these sides, ascending; none where only memory was measured."""
+    """Seconds per input pixel by tile side, ascending. Empty if only memory was measured."""
 
     def tile_px(self, halo: Halo | None) -> int:
-        """The fastest side whose memory is within bounds; where no speed was measured, the largest up to `TILE_PX`."""
+        """Return the tile side that is fastest per kept pixel and whose memory is within bounds.
+
+        If speed was not measured, return the largest side up to `TILE_PX` whose memory is within bounds.
+        """
         usual = min(TILE_BYTES, self.free_bytes / 2)
         sides = [side for side in SIDES_PX if self._bytes(side) <= max(usual, self.free_bytes * LARGE_SHARE)]
         if not self.seconds_per_px:
@@ -77,28 +84,32 @@ class Calibration:
         return best
 
     def most_px(self, free_bytes: float) -> int:
-        """Pixels of the largest tile for which there is memory, where so much is free for each worker now."""
+        """Return the largest number of pixels that a tile may have, if each worker has `free_bytes` of memory."""
         return max(1, int(free_bytes / 2 / max(1, self.bytes_per_px)))
 
     def _bytes(self, side: int) -> float:
         return side * side * self.bytes_per_px
 
     def _at(self, side: int) -> float:
-        """Seconds per pixel as measured, or as of the largest side that was: beyond a certain size it hardly changes."""
+        """Return the seconds per pixel of the largest measured side up to `side`; beyond a certain side they hardly change."""
         return self.seconds_per_px[max(measured for measured in self.seconds_per_px if measured <= side)]
 
 
 def calibrate(model: Model, workers: int, *, speed: bool) -> Calibration:
-    """Measure the memory of a small tile or, for `speed`, growing ones for about `BUDGET_S`, in a session of its own."""
+    """Measure the memory per pixel of a model's tiles and, with `speed`, the time per pixel.
+
+    The measurement of speed takes about `BUDGET_S` seconds of computing. It runs in a session of its own, which profiles
+    the sizes of all tensors. If there is no temporary folder for the profile, nothing is measured.
+    """
     free_bytes = available_bytes() / workers
     try:
         place = tempfile.TemporaryDirectory()
-    except OSError:  # nowhere to write, so that onnxruntime cannot give its account
+    except OSError:  # onnxruntime cannot write its profile
         return Calibration(UNKNOWN_BYTES_PER_PX, free_bytes)
     with place as folder:
         provider, wishes = providers.short_name(model.provider), model.contract.session
         session = open_session(model.path, provider, profile=Path(folder, "profile"), wishes=wishes)
-        # On a processor the thread's own time, which others do not change; an accelerator is waited for.
+        # On a processor, thread time ignores the load of other threads. An accelerator's time is spent waiting for it.
         clock = time.thread_time if model.provider == providers.NAMES["cpu"] else time.perf_counter
         alone = replace(model, session=session)
         seconds_per_px = _seconds_per_px(alone, clock) if speed else {}
@@ -110,13 +121,13 @@ def calibrate(model: Model, workers: int, *, speed: bool) -> Calibration:
 
 
 def _largest_node_bytes(events: list[dict[str, Any]]) -> int:
-    """What the node with the largest inputs and outputs holds of them, in any of the profiled runs."""
+    """Return the bytes of inputs and outputs of the node that has the most, over all profiled runs."""
     sizes = [event["args"] for event in events if "output_size" in event.get("args", {})]
     return max((int(size["activation_size"]) + int(size["output_size"]) for size in sizes), default=0)
 
 
 def _seconds_per_px(model: Model, clock: Callable[[], float]) -> dict[int, float]:
-    """The least of up to `ROUNDS` runs of each side, in turns: the machine's own speed changes meanwhile."""
+    """Return the shortest of up to `ROUNDS` runs of each side, measured in turns because the machine's speed varies."""
     seconds_per_px: dict[int, float] = {}
     left = BUDGET_S
     for number in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""How a result that nobody wants any more is called off while it is computed."""
+"""Cancellation of work that is already running."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from upconv.runtime.errors import Cancelled
 
 
 class Cancellation:
-    """Says, once, that a result is no longer wanted; safe from any thread."""
+    """A signal that a result is no longer wanted. It is given once, and any thread may give it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], object]] = []
         self.cancelled = False
-        """Whether it was said."""
+        """True after `cancel` was called."""
 
     def cancel(self) -> None:
-        """Tell everyone who listens."""
+        """Give the signal and call all listeners. Further calls do nothing."""
         with self._lock:
             self.cancelled = True
             listeners, self._listeners = self._listeners, []
@@ -27,13 +27,13 @@ class Cancellation:
             listener()
 
     def check(self) -> None:
-        """Raise `Cancelled` if it was said."""
+        """Raise `Cancelled` if `cancel` was called."""
         if self.cancelled:
             raise Cancelled("the picture was cancelled")
 
     @contextmanager
     def calling(self, listener: Callable[[], object]) -> Iterator[None]:
-        """Call `listener` when it is said within the block, or at once where it was."""
+        """Call `listener` if `cancel` is called within the block, or at once if it was called before."""
         with self._lock:
             if not self.cancelled:
                 self._listeners.append(listener)

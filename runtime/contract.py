@@ -1,4 +1,8 @@
-"""What an exported `.onnx` file says about itself: everything that serving it needs, as JSON in its metadata."""
+"""The contract: the description of an exported model that its `.onnx` file holds.
+
+It is stored as JSON in `metadata_props`. It holds all that serving needs, so that a file can be served without the
+source that it was exported from.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ from upconv.runtime.errors import ContractError
 from upconv.runtime.rounding import round_down, round_up
 
 KEY = "upconv.contract"
-"""The name in `metadata_props` under which the contract lies."""
+"""The key of the contract in `metadata_props`."""
 
 VERSION: Literal[1] = 1
+"""The version of the contract's fields."""
 
 MAX_LENGTH = 4096
-"""Largest multiple, minimum and halo; a file that claims more is wrong about itself."""
+"""Largest multiple, minimum and halo, in pixels. A contract with a larger one is invalid."""
 
 Color = Literal["rgb", "y", "gray"]
 
@@ -26,14 +31,17 @@ class _Part(BaseModel):
 
 
 class Pixels(_Part):
-    """How 8- or 16-bit pixels become the tensor's numbers: `value = low + (high - low) * pixel / largest`."""
+    """The conversion of 8- or 16-bit samples to tensor values.
+
+    `value = low + (high - low) * sample / largest`, with the largest sample 255 or 65535.
+    """
 
     color: Color = "rgb"
-    """The planes of the tensor's channel axis."""
+    """The channels of the tensor: R, G and B, the luma of BT.601, or grey."""
     low: float = 0.0
-    """What black becomes."""
+    """The tensor value of black."""
     high: float = 1.0
-    """What white becomes."""
+    """The tensor value of white."""
 
     @model_validator(mode="after")
     def _has_a_range(self) -> Self:
@@ -43,17 +51,24 @@ class Pixels(_Part):
 
     @property
     def channels(self) -> int:
-        """Length of the channel axis."""
+        """The length of the channel axis."""
         return 3 if self.color == "rgb" else 1
 
 
 class SizeLaw(_Part):
-    """Along one axis: `output = scale * input + offset`, for inputs that are a multiple of `multiple`, from `minimum` up."""
+    """The output length along one axis as a function of the input length.
+
+    `output = scale * input + offset`, for inputs that are a multiple of `multiple` and at least `minimum`.
+    """
 
     scale: float = Field(gt=0)
+    """Output pixels per input pixel."""
     offset: int = 0
+    """Output pixels that are added, or removed if negative."""
     multiple: int = Field(default=1, ge=1, le=MAX_LENGTH)
+    """Input lengths are multiples of this."""
     minimum: int = Field(default=1, ge=1, le=MAX_LENGTH)
+    """The shortest input, in pixels."""
 
     def __str__(self) -> str:
         offset = f" {self.offset:+d}" if self.offset else ""
@@ -69,14 +84,14 @@ class SizeLaw(_Part):
         return fitted if fitted >= self.minimum else None
 
     def output(self, length: int) -> int | None:
-        """What an input of this length becomes; none where the law does not cover it."""
+        """Return the output length of an input of this length; `None` if the law does not cover it."""
         if length < self.minimum or length % self.multiple:
             return None
         return round(self.scale * length) + self.offset
 
 
 class Halo(_Part):
-    """How many input pixels beyond a tile's edge the tile's output depends on, per side."""
+    """The input pixels around a tile that its output depends on, per side."""
 
     top: int = Field(ge=0, le=MAX_LENGTH)
     bottom: int = Field(ge=0, le=MAX_LENGTH)
@@ -88,51 +103,55 @@ class Halo(_Part):
 
 
 class NoHalo(_Part):
-    """Why no tile can be computed on its own."""
+    """The reason why a model needs the whole picture at once, so that it has no finite halo."""
 
     node: str
-    """The operator that looks at the whole image."""
+    """The node that has no finite halo, or `the whole graph`."""
     reason: str
+    """Why it has none."""
 
 
 class HaloDeviation(_Part):
-    """What a smaller halo than the exact one costs, measured on a photograph."""
+    """The error that a halo smaller than the exact one makes, measured on a photograph."""
 
     halo_px: int = Field(ge=0, le=MAX_LENGTH)
-    """Input pixels around the tile, on each side."""
+    """The smaller halo, in input pixels on each side."""
     steps: float = Field(ge=0)
     """Largest difference from the whole picture's output, in 8-bit steps."""
     share: float = Field(ge=0, le=1)
-    """Values of the output that differ once they are rounded to 8 bits."""
+    """The share of output values that differ after rounding to 8 bits, from 0 to 1."""
 
 
 class ParityEvidence(_Part):
-    """How equal one backend's output is to the torch module's in float64, over inputs of several sizes."""
+    """The comparison of one backend's output with that of the torch module in float64."""
 
     backend: str
+    """Name of the backend, such as `onnxruntime`."""
     version: str
+    """Version of the backend."""
     level: str
-    """The runtime's graph optimisation level."""
+    """Graph optimisation level of the backend."""
     shapes: tuple[tuple[int, ...], ...]
-    """Inputs that were tried."""
+    """Shapes of the inputs, of several sizes."""
     max_abs: float
     """Largest absolute error, in units of the output's range."""
     noise_floor: float
-    """The same for the torch module in float32: the error nobody can avoid in this precision."""
+    """The same error of the torch module in float32, which this precision cannot avoid."""
     factor: float
-    """How many noise floors are allowed."""
+    """Largest allowed error, as a multiple of the noise floor."""
 
 
 class Quality(_Part):
-    """What fewer bits cost, measured on pictures or samples."""
+    """The loss by reduced precision, measured on pictures or calibration samples."""
 
     psnr_db: float
-    """How alike the output is to that in float32."""
+    """PSNR of the output against the float32 output, in dB."""
     loss_db: float | None = None
-    """How much PSNR is lost against the truth; none where there is no truth."""
+    """PSNR that is lost against the true high-resolution pictures, in dB. `None` if there are none."""
     samples: int = Field(ge=1)
+    """The number of pictures or samples."""
     kept: int = Field(default=0, ge=0)
-    """Operators that stayed in float32 for the sake of it."""
+    """The number of operators that stay in float32 to keep the quality."""
 
     def __str__(self) -> str:
         loss = "" if self.loss_db is None else f", {self.loss_db:.3f} dB lost against the truth"
@@ -140,50 +159,56 @@ class Quality(_Part):
 
 
 class Evidence(_Part):
-    """What was measured before the file was written."""
+    """The measurements that the export makes before it writes the file."""
 
     parity: tuple[ParityEvidence, ...] = ()
-    """Of the graph in float32."""
+    """Comparisons of the float32 graph with the torch module, one per backend and level."""
     quality: Quality | None = None
-    """Of the reduced precision; none for float32."""
+    """The loss by reduced precision. `None` for float32."""
     tiling_max_abs: float | None = None
-    """Largest difference between tiled and whole-image output; none where no finite halo exists."""
+    """Largest absolute difference between the tiled and the whole output. `None` if the model has no finite halo."""
 
 
 class SessionOptions(_Part):
-    """How onnxruntime is best told to run the file, as tuning found it."""
+    """The onnxruntime settings that tuning found to be fastest for the file."""
 
     arena: bool = True
-    """Whether freed memory is kept for the next run."""
+    """True if onnxruntime keeps freed memory for the next run."""
     memory_pattern: bool = False
-    """Whether memory is planned ahead for a size that has been seen; of no use where sizes vary, and then takes more."""
+    """True if onnxruntime plans the memory for each size that it has seen. If sizes vary, this takes more memory."""
     blocked: bool = True
-    """Whether channels are rearranged into blocks as wide as the processor's vectors."""
+    """True if onnxruntime rearranges channels into blocks as wide as the processor's vectors."""
 
 
 class TuningTrial(_Part):
-    """One thing that tuning tried."""
+    """One comparison that tuning made: two forms of a model, timed in turns."""
 
     name: str
+    """Name of the change that was tried."""
     speed: float
-    """How many times as fast as before; median over the rounds."""
+    """Speed as a multiple of that before the change; the median over the rounds."""
     low: float
+    """First quartile of the speed."""
     high: float
-    """Quartiles of the same."""
+    """Third quartile of the speed."""
     kept: bool
+    """True if the change was kept."""
 
     def __str__(self) -> str:
         return f"x{self.speed:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 class Tuning(_Part):
-    """What was measured on the machine that tuned the file, in turns, on one thread."""
+    """The measurements of one tuning run, on one machine and one thread."""
 
     shape: tuple[int, ...]
-    """Of the leading input."""
+    """Shape of the first input."""
     trials: tuple[TuningTrial, ...] = ()
+    """The changes that were tried, in order."""
     machine: str
+    """Description of the machine."""
     runtime: str
+    """Name and version of the runtime."""
 
     def __str__(self) -> str:
         kept = [f"{trial.name} {trial}" for trial in self.trials if trial.kept]
@@ -191,71 +216,94 @@ class Tuning(_Part):
 
 
 class Provenance(_Part):
-    """Where the weights come from."""
+    """The source of a file's weights, and the tools that wrote the file."""
 
     source: str
+    """The source as the user stated it, such as a factory or a file."""
     weights_sha256: str | None = None
-    """Of every parameter and buffer; none where the model has none."""
+    """SHA-256 of all parameters and buffers. `None` if the model has none."""
     licence: str | None = None
+    """The licence of the weights. `None` if it is not stated."""
     tools: dict[str, str] = {}
-    """Versions of what made the file."""
+    """Versions of the tools that wrote the file, by name."""
 
 
 class Contract(_Part):
-    """The whole contract: the last step of an export writes it, and whoever opens the file reads it."""
+    """The description of one exported model.
+
+    The last step of an export writes it, and `open_model` reads it.
+    """
 
     version: Literal[1] = VERSION
     name: str
+    """Name of the model, as the service and the reports show it."""
     task: Literal["upscale", "decode"]
-    """`upscale`: image in, larger image out. `decode`: tensors in, tensors out."""
+    """`upscale`: a picture in, a larger picture out. `decode`: tensors in, tensors out."""
     height: SizeLaw | None = None
+    """Size law of the rows. `None` if the output's height does not depend on the input's."""
     width: SizeLaw | None = None
-    """The size laws; none where the output's size does not follow the input's."""
+    """Size law of the columns. `None` if the output's width does not depend on the input's."""
     halo: Halo | NoHalo | None = None
+    """The exact halo, or the reason why there is none. `None` if the task needs no tiles."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
-    """Halos smaller than the exact one and what they cost, ascending; empty where the exact one is small enough to use."""
+    """Smaller halos and the error that each makes, ascending. Empty if the exact halo is small."""
     input: Pixels | None = None
+    """The conversion of samples to the input tensor. `None` for `decode`."""
     output: Pixels | None = None
-    """How pixels are put in and read out; none for `decode`."""
+    """The conversion of samples to the output tensor, which serving inverts. `None` for `decode`."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    """The number format of the weights and activations."""
     opset: int
+    """The version of the ONNX operator set."""
     rewrites: tuple[str, ...] = ()
+    """Names of the rewrites that were applied, in order."""
     session: SessionOptions = SessionOptions()
+    """The onnxruntime settings to open the file with."""
     tuning: Tuning | None = None
-    """None where what was measured to gain elsewhere was taken over."""
+    """The measurements of tuning. `None` if the export applied the rewrites that are known to be faster, without measuring."""
     evidence: Evidence = Evidence()
+    """The measurements of parity, quality and tiling."""
     provenance: Provenance
+    """The source of the weights."""
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: object) -> Self:
-        """The contract among a model's metadata; raises `ContractError` where there is none that can be read."""
+        """Return the contract in a model's metadata. `path` is the file that the messages name.
+
+        Raises `ContractError` if there is no contract, or if this version cannot read it.
+        """
         text = metadata.get(KEY)
         if text is None:
-            raise ContractError(
-                f"{path} carries no contract; write it anew from its source with: upconv export SOURCE -o {path}"
-            )
+            raise ContractError(f"{path} carries no contract; export the model again with: upconv export SOURCE -o {path}")
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "its JSON"
+            place = ".".join(str(part) for part in first["loc"]) or "its JSON"
             raise ContractError(
-                f"the contract in {path} cannot be read by this version of upconv ({where}: {first['msg']}); export the model again"
+                f"the contract in {path} cannot be read by this version of upconv ({place}: {first['msg']}); "
+                "export the model again"
             ) from error
 
     def to_json(self) -> str:
-        """The contract as compact JSON, the same bytes for the same contract."""
+        """Return the contract as compact JSON. Equal contracts give equal bytes."""
         return self.model_dump_json()
 
     def fitted(self, height: int, width: int) -> tuple[int, int]:
-        """The smallest size from this one up that the model takes; raises `ContractError` where it has no size law."""
+        """Return the smallest height and width that the model accepts and that are at least these.
+
+        Raises `ContractError` if the contract has no size law.
+        """
         if self.height is None or self.width is None:
             raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
         return self.height.fitted(height), self.width.fitted(width)
 
     @property
     def scale(self) -> int:
-        """Output pixels per input pixel along both axes; raises `ContractError` where that is no single integer."""
+        """The number of output pixels per input pixel, the same for both axes.
+
+        Raises `ContractError` if the contract has no size law, or if the scale is not one integer.
+        """
         if self.height is None or self.width is None:
             raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
         if self.height.scale != self.width.scale or not self.height.scale.is_integer():

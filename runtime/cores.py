@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores that this process may use."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
-"""Where Linux says what a container may use."""
+"""The folder in which Linux states the limits of a container."""
 
 
 def available_cores(cgroup: Path = CGROUP) -> int:
-    """Cores by affinity and by the container's quota, rounded up; at least 1."""
+    """Return the number of cores that affinity and the container's quota allow, rounded up; at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return cores if quota is None else max(1, min(cores, -int(-quota // 1)))
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Cores that the container may use on average, or none where there is no limit: cgroup v2, then v1."""
+    """Return the cores that the container may use on average, by cgroup v2 or v1; `None` if there is no limit."""
     try:
         quota, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):

@@ -1,4 +1,7 @@
-"""Runs tiles: all requests feed one engine, and take turns tile by tile, so that a small picture never waits long."""
+"""The engine: worker threads that compute the tiles of all pictures with one model.
+
+The schedule chooses the next tile among all queued pictures, so a small picture does not wait for a large one to finish.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +27,22 @@ from upconv.runtime.session import Model, Tensor
 from upconv.runtime.tiling import Tile, TilingPlan, plan_tiles
 
 LARGE_PX = 2_000_000
-"""Pictures with fewer pixels are not worth measuring the fastest tile for, and their memory is kept for the next."""
+"""From this many pixels on, the engine measures the fastest tile before it starts, and releases memory afterwards."""
 
 HARMLESS_PX = 128**2
-"""Tiles of up to as many pixels are computed without asking what memory they take."""
+"""Tiles of at most this many pixels are computed without a check of the free memory."""
 
 IDLE_S = 2.0
-"""After so long without work, memory is given back: onnxruntime keeps up to twice what the largest tiles needed."""
+"""Seconds without work after which memory is released: onnxruntime keeps up to twice what the largest tiles needed."""
 
 MAX_WAITING_PX = 1_000_000_000
-"""Input pixels that may wait: a quarter of an hour of a small model on two cores."""
+"""Largest number of queued input pixels: a small model on two cores computes them in a quarter of an hour."""
 
 
 class Engine:
     """Worker threads that cut, compute and paste the tiles of any number of pictures with one model.
 
-    There is a thread for each of the executor's slots. While one computes, another converts pixels or encodes.
+    There is one thread per slot of the executor. While one thread computes a tile, another converts pixels.
     """
 
     def __init__(
@@ -53,11 +56,14 @@ class Engine:
         max_waiting_px: int = MAX_WAITING_PX,
         executor: Executor | None = None,
     ) -> None:
-        """`executor` is this machine where none is given, with a worker for each core.
+        """Start the worker threads.
 
-        `tile_px` is the side of a tile in input pixels, halo included; where none is given it is `TILE_PX` or as much of it
-        as memory allows, and for large pictures the fastest that was measured. `exact` forbids halos that are smaller
-        than the contract's. The first engine of a process tells glibc to return what is freed (`memory.lower_trim_threshold`).
+        `executor` computes the tiles; by default a `LocalExecutor` with `workers` threads, or one per core.
+        `tile_px` is the side of a tile in input pixels, halo included. By default it is `TILE_PX`, or less if memory is
+        short, and for large pictures the fastest side that calibration measures. `exact` forbids halos that are smaller
+        than the exact one. At most `max_waiting` pictures and `max_waiting_px` input pixels are queued.
+
+        Calls `memory.lower_trim_threshold`, which changes an allocator setting of the whole process.
         """
         lower_trim_threshold()
         self.model = model
@@ -77,7 +83,11 @@ class Engine:
             thread.start()
 
     def plan(self, height: int, width: int) -> TilingPlan:
-        """The tiles that a picture of this size becomes; raises `ImageTooLargeError` where it needs too much memory."""
+        """Return the tiles of a picture of `height` x `width` pixels.
+
+        If the tiles are not small, the first call measures the model's memory, and for large pictures its speed, with
+        `calibrate`. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free.
+        """
         contract, side = self.model.contract, self._tile_px
         first = plan_tiles(height, width, contract, side or TILE_PX, exact=self.exact)
         if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
@@ -97,13 +107,14 @@ class Engine:
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Future[None]:
-        """Start on a picture; the future is done when its last tile is pasted.
+        """Queue a picture and return a future that completes when its last tile is pasted.
 
-        `on_tile(done, total)` is called from a worker after each tile. Cancelling the future frees the workers at
-        once or at the next node of the graph. `deadline` counts as `time.monotonic()` does.
+        A worker calls `on_tile(done, total)` after each tile. If the future is cancelled, the workers stop at the next
+        node of the graph. `deadline` is a time of `time.monotonic()`, in seconds.
 
-        Raises `Overloaded` where more waits than allowed. The future raises `TimedOut` after the deadline, `ModelError`
-        where the model puts out what is no picture, and what `cut`, `paste` and `on_tile` raise.
+        Raises `Overloaded` if the queue is full, and `Cancelled` if the engine is closed. The future raises `TimedOut`
+        after the deadline, `ModelError` if the model's output has the wrong shape or is not finite, and any error of
+        `cut`, `paste` and `on_tile`.
         """
         request = PictureRequest(work, on_tile, priority, deadline)
         with self._changed:
@@ -114,13 +125,16 @@ class Engine:
         return request.future
 
     def enlarge(self, planes: Tensor) -> Tensor:
-        """(C, H, W) float32 in the contract's range to (C, scale*H, scale*W), in tiles; waits for the result."""
+        """Return `planes` upscaled: (C, H, W) float32 in the contract's range to (C, scale*H, scale*W).
+
+        Computes tile by tile and blocks until the result is complete. Raises what `plan`, `submit` and its future raise.
+        """
         work = TiledArray(planes, self.plan(*planes.shape[1:]))
         self.submit(work).result()
         return work.result
 
     def close(self) -> None:
-        """Stop after the tiles in work; what waits is cancelled."""
+        """Cancel the queued pictures, finish the tiles that are being computed, and stop the threads."""
         with self._changed:
             self._closed = True
             waiting = list(self._schedule.drain())
@@ -149,12 +163,15 @@ class Engine:
             self._compute(jobs)
             large = any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs)
             if large or not jobs:
-                with suppress(Exception):  # of no request, and the next run says what is wrong
+                with suppress(Exception):  # it concerns no request, and the next run reports what is wrong
                     self._executor.release()
-            del jobs  # or a worker that waits would keep the last picture in memory
+            del jobs  # otherwise an idle worker keeps the last picture in memory
 
     def _next(self) -> list[tuple[PictureRequest, Tile]] | None:
-        """The next batch, as soon as there is one; an empty one once when nothing came for a while, none at the end."""
+        """Block until there is a batch and return it.
+
+        Returns an empty batch once after `IDLE_S` without work, and `None` after the engine is closed.
+        """
         with self._changed:
             while not self._closed:
                 if jobs := self._schedule.take(self._executor.batch):
@@ -173,13 +190,13 @@ class Engine:
             try:
                 self._tile(request.work, tile, request.cancellation)
                 request.finish_one()
-            except BaseException as error:  # whatever it is, it ends this picture and not the worker
+            except BaseException as error:  # even KeyboardInterrupt fails this picture, and the worker goes on
                 request.fail(error)
 
     def _compute_batch(self, jobs: list[tuple[PictureRequest, Tile]]) -> None:
         try:
             outputs = self._output(np.concatenate([request.work.cut(tile) for request, tile in jobs]), Cancellation())
-        except BaseException:  # one of them is at fault: each on its own finds out which
+        except BaseException:  # one tile may be the cause: compute each alone, so that only its picture fails
             for job in jobs:
                 self._compute([job])
             return
@@ -191,7 +208,7 @@ class Engine:
                 request.fail(error)
 
     def _tile(self, work: TiledWork, tile: Tile, cancellation: Cancellation) -> None:
-        """Compute one tile, in halves where memory does not suffice for the whole."""
+        """Compute and paste one tile; if memory runs out, split it in two and compute the parts."""
         try:
             output = self._output(work.cut(tile), cancellation)
         except (OutOfMemoryError, MemoryError) as error:
@@ -208,35 +225,39 @@ class Engine:
         output, contract = self._executor.run(tensor, cancellation), self.model.contract
         expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
         if output.shape != expected:
-            raise ModelError(f"{contract.name} made {output.shape} of {tensor.shape}; its contract promises {expected}")
+            raise ModelError(
+                f"{contract.name} returned an output of shape {output.shape} for an input of {tensor.shape}; "
+                f"its contract promises {expected}; export it again"
+            )
         if not np.isfinite(output).all():
-            raise ModelError(f"{contract.name} put out values that are no numbers; export it again and check parity")
+            raise ModelError(f"{contract.name} returned values that are NaN or infinite; export it again and check its parity")
         return output
 
 
 def _local(model: Model, workers: int | None) -> LocalExecutor:
     fit = providers.concurrency_for(model.provider, available_cores())
-    # What looks at the whole picture computes it on all cores; the second worker lets a small one pass by.
+    # A model without a finite halo uses all cores for one picture. A second worker lets a small picture pass a large one.
     whole = isinstance(model.contract.halo, NoHalo)
     return LocalExecutor(model, workers or (min(2, fit.workers) if whole else fit.workers), 1 if whole else fit.batch)
 
 
 class TiledArray:
-    """A picture in floats, (C, H, W), as one that has no pixels has to be."""
+    """A picture as a float32 array (C, H, W), which is upscaled into another array."""
 
     def __init__(self, planes: Tensor, plan: TilingPlan) -> None:
+        """Allocate `result`, (C, scale*H, scale*W), which the tiles fill."""
         self.plan = plan
         self.result: Tensor = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
         self._planes = planes
 
     def cut(self, tile: Tile) -> Tensor:
-        """The tile's input, (1, C, h, w)."""
+        """Return the tile's input, (1, C, h, w)."""
         rows, columns = tile.rows, tile.columns
         block = self._planes[:, rows.start : rows.stop, columns.start : columns.stop]
         return np.ascontiguousarray(self.plan.pad(block, tile)[None])
 
     def paste(self, tile: Tile, output: Tensor) -> None:
-        """Put what is to be kept of a tile's output into its place."""
+        """Copy the kept part of a tile's output into `result`."""
         kept, (top, left) = self.plan.kept(tile, output[0])
         self.result[:, top : top + kept.shape[1], left : left + kept.shape[2]] = kept
 
@@ -251,10 +272,10 @@ def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:
 
 def _too_much_for_memory(contract: Contract, tile: Tile, bytes_per_px: float) -> ImageTooLargeError:
     height, width = tile.shape
-    why = f"looks {contract.halo}"
+    why = f"has a halo of {contract.halo}"
     if isinstance(contract.halo, NoHalo):
-        why = f"looks at the whole picture at once ({contract.halo.node}: {contract.halo.reason})"
+        why = f"needs the whole picture at once ({contract.halo.node}: {contract.halo.reason})"
     return ImageTooLargeError(
-        f"{contract.name} {why}, so {width}x{height} pixels have to be computed in one piece; that takes about "
-        f"{tile.area * bytes_per_px / 2**30:.1f} GiB, which are not free; use fewer workers, a smaller picture or another model"
+        f"{contract.name} {why}, so it must compute {width}x{height} pixels in one piece; that takes about "
+        f"{tile.area * bytes_per_px / 2**30:.1f} GiB, more than is free; use fewer workers, a smaller picture or another model"
     )

@@ -1,29 +1,29 @@
-"""What can go wrong, and whose fault it is.
+"""The errors that upconv raises, as one tree.
 
 UpconvError
- ├─ ModelError          the .onnx file: missing, damaged, without a contract, or wrong about itself
- │   ├─ ContractError       its contract is missing, malformed or of a later version
- │   └─ OutOfMemoryError    it needs more memory than there is
- ├─ ProviderError       the execution provider that was asked for is not there
- ├─ ImageError          the picture: not an image, damaged, of a format that is not read
- │   └─ ImageTooLargeError  more pixels than allowed, known from its header
- ├─ OutputError         the result cannot be written: no right, no such folder
- │   └─ DiskFullError       there is no room, for this result or any other
- ├─ ParameterError      what was asked for: a scale of 0, an unknown format
- ├─ SourceError         what is to be exported: no such file, factory or weights
- ├─ ExportError         the export: a stage that cannot go on, a result that does not match
- ├─ Cancelled           the work was called off
- └─ Overloaded          too much work is waiting
-     └─ TimedOut            it waited, or was computed, past its deadline
+ ├─ ModelError          the .onnx file is missing, damaged, or does not do what its contract states
+ │   ├─ ContractError       the contract is missing, malformed or of a later version
+ │   └─ OutOfMemoryError    the model needs more memory than is free
+ ├─ ProviderError       the execution provider is not available
+ ├─ ImageError          the picture is not an image, damaged, or in a format that is not read
+ │   └─ ImageTooLargeError  the picture has more pixels than allowed
+ ├─ OutputError         the result cannot be written, for example without permission
+ │   └─ DiskFullError       the disk has no room, for this result or any other
+ ├─ ParameterError      an option is invalid: a scale of 0, an unknown format
+ ├─ SourceError         the source of an export is not found or cannot be loaded
+ ├─ ExportError         a step of the export failed, or its result is not equal
+ ├─ Cancelled           the caller cancelled the work
+ └─ Overloaded          the queue is full
+     └─ TimedOut            the deadline passed before the result was complete
 
-Every message is one sentence that says what was expected, what came, and what to do.
+Every message is one sentence: what was expected, what came, and what to do.
 """
 
 from __future__ import annotations
 
 
 class UpconvError(Exception):
-    """The base of every error that a user can do something about."""
+    """The base class of every error that upconv raises on purpose."""
 
 
 class ModelError(UpconvError):
@@ -31,15 +31,15 @@ class ModelError(UpconvError):
 
 
 class ContractError(ModelError):
-    """The model file does not describe itself in a way this version reads."""
+    """The model file has no contract that this version can read."""
 
 
 class OutOfMemoryError(ModelError):
-    """The model needs more memory than there is."""
+    """The model needs more memory than is free."""
 
 
 class ProviderError(UpconvError):
-    """The execution provider that was asked for cannot run here."""
+    """The execution provider is not available on this machine."""
 
 
 class ImageError(UpconvError):
@@ -51,37 +51,37 @@ class ImageTooLargeError(ImageError):
 
 
 class OutputError(UpconvError):
-    """The result cannot be written where it should go."""
+    """The result cannot be written to its destination."""
 
 
 class DiskFullError(OutputError):
-    """There is no room left for any result."""
+    """The disk has no room for any result."""
 
 
 class ParameterError(UpconvError):
-    """A parameter of the request makes no sense."""
+    """A parameter has a value that is not allowed."""
 
 
 class SourceError(UpconvError):
-    """What was to be exported cannot be found or loaded."""
+    """The source of an export cannot be found or loaded."""
 
 
 class ExportError(UpconvError):
-    """The export failed, and wrote nothing."""
+    """The export failed and wrote no file."""
 
 
 class Cancelled(UpconvError):
-    """The caller no longer wants the result."""
+    """The caller cancelled the work."""
 
 
 class Overloaded(UpconvError):
-    """The engine has more waiting work than it accepts."""
+    """The queue is full."""
 
 
 class TimedOut(Overloaded):
-    """The result did not come before its deadline."""
+    """The deadline passed before the result was complete."""
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its type where it says nothing."""
+    """Return the first line of an error's message, or the name of its type if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Who computes tiles: the seam between the engine's turns and the machines that do the work."""
+"""Executors: the interface between the engine and the machine that computes its tiles."""
 
 from __future__ import annotations
 
@@ -10,44 +10,49 @@ from upconv.runtime.session import Model, Tensor
 
 
 class Executor(Protocol):
-    """Computes batches of equal tiles; called from as many threads at once as it has slots."""
+    """A place that computes batches of tiles.
+
+    The engine calls `run` from `slots` threads at the same time.
+    """
 
     @property
     def slots(self) -> int:
-        """Batches that are worth computing at once."""
+        """The number of batches that are computed at the same time."""
 
     @property
     def batch(self) -> int:
-        """Largest number of tiles in a batch."""
+        """The largest number of tiles in a batch."""
 
     def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
-        """(N, C, h, w) in, (N, C, scale*h, scale*w) out; gives up with `Cancelled` soon after `cancellation` is said.
+        """Compute a batch of tiles of one shape: (N, C, h, w) in, (N, C, scale*h, scale*w) out.
 
-        Raises `OutOfMemoryError` where a smaller tensor could succeed, and `ModelError` otherwise.
+        Raises `Cancelled` soon after `cancellation` is cancelled, `OutOfMemoryError` if a smaller tensor may succeed, and
+        `ModelError` otherwise.
         """
 
     def release(self) -> None:
-        """Give back memory that tiles took; called after large pictures and when nothing came for a while."""
+        """Release the memory that tiles took. The engine calls it after large pictures and when it is idle."""
 
     def close(self) -> None:
-        """Free what it holds; called once, after the last run."""
+        """Release all resources. The engine calls it once, after the last run."""
 
 
 MAX_SHAPES = 64
-"""Shapes of tensors after which memory is given back: onnxruntime's arenas grow with every new one, beyond any need."""
+"""The number of different tensor shapes after which memory is released: onnxruntime's arenas grow with every new shape."""
 
 
 class LocalExecutor:
-    """This machine: threads that share one session."""
+    """An executor that runs tiles on this machine, in threads that share one session."""
 
     def __init__(self, model: Model, slots: int, batch: int = 1) -> None:
+        """Use `model`, which the caller keeps and closes."""
         self._model = model
         self._shapes: set[tuple[int, ...]] = set()
         self.slots = slots
         self.batch = batch
 
     def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
-        """Compute on the calling thread."""
+        """Compute a batch on the calling thread."""
         result = self._model.run(tensor, cancellation)
         self._shapes.add(tensor.shape)
         if len(self._shapes) > MAX_SHAPES:
@@ -55,10 +60,10 @@ class LocalExecutor:
         return result
 
     def release(self) -> None:
-        """Shrink the session's memory, and the process's."""
+        """Release the free memory of the session and of the process."""
         self._shapes = set()
         self._model.release()
         release_free_memory()
 
     def close(self) -> None:
-        """Nothing: the model is the caller's."""
+        """Do nothing: the caller owns the model."""

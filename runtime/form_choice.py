@@ -1,4 +1,4 @@
-"""Which of several forms of one model runs fastest on this machine."""
+"""Choice of the fastest among several forms of one model, such as fp32 and int8, on this machine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import numpy as np
 from upconv.runtime.session import Model, open_model
 
 ROUNDS = 3
+"""The number of runs of each form."""
 
 SIDE_PX = 64
-"""Side of the noise that is enlarged; minimum and multiple of all models that come in several forms allow it."""
+"""Side of the input in pixels. The size laws of all models that come in several forms allow it."""
 
 
 def fastest_form(paths: Sequence[Path], provider: str = "cpu") -> Path:
-    """The file whose best of a few runs takes least of one processor; the first on other providers, which lack int8."""
+    """Return the file whose fastest run takes the least processor time.
+
+    Returns the first file without measuring if there is only one, or on other providers than `cpu`, which have no fast
+    int8. Raises what `open_model` raises.
+    """
     if len(paths) == 1 or provider != "cpu":
         return paths[0]
     models = [open_model(path) for path in paths]

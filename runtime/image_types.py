@@ -1,4 +1,4 @@
-"""The forms of a picture in Python: a path, a `Picture`, a numpy array or a PIL image; and back to the same form."""
+"""Conversion between `Picture` and other types of pictures: paths, numpy arrays and PIL images."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ _KEPT = ("icc_profile", "exif")
 
 
 def to_picture(source: Any) -> Picture:
-    """Return the picture in `source`: a path, a `Picture`, an array or a PIL image.
+    """Return `source` as a `Picture`.
 
-    Raises `ImageError` for a file that is not a picture, and `ParameterError` for an array or PIL image of a kind that
-    cannot be enlarged, and for anything else.
+    `source` is a path, a `Picture`, an array (H, W, C) or (H, W) of uint8 or uint16, or a PIL image.
+
+    Raises `ImageError` if the file is not a picture, and `ParameterError` if the array's shape or type, the PIL image's
+    mode or the type of `source` is not supported.
     """
     if isinstance(source, Picture):
         return source
@@ -39,14 +41,14 @@ def to_picture(source: Any) -> Picture:
 
 
 def convert_like(source: Any, picture: Picture) -> Any:
-    """Return `picture` in the form of `source`; a path gives a `Picture`."""
+    """Return `picture` as the type of `source`: an array or a PIL image, and otherwise a `Picture`."""
     if isinstance(source, np.ndarray):
         return picture.samples if source.ndim == 3 else picture.samples[..., 0]
     return _pil(picture, source) if _is_pil(source) else picture
 
 
 def _is_pil(source: Any) -> bool:
-    """Whether it is a PIL image; where PIL was not imported, nothing is one."""
+    """Return whether `source` is a PIL image, without importing PIL."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(source, module.Image)
 
@@ -57,7 +59,7 @@ def _plain(source: Image) -> Image:
     if source.mode == "P":
         return source.convert("RGBA" if "transparency" in source.info else "RGB")
     if source.mode not in _CONVERTED:
-        raise ParameterError(f"a PIL image of mode {source.mode} cannot be enlarged; convert it to RGB, RGBA, L or I;16 first")
+        raise ParameterError(f"a PIL image of mode {source.mode} cannot be upscaled; convert it to RGB, RGBA, L or I;16 first")
     return source.convert(_CONVERTED[source.mode])
 
 
@@ -66,6 +68,6 @@ def _pil(picture: Picture, source: Image) -> Image:
 
     samples = np.asarray(picture.samples)
     result = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    if source.mode == result.mode or source.mode == "P":  # a profile holds for the colours that it was made for
+    if source.mode == result.mode or source.mode == "P":  # a profile is valid only in the colour space it was made for
         result.info.update({key: source.info[key] for key in _KEPT if key in source.info})
     return result

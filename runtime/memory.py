@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and how it gives back what it had."""
+"""The memory that is free for this process, and the return of freed memory to the system."""
 
 from __future__ import annotations
 
@@ -11,40 +11,45 @@ from pathlib import Path
 from upconv.runtime.cores import CGROUP
 
 _UNKNOWN = 4 * 2**30
-"""What is assumed to be free where the system does not say."""
+"""Assumed free memory in bytes, if the system does not report it."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
 
 _NOT_GLIBC = (AttributeError, OSError, TypeError)
-"""What asking another C library for glibc's functions raises; on Windows, a library must be named."""
+"""Errors of a call to glibc's functions in another C library. On Windows, `CDLL` needs the name of a library."""
 
 
 def lower_trim_threshold() -> None:
-    """Let glibc return the free end of each thread's heap as soon as it is a megabyte; nothing where there is no glibc.
+    """Make glibc return the free end of each thread's heap to the system when it reaches 1 MiB.
 
-    By itself it raises that to twice the largest block that was ever freed, 64 MiB at most, and `malloc_trim` spares those
-    ends: a process of a dozen threads would keep a hundred megabytes that nobody uses. This holds for the whole process;
-    where the environment has thresholds of its own (`MALLOC_TRIM_THRESHOLD_`, `GLIBC_TUNABLES`) nothing is done.
+    By default glibc raises this threshold to twice the largest block that was ever freed, up to 64 MiB, and `malloc_trim`
+    leaves these ends alone: a process with a dozen threads keeps a hundred megabytes that it does not use.
+
+    The setting applies to the whole process. This does nothing without glibc, or if the environment sets a threshold
+    (`MALLOC_TRIM_THRESHOLD_`, `MALLOC_MMAP_THRESHOLD_`, `GLIBC_TUNABLES`).
     """
-    own = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
-    if own or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+    configured = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
+    if configured or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return
     with suppress(*_NOT_GLIBC):
         library = ctypes.CDLL(None)
         library.mallopt(_TRIM_THRESHOLD, 2**20)
-        # Where one is set glibc no longer moves the other: large blocks of the heap would be mapped, and zeroed, each time.
+        # After one threshold is set, glibc no longer raises the other, and would map and zero each large block anew.
         library.mallopt(_MMAP_THRESHOLD, 32 * 2**20)
 
 
 def release_free_memory() -> None:
-    """Let the C library return what was freed, which it keeps for each thread otherwise; only glibc has to be asked."""
+    """Make glibc return the freed memory of all threads to the system. This does nothing without glibc."""
     with suppress(*_NOT_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def available_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Memory that is free, by the machine and by the container's limit."""
+    """Return the number of bytes that are free, by the machine and by the container's limit.
+
+    Returns 4 GiB if the system does not report its free memory and the container has no limit.
+    """
     found = re.search(r"MemAvailable:\s+(\d+) kB", _read(meminfo))
     free = int(found[1]) * 1024 if found else _UNKNOWN
     limit, used = _read(cgroup / "memory.max"), _read(cgroup / "memory.current")

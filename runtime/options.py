@@ -1,4 +1,4 @@
-"""The options of an upscale: everything that a user can ask for about one picture."""
+"""The options of an upscale: the settings that a user can choose for one picture."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from typing import Literal, get_args
 from upconv.runtime.errors import ParameterError
 
 MAX_SCALE = 16
-"""Largest enlargement per side; beyond it there is nothing left to see."""
+"""Largest scale per side. Larger results show no more detail."""
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded by default, in pixels."""
 
 ImageFormat = Literal["jpeg", "png", "webp", "avif", "tiff", "gif"]
 """A format that results are written in."""
 MetadataChoice = Literal["keep", "strip"]
+"""Keep or remove EXIF, XMP, IPTC and texts."""
 ProfileChoice = Literal["keep", "srgb"]
+"""Keep the colour profile of the picture, or convert the colours to sRGB."""
 
 
 @dataclass(frozen=True)
 class UpscaleOptions:
-    """What a user wants done to a picture.
+    """The settings for upscaling one picture.
 
     Raises `ParameterError` if a value is not allowed by itself, or if a scale is combined with a width or a height.
     """
 
     scale: float | None = None
-    """Enlargement per side, a number from 1 to `MAX_SCALE`. `None`, without a width and a height: the model's own scale."""
+    """Scale per side, a number from 1 to `MAX_SCALE`. `None`: as `width` and `height` require, or the model's own."""
     width: int | None = None
-    """Width of the result in pixels, at least 1. If no height is given, the height follows from the picture's shape."""
+    """Width of the result in pixels, at least 1. If no height is given, the height follows from the aspect ratio."""
     height: int | None = None
-    """Height of the result in pixels, at least 1. If no width is given, the width follows from the picture's shape."""
+    """Height of the result in pixels, at least 1. If no width is given, the width follows from the aspect ratio."""
     format: ImageFormat | None = None
     """Format of the result. `None`: the format of the picture, or PNG if that format is not written."""
     quality: int = 90
     """Quality of JPEG, WebP and AVIF, from 1 to 100. Other formats and lossless results ignore it."""
     lossless: bool = False
-    """True to write WebP and AVIF without loss. PNG and TIFF always are; for JPEG and GIF the encoder raises `ParameterError`."""
+    """True to write WebP and AVIF without loss. PNG and TIFF are always lossless; JPEG and GIF raise `ParameterError`."""
     metadata: MetadataChoice = "keep"
-    """`keep` or `strip` EXIF, XMP, IPTC and texts. The colour profile and the resolution are kept in any case."""
+    """`keep` or `strip` EXIF, XMP, IPTC and texts. The colour profile and the resolution are always kept."""
     profile: ProfileChoice = "keep"
     """`keep` the colours in the profile of the picture, or convert them to `srgb`."""
     frames: bool = False
@@ -47,8 +49,8 @@ class UpscaleOptions:
     max_pixels: int = MAX_PIXELS
     """Largest picture to decode, in pixels, all frames together. A larger one raises `ImageTooLargeError`."""
     max_output_pixels: int | None = None
-    """Largest picture to compute, in pixels, after any pass and as the result, per frame. A larger one raises
-    `ImageTooLargeError`. `None`: no limit."""
+    """Largest output of a pass and largest result, in pixels per frame. A larger one raises `ImageTooLargeError`.
+    `None`: no limit."""
 
     def __post_init__(self) -> None:
         if self.scale is not None and (self.width is not None or self.height is not None):
@@ -103,4 +105,4 @@ def _check_choice(name: str, value: str | None, choices: tuple[str | None, ...])
 
 
 DEFAULTS = UpscaleOptions()
-"""The model's own scale, the picture's own format, everything kept."""
+"""The default options: the model's own scale and the format of the picture, with metadata and profile kept."""

@@ -1,8 +1,8 @@
-"""The passes of a picture through a model, and the tiles in them. Admission, progress and the engine count by these.
+"""The passes of a picture through a model, and their tiles.
 
-A pass multiplies the size by the model's own scale. Passes follow each other until the result is covered; an exact
-resampling then reduces the last one to the result's size. Opacity that has a shape is a second layer, which goes through
-the same passes as the colour.
+A pass multiplies the size by the model's own scale. Passes repeat until the output is at least as large as the result;
+one resampling then reduces it to the exact size. Opacity that is not uniform is a second layer, which takes the same
+passes as the colour. Admission, progress and the engine all count these passes and tiles.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Passes:
     output_size: tuple[int, int]
     """Width and height of the result in pixels."""
     plans: tuple[TilingPlan, ...]
-    """The tiles of each pass, for one layer. Empty if the result is as large as the picture."""
+    """The tiling plan of each pass, for one layer. Empty if the result is as large as the picture."""
     layers: int = 1
-    """How often each pass is computed: once for the colour, and once more for opacity that has a shape."""
+    """The number of times that each pass is computed: 1 for the colour, 2 with opacity that is not uniform."""
 
     @property
     def tiles(self) -> int:
@@ -45,7 +45,7 @@ class Passes:
 
     @property
     def largest_px(self) -> int:
-        """The number of pixels of the largest picture on the way: the last pass's output, or the picture itself."""
+        """The number of pixels of the last pass's output, or of the picture if there is no pass."""
         return max([self.width * self.height, *(_output_px(plan) for plan in self.plans)])
 
 
@@ -54,38 +54,41 @@ def plan_passes(
 ) -> Passes:
     """Return the passes of a picture of `width` x `height` pixels.
 
-    `plan(height, width)` returns the tiles of one pass, as `Engine.plan` does. Raises `ParameterError` if the options ask
-    for an impossible size, and `ImageTooLargeError` if the result or a pass has more pixels than the options allow.
+    `plan(height, width)` returns the tiles of one pass, as `Engine.plan` does. Raises `ParameterError` if the options
+    have an impossible size, and `ImageTooLargeError` if the result or a pass has more pixels than the options allow.
     """
     across, down = options.output_size(width, height, native_scale)
     _check_pixels(across, down, options, "the result")
     plans: list[TilingPlan] = []
     w, h = width, height
     while w < across or h < down:
-        _check_pixels(w * native_scale, h * native_scale, options, f"on the way to {across}x{down} the picture")
+        _check_pixels(w * native_scale, h * native_scale, options, f"before it is reduced to {across}x{down}, the picture")
         plans.append(plan(h, w))
         w, h = w * native_scale, h * native_scale
     return Passes(width, height, (across, down), tuple(plans), layers)
 
 
 def count_layers(picture: Picture) -> int:
-    """Return 2 if the picture's opacity has a shape, which the model computes like a colour, and 1 otherwise."""
+    """Return 2 if the picture has opacity that is not uniform, and 1 otherwise."""
     alpha = picture.alpha
     return 1 if alpha is None or bool((alpha == alpha[0, 0, 0]).all()) else 2
 
 
 class TileCount:
-    """A count of finished tiles, over all passes, layers and frames. Any thread may call it, once per tile."""
+    """A counter of finished tiles over all passes, layers and frames.
+
+    Any thread may call it, once per tile.
+    """
 
     def __init__(self, total: int, on_tile: OnTile | None) -> None:
-        """`on_tile(done, total)` is called after each tile."""
+        """Start at 0 of `total`. After each tile, `on_tile(done, total)` is called."""
         self.done = 0
         self.total = total
         self._on_tile = on_tile
         self._lock = threading.Lock()
 
     def __call__(self, *_: int) -> None:
-        """Count a tile; its number within one pass, which the engine gives, is ignored."""
+        """Count a tile. The engine's arguments count within one pass, so they are ignored."""
         with self._lock:
             self.done += 1
             done = self.done

@@ -1,4 +1,4 @@
-"""A decoded picture, and its way to the model's numbers and back."""
+"""Decoded pictures: their samples and their metadata."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from upconv.runtime.errors import ParameterError
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
+"""Pixels as integers of 8 or 16 bits, with the layout (H, W, C)."""
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in BT.601 luma."""
@@ -18,26 +19,29 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says beside its pixels, kept for the file that is written."""
+    """The metadata of a picture, which the result keeps."""
 
     icc: bytes | None = None
-    """The ICC profile that the colours are in."""
+    """ICC profile of the colours. `None`: sRGB."""
     pixels_per_mm: tuple[float, float] | None = None
-    """Resolution along x and y, where the file states one."""
+    """Resolution along x and y, in pixels per millimetre. `None` if the file states none."""
     fields: tuple[tuple[str, int, Any], ...] = ()
     """EXIF, XMP, IPTC and texts as libvips holds them: name, type and value."""
     bits: int | None = None
-    """Of a sample in the file, where that is between 8 and 16."""
+    """Bits per sample in the file, if they are between 8 and 16. `None` otherwise."""
 
     def denser(self, across: float, down: float) -> Metadata:
-        """The same for a picture of that many times the pixels: its printed size stays."""
+        """Return the metadata with the resolution multiplied by `across` along x and `down` along y.
+
+        The printed size of an upscaled picture thus stays.
+        """
         if self.pixels_per_mm is None:
             return self
         x, y = self.pixels_per_mm
         return replace(self, pixels_per_mm=(x * across, y * down))
 
     def stripped(self) -> Metadata:
-        """What it takes to show the pixels as they are meant, and nothing about their origin."""
+        """Return the metadata without EXIF, XMP, IPTC and texts; the profile and the resolution stay."""
         return replace(self, fields=())
 
 
@@ -46,12 +50,13 @@ class Picture:
     """Pixels of 8 or 16 bits, upright, grey or RGB, with or without alpha."""
 
     samples: Samples
-    """(H, W, C): one channel is grey, two grey and alpha, three RGB, four RGB and alpha."""
+    """(H, W, C): 1 channel is grey, 2 are grey and alpha, 3 are RGB, 4 are RGB and alpha."""
     format: str = "png"
-    """What it came from or should become: jpeg, png, webp, avif, tiff, gif."""
+    """The format that it was read from or is written in: jpeg, png, webp, avif, tiff or gif."""
     metadata: Metadata = Metadata()
+    """The metadata of the file. The default is empty."""
     conversions: tuple[str, ...] = field(default=())
-    """What could not be kept on the way so far, a phrase each."""
+    """Properties of the picture that could not be kept so far, as phrases."""
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 3 or not 1 <= self.samples.shape[2] <= 4 or 0 in self.samples.shape:
@@ -61,17 +66,17 @@ class Picture:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """The number of rows."""
         return int(self.samples.shape[0])
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """The number of columns."""
         return int(self.samples.shape[1])
 
     @property
     def has_alpha(self) -> bool:
-        """Whether the last channel is opacity."""
+        """True if the last channel is opacity."""
         return self.samples.shape[2] in (2, 4)
 
     @property
@@ -81,18 +86,18 @@ class Picture:
 
     @property
     def alpha(self) -> Samples | None:
-        """Opacity, (H, W, 1), or none."""
+        """The opacity, (H, W, 1); `None` if there is no alpha channel."""
         return self.samples[..., -1:] if self.has_alpha else None
 
     @property
     def white(self) -> int:
-        """The largest sample: 255 or 65535."""
+        """The largest sample value: 255 or 65535."""
         return int(np.iinfo(self.samples.dtype).max)
 
     def with_samples(self, samples: Samples) -> Picture:
-        """The same picture with other pixels."""
+        """Return the picture with other samples."""
         return replace(self, samples=samples)
 
     def noting(self, *conversions: str) -> Picture:
-        """The same picture, with more said about what was not kept."""
+        """Return the picture with more conversions."""
         return replace(self, conversions=(*self.conversions, *conversions))

@@ -1,4 +1,7 @@
-"""The one way of a picture from bytes to bytes: decode, prepare, enlarge, encode."""
+"""Processing of one picture from bytes to bytes: decode, prepare, upscale, encode.
+
+The command line, the service and the Python interface all use `process`.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from upconv.runtime.schedule import OnTile, Priority
 
 
 class PictureUpscaler(Protocol):
-    """A model that enlarges pictures, as `Upscaler` does."""
+    """The part of `Upscaler` that processing uses."""
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
-        """Return the passes that a picture of this size takes."""
+        """Return the passes for a picture of `width` x `height` pixels."""
 
     def run(
         self,
@@ -33,19 +36,19 @@ class PictureUpscaler(Protocol):
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
-        """Enlarge a picture."""
+        """Return `picture` upscaled to the size in `options`."""
 
 
 @dataclass(frozen=True)
 class Processed:
-    """An encoded result, and how it was made."""
+    """An encoded result, with its sizes, conversions and timings."""
 
     data: bytes
     """The bytes of the image file."""
     format: str
     """The format of `data`, one of `codecs.FORMATS`."""
     input_size: tuple[int, int]
-    """Width and height of the picture, or of a frame, in pixels, upright."""
+    """Width and height of the upright picture, or of a frame, in pixels."""
     output_size: tuple[int, int]
     """Width and height of the result, or of a frame, in pixels."""
     frames: int
@@ -53,9 +56,9 @@ class Processed:
     tiles: int
     """The number of tiles that were computed, in all passes, layers and frames."""
     conversions: tuple[str, ...]
-    """What the result could not keep of the picture, a phrase each."""
+    """Properties of the picture that the result could not keep, as phrases."""
     seconds: dict[str, float]
-    """The duration of each stage: `decode`, `infer`, `encode`."""
+    """Seconds of each stage: `decode`, `infer`, `encode`."""
 
     @property
     def input_pixels(self) -> int:
@@ -78,14 +81,14 @@ def process(
     priority: Priority = Priority.NORMAL,
     deadline: float = float("inf"),
 ) -> Processed:
-    """Decode the image file in `data`, enlarge it and encode the result.
+    """Decode the image file in `data`, upscale it and encode the result.
 
-    Any thread may call `on_tile(done, total)`, after each tile; `total` counts all passes, layers and frames. `deadline`
+    A worker thread calls `on_tile(done, total)` after each tile; `total` counts all passes, layers and frames. `deadline`
     is a time of `time.monotonic()`, in seconds.
 
-    Raises `ImageError` and its children if the picture is damaged, too large or of a format that is not read,
-    `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `cancellation` is said, and what
-    `Upscaler.run` raises.
+    Raises `ImageError` or `ImageTooLargeError` if the picture is damaged, too large or in a format that is not read,
+    `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `cancellation` is
+    cancelled, and what `Upscaler.run` raises.
     """
     clock, cancellation = _Clock(), cancellation or Cancellation()
     source = codecs.sniff(data) or ""
@@ -113,10 +116,9 @@ def process(
 
 
 def predict_passes(data: bytes, upscaler: PictureUpscaler, options: UpscaleOptions) -> Passes:
-    """Return the passes that the picture in `data` takes, known from its header: the first frame, opacity not counted.
+    """Return the passes for the first frame of the picture in `data`, from its header, without opacity.
 
-    Raises what `process` raises for a picture that is too large, a size that is impossible, and a size that the format
-    cannot hold.
+    Raises what `process` raises if the picture is too large, the size is impossible, or the format cannot hold the size.
     """
     width, height = codecs.read_size(data, options.max_pixels)
     passes = upscaler.passes(width, height, options)

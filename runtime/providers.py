@@ -1,4 +1,4 @@
-"""Execution providers, strictly: what was asked for runs, or nothing does."""
+"""Execution providers: their options, and the check that onnxruntime does not fall back silently."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NAMES: dict[str, str] = {
     "cuda": "CUDAExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-"""How onnxruntime calls them."""
+"""onnxruntime's names of the providers."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "cpu": {},
-    # An exhaustive search runs again for every new shape (634 ms against 1.9); an arena that doubles never shrinks.
-    # TF32 keeps ten bits of the mantissa: faster, and another function than the one that was checked.
+    # An exhaustive search runs again for every new shape (634 ms instead of 1.9). An arena that doubles never shrinks.
+    # TF32 has a mantissa of ten bits: it is faster, but the export has not checked that its output is equal.
     "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": 0},
-    # Left to itself it computes in bf16 on processors that can.
+    # By default it computes in bf16 on processors that support it.
     "openvino": {"device_type": "CPU", "precision": "FP32", "num_of_threads": 1},
 }
-"""What they are told."""
+"""Options of each provider."""
 _INSTALL = {
     "cpu": "pip install 'upconv[cpu]'",
     "cuda": "pip install 'upconv[cuda]' on a machine with an NVIDIA driver",
@@ -35,20 +35,28 @@ _INSTALL = {
 
 @dataclass(frozen=True)
 class ProviderConcurrency:
-    """How the engine keeps a provider busy."""
+    """The number of threads and the batch size that use a provider fully."""
 
     workers: int
+    """The number of threads that call the provider."""
     batch: int
-    """Tiles that are computed at once: on a processor a batch takes as long as its tiles one by one (docs/engine.md)."""
+    """The number of tiles per run. On a processor it is 1, because a batch takes as long as its tiles one by one
+    (docs/engine.md)."""
 
 
 def concurrency_for(name: str, cores: int) -> ProviderConcurrency:
-    """For onnxruntime's provider of this name: an accelerator is fed by a few threads that convert pixels meanwhile."""
+    """Return the concurrency for a provider, by onnxruntime's name.
+
+    An accelerator gets a few threads, which convert pixels while it computes. A processor gets a thread per core.
+    """
     return ProviderConcurrency(min(4, cores), 4) if name == NAMES["cuda"] else ProviderConcurrency(cores, 1)
 
 
 def provider_options(provider: str) -> list[tuple[str, dict[str, Any]]]:
-    """The `providers` argument of an `InferenceSession`; raises `ProviderError` where it cannot be met."""
+    """Return the `providers` argument of an `InferenceSession`.
+
+    Raises `ProviderError` if the provider is unknown or not in the installed onnxruntime.
+    """
     if provider not in NAMES:
         raise ProviderError(f"unknown provider {provider!r}; expected one of {', '.join(NAMES)}")
     name = NAMES[provider]
@@ -59,12 +67,12 @@ def provider_options(provider: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def verify(session: ort.InferenceSession, provider: str) -> None:
-    """Raise `ProviderError` where onnxruntime fell back to another provider than the one asked for."""
+    """Raise `ProviderError` if onnxruntime fell back to another provider."""
     running = session.get_providers()[0]
     if running != NAMES[provider]:
         raise ProviderError(f"{NAMES[provider]} could not start and onnxruntime fell back to {running}; {_INSTALL[provider]}")
 
 
 def short_name(name: str) -> str:
-    """What onnxruntime's provider of this name is called here."""
+    """Return upconv's name of a provider, such as `cpu`, from onnxruntime's name."""
     return next(short for short, long in NAMES.items() if long == name)

@@ -1,4 +1,7 @@
-"""Samples to libvips images and back, and what is done with them in between; large pictures stream through."""
+"""Resampling of pictures with libvips, and the conversion of samples to libvips images and back.
+
+Large pictures are streamed from disk to disk, so they are never in memory as a whole.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from upconv.runtime.spool import Spool, spool_of
 
 
 def to_image(samples: Samples) -> Any:
-    """The samples as a libvips image: 8 or 16 bits, grey or RGB. Spooled ones can be read from top to bottom only."""
+    """Return samples (H, W, C) as a libvips image of 8 or 16 bits, grey or RGB.
+
+    The image of spooled samples can be read only once, from top to bottom.
+    """
     spool = spool_of(samples)
     if spool is not None:
         image = spool.image()
@@ -26,7 +32,10 @@ def to_image(samples: Samples) -> Any:
 
 
 def to_samples(image: Any) -> Samples:
-    """The pixels of a libvips image of 8 or 16 bits, (H, W, C); on disk where they are many. Raises `pyvips.Error`."""
+    """Return the samples (H, W, C) of a libvips image of 8 or 16 bits; large ones are spooled to disk.
+
+    Raises `pyvips.Error` if libvips cannot compute the image, and `OutputError` if the disk has no room.
+    """
     kind = np.uint16 if image.format == "ushort" else np.uint8
     shape = image.height, image.width, image.bands
     if int(np.prod(shape)) * np.dtype(kind).itemsize > SPOOL_BYTES:
@@ -38,9 +47,10 @@ def to_samples(image: Any) -> Samples:
 
 
 def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3", channels: int | None = None) -> Samples:
-    """(H, W, C) resampled to exactly (height, width): `kernel` where it shrinks, cubic interpolation where it grows.
+    """Return samples (H, W, C) resampled to exactly `width` x `height`.
 
-    Only the first `channels` are taken where a number is given.
+    An axis that shrinks is filtered with `kernel`, an axis that grows is interpolated cubically. `channels` takes only
+    the first channels; `None` takes all.
     """
     image = to_image(samples)
     if channels is not None and channels < samples.shape[2]:
@@ -52,9 +62,9 @@ def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3", 
 
 
 def enlarged(image: Any, width: int, height: int, interpolator: str) -> Any:
-    """The image interpolated to a size, pixels' centres staying in place (as Pillow, and a model's output, have them).
+    """Return the libvips image interpolated to `width` x `height`, aligned by pixel centres.
 
-    libvips' own `resize` shifts what it enlarges by half an output pixel.
+    Pillow and the models align pixels in the same way. libvips' `resize` shifts a growing image by half an output pixel.
     """
     if (image.width, image.height) == (width, height):
         return image
@@ -71,5 +81,5 @@ def enlarged(image: Any, width: int, height: int, interpolator: str) -> Any:
 
 
 def joined(color: Samples, alpha: Samples) -> Samples:
-    """(H, W, 1 or 3) and (H, W, 1) as one."""
+    """Return colour (H, W, 1 or 3) and opacity (H, W, 1) as one array (H, W, 2 or 4)."""
     return to_samples(to_image(color).bandjoin(to_image(alpha)))

@@ -1,4 +1,4 @@
-"""Whole numbers rounded up and down to a multiple: the lengths of tiles, strides and blocks."""
+"""Integer division and rounding to multiples, for the lengths of tiles, strides and blocks."""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""Whose turn it is: deficit round robin by tile (Shreedhar and Varghese, 1995), so that nobody waits for a large picture.
+"""The order in which the tiles of several pictures are computed.
 
-Every request in the line has a credit of pixels. In its turn the credit grows by a quantum, and as many of its tiles are
-computed as it pays for. The quantum is a few of the largest tile in the line: small pictures are then done in one turn, one
-after the other, where taking turns by single tiles would end all of them late. A request of
-lower priority gets a part of the quantum, so it saves up over several rounds: it is slower, but never starves. Newcomers
-go first once, as in FQ-CoDel (RFC 8290), but only for every second tile, so that the others move on.
+The algorithm is deficit round robin (Shreedhar and Varghese, 1995). Each request in the queue has a credit, in pixels.
+When its turn comes, the credit grows by a quantum, and the request computes tiles until the credit is used up. Then it
+goes to the end of the queue. A large picture thus delays a small one by a few tiles only.
+
+The quantum is `TURN_TILES` times the largest tile in the queue, so that most small pictures finish in one turn. With
+turns of one tile each, all of them would finish late. A request of lower priority gets a fraction of the quantum: it is
+slower, but it always progresses. A new request goes first, as in FQ-CoDel (RFC 8290), but new requests get at most every
+second tile.
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from upconv.runtime.session import Tensor
 from upconv.runtime.tiling import Tile, TilingPlan
 
 TURN_TILES = 4
-"""The quantum, in tiles of the largest area in the line: half a megapixel, as tiles usually are."""
+"""The quantum, in tiles of the largest area in the queue. With tiles of the usual size it is half a megapixel."""
 
 OnTile = Callable[[int, int], None]
-"""Called with the number of tiles that are done and of all."""
+"""A callback `on_tile(done, total)`, which is called after each tile."""
 
 
 class Priority(IntEnum):
-    """How large a request's share is while others wait."""
+    """The share of the computed pixels that a request gets, relative to the others in the queue."""
 
     BACKGROUND = 1
     NORMAL = 8
@@ -40,69 +43,76 @@ class Priority(IntEnum):
 
 
 class TiledWork(Protocol):
-    """A picture's tiles; `cut` and `paste` are called from the workers, for several tiles at once."""
+    """A picture that can be computed tile by tile.
+
+    The engine's workers call `cut` and `paste`, for different tiles at the same time.
+    """
 
     @property
     def plan(self) -> TilingPlan:
-        """Which tiles there are."""
+        """The tiles of the picture."""
 
     def cut(self, tile: Tile) -> Tensor:
-        """The tile's input, (1, C, h, w) float32."""
+        """Return the tile's input, (1, C, h, w) float32."""
 
     def paste(self, tile: Tile, output: Tensor) -> None:
-        """Take a tile's output, (1, C, scale*h, scale*w)."""
+        """Store the kept part of a tile's output. `output` is (1, C, scale*h, scale*w)."""
 
 
 @dataclass(eq=False)
 class PictureRequest:
-    """One picture on its way."""
+    """One picture in the queue, with the state of its computation."""
 
     work: TiledWork
     on_tile: OnTile | None = None
     priority: Priority = Priority.NORMAL
     deadline: float = float("inf")
-    """When the result is of no use any more, by `time.monotonic()`."""
+    """The time of `time.monotonic()`, in seconds, after which the request fails with `TimedOut`."""
     future: Future[None] = field(default_factory=Future)
+    """Completes when the last tile is pasted."""
     cancellation: Cancellation = field(default_factory=Cancellation)
+    """Stops the tiles that are being computed. It is cancelled when the future is done, also by an error."""
     waiting: deque[Tile] = field(init=False)
+    """The tiles that no worker has taken yet."""
     credit: float = 0
+    """The number of input pixels that the request may compute before its turn ends."""
     _done: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.waiting = deque(self.work.plan.tiles)
-        cancellation = (
-            self.cancellation
-        )  # and not the request, which would go in a circle, and keep its picture until Python looks for such
+        # The callback must not refer to `self`: the cycle would keep the picture until the garbage collector runs.
+        cancellation = self.cancellation
         self.future.add_done_callback(lambda _: cancellation.cancel())
 
     @property
     def over(self) -> bool:
-        """Whether nobody needs further tiles."""
+        """True if the future is done, by a result, an error or a cancellation."""
         return self.future.done()
 
     def finish_one(self) -> None:
-        """Count a tile that was pasted; the last one ends the request."""
+        """Count a pasted tile, report progress, and complete the future after the last tile."""
         with self._lock:
             self._done += 1
             done, total = self._done, len(self.work.plan.tiles)
-        # Before the future is set: whoever waits for it has then seen all progress.
+        # Report before the future completes, so that a caller that waits for it has seen all progress.
         if self.on_tile is not None and not self.over:
             self.on_tile(done, total)
         if done == total:
-            with suppress(InvalidStateError):  # called off meanwhile
+            with suppress(InvalidStateError):  # cancelled meanwhile
                 self.future.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """End the request with an error, unless it is over."""
+        """Fail the future with `error`, unless it is done."""
         with suppress(InvalidStateError):
             self.future.set_exception(error)
 
 
 class Schedule:
-    """The line of requests. Holds no lock: whoever uses it from several threads does."""
+    """The queue of requests. It is not thread-safe: the engine guards it with a lock."""
 
     def __init__(self, max_waiting: int, max_waiting_px: int) -> None:
+        """Create an empty queue for at most `max_waiting` requests and `max_waiting_px` input pixels."""
         self._line: deque[PictureRequest] = deque()
         self._max_waiting, self._max_waiting_px = max_waiting, max_waiting_px
         self._favoured = False
@@ -112,11 +122,14 @@ class Schedule:
 
     @property
     def waiting_px(self) -> int:
-        """Input pixels of the tiles that nobody computes yet."""
+        """The number of input pixels of all tiles that no worker has taken yet."""
         return sum(request.waiting[0].area * len(request.waiting) for request in self._line)
 
     def add(self, request: PictureRequest) -> None:
-        """Let a request wait; raises `Overloaded` where more waits already than allowed."""
+        """Append a request. Raises `Overloaded` if the queue is full.
+
+        An empty queue accepts a picture of any size.
+        """
         self._sweep()
         if len(self._line) >= self._max_waiting:
             raise Overloaded(f"{len(self._line)} pictures are waiting already; try again later")
@@ -125,7 +138,10 @@ class Schedule:
         self._line.append(request)
 
     def take(self, most: int = 1) -> list[tuple[PictureRequest, Tile]]:
-        """The tile whose turn it is, and up to `most` - 1 further ones of the same shape; empty where nobody waits."""
+        """Remove and return the next tile and up to `most - 1` more of the same shape.
+
+        Returns an empty list if the queue is empty.
+        """
         self._sweep()
         if not self._line:
             return []
@@ -136,16 +152,16 @@ class Schedule:
         return taken
 
     def drain(self) -> Iterator[PictureRequest]:
-        """Everybody who waits, taken out of the line."""
+        """Remove and yield all requests."""
         while self._line:
             yield self._line.popleft()
 
     def _sweep(self) -> None:
-        """Drop those who no longer wait, and tell those whose time is over."""
+        """Fail the requests whose deadline has passed, and remove all that are done."""
         now = time.monotonic()
         for request in self._line:
             if request.deadline <= now:
-                request.fail(TimedOut("the time for this picture is over; allow more, or try again when less is waiting"))
+                request.fail(TimedOut("the picture missed its deadline; allow more time, or try again when less is waiting"))
         if any(request.over for request in self._line):
             self._line = deque(request for request in self._line if not request.over)
 
@@ -162,7 +178,7 @@ class Schedule:
                 self._line.rotate(-1)
 
     def _favour_a_newcomer(self, priority: int) -> None:
-        """Let one whose first tile still waits go first, at most every second time."""
+        """Move a request that has not started to the front, at most every second time."""
         newcomer = next((r for r in self._line if r.priority == priority and len(r.waiting) == len(r.work.plan.tiles)), None)
         if newcomer is not None and not self._favoured:
             self._line.remove(newcomer)
@@ -170,6 +186,7 @@ class Schedule:
         self._favoured = newcomer is not None and not self._favoured
 
     def _pay(self, request: PictureRequest) -> Tile:
+        """Remove and return the next tile of the first request, and end its turn if its credit is used up."""
         tile = request.waiting.popleft()
         request.credit -= tile.area
         if not request.waiting:

@@ -1,4 +1,4 @@
-"""One model file, opened: its contract, its hash, and a way to run it."""
+"""Opened model files: an onnxruntime session together with the contract and the hash of the file."""
 
 from __future__ import annotations
 
@@ -25,37 +25,42 @@ _UNBLOCKED = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
 _OUT_OF_MEMORY = re.compile(
     r"failed to allocate memory|Available memory of|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE
 )
-"""How onnxruntime, the C++ library, CUDA and cuDNN say it."""
+"""Messages of onnxruntime, the C++ library, CUDA and cuDNN when memory runs out."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """An opened `.onnx` file. Holds no state of any request, so threads can share it."""
+    """An opened `.onnx` file. It holds no state of a request, so threads can share it."""
 
     path: Path
     contract: Contract
     sha256: str
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes, in hexadecimal."""
     provider: str
-    """The execution provider that really runs, by onnxruntime's name."""
+    """onnxruntime's name of the execution provider that runs the model."""
     session: ort.InferenceSession
 
     def run(self, tensor: Tensor, cancellation: Cancellation | None = None) -> Tensor:
-        """(N, C, H, W) in, (N, C, scale*H + offset, scale*W + offset) out, for models with one input and one output.
+        """Run a model with one input and one output, and return the output.
 
-        Ends with `Cancelled` at the next node of the graph after `cancellation` is said. Raises `OutOfMemoryError` where memory
-        does not suffice and `ModelError` where the model cannot run.
+        `tensor` is (N, C, H, W), and the output is (N, C, scale*H + offset, scale*W + offset).
+
+        Raises `Cancelled` at the next node of the graph after a cancellation, `OutOfMemoryError` if memory runs out, and
+        `ModelError` if the model cannot run.
         """
         options = ort.RunOptions()
         try:
             with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
                 result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor}, options)[0]
-        except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
-            raise self._told(error, tensor, options) from error
+        except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
+            raise self._converted(error, tensor, options) from error
         return result
 
     def release(self) -> None:
-        """Give back the memory that large tensors took: onnxruntime does so only at the end of a run, so of a tiny one."""
+        """Release the memory that large tensors took.
+
+        onnxruntime releases memory only at the end of a run, so this runs the model on its smallest input.
+        """
         if self.contract.input is None or not self.contract.session.arena:
             return
         options = ort.RunOptions()
@@ -64,21 +69,24 @@ class Model:
         tiny = np.zeros((1, self.contract.input.channels, *self.contract.fitted(1, 1)), np.float32)
         self.session.run(None, {self.session.get_inputs()[0].name: tiny}, options)
 
-    def _told(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
+    def _converted(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
         if options.terminate:
-            return Cancelled(f"{self.contract.name} was stopped")
+            return Cancelled(f"the run of {self.contract.name} was cancelled")
         if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
-            return OutOfMemoryError(f"{self.path} runs out of memory on {tensor.shape}: {first_line(error)}")
-        return ModelError(f"{self.path} cannot run on {tensor.shape}, as its contract says: {first_line(error)}")
+            return OutOfMemoryError(f"{self.path} runs out of memory on an input of {tensor.shape}: {first_line(error)}")
+        return ModelError(
+            f"{self.path} cannot run on an input of {tensor.shape}, which its contract allows: {first_line(error)}"
+        )
 
 
 def open_model(path: str | Path, provider: str = "cpu", threads: int | None = None) -> Model:
-    """Open a model file on one execution provider.
+    """Open a model file on one execution provider: `cpu`, `cuda` or `openvino`.
 
-    `threads` is the number of processor threads within one run; where none is given 1, as tiles run in parallel, and
-    the cores at hand for a model that looks at the whole picture.
-    Raises `ModelError` where the file is missing or damaged, `ContractError` where it does not describe itself and
-    `ProviderError` where the provider is not available.
+    `threads` is the number of processor threads within one run. By default it is 1, because tiles run in parallel, and
+    the number of available cores for a model that needs the whole picture at once.
+
+    Raises `ModelError` if the file is missing or damaged, `ContractError` if it has no contract that this version can
+    read, and `ProviderError` if the provider is not available.
     """
     path = Path(path)
     session = open_session(path, provider, threads or 1)
@@ -97,18 +105,21 @@ def open_session(
     profile: Path | None = None,
     wishes: SessionOptions = DEFAULT,
 ) -> ort.InferenceSession:
-    """An onnxruntime session for any `.onnx` file, on exactly the provider that was asked for.
+    """Return an onnxruntime session for any `.onnx` file, with or without a contract.
 
-    With `profile` it notes what every node does, in a file whose name begins with that path.
+    `profile` is the beginning of the path of a file that onnxruntime writes the timing and sizes of every node to.
+
+    Raises `ModelError` if the file is missing or damaged, and `ProviderError` if onnxruntime falls back to another
+    provider than `provider`.
     """
-    wanted = providers.provider_options(provider)
+    options = providers.provider_options(provider)
     if not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
-        session = ort.InferenceSession(str(path), session_options(threads, level, wishes, profile), providers=wanted)
+        session = ort.InferenceSession(str(path), session_options(threads, level, wishes, profile), providers=options)
     except UpconvError:
         raise
-    except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
+    except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
         raise ModelError(f"{path} is not a model that onnxruntime can open: {first_line(error)}") from error
     providers.verify(session, provider)
     return session
@@ -120,16 +131,16 @@ def session_options(
     wishes: SessionOptions = DEFAULT,
     profile: Path | None = None,
 ) -> ort.SessionOptions:
-    """What a session is opened with."""
-    made = ort.SessionOptions()
-    made.graph_optimization_level = level if wishes.blocked else min(level, _UNBLOCKED, key=int)
-    made.enable_cpu_mem_arena = wishes.arena
-    made.enable_mem_pattern = wishes.memory_pattern
-    made.intra_op_num_threads = threads
-    made.inter_op_num_threads = 1
-    made.log_severity_level = 4  # what goes wrong comes as an exception
-    # Threads that spin while they wait take the processor from other sessions and from encoding.
-    made.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    """Return the onnxruntime options for a session with these settings; see `open_session`."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = level if wishes.blocked else min(level, _UNBLOCKED, key=int)
+    options.enable_cpu_mem_arena = wishes.arena
+    options.enable_mem_pattern = wishes.memory_pattern
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors are raised as exceptions anyway
+    # Threads that spin while they wait take processor time from other sessions and from encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if profile is not None:
-        made.enable_profiling, made.profile_file_prefix = True, str(profile)
-    return made
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
+    return options

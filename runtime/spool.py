@@ -1,7 +1,8 @@
-"""Samples on disk: a large picture lies in an unlinked temporary file, so that it takes no memory.
+"""Spools: temporary files that hold the samples of large pictures, so that these take no memory.
 
 The file is an uncompressed BigTIFF of one strip (https://libtiff.gitlab.io/libtiff/specification/bigtiff.html), because
-libvips reads that row by row, in any depth and number of channels. Raw data it would map, and mapped pages count as memory.
+libvips reads that row by row, in any depth and number of channels. libvips would map raw data, and mapped pages count as
+memory. The file has no name if the system allows it, so that it disappears with the process.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from upconv.runtime.errors import OutputError
 from upconv.runtime.picture import Samples
 
 _DATA = mmap.ALLOCATIONGRANULARITY
-"""Where the samples begin in the file: as far in as a mapping has to."""
+"""Offset of the samples in the file. A mapping must begin at a multiple of this."""
 _OPEN_FILES = Path("/proc/self/fd")
-"""Paths to the open files of this process, which only Linux has."""
+"""Paths to the open files of this process. Only Linux has them."""
 _SHARES_DESCRIPTORS = os.name == "posix"
-"""Whether libvips can write to a file that Python opened; on Windows each may have a C library of its own."""
+"""True if libvips can write to a file that Python opened. On Windows, the two may use different C libraries."""
 
 
 class SpooledSamples(np.ndarray):
-    """Samples whose pages lie on disk, or a part or copy of such samples."""
+    """Samples that are mapped from a spool, or a part or copy of such samples."""
 
     spool: Spool | None = None
-    """Where all of these samples lie; none for parts and copies."""
+    """The spool that holds exactly these samples. `None` for parts and copies."""
     home: Spool | None = None
-    """Where these samples, or what they were taken from, lie."""
+    """The spool that holds these samples, or the samples that they were taken from."""
 
     def __array_finalize__(self, whole: object) -> None:
         self.spool = None
@@ -47,10 +48,10 @@ class SpooledSamples(np.ndarray):
 
 
 class Spool:
-    """Room on disk for samples (H, W, C), written in any order by any number of threads."""
+    """A temporary file for samples (H, W, C). Any number of threads may write blocks in any order."""
 
     def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
-        """Raises `OutputError` where the disk has no room for them."""
+        """Create the file and reserve its space. Raises `OutputError` if the disk has no room."""
         self.shape, self.dtype = shape, np.dtype(dtype)
         handle, name = tempfile.mkstemp(prefix="upconv-", suffix=".tif")
         try:
@@ -68,7 +69,7 @@ class Spool:
         self._map: mmap.mmap | None = None
 
     def write(self, top: int, left: int, block: Samples) -> None:
-        """Put a block (h, w, C) with its first sample at row `top` and column `left`; raises `OutputError`."""
+        """Write a block (h, w, C) at row `top` and column `left`. Raises `OutputError` if the disk fails."""
         step = self.dtype.itemsize * self.shape[2]
         try:
             for row, line in enumerate(np.ascontiguousarray(block), start=top):
@@ -77,7 +78,7 @@ class Spool:
             raise OutputError(f"cannot keep a picture of {self.shape[1]}x{self.shape[0]} on disk: {error.strerror}") from error
 
     def fill(self, image: Any) -> None:
-        """Write all of a libvips image of this shape, row by row; raises `pyvips.Error`."""
+        """Write a whole libvips image of this shape. Raises `pyvips.Error` if libvips cannot compute it."""
         self._file.seek(_DATA)
         if _SHARES_DESCRIPTORS:
             target = pyvips.Target.new_to_descriptor(self._file.fileno())
@@ -87,46 +88,49 @@ class Spool:
         image.rawsave_target(target)
 
     def image(self) -> Any:
-        """What was written as a libvips image, to be read from top to bottom once."""
+        """Return the samples as a libvips image, which can be read once from top to bottom."""
         image = pyvips.Image.new_from_file(self.path, access="sequential")
-        image._references.append(self)  # or the file would be gone when libvips starts to read
+        image._references.append(self)  # otherwise the file may be deleted before libvips reads it
         return image
 
     def samples(self) -> Samples:
-        """What was written as an array that cannot be changed; its pages come from disk when they are touched."""
+        """Return the samples as a read-only array (H, W, C) that is mapped from the file."""
         if self._map is None:
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-            weakref.finalize(self._map, _discard, self._file, self.path)  # Windows deletes no file that is mapped
+            weakref.finalize(self._map, _discard, self._file, self.path)  # Windows cannot delete a mapped file
         samples: Any = np.frombuffer(self._map, self.dtype, offset=_DATA).reshape(self.shape).view(SpooledSamples)
         samples.spool = samples.home = self
         result: Samples = samples
         return result
 
     def release(self) -> None:
-        """Give back the memory of pages that were touched; they come from disk again when they are needed."""
+        """Release the memory of the pages that were read; they are read from disk again when they are used."""
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _put(self, data: memoryview, offset: int) -> None:
         written = self._write_at(data, offset)
-        if written < data.nbytes:  # a disk that fills up takes a part first
+        if written < data.nbytes:  # a disk that becomes full writes a part first
             self._put(data.cast("B")[written:], offset + written)
 
     def _write_at(self, data: memoryview, offset: int) -> int:
         if hasattr(os, "pwrite"):
             return os.pwrite(self._file.fileno(), data, offset)
-        with self._lock:  # Windows only writes at the one position that all threads share
+        with self._lock:  # Windows writes at the file's position, which all threads share
             self._file.seek(offset)
             return self._file.write(data)
 
 
 def spool_of(samples: Samples) -> Spool | None:
-    """Where these samples lie, if they are all of a spool's."""
+    """Return the spool that holds exactly these samples; `None` if there is none."""
     return samples.spool if isinstance(samples, SpooledSamples) else None
 
 
 def part(samples: Samples, top: int, bottom: int, left: int, right: int) -> Samples:
-    """A block of samples; of spooled ones a copy, for which no memory is kept beside it."""
+    """Return rows `top` to `bottom` and columns `left` to `right` of samples (H, W, C).
+
+    The block of spooled samples is a copy, and the pages that were read for it are released.
+    """
     block = samples[top:bottom, left:right]
     if not isinstance(samples, SpooledSamples) or samples.home is None:
         return block
@@ -146,7 +150,7 @@ def _nameless(handle: int, name: str) -> str:
 
 
 def _allocate(handle: int, size: int) -> None:
-    """Reserve `size` bytes on disk, or at least extend the file to them if the system reserves none."""
+    """Reserve `size` bytes on disk, or only extend the file if the system cannot reserve space."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, size)
     else:
@@ -162,6 +166,7 @@ def _discard(file: FileIO, path: str) -> None:
 
 
 def _header(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> bytes:
+    """Return the header and the directory of a BigTIFF whose samples begin at `_DATA`."""
     height, width, channels = shape
     bits = 8 * dtype.itemsize
     entries = [
@@ -177,7 +182,7 @@ def _header(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> bytes:
         _entry(284, "H", 1),  # interleaved
     ]
     if channels in (2, 4):
-        entries.append(_entry(338, "H", 2))  # the last is opacity, not premultiplied
+        entries.append(_entry(338, "H", 2))  # the last channel is opacity, not premultiplied
     order = b"II" if sys.byteorder == "little" else b"MM"
     return struct.pack("=2sHHHQQ", order, 43, 8, 0, 16, len(entries)) + b"".join(entries) + bytes(8)
 

@@ -1,4 +1,7 @@
-"""Samples to the model's numbers and back, tile by tile: no picture lies in memory as a whole of floats."""
+"""Conversion of samples to tensors and back, tile by tile.
+
+No whole picture is held in memory as floats.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,25 @@ from upconv.runtime.tiling import Tile, TilingPlan
 
 @dataclass(frozen=True)
 class TiledPicture:
-    """One picture's colour channels on their way through a model."""
+    """The colour channels of one picture, as the engine's tiled work."""
 
     plan: TilingPlan
+    """The tiles of the picture."""
     source: Samples
-    """(H, W, C), of which the first `channels` are colour."""
+    """(H, W, C). The first `channels` channels are computed."""
     channels: int
     """1 for grey, 3 for RGB."""
     input: Pixels
+    """The conversion of samples to the input tensor."""
     output: Pixels
+    """The conversion of samples to the output tensor."""
     canvas: Canvas
-    """Room for (scale*H, scale*W, channels)."""
+    """The result, (scale*H, scale*W, channels)."""
     chroma: Samples | None = None
-    """For a model of luma: the colours enlarged by another method, (scale*H, scale*W, 3)."""
+    """The colours upscaled by another method, (scale*H, scale*W, 3), if the model computes luma only. `None` otherwise."""
 
     def cut(self, tile: Tile) -> Tensor:
-        """The tile's input, (1, C, h, w)."""
+        """Return the tile's input, (1, C, h, w)."""
         rows, columns = tile.rows, tile.columns
         block = part(
             self.source, rows.start, min(rows.stop, self.plan.height), columns.start, min(columns.stop, self.plan.width)
@@ -40,14 +46,14 @@ class TiledPicture:
         return self.plan.pad(samples_to_tensor(block[..., : self.channels], self.input), tile)[None]
 
     def paste(self, tile: Tile, output: Tensor) -> None:
-        """Put what is to be kept of a tile's output, (1, C, scale*h, scale*w), into its place."""
+        """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas."""
         kept, (top, left) = self.plan.kept(tile, output[0])
         if self.chroma is not None:
             kept = self._colored(kept, top, left)
         self.canvas.write(top, left, tensor_to_samples(kept, self.output, self.source.dtype, grey=self.channels == 1))
 
     def _colored(self, luma: Tensor, top: int, left: int) -> Tensor:
-        """What is added alike to R, G and B changes the luma and leaves the chroma."""
+        """Return R, G and B with this luma: an equal difference in all three changes the luma and leaves the chroma."""
         assert self.chroma is not None
         block = part(self.chroma, top, top + luma.shape[1], left, left + luma.shape[2])
         planes = samples_to_tensor(block, Pixels(low=self.output.low, high=self.output.high))
@@ -57,14 +63,21 @@ class TiledPicture:
 def tiled_picture(
     source: Samples, channels: int, plan: TilingPlan, contract: Contract, chroma: Samples | None = None
 ) -> TiledPicture:
-    """The way of one picture's first `channels` channels; raises `OutputError` where there is no room for the result."""
+    """Return the first `channels` channels of samples (H, W, C) as tiled work, with a new canvas.
+
+    Raises `OutputError` if the disk has no room for the result.
+    """
     assert contract.input is not None and contract.output is not None
     canvas = new_canvas((plan.height * plan.scale, plan.width * plan.scale, channels), source.dtype)
     return TiledPicture(plan, source, channels, contract.input, contract.output, canvas, chroma)
 
 
 def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
-    """(H, W, 1 or 3) as (channels, H, W) float32 between `pixels.low` and `pixels.high`."""
+    """Return samples (H, W, 1 or 3) as a tensor (channels, H, W) of float32.
+
+    Values range from `pixels.low` to `pixels.high`. If `pixels.channels` requires it, grey becomes R = G = B, and RGB
+    becomes its BT.601 luma.
+    """
     step = np.float32((pixels.high - pixels.low) / np.iinfo(samples.dtype).max)
     values: Tensor = np.multiply(samples, step, dtype=np.float32)
     if pixels.low:
@@ -77,7 +90,10 @@ def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
 
 
 def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool) -> Samples:
-    """(C, H, W) as samples (H, W, 1 or 3), clipped to the range and rounded; a view of planes, not contiguous."""
+    """Return a tensor (C, H, W) as samples (H, W, 1 or 3), rounded and clipped to the range of `dtype`.
+
+    `grey` reduces RGB to its BT.601 luma. The result is a transposed view, not contiguous.
+    """
     if grey and planes.shape[0] == 3:
         planes = np.tensordot(LUMA, planes, axes=1)[None]
     white = np.iinfo(dtype).max

@@ -1,9 +1,11 @@
-"""Plans of equal tiles: which pixels go in together, and which of the result to keep.
+"""Tiling plans: the equal tiles of a picture, and the part of each tile's output that is kept.
 
-Along an axis of `n` pixels with tiles of `t`, an inner tile's result is right except where its missing surroundings
-reach: `halo` input pixels at either end. The first and the last tile lie at the picture's true border, where the
-network sees what it would see in the whole picture, so there nothing is lost. The last tile is moved inwards, not
-padded. Every tile has the same shape.
+A model computes an output pixel from the input pixels around it, up to `halo` pixels per side. Each tile is cut with its
+halo, and the output of the halo is thrown away. A tile at the border of the picture needs no halo there: the model pads
+the tile as it pads the whole picture. The kept parts together equal the output of the whole picture.
+
+All tiles of a plan have the same shape. The last tile of an axis is moved inwards, not padded, so it overlaps its
+neighbour by more than the halo.
 """
 
 from __future__ import annotations
@@ -21,19 +23,20 @@ from upconv.runtime.rounding import ceil_div, round_down, round_up
 from upconv.runtime.session import Tensor
 
 STEP_PX = 8
-"""Sides of tiles are multiples of this, where they are not the largest allowed."""
+"""Sides of tiles are tried in steps of this many pixels, so that pictures of similar size share a tile shape."""
 
 MAX_ASPECT = 2
-"""How far a tile's sides may be from those of the square."""
+"""Largest ratio of a tile's side to the side of the square tile with the same area."""
 
 UNBOUNDED_PX = 1_000_000
-"""A side that no tile reaches."""
+"""A side in pixels that is longer than that of any tile: no limit."""
 
 MAX_WASTE = 1.5
-"""Pixels that an exact halo may cost per pixel that is kept; beyond it a smaller one does, where one is good enough."""
+"""Largest number of computed pixels per kept pixel with the exact halo. Above it, a smaller halo is used if one is good
+enough."""
 
 MAX_STEPS = 0.5
-"""What "good enough" is: the largest measured deviation of a smaller halo, in 8-bit steps."""
+"""Largest measured deviation of a smaller halo that is good enough, in 8-bit steps."""
 
 
 @dataclass(frozen=True)
@@ -43,85 +46,88 @@ class TileSpan:
     start: int
     """First input pixel of the tile."""
     stop: int
-    """One beyond the last."""
+    """One past the last input pixel of the tile."""
     keep_start: int
-    """First input pixel whose result is kept."""
+    """First input pixel whose output is kept."""
     keep_stop: int
+    """One past the last input pixel whose output is kept."""
 
     @property
     def length(self) -> int:
-        """Input pixels."""
+        """The length of the tile in input pixels, halo included."""
         return self.stop - self.start
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of a picture."""
+    """A rectangle of a picture that the model computes at once."""
 
     rows: TileSpan
     columns: TileSpan
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width in input pixels."""
+        """Height and width in input pixels, halo included."""
         return self.rows.length, self.columns.length
 
     @property
     def area(self) -> int:
-        """Input pixels, which is what computing it costs."""
+        """The number of input pixels, halo included. The cost of a tile is proportional to it."""
         return self.rows.length * self.columns.length
 
 
 @dataclass(frozen=True)
 class TilingAxis:
-    """What can be cut along one axis of a picture."""
+    """One axis of a picture, with the limits that the model sets for spans along it."""
 
     length: int
-    """The picture, in input pixels."""
+    """Length of the picture in input pixels."""
     padded: int
-    """The same after padding to the model's multiple and minimum."""
+    """Length after padding to the model's multiple and minimum, in input pixels."""
     multiple: int
+    """Lengths and starts of spans are multiples of this."""
     smallest: int
-    """The shortest input that the model takes."""
+    """The shortest input that the model accepts."""
     halo: tuple[int, int] | None
-    """Input pixels before and after a tile, rounded up to the multiple; none where the whole axis is needed."""
+    """Input pixels before and after a tile, rounded up to the multiple. `None` if the model needs the whole axis."""
 
     @classmethod
     def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> TilingAxis:
-        """The axis of a picture that is `length` long, for a model with this law."""
-        # A model that needs a multiple may treat pixels differently by their place in it, so tiles start on multiples.
+        """Return the axis of a picture that is `length` pixels long, for a model with this size law."""
+        # The model may treat a pixel by its position modulo the multiple, so tiles start on multiples.
         aligned = None if halo is None else (round_up(halo[0], law.multiple), round_up(halo[1], law.multiple))
         return cls(length, law.fitted(length), law.multiple, law.fitted(0), aligned)
 
     def side(self, tile_px: int, most_px: int) -> int:
-        """The length of equal spans of at most `tile_px`, the shortest with which as few of them suffice.
+        """Return the length of equal spans: the shortest that needs no more spans than `tile_px` does.
 
-        It is longer where the model's minimum asks for it, or, as far as `most_px` allows, a wide halo.
+        It exceeds `tile_px` if the model's minimum requires it, or if the halo is wide and `most_px` allows it.
         """
         if self.halo is None:
             return self.padded
-        # With less than a third of a tile's sides to keep, a wide halo would be computed over and over.
+        # A side of 3 overlaps keeps two thirds of itself. If memory forbids it, 1.5 overlaps still keep a third.
         wide = round_down(min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)), self.multiple)
         smallest = max(self.smallest, wide, self._overlap + self.multiple)
         side = max(round_down(tile_px, self.multiple), smallest)
         return self.padded if self.padded <= side else max(smallest, self._fitted(side))
 
     def count(self, side: int) -> int:
-        """How many spans of this length there are."""
+        """Return the number of spans of length `side`."""
         return 1 if side >= self.padded else ceil_div(self.padded - self._overlap, side - self._overlap)
 
     def spans(self, side: int) -> list[TileSpan]:
-        """Equal spans of this length."""
+        """Return the spans of length `side`, in order."""
         return [TileSpan(0, self.padded, 0, self.padded)] if side >= self.padded else list(self._overlapping(side))
 
     def halves(self, span: TileSpan) -> tuple[TileSpan, ...]:
-        """Two spans that keep what this one keeps; none where it is too short to be cut."""
+        """Return two shorter spans that together keep what `span` keeps; empty if it is too short to split."""
         if self.halo is None or span.keep_stop - span.keep_start < 2 * self.multiple:
             return ()
         middle = span.keep_start + round_up((span.keep_stop - span.keep_start) // 2, self.multiple)
         return self._around(span.keep_start, middle), self._around(middle, span.keep_stop)
 
     def _around(self, keep_start: int, keep_stop: int) -> TileSpan:
+        """Return the shortest allowed span that keeps these pixels."""
         assert self.halo is not None
         start, stop = max(keep_start - self.halo[0], 0), min(keep_stop + self.halo[1], self.padded)
         stop = min(max(stop, start + self.smallest), self.padded)
@@ -132,7 +138,7 @@ class TilingAxis:
         return sum(self.halo or ())
 
     def _fitted(self, side: int) -> int:
-        """The shortest span with which as few suffice as with `side`; in steps, so that pictures share shapes."""
+        """Return the shortest span that needs no more spans than `side` does, in steps of `STEP_PX`."""
         count = self.count(side)
         fitted = ceil_div(self.padded + (count - 1) * self._overlap, count)
         return min(side, round_up(fitted, math.lcm(self.multiple, STEP_PX)))
@@ -140,63 +146,73 @@ class TilingAxis:
     def _overlapping(self, side: int) -> Iterator[TileSpan]:
         assert self.halo is not None
         before, after = self.halo
-        done = 0
-        while done < self.padded:
-            start = min(max(done - before, 0), self.padded - side)
+        keep_start = 0
+        while keep_start < self.padded:
+            start = min(max(keep_start - before, 0), self.padded - side)
             stop = start + side
             keep_stop = self.padded if stop == self.padded else stop - after
-            yield TileSpan(start, stop, done, keep_stop)
-            done = keep_stop
+            yield TileSpan(start, stop, keep_start, keep_stop)
+            keep_start = keep_stop
 
 
 @dataclass(frozen=True)
 class TilingPlan:
-    """How one picture is cut and put together again."""
+    """The equal tiles of one picture."""
 
     rows: TilingAxis
     columns: TilingAxis
     scale: int
+    """Output pixels per input pixel, per side."""
     tiles: tuple[Tile, ...]
+    """The tiles, row by row."""
     deviation: HaloDeviation | None = None
-    """What the tiles differ by from the whole, where their halo is smaller than the exact one."""
+    """The measured difference from the whole picture. `None` if the halo is exact."""
 
     @property
     def height(self) -> int:
-        """The picture's, in input pixels."""
+        """Height of the picture in input pixels."""
         return self.rows.length
 
     @property
     def width(self) -> int:
-        """The picture's, in input pixels."""
+        """Width of the picture in input pixels."""
         return self.columns.length
 
     @property
     def computed_px(self) -> int:
-        """Input pixels of all tiles."""
+        """The number of input pixels of all tiles, halos included."""
         return sum(tile.area for tile in self.tiles)
 
     @property
     def waste(self) -> float:
-        """Pixels that are computed per pixel that is kept."""
+        """The number of computed pixels per pixel of the picture, at least 1."""
         return self.computed_px / (self.height * self.width)
 
     def pad(self, planes: Tensor, tile: Tile) -> Tensor:
-        """What the picture has of a tile, (C, h, w), with its last row and column repeated up to the tile's shape."""
+        """Return `planes`, (C, h, w), with the last row and column repeated up to the tile's shape.
+
+        `planes` is shorter than the tile if the tile extends into the padding of the picture.
+        """
         below, right = tile.rows.length - planes.shape[1], tile.columns.length - planes.shape[2]
         return np.pad(planes, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else planes
 
     def kept(self, tile: Tile, planes: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """What is to be kept of a tile's output, (C, scale*h, scale*w), and the row and column where it belongs."""
+        """Return the kept part of a tile's output and its top row and left column in the result.
+
+        `planes` is the output of the whole tile, (C, scale*h, scale*w).
+        """
         top, bottom, above = self._place(tile.rows, self.height)
         left, right, before = self._place(tile.columns, self.width)
         return planes[:, top - above : bottom - above, left - before : right - before], (top, left)
 
     def halves(self, tile: Tile) -> tuple[Tile, ...]:
-        """Smaller tiles that keep what this one keeps; none where there are none much smaller."""
+        """Return two smaller tiles that together keep what `tile` keeps; empty if neither split saves 10 %."""
         along_rows = tuple(Tile(rows, tile.columns) for rows in self.rows.halves(tile.rows))
         along_columns = tuple(Tile(tile.rows, columns) for columns in self.columns.halves(tile.columns))
-        ways = [way for way in (along_rows, along_columns) if way and max(half.area for half in way) < 0.9 * tile.area]
-        return min(ways, key=lambda way: max(half.area for half in way), default=())
+        splits = [
+            split for split in (along_rows, along_columns) if split and max(half.area for half in split) < 0.9 * tile.area
+        ]
+        return min(splits, key=lambda split: max(half.area for half in split), default=())
 
     def _place(self, span: TileSpan, length: int) -> tuple[int, int, int]:
         stop = min(span.keep_stop, length)
@@ -212,13 +228,17 @@ def plan_tiles(
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
 ) -> TilingPlan:
-    """Tiles of the area of `tile_px` squared at most, in input pixels, halo included, for a picture of `height` by `width`.
+    """Return the tiles of a picture of `height` x `width` input pixels.
 
-    Among their shapes, the one is taken with which least is computed twice. A wide halo asks for larger tiles, up to
-    `most_px` a side. Where the exact one costs more than `MAX_WASTE`, or tiles beyond that, the smallest is taken that
-    differs by at most `MAX_STEPS`, unless `exact`.
+    A tile has an area of at most `tile_px` squared, in input pixels, halo included. `tile_px` is a side or a function
+    that returns the side for a halo. Of the allowed tile shapes, the plan uses the one that computes the fewest pixels.
+    A wide halo enlarges the tiles, up to about `most_px` per side.
 
-    A model without a finite halo gets one tile: the whole picture.
+    The plan uses the smallest halo whose deviation is at most `MAX_STEPS`, instead of the exact halo, if the exact one
+    computes more than `MAX_WASTE` pixels per pixel or needs tiles beyond `most_px`. `exact` forbids this.
+
+    A model without a finite halo gets one tile: the whole picture. Raises `ModelError` if the contract's size laws have
+    an offset, and `ContractError` if it has no size law.
     """
     halo = contract.halo if isinstance(contract.halo, Halo) else None
     whole = _plan(height, width, contract, tile_px, most_px, halo, None)
@@ -247,7 +267,7 @@ def _plan(
     assert laws[0] is not None and laws[1] is not None  # or contract.scale would have raised
     if laws[0].offset or laws[1].offset:
         raise ModelError(
-            f"{contract.name} adds {laws[0].offset} and {laws[1].offset} pixels to its output; pictures need an offset of 0"
+            f"{contract.name} adds {laws[0].offset} and {laws[1].offset} pixels to its output; tiles need an offset of 0"
         )
     rows = TilingAxis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
     columns = TilingAxis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
@@ -258,7 +278,10 @@ def _plan(
 
 
 def _sides(rows: TilingAxis, columns: TilingAxis, side: int, most_px: int) -> tuple[int, int]:
-    """Height and width of tiles that cost no more than a square of `side` each, and least in all; then the fewest."""
+    """Return the height and width of tiles that compute the fewest pixels in all; of equal ones, the fewest tiles.
+
+    No tile has a larger area than a square of `side`, unless the limits of an axis require it.
+    """
 
     def cost(shape: tuple[int, int]) -> tuple[int, int, int]:
         count = rows.count(shape[0]) * columns.count(shape[1])

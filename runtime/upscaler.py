@@ -1,4 +1,4 @@
-"""The front door: pictures in, larger pictures out."""
+"""`Upscaler`: a model that upscales pictures from Python, from any number of threads or asyncio tasks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Exactly = TypeVar("Exactly", bytes, NDArray[np.uint8], NDArray[np.uint16], "Image")
-"""What comes back as what it was."""
+"""The types of `source` for which `upscale` returns the same type."""
 
 
 class Upscaler:
-    """A model ready to enlarge pictures, from any number of threads."""
+    """A model that upscales pictures. Any number of threads may use it at the same time.
+
+    It starts worker threads. Close it after use, or use it in a `with` block.
+    """
 
     def __init__(
         self,
@@ -46,18 +49,19 @@ class Upscaler:
         tile_px: int | None = None,
         exact: bool = False,
     ) -> None:
-        """Open `model`, an exported `.onnx` file of task `upscale`.
+        """Open `model`, an exported `.onnx` file with the task `upscale`, or use an opened one.
 
-        `tile_px`, the side of tiles, is measured where none is given. `exact` gives every tile the whole halo that the
-        model has, whatever it costs; otherwise a smaller one does where the exact one costs much and the file says that
-        the result hardly differs.
+        `workers` is the number of threads, by default one per core. `tile_px` is the side of a tile in input pixels;
+        by default it is chosen by measuring. `exact` gives every tile the model's exact halo. Without it, a smaller halo
+        is used if the exact one is expensive and the contract shows that the result differs by half an 8-bit step at most.
 
-        Raises `ModelError`, `ContractError` or `ProviderError` where it cannot be used as asked.
+        Raises `ModelError` if the file is missing, damaged or made for another task, `ContractError` if it has no contract
+        that this version can read, and `ProviderError` if the provider is not available.
         """
         self.model = model if isinstance(model, Model) else open_model(model, provider)
         contract = self.model.contract
         if contract.task != "upscale" or contract.input is None or contract.output is None:
-            raise ModelError(f"{contract.name} is made to {contract.task}, not to upscale pictures")
+            raise ModelError(f"{contract.name} has the task {contract.task}; expected a model with the task upscale")
         self.scale = contract.scale
         if self.scale < 2:
             raise ModelError(f"{contract.name} scales by {self.scale}; expected 2 or more")
@@ -74,10 +78,16 @@ class Upscaler:
     ) -> Exactly: ...
 
     def upscale(self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None) -> Any:
-        """Enlarge `source`, by the model's own scale where no other scale or size is given.
+        """Return `source` upscaled, by default by the model's own scale.
 
-        The bytes of an image file give those of a file of the same format (PNG where it cannot be written), an array
-        (H, W, C) or (H, W) of uint8 or uint16 an array, a PIL image a PIL image, and a path or a `Picture` a `Picture`.
+        `scale` is a factor per side; `width` and `height` are in pixels. The result depends on the type of `source`:
+
+        - bytes of an image file: bytes in the same format, or PNG if that format is not written;
+        - an array (H, W, C) or (H, W) of uint8 or uint16: an array of the same layout and type;
+        - a PIL image: a PIL image;
+        - a path or a `Picture`: a `Picture`.
+
+        Raises `ImageError` if the picture cannot be read, and what `run` raises.
         """
         return self._upscale(source, UpscaleOptions(scale, width, height), Cancellation())
 
@@ -93,7 +103,10 @@ class Upscaler:
     async def upscale_async(
         self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None
     ) -> Any:
-        """The same for asyncio: the event loop goes on meanwhile, and cancelling the task frees the workers at once."""
+        """Return `source` upscaled, as `upscale` does, without blocking the event loop.
+
+        If the task is cancelled, the workers stop at the next node of the graph.
+        """
         cancellation = Cancellation()
         try:
             return await asyncio.to_thread(self._upscale, source, UpscaleOptions(scale, width, height), cancellation)
@@ -107,10 +120,10 @@ class Upscaler:
         return image_types.convert_like(source, self.run(image_types.to_picture(source), options, cancellation=cancellation))
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
-        """Return the passes and tiles that a picture of `width` x `height` pixels takes, in `layers` layers.
+        """Return the passes and tiles for a picture of `width` x `height` pixels, computed in `layers` layers.
 
-        `run`, its progress and whoever predicts the cost of a picture count by these. Raises `ParameterError` if the size is
-        impossible, and `ImageTooLargeError` if it takes more pixels than `options` allow, or more memory than is free.
+        `run` computes exactly these tiles, so they also predict progress and cost. Raises `ParameterError` if the size is
+        impossible, and `ImageTooLargeError` if it takes more pixels than `options` allow or more memory than is free.
         """
         return plan_passes(self.engine.plan, self.scale, width, height, options, layers)
 
@@ -124,47 +137,50 @@ class Upscaler:
         priority: Priority = Priority.NORMAL,
         deadline: float = float("inf"),
     ) -> Picture:
-        """Enlarge `picture` to the size in `options`, by as many passes as it takes and one exact resampling.
+        """Return `picture` upscaled to the size in `options`.
 
-        Of the options, only the size and `max_output_pixels` count here; `processing.process` applies the others. A worker
+        The model runs in as many passes as the size needs; one resampling then reduces the last pass to the exact size.
+        Of the options, only the size and `max_output_pixels` matter here; `processing.process` applies the others. A worker
         calls `on_tile(done, total)` after each tile; `total` counts all passes and layers. `deadline` is a time of
         `time.monotonic()`, in seconds.
 
-        Raises `Cancelled` soon after `cancellation` is said, `TimedOut` after the deadline, `Overloaded` if too much is waiting,
-        `OutputError` if the disk has no room for a large picture, and what `passes` raises.
+        Raises `Cancelled` soon after `cancellation` is cancelled, `TimedOut` after the deadline, `Overloaded` if the queue is
+        full, `ModelError` if the model fails, `OutputError` if the disk has no room for a large picture, and what `passes`
+        raises.
         """
         passes = self.passes(picture.width, picture.height, options, count_layers(picture))
-        turn = _Turn(TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline)
-        samples = self._layer(bleed_color(picture), picture.color.shape[2], passes, turn)
+        submission = _Submission(TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline)
+        samples = self._layer(bleed_color(picture), picture.color.shape[2], passes, submission)
         if picture.alpha is not None:
-            samples = resampling.joined(samples, self._opacity(picture.alpha, passes, turn))
+            samples = resampling.joined(samples, self._opacity(picture.alpha, passes, submission))
         width, height = passes.output_size
         metadata = picture.metadata.denser(width / picture.width, height / picture.height)
         return replace(picture, samples=samples, metadata=metadata).noting(*_deviations(passes))
 
-    def _layer(self, samples: Samples, channels: int, passes: Passes, turn: _Turn) -> Samples:
-        """Return the first `channels` channels of (H, W, C) samples, enlarged to the result's size."""
+    def _layer(self, samples: Samples, channels: int, passes: Passes, submission: _Submission) -> Samples:
+        """Return the first `channels` channels of (H, W, C) samples, upscaled to the size of the result."""
         width, height = passes.output_size
         for plan in passes.plans:
-            samples = self._enlarge(samples, channels, plan, turn)
+            samples = self._run_pass(samples, channels, plan, submission)
         if (samples.shape[1], samples.shape[0]) != passes.output_size:
             samples = resampling.resize(samples, width, height, channels=channels)
         return samples
 
-    def _opacity(self, alpha: Samples, passes: Passes, turn: _Turn) -> Samples:
-        """Return the opacity, computed like a grey picture so that its edges are as sharp as the colour's."""
+    def _opacity(self, alpha: Samples, passes: Passes, submission: _Submission) -> Samples:
+        """Return the opacity upscaled like a grey picture, so that its edges are as sharp as those of the colour."""
         if passes.layers > 1:
-            return self._layer(alpha, 1, passes, turn)
+            return self._layer(alpha, 1, passes, submission)
         width, height = passes.output_size
         return np.full((height, width, 1), alpha[0, 0, 0], alpha.dtype)
 
-    def _enlarge(self, color: Samples, channels: int, plan: TilingPlan, turn: _Turn) -> Samples:
+    def _run_pass(self, color: Samples, channels: int, plan: TilingPlan, submission: _Submission) -> Samples:
+        """Return the first `channels` channels of `color` after one run through the model."""
         size = plan.width * self.scale, plan.height * self.scale
         chroma = resampling.resize(color, *size, "cubic", channels) if self._luma_only and channels == 3 else None
         work = tiled_picture(color, channels, plan, self.model.contract, chroma)
-        future = self.engine.submit(work, turn.on_tile, priority=turn.priority, deadline=turn.deadline)
+        future = self.engine.submit(work, submission.on_tile, priority=submission.priority, deadline=submission.deadline)
         try:
-            with turn.cancellation.calling(future.cancel):
+            with submission.cancellation.calling(future.cancel):
                 future.result()
         except CancelledError as error:
             raise Cancelled("the picture was cancelled") from error
@@ -173,7 +189,7 @@ class Upscaler:
         return work.canvas.samples()
 
     def close(self) -> None:
-        """Stop the worker threads."""
+        """Cancel the queued pictures and stop the worker threads."""
         self.engine.close()
 
     def __enter__(self) -> Self:
@@ -184,8 +200,8 @@ class Upscaler:
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """How one picture waits for its tiles."""
+class _Submission:
+    """The arguments with which all passes of one picture are submitted to the engine."""
 
     on_tile: OnTile
     cancellation: Cancellation
@@ -194,10 +210,11 @@ class _Turn:
 
 
 def _deviations(passes: Passes) -> list[str]:
-    """Return a phrase for each pass whose tiles deviate from the whole picture, without repetitions."""
+    """Return a phrase for each pass whose tiles deviate from the whole picture, without duplicates."""
     return sorted({_deviation(plan.deviation) for plan in passes.plans if plan.deviation is not None})
 
 
 def _deviation(deviation: HaloDeviation) -> str:
     halo_px, steps = deviation.halo_px, deviation.steps
-    return f"computed in tiles that overlap by {halo_px} pixels, which differs by up to {steps:.2g} of 255 steps from the whole"
+    difference = f"{steps:.2g} of 255 steps from the whole picture"
+    return f"computed in tiles with a halo of {halo_px} pixels, which differs by up to {difference}"

@@ -1,4 +1,4 @@
-"""The ways to compute a model's function, one runtime per file. What loads torch or OpenVINO is imported from its own file."""
+"""The ways to compute a model, one runtime per file. Files that load torch or OpenVINO are imported on their own."""
 
 from upconv.export.backends.backend import Array, Backend, Precision, rounds_to
 from upconv.export.backends.onnxruntime_session import LEVELS, OnnxruntimeBackend

@@ -1,4 +1,4 @@
-"""What every runtime looks like from outside."""
+"""The interface of a backend."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """The runtime and what it runs on."""
+        """Name of the runtime and its device."""
         ...
 
     @property
     def version(self) -> str:
-        """Of the runtime."""
+        """Version of the runtime."""
         ...
 
     @property
     def level(self) -> str:
-        """The runtime's graph optimisation level, or a dash where it has none."""
+        """The runtime's graph optimisation level, or a dash if it has none."""
         ...
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The model's outputs for its inputs, both in the model's order; floating-point inputs come as float32."""
+        """Return the outputs for the inputs, both in the model's order. Floating-point inputs are float32."""
         ...
 
 
 @runtime_checkable
 class Rounding(Protocol):
-    """A backend that computes in fewer bits than the model was stored in, and says so."""
+    """A backend that computes in a lower precision than the model's own, and reports it."""
 
     @property
     def rounds_to(self) -> str | None:
-        """The precision it computes in, such as bf16; none where that is float32 after all."""
+        """The precision of the computation, such as bf16, or `None` for float32."""
         ...
 
 
 def rounds_to(backend: Backend) -> str | None:
-    """The precision below float32 that a backend computes in; none for most."""
+    """Return the precision below float32 in which a backend computes, or `None`."""
     return backend.rounds_to if isinstance(backend, Rounding) else None

@@ -18,14 +18,14 @@ LEVELS = {
     "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-"""Graph optimisation levels; `all` is what is served."""
+"""Graph optimisation levels. `all` is the level of serving."""
 
 
 class OnnxruntimeBackend:
     """onnxruntime on one execution provider, with one thread, at one graph optimisation level.
 
-    On CUDA TensorFloat-32 is off: its ten bits of mantissa would be taken for a fault (onnxruntime#19357). Raises
-    `ProviderError` where the provider is not there and `ExportError` where it cannot open the graph.
+    On CUDA, TensorFloat-32 is off, because its ten bits of mantissa would look like a fault (onnxruntime#19357). Raises
+    `ProviderError` if the provider is missing, and `ExportError` if onnxruntime cannot open the graph.
     """
 
     version: str = ort.__version__
@@ -37,12 +37,12 @@ class OnnxruntimeBackend:
         try:
             with opened(model) as graph:
                 self._session = ort.InferenceSession(graph, _options(level), providers=wanted)
-        except Exception as error:  # onnxruntime raises half a dozen unrelated types
+        except Exception as error:  # onnxruntime raises several unrelated types
             raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
         providers.verify(self._session, provider)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The graph's outputs; raises `ExportError` where onnxruntime cannot run it."""
+        """Return the graph's outputs; raises `ExportError` if onnxruntime cannot run it."""
         feed = {value.name: array for value, array in zip(self._session.get_inputs(), inputs, strict=True)}
         try:
             outputs: list[Array] = self._session.run(None, feed)

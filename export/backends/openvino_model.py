@@ -1,4 +1,4 @@
-"""OpenVINO on the processor as a backend; loaded only where it is asked for."""
+"""OpenVINO on the processor as a backend. It is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHORT = {"bfloat16": "bf16", "float16": "fp16", "f16": "fp16"}
 
 
 class OpenvinoBackend:
-    """The graph compiled by OpenVINO, in float32 or in the precision that it takes by itself on this chip."""
+    """A graph compiled by OpenVINO, in float32 or in OpenVINO's default precision on this processor."""
 
     level = "-"
 
@@ -29,14 +29,14 @@ class OpenvinoBackend:
             with opened(model) as graph:
                 read = core.read_model(graph if isinstance(graph, str) else io.BytesIO(graph))
                 self._compiled = core.compile_model(read, "CPU", settings)
-        except Exception as error:  # whatever OpenVINO raises for an operator that it lacks
+        except Exception as error:  # any error of OpenVINO about an operator that it lacks
             raise ExportError(f"OpenVINO cannot open the graph: {first_line(error)}") from error
         kind: str = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.rounds_to = None if kind in ("f32", "float32") else _SHORT.get(kind, kind)
         self.name = f"openvino cpu {self.rounds_to or 'float32'}"
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The graph's outputs; raises `ExportError` where OpenVINO cannot run it."""
+        """Return the graph's outputs; raises `ExportError` if OpenVINO cannot run it."""
         try:
             made = self._compiled(list(inputs))
         except Exception as error:

@@ -1,4 +1,4 @@
-"""An ONNX graph, computed as the standard words it: by onnx's reference evaluator, in float32 or in float64."""
+"""An ONNX graph computed as the standard defines it, by onnx's reference evaluator, in float32 or float64."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from upconv.runtime.errors import ExportError, first_line
 
 
 class ReferenceBackend:
-    """The graph's own function. In float64 it is what every runtime is measured against where no torch module is at hand.
+    """The graph's own function. In float64 it is the reference for every runtime if there is no torch module.
 
-    Convolutions, pools and Resize come from `backends.exact`; everything else from onnx.
+    Convolutions, pools and Resize come from `backends.exact`, all other operators from onnx.
     """
 
     level = "-"
@@ -28,17 +28,17 @@ class ReferenceBackend:
         self._inputs = [value.name for value in _given(model.graph)]
         try:
             self._evaluator = ReferenceEvaluator(in_double(model) if precision == "float64" else model, new_ops=list(OPERATORS))
-        except Exception as error:  # whatever onnx raises for an operator that it lacks
+        except Exception as error:  # any error of onnx about an operator that it lacks
             raise ExportError(f"onnx's reference evaluator cannot open the graph: {first_line(error)}") from error
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The graph's outputs in its precision; raises `ExportError` where the evaluator cannot run it."""
+        """Return the graph's outputs in its precision; raises `ExportError` if the evaluator cannot run it."""
         feed = {
             name: array.astype(np.float64) if self._double and array.dtype.kind == "f" else array
             for name, array in zip(self._inputs, inputs, strict=True)
         }
         try:
-            with np.errstate(all="ignore"):  # what is no number is found in the outputs
+            with np.errstate(all="ignore"):  # values that are not finite are found in the outputs
                 outputs = self._evaluator.run(None, feed)
         except Exception as error:
             shapes = ", ".join(str(array.shape) for array in inputs)
@@ -48,6 +48,6 @@ class ReferenceBackend:
 
 
 def _given(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """Inputs that have no value of their own: old graphs list initialisers among them."""
+    """Return the inputs without a default value. Old graphs list their weights among the inputs."""
     known = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in known]

@@ -14,7 +14,7 @@ from upconv.runtime.errors import SourceError
 
 
 class TorchBackend:
-    """The torch module itself, in float32 or in the float64 that everything else is measured against."""
+    """A torch module in float32, or in the float64 of the reference."""
 
     level = "-"
 
@@ -25,7 +25,7 @@ class TorchBackend:
         self._module = copy.deepcopy(module).to(dtype).eval()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Every tensor that the module puts out, in its own precision; what it nests is flattened."""
+        """Return every output tensor of the module, in its own precision, as a flat list."""
         tensors = [torch.from_numpy(array) for array in inputs]
         with torch.inference_mode():
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))

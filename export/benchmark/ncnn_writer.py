@@ -1,4 +1,7 @@
-"""A graph in ncnn's own format, for as much as is needed to measure it: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure."""
+"""A writer of ncnn's format for the operators that benchmarks need.
+
+The format is described at https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ ELEMENTWISE = {
 
 
 def to_ncnn(model: onnx.ModelProto) -> tuple[str, bytes]:
-    """The graph's `.param` text and `.bin` bytes; raises `ExportError` where an operator has no counterpart here."""
+    """Return the graph's `.param` text and `.bin` bytes; raises `ExportError` if an operator has no counterpart here."""
     writer = _Writer(model)
     for node in model.graph.node:
         writer.add(node)
@@ -43,14 +46,14 @@ class _Writer:
             self._layer("Input", value.name, [], [value.name], "")
 
     def add(self, node: onnx.NodeProto) -> None:
-        """One operator."""
+        """Add one operator."""
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         inputs = [self._taken(name) for name in node.input if name and name not in self.weights]
         kind, parameters = self._translated(node, attributes)
         self._layer(kind, node.output[0], inputs, [node.output[0]], parameters)
 
     def finished(self) -> tuple[str, bytes]:
-        """Text and weights."""
+        """Return the text and the weights."""
         return "\n".join(["7767517", f"{len(self.lines)} {len(self.blobs)}", *self.lines, ""]), bytes(self.bytes)
 
     def _translated(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> tuple[str, str]:
@@ -95,7 +98,7 @@ class _Writer:
         return "Deconvolution" if transposed else "Convolution", text
 
     def _taken(self, name: str) -> str:
-        """The blob that the next consumer of a value reads; ncnn gives each its own."""
+        """Return the blob that the next consumer of a value reads. In ncnn each consumer has its own blob."""
         if self.uses[name] == 1:
             return name
         self.given[name] += 1

@@ -1,4 +1,4 @@
-"""Everything here that can run a decoder on the processor, one thread each."""
+"""The programs that can run a decoder on the processor, each with one thread."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ OURS = "upconv"
 
 @dataclass(frozen=True)
 class BenchmarkSubject:
-    """One decoder in the forms that the peers take."""
+    """One decoder in the forms that the peers need."""
 
     name: str
     model: onnx.ModelProto
-    """As upconv writes it."""
+    """The graph that upconv writes."""
     inputs: list[Array]
     plain: onnx.ModelProto | None = None
-    """As torch and onnxsim write it; none where there is only a file."""
+    """The graph that torch and onnxsim write, or `None` if there is only a file."""
     module: nn.Module | None = None
     session: SessionOptions = SessionOptions()
-    """How the file wants to be opened."""
+    """The session options of the file."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to run a subject."""
+    """One program that runs a subject."""
 
     name: str
     open: Callable[[BenchmarkSubject], Run]
-    """Raises `ExportError` where it cannot."""
+    """Returns a function that runs the subject; raises `ExportError` if the program cannot."""
 
 
 def _eager(subject: BenchmarkSubject) -> Run:
@@ -93,7 +93,7 @@ def _ours(subject: BenchmarkSubject) -> Run:
 
 
 def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], how: ort.SessionOptions) -> Run:
-    """A session's answer to these inputs."""
+    """Return a function that runs a session on these inputs."""
     with opened(model) as graph:
         session = ort.InferenceSession(graph, how, providers=["CPUExecutionProvider"])
     feed = {value.name: array for value, array in zip(session.get_inputs(), inputs, strict=True)}
@@ -149,16 +149,16 @@ PEERS = (
     Peer("OpenVINO bf16", partial(_openvino, hint=None)),
     Peer("ncnn fp32", _ncnn),
 )
-"""In the order in which they are measured."""
+"""The peers, in the order of measurement."""
 
 
 def opened_by(peer: Peer, subject: BenchmarkSubject) -> Run | str:
-    """What runs the subject, tried once, or why this peer cannot."""
+    """Return a function that runs the subject, tried once, or the reason why this peer cannot."""
     try:
         run = peer.open(subject)
         run()
     except ExportError as error:
         return str(error)
-    except Exception as error:  # whatever a runtime raises for a graph that it does not take
+    except Exception as error:  # any error of a runtime that does not accept the graph
         return first_line(error)
     return run

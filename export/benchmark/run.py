@@ -1,4 +1,4 @@
-"""Peers measured in turns, in one run, with how far each is from the first."""
+"""The measurement of peers in turns, in one run, with the difference of their outputs."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from upconv.export.turns import in_turns
 
 @dataclass(frozen=True)
 class PeerTiming:
-    """What was found of one peer."""
+    """The result for one peer."""
 
     name: str
     speed: float | None = None
-    """How many times as fast as the first that could be measured."""
+    """Speed relative to the first peer that can be measured."""
     quartiles: tuple[float, float] | None = None
-    """Of the same, over the rounds."""
+    """Quartiles of the speed over the rounds."""
     ms: float | None = None
-    """Processor time of one run, median."""
+    """Processor time of one run in milliseconds, median."""
     error: float | None = None
-    """Largest difference from the first's output, per unit of its range."""
+    """Largest difference from the first peer's output, per unit of its range."""
     missing: str | None = None
-    """Why it was not measured."""
+    """The reason why the peer is not measured, or `None`."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the result for JSON."""
         return asdict(self)
 
 
@@ -42,16 +42,16 @@ def bench(
     budget_s: float = 60.0,
     after_round: Callable[[int], None] = lambda _: None,
 ) -> list[PeerTiming]:
-    """Each peer's speed beside the first's, one thread each, in turns."""
+    """Return each peer's speed relative to the first, with one thread each, measured in turns."""
     return measured({peer.name: opened_by(peer, subject) for peer in peers}, rounds, budget_s, after_round)
 
 
 def measured(
     tasks: Mapping[str, Run | str], rounds: int, budget_s: float, after_round: Callable[[int], None] = lambda _: None
 ) -> list[PeerTiming]:
-    """Rows for tasks by name, or for why there is none.
+    """Return a result for each task, or for the reason why there is no task.
 
-    Time is the process's: on one thread that is what the work takes, whatever other programs do meanwhile.
+    Time is the processor time of this process. With one thread, other programs do not change it.
     """
     runs = {name: task for name, task in tasks.items() if not isinstance(task, str)}
     outputs = [np.asarray(run()[0]) for run in runs.values()]

@@ -1,8 +1,7 @@
-"""A module whose activations do not overwrite their input, where that makes no difference.
+"""Modules whose activations do not overwrite their input, if that makes no difference.
 
-torch's exporter decomposes each in-place operator with all its symbolic sizes, which takes half of the time that a deep
-network is traced. `nn.ReLU(inplace=True)` saves memory in training, and is the same function unless its input is read
-again afterwards.
+torch's exporter decomposes each in-place operator with all its symbolic sizes, which takes half of the tracing time of a
+deep network. `nn.ReLU(inplace=True)` saves memory in training. It is the same function, unless its input is read again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 
 def out_of_place(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[nn.Module, int]:
-    """A copy that computes equal outputs of `inputs` without overwriting, or `module`; and how many tensors it puts out."""
+    """Return a copy that computes equal outputs without overwriting, or `module`; and the number of outputs."""
     expected = _outputs(module, inputs)
     if not any(_overwrites(layer) for layer in module.modules()):
         return module, len(expected)
@@ -32,6 +31,6 @@ def _overwrites(layer: nn.Module) -> bool:
 
 
 def _outputs(module: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
-    # Not inference_mode: a module that keeps what it computes could not be traced with it afterwards.
+    # not inference_mode: a module that stores its results could not be traced with them afterwards
     with torch.no_grad():
         return [leaf for leaf in tree_leaves(module(*(x.clone() for x in inputs))) if isinstance(leaf, Tensor)]

@@ -1,4 +1,4 @@
-"""A torch module as an ONNX graph, by `torch.onnx.export(dynamo=True)`, dynamic wherever the module allows."""
+"""Tracing of a torch module to an ONNX graph, by `torch.onnx.export(dynamo=True)`, with free axes if possible."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
 
 Dynamic = tuple[dict[int, Any], ...]
-"""For each input, what torch is told about its axes."""
+"""For each input, the dynamic axes as torch describes them."""
 
 
 def capture(
     module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int = OPSET
 ) -> onnx.ModelProto:
-    """The graph of `module`, batch and free axes symbolic, free of whatever names the machine it was made on.
+    """Return the graph of `module`, batch and free axes symbolic, without names of this machine.
 
-    Inputs are called as the arguments of `forward`, or `image` where there is one; outputs `output`, numbered where there
-    are several. An axis that torch can only take as a constant is one in the graph's input, too. Raises `ExportError`
-    where torch cannot trace the module, with torch's own reason.
+    Inputs have the names of `forward`'s arguments, or `image` if there is one. Outputs are named `output`, with numbers if
+    there are several. An axis that torch can only trace as a constant is constant in the graph's input, too. Raises
+    `ExportError` with torch's own reason if torch cannot trace the module.
     """
     shapes = _unequal(tuple(array.shape for array in example), axes)
-    # torch.export takes a length of 0 or 1 for a constant.
+    # torch.export treats a length of 0 or 1 as a constant
     tensors = tuple(torch.from_numpy(np.resize(array, _doubled(shape))) for array, shape in zip(example, shapes, strict=True))
     free = [axis for axis in axes if axis.free]
     problem: ExportError | None = None
@@ -61,7 +61,7 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
     module, outputs = out_of_place(module, tensors)
     parameters = inspect.signature(module.forward).parameters
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
-    # torch.export takes what *args holds for one nested argument.
+    # torch.export treats the values of *args as one nested argument
     nested = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
     with _quiet():
         program = _traced(module, tensors, (dynamic,) if nested else dynamic)
@@ -69,7 +69,7 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
 
 
 def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> onnx.ModelProto:
-    """The graph of a program that `torch.export` made, dynamic where the program is; raises `ExportError` as `capture` does."""
+    """Return the graph of a traced program, with the program's free axes; raises `ExportError` as `capture` does."""
     signature = program.graph_signature
     try:
         return _written(program, signature.user_inputs, len(signature.user_outputs), opset)
@@ -97,9 +97,9 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
 
 
 def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> ExportedProgram:
-    """The module as torch's own graph; where tracing its Python fails, by way of its bytecode."""
+    """Trace the module's Python code or, if that fails, its bytecode."""
     options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
-    # As torch.onnx.export does: a length of 0 or 1 is no constant.
+    # as in torch.onnx.export: a length of 0 or 1 is not a constant
     oblivious = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with oblivious, lines_pooled_as_pictures():
         try:
@@ -112,7 +112,7 @@ def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> Exp
 
 
 def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
-    """Sizes as they were found: told that a length is a multiple, torch need not prove that halves come out even."""
+    """Describe the sizes as the trials found them. If torch knows a multiple, it need not prove that halves are whole."""
     dynamic = _batches(tensors)
     for axis in axes:
         multiple = axis.law.multiple if axis.law else 1
@@ -129,7 +129,7 @@ def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
 
 
 def _automatic(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
-    """Whatever torch finds out by itself."""
+    """Let torch infer the sizes."""
     dynamic = _batches(tensors)
     for axis in axes:
         for number in axis.inputs:
@@ -138,7 +138,7 @@ def _automatic(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
 
 
 def _fixed(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
-    """One size only."""
+    """Fix every size."""
     return tuple({} for _ in tensors)
 
 
@@ -147,7 +147,7 @@ def _batches(tensors: tuple[Tensor, ...]) -> list[dict[int, Any]]:
 
 
 def _about_sizes(error: BaseException) -> bool:
-    """Whether torch complains of what it was told about sizes, and not of the module."""
+    """Return `True` if torch's error is about the described sizes, and not about the module."""
     seen: BaseException | None = error
     while seen is not None:
         if "onstraint" in str(seen) or "specialized" in str(seen):
@@ -161,7 +161,7 @@ def _doubled(shape: Shape) -> Shape:
 
 
 def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
-    """Sizes that differ from axis to axis: torch.export takes equal lengths for one symbol."""
+    """Return shapes with a different length for each axis, because torch.export treats equal lengths as one symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
         law = axis.law or SizeLaw(scale=1)
         base = law.fitted(max(shapes[axis.inputs[0]][axis.index], 2))
@@ -172,7 +172,7 @@ def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter reports packages it could do without, at warning level, on every call."""
+    """Silence the exporter's warnings about optional packages."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Why a case is not equal, in one sentence that names the attribute at fault."""
+"""The causes of differences, each in one sentence that names the attribute."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from upconv.export.conformance.results import CaseResult
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason and the results that it explains."""
+    """One cause and the results that it explains."""
 
     sentence: str
     results: tuple[CaseResult, ...]
 
     @property
     def cases(self) -> int:
-        """How many cases are concerned, in whatever runtime."""
+        """The number of cases, in any backend."""
         return len({result.case for result in self.results})
 
     @property
     def runtimes(self) -> tuple[str, ...]:
-        """Where, in the order in which they ran."""
+        """The backends, in the order in which they ran."""
         return tuple(dict.fromkeys(result.runtime for result in self.results))
 
 
 def causes(results: Sequence[CaseResult]) -> list[Cause]:
-    """Everything that is not equal, by cause, the one that concerns most cases first."""
+    """Return everything that is not equal, by cause, the cause with most cases first."""
     found: dict[str, list[CaseResult]] = {}
     for result in results:
         if result.status != "equal":
@@ -39,7 +39,7 @@ def causes(results: Sequence[CaseResult]) -> list[Cause]:
 
 
 def cause(result: CaseResult) -> str:
-    """What explains a result that is not equal; the runtime's own words where nothing is known of it."""
+    """Return the cause of a result that is not equal, or the backend's own message if the cause is unknown."""
     return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _own_words(result)
 
 
@@ -110,4 +110,4 @@ _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
         "to 9 units in the last place. `export` refuses it if a size that it tries shows the error",
     ),
 )
-"""Causes that were looked into, the first that applies is told."""
+"""Known causes. The first one that applies is reported."""

@@ -1,4 +1,4 @@
-"""Cases through the export and through every runtime, several in one graph."""
+"""The run of the grid: cases through the export and through every backend, several in one graph."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from upconv.export.sizes import InputAxis
 from upconv.runtime.errors import ExportError
 
 TOGETHER = 32
-"""Cases in one graph: an export costs about as much for many layers as for one."""
+"""The number of cases in one graph. An export of many layers takes about as long as an export of one."""
 
 
 def run(
     cases: Sequence[GridCase], runtimes: Sequence[GridBackend], on_done: Callable[[int], None] = lambda _: None
 ) -> list[CaseResult]:
-    """What every runtime makes of every case; `on_done` is told after each group how many there were."""
+    """Return the results of every case in every backend. `on_done` gets the size of each finished group."""
     results: list[CaseResult] = []
     for group in _groups(cases):
         results += _results(group, runtimes)
@@ -37,7 +37,7 @@ def run(
 
 
 def _groups(cases: Sequence[GridCase]) -> Iterator[list[GridCase]]:
-    """Cases that take the same input and are likely to share their fate."""
+    """Return groups of cases that take the same input and probably share their result."""
 
     def kind(case: GridCase) -> tuple[int, str, bool, bool, bool]:
         refused = bool(case["antialias"] and case["align_corners"])
@@ -51,7 +51,7 @@ def _groups(cases: Sequence[GridCase]) -> Iterator[list[GridCase]]:
 
 
 def _results(group: list[GridCase], runtimes: Sequence[GridBackend]) -> list[CaseResult]:
-    """Of a group, halved until what cannot be exported stands alone."""
+    """Return the results of a group, which is halved until a case that cannot be exported is alone."""
     first = group[0]
     tried = inputs(first.rank, first.dtype, first.batched)
     try:
@@ -67,7 +67,7 @@ def _results(group: list[GridCase], runtimes: Sequence[GridBackend]) -> list[Cas
 
 
 def _captured(group: list[GridCase], tried: list[Array]) -> onnx.ModelProto:
-    """The graph as the export makes it; raises `ExportError` where torch pins its sizes, too."""
+    """Return the graph of the export; raises `ExportError` also if torch pins its sizes."""
     first = group[0]
     leading = 1 + first.batched
     axes = [InputAxis(index, None, free=True) for index in range(leading, leading + first.rank)]
@@ -81,7 +81,7 @@ def _captured(group: list[GridCase], tried: list[Array]) -> onnx.ModelProto:
 
 
 def _answers(group: list[GridCase], tried: list[Array]) -> tuple[list[list[Array]], list[list[Array]]]:
-    """What torch computes, in float64 and in the cases' precision."""
+    """Return torch's outputs, in float64 and in the cases' precision."""
     module = Branches([case.module() for case in group])
     exact = TorchBackend(module.to(getattr(torch, group[0].dtype)), torch.float64)
     rounded = TorchBackend(module, getattr(torch, group[0].dtype))

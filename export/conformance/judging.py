@@ -1,4 +1,4 @@
-"""Verdicts on the outputs of one graph, each for itself."""
+"""Verdicts on the outputs of one graph, each output on its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upconv.runtime.errors import ExportError
 
 
 class CaseJudge:
-    """What a group of cases should put out, output by output."""
+    """The expected outputs of a group of cases."""
 
     def __init__(
         self, cases: list[GridCase], inputs: list[Array], exact: list[list[Array]], rounded: list[list[Array]]
@@ -24,7 +24,7 @@ class CaseJudge:
         self._cases, self._inputs, self._exact, self._rounded = cases, inputs, exact, rounded
 
     def results(self, runtime: GridBackend, model: onnx.ModelProto) -> list[CaseResult]:
-        """Of one runtime on the group's graph; where it fails on the whole, on each output's part of the graph."""
+        """Return the results of one backend. If it cannot run the group's graph, each output's part is run on its own."""
         numbers = range(len(self._cases))
         try:
             backend = runtime.open(model)
@@ -53,7 +53,7 @@ class CaseJudge:
 
 
 class _Recorded:
-    """One of the outputs that a backend has put out already, in the order in which it was asked."""
+    """One of the outputs that a backend returned earlier, in the order of the requests."""
 
     def __init__(self, backend: Backend, outputs: list[Array]) -> None:
         self.name, self.version, self.level = backend.name, backend.version, backend.level
@@ -64,7 +64,7 @@ class _Recorded:
 
 
 class _Kept:
-    """A backend whose outputs are kept."""
+    """A backend whose outputs are stored."""
 
     def __init__(self, backend: Backend) -> None:
         self.name, self.version, self.level = backend.name, backend.version, backend.level
@@ -78,7 +78,7 @@ class _Kept:
 
 
 def only(model: onnx.ModelProto, number: int) -> onnx.ModelProto:
-    """The part of a graph that one of its outputs needs."""
+    """Return the part of a graph that one of its outputs needs."""
     part = onnx.ModelProto()
     part.CopyFrom(model)
     graph = part.graph

@@ -1,4 +1,4 @@
-"""What came of the grid, and its sums."""
+"""The results of the grid, and their sums."""
 
 from __future__ import annotations
 
@@ -10,43 +10,44 @@ from typing import Any, Literal
 from upconv.export.conformance.cases import GridCase
 
 Status = Literal["equal", "as float32", "differs", "unsupported", "refused"]
-"""`as float32`: torch's own float32 and float64 take different pixels, and the runtime takes those of float32, bit for bit;
-`unsupported`: the runtime said that it cannot run the graph; `refused`: no graph was written."""
+"""The possible results. `as float32`: torch's float32 and float64 select different pixels, and the backend selects those of
+float32, bit for bit. `unsupported`: the backend cannot run the graph. `refused`: no graph was written.
+"""
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case in one runtime."""
+    """One case in one backend."""
 
     case: GridCase
     runtime: str
     status: Status
     floors: float = 0.0
-    """Largest error against float64, in noise floors; infinite where outputs cannot be compared."""
+    """Largest error against float64, in noise floors, or infinity if the outputs cannot be compared."""
     reason: str = ""
-    """What is wrong, where it is not equal."""
+    """The reason why the case is not equal."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the result for JSON."""
         return {**asdict(self), "case": str(self.case), "layer": self.case.layer, "variant": self.case.variant}
 
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """The cases of one layer and variant, in every runtime."""
+    """The cases of one layer and variant, in every backend."""
 
     layer: str
     variant: str
     dtype: str
     cases: int
     equal: dict[str, int]
-    """How many of them are equal, by runtime."""
+    """The number of equal cases, by backend."""
     floors: dict[str, float]
-    """The largest error among those that are equal, in noise floors, by runtime."""
+    """The largest error of the equal cases, in noise floors, by backend."""
 
 
 def summarise(results: Sequence[CaseResult]) -> list[LayerSummary]:
-    """A row for each layer, variant and precision, in the grid's order."""
+    """Return one summary per layer, variant and precision, in the grid's order."""
     keys = dict.fromkeys((r.case.layer, r.case.variant, r.case.dtype) for r in results)
     return [_row(key, [r for r in results if (r.case.layer, r.case.variant, r.case.dtype) == key]) for key in keys]
 

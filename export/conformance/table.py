@@ -36,7 +36,7 @@ _REPAIRS = """\
 
 
 def page(results: Sequence[CaseResult], command: str) -> str:
-    """The whole page; `command` is what wrote it."""
+    """Return the whole page. `command` is the command that wrote it."""
     runtimes = list(dict.fromkeys(result.runtime for result in results))
     return "\n".join(
         [
@@ -65,7 +65,7 @@ def page(results: Sequence[CaseResult], command: str) -> str:
 
 
 def summary(results: Sequence[CaseResult]) -> str:
-    """One line: what is served as it should be."""
+    """Return one line: the cases that are served correctly."""
     served = Counter(result.status for result in results if result.runtime == SERVED)
     said = ", ".join(f"{count} {status}" for status, count in served.items())
     return f"{served.total()} cases in {SERVED}: {said}"
@@ -104,7 +104,7 @@ def _versions() -> str:
     for name in _PACKAGES:
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:  # one of the runtimes, which need not be there
+        except importlib.metadata.PackageNotFoundError:  # one of the backends, which may be missing
             continue
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{', '.join(found)}; {os.cpu_count()}-core {capability} {platform.machine()}"

@@ -1,1 +1,1 @@
-"""The input pixels around a tile that its output depends on: derivation, trial and deviation."""
+"""The halo: the input pixels around a tile that its output depends on. Derivation, trial and deviation."""

@@ -1,7 +1,7 @@
-"""How many pixels around a tile its output depends on: derived from the graph, and proved by trying.
+"""The derivation of the halo from the graph, and its proof by a trial.
 
-For a tile of input pixels [a, b) the outputs are those of [scale * a, scale * b). With the bounds of `reach.py`, what
-they need beyond the tile is `-low` pixels before it and `high + 1 - 1 / scale` after it, both rounded down.
+For a tile of input pixels [a, b) the outputs are those of [scale * a, scale * b). With the bounds of a `ReceptiveField`,
+the tile needs `-low` pixels before it and `high + 1 - 1 / scale` pixels after it, both rounded down.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from upconv.runtime.contract import Halo, NoHalo
 
 
 def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
-    """What the graph's output depends on along height and width, or the first operator that looks at everything."""
+    """Return the receptive field of the graph's output along height and width, or the first operator without a bound."""
     known = _reaches(model, _constants(model.graph))
     if isinstance(known, NoHalo):
         return known
@@ -29,14 +29,14 @@ def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
 
 
 def products_per_pixel(model: onnx.ModelProto) -> float:
-    """Multiplications that the graph's convolutions do for each pixel of an input, by which trials choose their sizes."""
+    """Return the multiplications of the graph's convolutions per input pixel, from which trials choose their sizes."""
     constants = _constants(model.graph)
     known = _reaches(model, constants)
     if isinstance(known, NoHalo):
         return 0.0
     products = 0.0
     for node in model.graph.node:
-        # Each weight of a convolution is used once for each pixel that comes out, of a transposed one for each that goes in.
+        # a convolution uses each weight once per output pixel, a transposed convolution once per input pixel
         pixels = {"Conv": node.output[:1], "ConvTranspose": node.input[:1]}.get(node.op_type, [])
         for name in pixels:
             if name in known and len(node.input) > 1 and node.input[1] in constants:
@@ -60,15 +60,15 @@ def _reaches(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, R
 
 
 def halo_of(reaches: ReceptiveFields) -> Halo:
-    """Whole input pixels that a tile needs around it."""
+    """Return the whole input pixels that a tile needs around it."""
     (top, bottom), (left, right) = (_sides(reach) for reach in reaches)
     return Halo(top=top, bottom=bottom, left=left, right=right)
 
 
 def probe(backend: Backend, shape: Sequence[int], reaches: ReceptiveFields, seed: int = 0) -> NoHalo | None:
-    """Change the pixel in the middle of an input and see which outputs move; a reason where one moves that should not.
+    """Change the pixel in the middle of an input, and return a reason if an output moves that should not, or `None`.
 
-    `shape` is (N, C, H, W), along at least one axis large enough for the border to play no part.
+    `shape` is (N, C, H, W). Along at least one axis it is so large that the border has no effect.
     """
     before = np.random.default_rng(seed).random(shape, np.float32)
     after = before.copy()

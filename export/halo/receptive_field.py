@@ -1,12 +1,12 @@
-"""What one axis of a tensor depends on, and how each operator changes that.
+"""The receptive field along one axis of a tensor, and how each operator changes it.
 
-The value at index `i` of a tensor that is `scale` times as long as the input depends on input indices within
-`[i / scale + low, i / scale + high]`. Each operator maps these bounds to its output's:
+The value at index `i` of a tensor that is `scale` times as long as the input depends on the input indices within
+`[i / scale + low, i / scale + high]`. Each operator maps these bounds to those of its output:
 
-    Conv, pools     read    j = i * stride - pad + t * dilation      t = 0 .. kernel - 1
-    ConvTranspose   reads   j = (i + pad - t * dilation) / stride
-    Resize          reads   the neighbours of x = (i + 0.5) / r - 0.5
-    DepthToSpace    reads   j = floor(i / block)
+Conv, pools     read    j = i * stride - pad + t * dilation      t = 0 .. kernel - 1
+ConvTranspose   reads   j = (i + pad - t * dilation) / stride
+Resize          reads   the neighbours of x = (i + 0.5) / r - 0.5
+DepthToSpace    reads   j = floor(i / block)
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 from onnx import helper
 
 AXES = (2, 3)
-"""Height and width of an (N, C, H, W) tensor."""
+"""The axes of height and width in an (N, C, H, W) tensor."""
 
 
 class UnboundedError(Exception):
-    """An operator whose output depends on the whole image, or on what is not known before it runs."""
+    """Raised if an operator's output depends on the whole image, or on values that are known only at run time."""
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What one axis of a tensor depends on."""
+    """The input positions that one position along one axis of a tensor depends on."""
 
     scale: Fraction = Fraction(1)
     """Length of this axis per input pixel."""
@@ -40,7 +40,7 @@ class ReceptiveField:
     """Bounds of the input indices, relative to `index / scale`."""
 
     def through(self, rate: Fraction, low: Fraction, high: Fraction) -> ReceptiveField:
-        """After an operator whose output `i` reads this tensor's `[i / rate + low, i / rate + high]`."""
+        """Return the receptive field after an operator whose output `i` reads `[i / rate + low, i / rate + high]` of this tensor."""
         return ReceptiveField(self.scale * rate, self.low + low / self.scale, self.high + high / self.scale)
 
     def __or__(self, other: ReceptiveField) -> ReceptiveField:
@@ -48,11 +48,11 @@ class ReceptiveField:
 
 
 ReceptiveFields = tuple[ReceptiveField, ReceptiveField]
-"""Along height and width."""
+"""The receptive fields along height and width."""
 
 
 class Operator:
-    """A node with its attributes and constant inputs at hand."""
+    """A node with its attributes and constant inputs."""
 
     def __init__(self, node: onnx.NodeProto, constants: dict[str, NDArray[Any]]) -> None:
         self.type: str = node.op_type
@@ -61,7 +61,7 @@ class Operator:
         self._constants = constants
 
     def after(self, inputs: list[ReceptiveFields]) -> ReceptiveFields:
-        """What the output depends on; raises `UnboundedError` where that has no bound."""
+        """Return the receptive fields of the output; raises `UnboundedError` if they have no bound."""
         if self.type in _POINTWISE or (self.type in _ALONG_AXES and self._spares_space()):
             return _union(inputs)
         rule = _RULES.get(self.type)
@@ -70,20 +70,20 @@ class Operator:
         return rule(self, inputs[0][0], 0), rule(self, inputs[0][1], 1)
 
     def constant(self, index: int) -> NDArray[Any] | None:
-        """The value of an input, where it is known before the graph runs."""
+        """Return the value of an input, or `None` if it is known only at run time."""
         return self._constants.get(self._inputs[index]) if index < len(self._inputs) else None
 
     def given(self, index: int) -> bool:
-        """Whether an optional input is there."""
+        """Return `True` if an optional input is present."""
         return index < len(self._inputs) and bool(self._inputs[index])
 
     def word(self, name: str, default: str) -> str:
-        """A string attribute."""
+        """Return a string attribute."""
         value: bytes = self.attributes.get(name, default.encode())
         return value.decode()
 
     def window(self, axis: int) -> tuple[int, int, int, int]:
-        """Stride, padding before, dilation and kernel along an axis."""
+        """Return stride, padding before, dilation and kernel along an axis."""
         if self.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
             raise UnboundedError("its automatic padding depends on the size of the image")
         kernel = self.attributes.get("kernel_shape")
@@ -96,7 +96,7 @@ class Operator:
         return strides[axis], pads[axis], self.attributes.get("dilations", [1, 1])[axis], kernel[axis]
 
     def _spares_space(self) -> bool:
-        """Whether an operator that works along axes keeps to the batch and the channels."""
+        """Return `True` if an operator that works along axes uses only the batch and the channels."""
         axes = self.attributes.get("axes", self.attributes.get("axis"))
         if axes is None and self.type.startswith("Reduce"):
             axes = self.constant(1)
@@ -138,7 +138,7 @@ def _resize(operator: Operator, reach: ReceptiveField, axis: int) -> ReceptiveFi
     if mode == "nearest" and place == "asymmetric" and operator.word("nearest_mode", "round_prefer_floor") == "floor":
         return reach.through(rate, Fraction(1, rate.numerator) - 1, Fraction(0))
     shift = Fraction(0) if place == "asymmetric" else (1 / rate - 1) / 2
-    # x lies on a grid of 1 / (2 * numerator), so the next index is at most that much less than one away.
+    # x lies on a grid of 1 / (2 * numerator), so the next index is less than one away by at most that much
     near = 1 - Fraction(1, 2 * rate.numerator)
     taps = near + 1 if mode == "cubic" else near
     return reach.through(rate, shift - taps, shift + taps)

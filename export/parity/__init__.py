@@ -1,1 +1,1 @@
-"""Whether two backends compute the same function, judged by a noise floor."""
+"""Parity: whether two backends compute the same function, judged by a noise floor."""

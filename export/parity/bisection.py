@@ -1,8 +1,8 @@
-"""The first node at which two computations part, and what explains it.
+"""The search for the first node at which two computations differ, and for the explanation.
 
-All values on the way are compared, not outputs alone. From an output that differs one walks back through values that
-differ, too; the nodes reached whose own inputs still agree are where it begins. Values that differ beside that way, as
-those inside a part that was rewritten and comes to the same result, play no role.
+All intermediate values are compared. The search walks back from an output that differs through values that differ too.
+It ends at the nodes whose own inputs agree. Values that differ elsewhere, such as inside a part that was rewritten and
+returns the same result, do not matter.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ from upconv.runtime.errors import ExportError
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one value is off."""
+    """The size of the difference of one value."""
 
     error: float
     noise_floor: float
 
     @classmethod
     def beyond_noise(cls, exact: Array, rounded: Array, got: Array, factor: float) -> Difference | None:
-        """The difference where it is more than `factor` noise floors; none where rounding accounts for it."""
+        """Return the difference if it is more than `factor` noise floors, or `None` if rounding explains it."""
         floor = noise_floor(exact, rounded)
         off = error(exact, got) if np.isfinite(got).all() else float("inf")
         return Difference(off, floor) if off > factor * floor else None
 
 
 Differs = Callable[[Array, Array, Array], Difference | None]
-"""Compares a value in float64, the same in float32, and another: how it differs, or none where it does not."""
+"""Compares a value in float64, the same in float32, and another value, and returns the difference or `None`."""
 
 
 @dataclass(frozen=True)
 class FirstDifference:
-    """Where two computations part."""
+    """The first node at which two computations differ."""
 
     node: str
     operator: str
     output: str
-    """The value that differs first."""
+    """The first value that differs."""
     attributes: dict[str, Any]
-    """Of the node, defaults included."""
+    """Attributes of the node, with defaults."""
     error: float | None
-    """Largest difference; none where even the shapes differ."""
+    """Largest difference, or `None` if the shapes differ."""
     noise_floor: float | None
     explanation: tuple[str, ...]
-    """What is not the same about the node, a phrase each."""
+    """The differences of the node, one phrase each."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding for JSON."""
+        """Return the result for JSON."""
         return {**asdict(self), "attributes": {name: written(value) for name, value in self.attributes.items()}}
 
     def __str__(self) -> str:
@@ -68,10 +68,10 @@ class FirstDifference:
 
 
 def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Array], differs: Differs) -> FirstDifference | None:
-    """Where B's graph first computes something else than A's, both in float64; none where their outputs agree.
+    """Return the first node of B's graph with another result than A's, both in float64, or `None` if the outputs agree.
 
-    Nodes are paired by their order and names; a value of B that has no pair, or differs from it, also agrees where
-    it equals any other value of A.
+    Nodes are paired by their order and names. A value of B that has no pair, or differs from it, also agrees if it equals
+    any other value of A.
     """
     exact, rounded = (_reference(a, inputs, kind) for kind in ("float64", "float32"))
     got = _reference(b, inputs, "float64")
@@ -82,7 +82,7 @@ def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Arra
         if found[name] is not None and _known_elsewhere(got[name], exact, rounded, differs):
             found[name] = None
     output_pairs = zip(a.graph.output, b.graph.output, strict=False)
-    for before, after in output_pairs:  # outputs correspond by their order, whatever node makes them
+    for before, after in output_pairs:  # outputs correspond by their order, whatever node computes them
         found[after.name] = _difference(exact[before.name], rounded[before.name], got[after.name], differs)
     node = _first(b.graph, found)
     if node is None:
@@ -99,10 +99,10 @@ def in_runtime(
     inputs: Sequence[Array],
     differs: Differs,
 ) -> FirstDifference | None:
-    """Where a runtime first computes something else than the graph says; none where it does not once every value is shown."""
+    """Return the first node at which a runtime differs from the graph, or `None` if no value differs once all are outputs."""
     try:
         got = traced(opener, model, inputs)
-    except ExportError:  # a runtime that cannot show its values can only be blamed as a whole
+    except ExportError:  # if a runtime cannot show its values, no single node can be blamed
         return None
     exact, rounded = (_reference(model, inputs, kind) for kind in ("float64", "float32"))
     found = {value: _difference(exact[value], rounded[value], got[value], differs) for value in _values(model.graph)}
@@ -136,7 +136,7 @@ def _difference(exact: Array, rounded: Array, got: Array, differs: Differs) -> D
 
 
 def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Differs) -> bool:
-    """Whether A computes this value somewhere; a value that is the same everywhere proves nothing."""
+    """Return `True` if A computes this value somewhere. A constant value proves nothing."""
     if value.size < 2 or value.dtype.kind != "f" or np.ptp(value) == 0:
         return False
     candidates = (name for name, other in exact.items() if other.shape == value.shape and other.dtype.kind == "f")
@@ -144,7 +144,7 @@ def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Diff
 
 
 def _first(graph: onnx.GraphProto, found: dict[str, Difference | None]) -> NodeProto | None:
-    """The first node, of those that the difference of an output leads back to, whose inputs all agree."""
+    """Return the first node whose inputs all agree, among those that lead to a different output."""
     bad = {name for name, difference in found.items() if difference is not None}
     reached = {value.name for value in graph.output} & bad
     first = None

@@ -1,4 +1,4 @@
-"""Whether A, or A and B, are the same function in every runtime: one row for each, and where they part."""
+"""The comparison of A, or of A and B, in every runtime: one result per runtime, and the first difference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from upconv.export.verdict import FACTOR, Outputs, compare_outputs, error, probl
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
 
 MIN_PSNR_DB = 45.0
-"""For what computes in fewer bits than float32: an upscaler 32 dB away from the truth then loses at most 0.2 dB more."""
+"""Smallest PSNR for reduced precision, in dB. An upscaler with 32 dB then loses at most another 0.2 dB."""
 
 
 def compare(
@@ -31,11 +31,11 @@ def compare(
     min_psnr_db: float = MIN_PSNR_DB,
     on_row: Callable[[BackendResult], None] = lambda _: None,
 ) -> Comparison:
-    """Compare B, or A itself, in every runtime at hand with A's own answers in float64.
+    """Compare B, or A itself, in every installed runtime with A's own outputs in float64.
 
-    A runtime in float32 passes where its error is at most `factor` times that of A in float32, one of fewer bits from
-    `min_psnr_db` up. Raises `ExportError` where A gives no answers to compare with, and `ParameterError` where the two
-    do not take the same inputs or no runtime is left to compare in.
+    A runtime in float32 passes if its error is at most `factor` times that of A in float32. A runtime of reduced precision
+    passes from `min_psnr_db` up. Raises `ExportError` if A returns no outputs to compare with, and `ParameterError` if the
+    two do not take the same inputs or if no runtime is left.
     """
     with _one_thread():
         return _Comparing(a, b, factor, min_psnr_db).run(backends, on_row)
@@ -43,7 +43,7 @@ def compare(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch with one thread, as onnxruntime has: the order of summation must not depend on how many cores there are."""
+    """Set torch to one thread, as onnxruntime has, so that the order of summation does not depend on the number of cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -102,7 +102,7 @@ class _Comparing:
         return next(n for n, case in enumerate(self.cases) if case.distribution == "photograph")
 
     def _is_truth(self, runtime: ParityBackend) -> bool:
-        """Whether this is what everything else is measured against."""
+        """Return `True` if this backend is the reference."""
         return self.b is None and runtime.name == ("torch:float64" if self.a.is_source else "reference:float64")
 
     def _row(self, runtime: ParityBackend) -> BackendResult:
@@ -111,13 +111,13 @@ class _Comparing:
             return BackendResult(runtime.name, "missing", reason)
         try:
             backend = runtime.of_subject(self.subject)
-        except ProviderError as error:  # it is installed, and has no device
+        except ProviderError as error:  # installed, but without a device
             return BackendResult(runtime.name, "missing", str(error))
         except ExportError as error:
             return BackendResult(runtime.name, "different", str(error))
         try:
             got = [backend.run(x) for x in self.inputs]
-        except Exception as error:  # torch modules raise whatever they like
+        except Exception as error:  # torch modules raise any type
             return BackendResult(runtime.name, "different", first_line(error), backend.name, backend.version, backend.level)
         return self._weighed(runtime, backend, got)
 
@@ -157,7 +157,7 @@ class _Comparing:
         return int(np.argmax(errors))
 
     def _where(self, at_fault: list[tuple[ParityBackend, BackendResult]]) -> FirstDifference | None:
-        """The first node that differs, between the graphs of A and B or, where these agree, within a runtime."""
+        """Return the first node that differs between the graphs of A and B or, if they agree, within a runtime."""
         if not at_fault:
             return None
         names = [str(case) for case in self.cases]
@@ -189,7 +189,7 @@ def _unexplained(at_fault: list[tuple[ParityBackend, BackendResult]], found: Fir
 
 
 def _answers(a: ParitySubject, tried: list[TrialInput]) -> tuple[list[Outputs], list[Outputs]]:
-    """What A makes of the inputs in float64 and in float32."""
+    """Return A's outputs in float64 and in float32."""
     rounded, exact = a.original("float32"), a.original("float64")
     answers = []
     for case in tried:
@@ -197,7 +197,7 @@ def _answers(a: ParitySubject, tried: list[TrialInput]) -> tuple[list[Outputs], 
             answers.append((exact.run(list(case.arrays)), rounded.run(list(case.arrays))))
         except ExportError:
             raise
-        except Exception as reason:  # torch modules raise whatever they like
+        except Exception as reason:  # torch modules raise any type
             raise ExportError(f"{a.label} cannot run on {case} in float64 and float32: {first_line(reason)}") from reason
     if not all(np.isfinite(y).all() for outputs, _ in answers for y in outputs):
         raise ExportError(f"{a.label} puts out values that are no finite numbers; nothing to compare with")

@@ -1,4 +1,4 @@
-"""What is not the same about two nodes that should do the same: operator, attributes, weights."""
+"""The explanation of a difference between two nodes: operator, attributes, weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Graph = tuple[onnx.ModelProto, Values]
 
 
 def explain(before: NodeProto | None, after: NodeProto, a: Graph, b: Graph) -> tuple[str, ...]:
-    """Phrases that name each difference between A's node `before` and B's node `after`, or say that there is none."""
+    """Return a phrase for each difference between A's node `before` and B's node `after`, or one that there is none."""
     if before is None:
         return ("A has no node in its place",)
     if before.op_type != after.op_type:
@@ -25,7 +25,7 @@ def explain(before: NodeProto | None, after: NodeProto, a: Graph, b: Graph) -> t
 
 
 def attributes_of(node: NodeProto, model: onnx.ModelProto) -> dict[str, Any]:
-    """A node's attributes by name, with the defaults of those that are left out."""
+    """Return a node's attributes by name, with defaults."""
     version = next((entry.version for entry in model.opset_import if entry.domain == node.domain), 1)
     given = {attribute.name: _value(attribute) for attribute in node.attribute}
     try:
@@ -37,7 +37,7 @@ def attributes_of(node: NodeProto, model: onnx.ModelProto) -> dict[str, Any]:
 
 
 def written(value: Any) -> Any:
-    """An attribute's value in types that JSON knows."""
+    """Return an attribute's value in a type that JSON supports."""
     if isinstance(value, np.ndarray):
         return value.tolist() if value.size <= 16 else f"{value.dtype} {'x'.join(map(str, value.shape))}"
     return value if isinstance(value, int | float | str | list) else str(value)
@@ -80,7 +80,7 @@ def _input(old: str, new: str, a: Values, b: Values) -> str | None:
     x, y = a[old], b[new]
     if x.shape != y.shape:
         return f"has shape {_shape(x.shape)} in A and {_shape(y.shape)} in B"
-    # Both graphs were run in float64, whose last bits depend on the order of summation.
+    # both graphs ran in float64, whose last bits depend on the order of summation
     if x.dtype.kind not in "fiub" or np.allclose(x, y, rtol=1e-9, atol=1e-12):
         return None
     gap = np.abs(x.astype(np.float64) - y.astype(np.float64))
@@ -91,7 +91,7 @@ def _input(old: str, new: str, a: Values, b: Values) -> str | None:
 
 
 def _role(node: NodeProto, number: int) -> str:
-    """What the standard calls an input of the operator."""
+    """Return the standard's name for an input of the operator."""
     try:
         inputs = defs.get_schema(node.op_type, node.domain).inputs
     except defs.SchemaError:

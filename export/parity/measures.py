@@ -1,4 +1,4 @@
-"""How far outputs lie from the exact ones, in every unit that people ask for."""
+"""The distances of outputs from the exact ones, in several units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from upconv.export.verdict import Outputs
 from upconv.runtime.contract import Pixels
 
 SMALLEST = 0.1
-"""Relative errors and units in the last place are taken of values that are at least this part of the output's largest."""
+"""Smallest value, relative to the output's largest, for which relative errors and units in the last place are measured."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Measures:
     max_abs: float
     """Absolute error."""
     max_relative: float
-    """Error per unit of the exact value, where that is not close to zero (`SMALLEST`)."""
+    """Error per unit of the exact value, if that is not close to zero (`SMALLEST`)."""
     max_ulp: float
-    """Error in float32's units in the last place of those values."""
+    """Error in float32's units in the last place, for the same values."""
     psnr_db: float | None
-    """Of the worst input and output, its peak the range of pixels, or of the values where they are no pixels; none where nothing differs."""
+    """PSNR in dB of the worst input and output, or `None` if nothing differs. The peak is the range of pixels or of values."""
     max_8bit: int | None
-    """Largest difference after rounding to 8-bit pixels; none where the output is no picture."""
+    """Largest difference after rounding to 8-bit pixels, or `None` if the output is not a picture."""
 
 
 def measured(exact: Sequence[Outputs], got: Sequence[Outputs], pixels: Pixels | None) -> Measures:
-    """The distances of `got`, one list of outputs for each input, from `exact`; `pixels` where the first output is a picture."""
+    """Return the distances of `got` from `exact`, each one list of outputs per input. `pixels` is set for pictures."""
     pairs = [pair for e, g in zip(exact, got, strict=True) for pair in zip(e, g, strict=True)]
     scaled = [_scaled(e, g) for e, g in pairs]
     levels = [psnr_db(e, g, pixels) for e, g in pairs]
@@ -48,7 +48,7 @@ def measured(exact: Sequence[Outputs], got: Sequence[Outputs], pixels: Pixels | 
 
 
 def psnr_db(exact: Array, got: Array, pixels: Pixels | None) -> float | None:
-    """Peak signal-to-noise ratio; none where nothing differs."""
+    """Return the peak signal-to-noise ratio in dB, or `None` if nothing differs."""
     difference = got.astype(np.float64) - exact.astype(np.float64)
     square = float(np.mean(difference**2)) if difference.size else 0.0
     if square == 0:
@@ -58,13 +58,13 @@ def psnr_db(exact: Array, got: Array, pixels: Pixels | None) -> float | None:
 
 
 def quantised(values: Array, pixels: Pixels) -> Array:
-    """The 8-bit pixels that values stand for."""
+    """Return values as 8-bit pixels."""
     scaled: Array = np.rint((values.astype(np.float64) - pixels.low) / (pixels.high - pixels.low) * 255)
     return scaled.clip(0, 255).astype(np.uint8)
 
 
 def _scaled(exact: Array, got: Array) -> tuple[float, float]:
-    """The largest relative error and the largest error in units in the last place."""
+    """Return the largest relative error and the largest error in units in the last place."""
     size = np.abs(exact).astype(np.float64)
     counted = size > SMALLEST * size.max(initial=0.0)
     difference = np.abs(got.astype(np.float64) - exact)[counted]

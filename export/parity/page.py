@@ -1,4 +1,4 @@
-"""A comparison as one page that needs nothing else: the table, what is at fault, and what the differences look like."""
+"""A comparison as one self-contained HTML page: the table, the first difference, and pictures of the differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = ("backend", "", "precision", "max abs", "max relative", "ulp", "PSNR"
 
 
 def page(comparison: Comparison) -> str:
-    """The page as HTML, images within as data URIs."""
+    """Return the page as HTML, with images as data URIs."""
     title = escape(comparison.a if comparison.b is None else f"{comparison.a} and {comparison.b}")
     rows = "\n".join(_row(row) for row in comparison.rows)
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
@@ -93,7 +93,7 @@ def _figures(comparison: Comparison) -> list[str]:
 
 
 def _figure(values: Array, caption: str) -> str:
-    """(C, H, W) between 0 and 1: colours where there are three channels, otherwise the largest of all."""
+    """Return (C, H, W) between 0 and 1 as colour if there are three channels, otherwise the largest of all channels."""
     shown = values if len(values) == 3 else values.max(axis=0, keepdims=True)
     samples = np.rint(shown.transpose(1, 2, 0) * 255).clip(0, 255).astype(np.uint8)
     data, _ = codecs.encode(Picture(np.ascontiguousarray(samples)), "png")

@@ -1,4 +1,4 @@
-"""What is compared: a torch source or an .onnx file, seen alike."""
+"""The subject of a comparison: a torch source or an .onnx file, behind one interface."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ExportError, ParameterError
 
 LENGTHS = (32, 64, 24, 128, 256)
-"""Tried in turn along free axes of a file that does not say which sizes it takes."""
+"""Lengths that are tried for the free axes of a file that does not state its sizes."""
 
 
 @dataclass(frozen=True)
 class ParitySubject:
-    """A function to be compared."""
+    """A function to compare."""
 
     label: str
-    """What the user called it."""
+    """The user's name for it."""
     original: Callable[[Precision], Backend]
-    """What computes its own answers: the torch module, or onnx's reference evaluator on a file's graph."""
+    """Returns the backend of its own outputs: the torch module, or onnx's reference evaluator for a file."""
     model: onnx.ModelProto
-    """The graph: of the file, or what torch's exporter makes of the module."""
+    """The graph of the file, or the graph that torch's exporter makes of the module."""
     example: tuple[Array, ...]
     """One array for each input."""
     axes: tuple[InputAxis, ...]
-    """What is known of its sizes."""
+    """Its axes with their size laws."""
     is_source: bool
-    """Whether there is a torch module."""
+    """True if there is a torch module."""
     pixels: Pixels = Pixels()
     """The range of its inputs."""
     output_pixels: Pixels | None = None
-    """How its first output is read as a picture; none where it is none."""
+    """The pixels of its first output, or `None` if it is not a picture."""
     precision: str = "fp32"
-    """Of the weights, by the file's own account."""
+    """The precision that the file states."""
 
     def shapes(self) -> list[Shapes]:
-        """The inputs that say most about it, of those that its graph takes."""
+        """Return the trial sizes that its graph accepts."""
         example = tuple(array.shape for array in self.example)
         return [s for s in trial_shapes(example, list(self.axes)) if self.accepts(s)]
 
     def accepts(self, shapes: Shapes) -> bool:
-        """Whether its graph declares inputs of as many axes, and lengths among them that these can be."""
+        """Return `True` if its graph declares inputs of this rank, with lengths that allow these shapes."""
         declared = [len(value.type.tensor_type.shape.dim) for value in self.model.graph.input]
         return declared == [len(shape) for shape in shapes] and accepts(self.model, shapes)
 
 
 def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject:
-    """A torch source, with its own capture as its graph; raises `ExportError` where it refuses its example or has no graph."""
+    """Return the subject of a torch source; raises `ExportError` if it refuses its example or cannot be captured."""
     backend = source.original.backend("float32")
     if output_shapes(backend, source, source.shapes) is None:
         raise ExportError(
@@ -82,10 +82,10 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject
 
 
 def from_file(path: Path, label: str | None = None, shape: Shape | None = None, pixels: Pixels | None = None) -> ParitySubject:
-    """An .onnx file; its contract, where it has one, says which sizes and values it takes, and otherwise it is tried.
+    """Return the subject of an .onnx file. Its contract states sizes and values; without one, they are tried.
 
-    `shape` is that of the first input. Raises `SourceError` where the file is none, and `ParameterError` where no input
-    is found that it runs on.
+    `shape` is that of the first input. Raises `SourceError` if the file is not a model, and `ParameterError` if no input is
+    found that it runs on.
     """
     model = load(path)
     contract = contract_in(model, path)
@@ -106,7 +106,7 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
 
 
 def _stored(model: onnx.ModelProto, contract: Contract | None) -> str:
-    """The precision of a graph, from its operators and the types of its weights: tools that lower it leave contracts alone."""
+    """Return the precision of a graph, from its operators and the types of its weights. Other tools do not update contracts."""
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "DynamicQuantizeLinear") for node in model.graph.node):
         return "int8"
     kinds = {tensor.data_type for tensor in model.graph.initializer}
@@ -134,7 +134,7 @@ def _sizes(
 
 
 def _example(model: onnx.ModelProto, lengths: tuple[int, int], shape: Shape | None) -> tuple[Array, ...]:
-    """Zeros of the declared types; a free axis is a batch of one, three channels, or as long as asked for."""
+    """Return zeros of the declared types. A free axis is a batch of one, three channels, or of the given length."""
     arrays = []
     for number, value in enumerate(model.graph.input):
         kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)

@@ -1,4 +1,4 @@
-"""Every value that a graph computes on its way, in any runtime."""
+"""All intermediate values of a graph, in any runtime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = dict[str, Array]
 
 
 def traced(opener: Callable[[onnx.ModelProto], Backend], model: onnx.ModelProto, inputs: Sequence[Array]) -> Values:
-    """What each node puts out, and the weights and inputs. A runtime fuses less where it must show every value."""
+    """Return the outputs of each node, the weights and the inputs. A runtime fuses less if it must return every value."""
     exposed, names = _exposed(model)
     outputs = opener(exposed).run(inputs)
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
@@ -24,7 +24,7 @@ def traced(opener: Callable[[onnx.ModelProto], Backend], model: onnx.ModelProto,
 
 
 def _exposed(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
-    """A copy whose outputs are the model's own and then every other value, in order."""
+    """Return a copy whose outputs are the model's own and then every other value, in order."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     names = [value.name for value in copy.graph.output]

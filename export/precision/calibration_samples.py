@@ -1,4 +1,4 @@
-"""What a model is calibrated and judged on: photographs reduced to its input, and the photographs themselves as the truth."""
+"""The samples for calibration and the quality gate: reduced photographs as inputs, the photographs as ground truth."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from upconv.runtime.errors import ParameterError
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 SIDE_PX = 96
-"""Largest side of an input: enough for the values that occur, little enough for a deep model to be tried often."""
+"""Largest side of an input, in pixels: enough for the typical values, small enough for many runs of a deep model."""
 
 MOST = 32
-"""Samples that are used of a folder."""
+"""Largest number of samples from a folder."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
 
 
 @dataclass(frozen=True)
 class CalibrationSamples:
-    """Inputs, and what should come out where that is known."""
+    """Inputs, and the ideal outputs if they are known."""
 
     inputs: tuple[tuple[Array, ...], ...]
-    """One array for each of the model's inputs, for each sample."""
+    """For each sample, one array per input of the model."""
     truths: tuple[Array, ...] | None = None
-    """The output that each would ideally give."""
+    """The ideal output of each sample, or `None`."""
 
 
 def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> CalibrationSamples:
-    """The pictures in a folder, or the project's own, for a model that enlarges pictures; arrays for any other.
+    """Return the pictures in a folder, or the project's own, for a model that upscales pictures; arrays for any other.
 
-    A model that takes features or latents is calibrated on `.npy` files, or on `.npz` files that hold an array for each
-    input, in order. Raises `ParameterError` where there is nothing to calibrate on.
+    A model of features or latents is calibrated on `.npy` files, or on `.npz` files that hold an array for each input, in
+    order. Raises `ParameterError` if there is nothing to calibrate on.
     """
     where = folder or PHOTOGRAPHS
     if not where.is_dir():
@@ -56,7 +56,7 @@ def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> Cal
 
 
 def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSamples:
-    """Pictures (H, W, C) of 8 or 16 bits, reduced by the model's scale with a bicubic filter, as inputs; themselves as truths."""
+    """Return pictures (H, W, C) of 8 or 16 bits as ground truth, and reduced by the model's scale (bicubic) as inputs."""
     assert contract.input is not None and contract.output is not None
     assert contract.height is not None and contract.width is not None
     inputs, truths = [], []

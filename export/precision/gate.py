@@ -1,11 +1,11 @@
-"""Whether fewer bits cost too much, in decibels.
+"""The quality gate of reduced precision, in dB.
 
-With x the exact output, y the reduced one, t the truth and r the range of pixel values:
+Let x be the exact output, y the reduced one, t the ground truth and r the range of pixel values:
 
-    psnr = 10 log10(r^2 / mean((x - y)^2))                                   how alike both are
-    loss = 10 log10(mean((y - t)^2) / mean((x - t)^2))                       what a viewer loses; mean over the samples
+psnr = 10 log10(r^2 / mean((x - y)^2))                                   similarity of both outputs
+loss = 10 log10(mean((y - t)^2) / mean((x - t)^2))                       loss for a viewer, mean over the samples
 
-Where there is a truth the loss counts, since what the model itself gets wrong hides what rounding adds; elsewhere the PSNR.
+If there is a ground truth, the loss decides, because the model's own error hides rounding. Otherwise the PSNR decides.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.runtime.contract import Quality
 
 LOSS_DB = 0.1
-"""What may be lost against the truth."""
+"""Largest allowed loss against the ground truth, in dB."""
 
 PSNR_DB = 40.0
-"""What is asked for where there is no truth: 1 % of the range, root mean square."""
+"""Smallest allowed PSNR without a ground truth, in dB. It is an error of 1 % of the range, root mean square."""
 
 
 @dataclass(frozen=True)
 class QualityGate:
-    """Samples and what the exact model makes of them."""
+    """The calibration samples, and the exact model's outputs for them."""
 
     samples: CalibrationSamples
     exact: tuple[Array, ...]
-    """First outputs."""
+    """The first output for each sample."""
     span: float
-    """The range that decibels refer to."""
+    """The range of values that dB refer to."""
     limit_db: float = LOSS_DB
     least_db: float = PSNR_DB
-    """What is asked for where there is no truth."""
+    """Smallest allowed PSNR if there is no ground truth, in dB."""
 
     @classmethod
     def of(
         cls, model: onnx.ModelProto, samples: CalibrationSamples, span: float | None = None, limit_db: float = LOSS_DB
     ) -> QualityGate:
-        """A gate for what is made of `model`; without a `span`, that of its own outputs."""
+        """Return the gate for reduced forms of `model`. Without a `span`, the range of its own outputs is used."""
         backend = OnnxruntimeBackend(model)
         exact = tuple(backend.run(arrays)[0] for arrays in samples.inputs)
         return cls(samples, exact, span or max(float(np.ptp(y)) for y in exact), limit_db)
 
     def judge(self, model: onnx.ModelProto, kept: int = 0) -> Quality:
-        """Return how good a reduced model is, in which this many operators stayed in float32.
+        """Return the quality of a reduced model, in which `kept` operators stay in float32.
 
-        Raises `ExportError` if onnxruntime cannot run it.
+        Raises `ExportError` if onnxruntime cannot run the model.
         """
         backend = OnnxruntimeBackend(model)
         made = [backend.run(arrays)[0] for arrays in self.samples.inputs]
@@ -66,10 +66,10 @@ class QualityGate:
         return float(np.mean([10 * np.log10(_squared(y, t) / _squared(x, t)) for y, x, t in triples]))
 
     def passed(self, quality: Quality) -> bool:
-        """Whether it is good enough."""
+        """Return `True` if the quality is within the limits."""
         return quality.psnr_db >= self.least_db if quality.loss_db is None else quality.loss_db <= self.limit_db
 
 
 def _squared(a: Array, b: Array) -> float:
-    """Mean squared difference; never 0, so that a perfect output has a finite loss."""
+    """Return the mean squared difference, at least 1e-20, so that a perfect output has a finite loss."""
     return max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-20)

@@ -1,7 +1,7 @@
-"""A graph in int8: QuantizeLinear and DequantizeLinear around every operator, fused by onnxruntime into integer ones.
+"""Conversion of a graph to int8: QuantizeLinear and DequantizeLinear around every operator, which onnxruntime fuses.
 
-Weights are signed, one scale for each output channel; activations unsigned, one scale for each tensor, from the smallest
-and largest value on the samples. Unsigned times signed is what VNNI multiplies.
+Weights are signed, with one scale per output channel. Activations are unsigned, with one scale per tensor from the
+smallest to the largest value on the samples. VNNI multiplies unsigned by signed values.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.export.precision.order import in_order
 
 LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
-"""What onnxruntime does not compute in integers, or not well."""
+"""Operators that onnxruntime does not compute in integers, or not well."""
 
 
 class Quantizer:
-    """A model whose activations have been watched on samples, ready to be quantised in part or as a whole."""
+    """A model with known ranges of activations, which can be quantized in part or as a whole."""
 
     def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples) -> None:
         self._model = _named(model)
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
         self.nodes = tuple(node.name for node in self._model.graph.node if node.op_type in kinds)
-        """The nodes that can be quantised, in the graph's order."""
+        """The nodes that can be quantized, in the graph's order."""
         self._kinds = sorted({node.op_type for node in self._model.graph.node if node.name in self.nodes})
         self._ranges = _watched(self._model, samples, self._kinds)
 
     def quantised(self, kept: Collection[str] = ()) -> onnx.ModelProto:
-        """The model in int8, but for the nodes in `kept`."""
+        """Return the model in int8, except for the nodes in `kept`."""
         copy = onnx.ModelProto()
         copy.CopyFrom(self._model)
         with _quiet():
@@ -64,12 +64,12 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         self._feeds: Iterator[dict[str, Array]] = (dict(zip(names, arrays, strict=True)) for arrays in samples.inputs)
 
     def get_next(self) -> dict[str, Array] | None:
-        """The next sample, none after the last."""
+        """Return the next sample, or `None` after the last."""
         return next(self._feeds, None)
 
 
 def _watched(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequence[str]) -> Any:
-    """The range of each tensor between operators."""
+    """Return the range of each tensor between operators."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder, "model.onnx")
         onnx.save(model, path)
@@ -79,7 +79,7 @@ def _watched(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequenc
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose nodes all have names of their own, by which they can be left out."""
+    """Return a copy whose nodes all have unique names, so that single nodes can be excluded."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     seen: set[str] = set()
@@ -92,7 +92,7 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Onnxruntime advises a preprocessing that the export has done already, on every call."""
+    """Silence onnxruntime's advice to preprocess the graph, which the export has already done."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The step of an export that takes a proved float32 model to fewer bits."""
+"""The options of reduced precision, and the reduction itself."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Precision = Literal["fp32", "fp16", "int8"]
 
 @dataclass(frozen=True)
 class PrecisionOptions:
-    """What precision is wanted, and what it may cost."""
+    """The target precision, and the largest loss of quality."""
 
     precision: Precision = "fp32"
     calibrate: Path | None = None
-    """A folder of pictures, or of arrays for a model that takes none; the project's photographs where it is none."""
+    """A folder of pictures or arrays to calibrate on, or `None` for the project's photographs."""
     limit_db: float = LOSS_DB
-    """What may be lost against the truth."""
+    """Largest loss against the ground truth, in dB."""
     only_if_faster: bool = False
-    """Whether float32 is kept where fewer bits gain nothing, or cost too much."""
+    """True to keep float32 if the reduced model is not faster, or loses too much."""
 
     def apply(self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None) -> ReducedModel:
-        """Return the model in this precision, calibrated on what its contract says that it takes.
+        """Return the model in this precision, calibrated on the inputs that its contract describes.
 
-        Raises `ExportError` if it costs too much.
+        Raises `ExportError` if it loses too much quality.
         """
         samples = from_folder(self.calibrate, contract, len(model.graph.input))
         return self.reduced(model, samples, _span(contract), on_progress)
@@ -45,7 +45,7 @@ class PrecisionOptions:
         span: float | None,
         on_progress: Progress = lambda _, __: None,
     ) -> ReducedModel:
-        """The model in this precision, judged on `samples`."""
+        """Return the model in this precision, judged on `samples`."""
         gate = QualityGate.of(model, samples, span, self.limit_db)
         if self.precision == "int8":
             return to_int8(model, gate, on_progress)

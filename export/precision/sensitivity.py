@@ -1,4 +1,4 @@
-"""Which layers stay in float32, so that the others can be int8: those whose rounding is heard most, by measurement."""
+"""The choice of the layers that stay in float32 so that the other layers can run in int8, by measurement."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from upconv.runtime.errors import ExportError
 from upconv.runtime.rounding import ceil_div
 
 PARTS = 32
-"""Parts of a graph that are tried; in deeper graphs, a part is a run of neighbouring operators."""
+"""The number of parts of a graph that are tried. In deep graphs, a part is a run of neighbouring operators."""
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Neighbouring parts that are left out together: a value is exact only where all that touch it are."""
+"""Lengths of runs that stay in float32 together. A value is exact only if all operators that touch it are."""
 
 Progress = Callable[[int, int], None]
-"""Called with what has been tried and how much there is."""
+"""Called with the number of finished trials and the number of all trials."""
 
 
 @dataclass(frozen=True)
 class ReducedModel:
-    """A model of fewer bits that passed its gate."""
+    """A model of reduced precision that passed the quality gate."""
 
     model: onnx.ModelProto
     quality: Quality
     kept: tuple[str, ...]
-    """Operators that stayed in float32."""
+    """Operators that stay in float32."""
 
 
 def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = lambda _, __: None) -> ReducedModel:
-    """`model` in int8, with as few operators in float32 as the gate asks for.
+    """Return `model` in int8, with as few operators in float32 as the gate requires.
 
-    The shortest run of neighbours is sought whose absence suffices; where none does, runs that gain most are left out
-    together. Raises `ExportError` where nothing would be left to quantise.
+    The shortest run of neighbours that suffices stays in float32. If no single run suffices, the runs that gain most stay
+    together. Raises `ExportError` if nothing is left to quantize.
     """
     quantiser = Quantizer(model, gate.samples)
     if not quantiser.nodes:
@@ -60,7 +60,7 @@ def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = l
 
 
 def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
-    """Neighbouring operators that are left out together, the shortest runs first; never all of them."""
+    """Return the runs of neighbouring operators to try, the shortest first; never all operators."""
     size = ceil_div(len(nodes), PARTS)
     parts = [nodes[n : n + size] for n in range(0, len(nodes), size)]
     return [
@@ -74,7 +74,7 @@ def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
 
 
 def _together(quantiser: Quantizer, gate: QualityGate, tried: list[ReducedModel]) -> ReducedModel | None:
-    """As few as pass, of the runs that gain most."""
+    """Return the model with as few of the best runs in float32 as pass the gate, or `None` if none passes."""
     order = [reduced.kept for reduced in sorted(tried, key=lambda reduced: -reduced.quality.psnr_db)]
     fails, holds, best = 0, len(order), None
     while holds - fails > 1:

@@ -20,7 +20,7 @@ from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, attribute, bia
 
 class _AffineIntoConvTranspose(ExactRule):
     def affine(self, after: ir.Node, channels: int, rank: int) -> tuple[Array, Array] | None:
-        """Factor and summand for each output channel, of shape (channels,); none where they are no such constants."""
+        """Return factor and summand for each output channel, of shape (channels,), or `None` if they are not such constants."""
         raise NotImplementedError
 
     def obstacle(self, made: ir.Value, y: ir.Value, **_: Any) -> str | None:
@@ -72,7 +72,7 @@ class BatchNormIntoConvTranspose(_AffineIntoConvTranspose):
 
 class _Elementwise(_AffineIntoConvTranspose):
     def value(self, after: ir.Node, channels: int, rank: int) -> Array | None:
-        """The other operand, one number for each channel."""
+        """Return the other operand as one value per channel, or `None` if it is not such a constant."""
         known = [v for v in map(constant, after.inputs) if v is not None]
         if len(known) != 1 or known[0].ndim > rank:
             return None

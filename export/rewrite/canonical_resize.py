@@ -1,9 +1,9 @@
-"""Write an enlargement by whole factors with the attributes that runtimes have their fast and undisputed paths for.
+"""Write Resize by whole factors with the attributes for which runtimes have fast and agreed paths.
 
-nearest, half_pixel, rounded      asymmetric, floor:  (i + 0.5) / s - 0.5 rounds to floor(i / s), and never lies halfway
-linear, pytorch_half_pixel        half_pixel:         they differ only where the output is one pixel long
+nearest, half_pixel, rounded      asymmetric, floor:  (i + 0.5) / s - 0.5 rounds to floor(i / s), and is never halfway
+linear, pytorch_half_pixel        half_pixel:         they differ only if the output is one pixel long
 
-onnxruntime keeps its blocked layout through these forms alone. Runtimes read `pytorch_half_pixel` differently
+onnxruntime keeps its blocked layout through these forms only. Runtimes interpret `pytorch_half_pixel` differently
 (https://github.com/onnx/onnx/issues/4275).
 """
 
@@ -19,7 +19,7 @@ CANONICAL = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "fl
 
 
 class CanonicalResize(ExactRule):
-    """A Resize by factors that are known."""
+    """A Resize by constant factors."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         return op.Resize(x, _allow_other_inputs=True, _outputs=["y"])

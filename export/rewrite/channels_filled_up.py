@@ -1,10 +1,10 @@
 """Fill the channels between two convolutions up to a whole block, with zeros.
 
-Before:  Conv(f(Conv(x, W, b)), V)            12 to 15 channels between; f leaves zero as it is, channel by channel
-After:   Conv(f(Conv(x, W', b')), V')         16 channels, those added are always zero and weigh nothing
+Before:  Conv(f(Conv(x, W, b)), V)            12 to 15 channels between; f maps zero to zero, channel by channel
+After:   Conv(f(Conv(x, W', b')), V')         16 channels; the added ones are always zero and have zero weights
 
-onnxruntime computes 16 output channels together on AVX-512 whether they are wanted or not, but a convolution that reads
-fewer than 16 has its input rearranged first.
+On AVX-512, onnxruntime always computes 16 output channels together. It rearranges the input of a convolution that reads
+fewer than 16.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from upconv.export.rewrite.phases import BLOCK
 from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, attribute, bias_of, constant, producer
 
 FEWEST = 12
-"""Channels that are worth filling up: with fewer, too many of the products would be with zero."""
+"""Fewest channels that are filled up. With fewer, too many products are with zero."""
 
 
 class ChannelsFilledUp(ExactRule):
-    """Two convolutions, and perhaps an activation between them."""
+    """Two convolutions, with or without an activation between them."""
 
     between: ClassVar[str | None] = None
 

@@ -1,14 +1,14 @@
-"""Compute a transposed convolution as one ordinary convolution for each phase of its stride, results interleaved.
+"""Compute a transposed convolution as one ordinary convolution per phase of its stride, and interleave the results.
 
 Before:  y = ConvTranspose(x, W)                      kernel k, stride s, padding p before
 After:   y[s*q + r] = Conv_r(x, W_r)[q]               r = 0 .. s-1 along each axis
 
-Along one axis, output o = s*q + r gets W[t] * x[i] from all i, t with o = s*i + t - p. So t = (r + p) mod s + s*m for
-m = 0, 1, ..., and i = q + floor((r + p) / s) - m: an ordinary convolution with every s-th tap, in reverse order.
-All phases are equally long where s divides k - p_before - p_after + output_padding.
+Along one axis, output o = s*q + r is the sum of W[t] * x[i] over all i, t with o = s*i + t - p. So t = (r + p) mod s + s*m
+for m = 0, 1, ..., and i = q + floor((r + p) / s) - m: an ordinary convolution with every s-th tap, in reverse order.
+All phases are equally long if s divides k - p_before - p_after + output_padding.
 
-A convolution can be quantised to int8 and takes a fused activation, a transposed one can neither in onnxruntime, which
-spends much of a transposed one on adding overlaps up. How the phases are computed and put together: `phases.py`.
+In onnxruntime, a convolution can be quantized to int8 and can have a fused activation; a transposed one can have
+neither, and spends much of its time on adding overlaps. `phases.py` computes the phases and joins them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Axis = tuple[int, int, int, int]
 
 
 TRANSPOSED = 0.6
-"""Time of a multiplication in an ordinary convolution, where one in a transposed convolution takes 1; measured, 0.45 to 0.7."""
+"""Time of a multiplication in an ordinary convolution relative to a transposed one, measured: 0.45 to 0.7."""
 
 
 class ConvTransposeToPhases(PhasesRule):
-    """A two-dimensional ConvTranspose with constant weights, wherever it can be rewritten."""
+    """Any two-dimensional ConvTranspose with constant weights that can be rewritten."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         return self.followed(op, op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["made"]))
@@ -70,7 +70,7 @@ class ConvTransposeToPhases(PhasesRule):
 
 
 class ConvTransposeToFasterPhases(ConvTransposeToPhases):
-    """Those that were measured to gain in float32: kernels above the stride, and few channels that fill no block."""
+    """The ConvTransposes that gain in float32, measured: kernels above the stride, and few channels that fill no block."""
 
     def _of_axes(self, axes: list[Axis] | None, weight: Array, groups: int) -> str | None:
         reason = super()._of_axes(axes, weight, groups)
@@ -85,7 +85,7 @@ class ConvTransposeToFasterPhases(ConvTransposeToPhases):
 
 
 def phase_windows(weight: Array, axes: list[Axis], groups: int) -> dict[Phase, Window]:
-    """One window for each phase."""
+    """Return one window for each phase."""
     windows = {}
     for r, c in product(*(range(stride) for stride, *_ in axes)):
         pads = [_pads(axis, phase) for axis, phase in zip(axes, (r, c), strict=True)]
@@ -95,7 +95,7 @@ def phase_windows(weight: Array, axes: list[Axis], groups: int) -> dict[Phase, W
 
 
 def phase_kernel(weight: Array, phase: tuple[int, ...], axes: list[Axis], groups: int) -> Array:
-    """The (out, in / groups, *k) kernel of one phase of a transposed convolution's (in, out / groups, *k)."""
+    """Return the (out, in / groups, *k) kernel of one phase of a transposed convolution's (in, out / groups, *k)."""
     taps = weight
     for axis, (r, (stride, padding, _, kernel)) in enumerate(zip(phase, axes, strict=True), start=2):
         taps = np.flip(taps.take(range((r + padding) % stride, kernel, stride), axis), axis)

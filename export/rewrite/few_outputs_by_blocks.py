@@ -1,11 +1,11 @@
-"""Compute a convolution with few outputs for two by two pixels at a time.
+"""Compute a convolution with few outputs for blocks of two by two pixels.
 
 Before:  y = Conv(x, W)                                    stride 1, kernel k, y as large as x, height and width even
 After:   y = DepthToSpace(Conv(x, W', stride 2), 2)        kernel k + 1, four times the outputs
 
-y[2i + r, 2j + c] = sum_t W[t] x[2i + r + t - p]: the window of a block of pixels, of which each takes k by k taps,
-`r` and `c` after its beginning. onnxruntime computes 16 outputs together whether they are wanted or not: a 3x3
-convolution to 3 channels costs 9 * 16 products for each pixel and input channel, by blocks 16 * 16 / 4.
+y[2i + r, 2j + c] = sum_t W[t] x[2i + r + t - p]: a block of pixels has one window, of which each pixel uses k by k taps
+that start `r` and `c` after its beginning. onnxruntime always computes 16 outputs together: a 3x3 convolution to 3
+channels costs 9 * 16 products for each pixel and input channel, and by blocks 16 * 16 / 4.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from upconv.export.rewrite.phases import PhasesRule, Window, stacked, with_activ
 from upconv.export.rewrite.rule import Array, Rewrite, attribute, bias_of, constant, producer
 
 WORTH = 0.75
-"""Largest share of the products that may be left, for the rearrangement to be worth it."""
+"""Largest share of products that may remain, so that the gain exceeds the cost of the rearrangement."""
 
 
 class FewOutputsByBlocks(PhasesRule):
-    """A Conv whose input has certainly an even height and width."""
+    """A Conv whose input has a provably even height and width."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         return self.followed(op, op.Conv(x, _allow_other_inputs=True, _outputs=["made"]))
@@ -62,7 +62,7 @@ class FewOutputsByBlocks(PhasesRule):
 
 
 def _window(weight: Array, pads: list[int]) -> Window:
-    """The pixels of a block, as if they were phases of an image that is read in steps of two."""
+    """Return the pixels of a block as phases of an image that is read in steps of two."""
     before, after = (pads[0], pads[1]), (pads[2], pads[3])
     pixels = {
         (r, c): Window(weight, (before[0] - r, before[1] - c), (after[0] - 1 + r, after[1] - 1 + c))

@@ -1,14 +1,14 @@
-"""Compute nearest-neighbour enlargement and convolution on the small image, one convolution for each phase.
+"""Compute nearest-neighbour enlargement and convolution on the small image, with one convolution per phase.
 
 Before:  y = Conv(Resize(x, nearest, s), W)          stride 1, output as large as the enlarged image
 After:   y[s*q + r] = Conv_r(x, W_r)[q]              r = 0 .. s-1 along each axis, results interleaved
 
 Along one axis, with kernel k and padding p before it, y[s*q + r] = sum_t W[t] * x[floor((s*q + r - p + t) / s)]
-= sum_t W[t] * x[q + floor((r - p + t) / s)]. Taps t that read the same pixel add up: W_r[d] is the sum of W[t] over all t
-with floor((r - p + t) / s) = d. A 3x3 kernel at s = 2 becomes four 2x2 kernels: 16 multiplications instead of 36. The
-border is zero before and after, because s pixels outside the enlarged image are one outside the small one.
+= sum_t W[t] * x[q + floor((r - p + t) / s)]. Taps t that read the same pixel are added: W_r[d] is the sum of W[t] over
+all t with floor((r - p + t) / s) = d. A 3x3 kernel at s = 2 becomes four 2x2 kernels: 16 multiplications instead of 36.
+The border is zero before and after, because s pixels outside the enlarged image are one pixel outside the small image.
 
-An activation that follows moves before the interleave. How the phases are computed and put together: `phases.py`.
+An activation after the convolution moves before the interleaving. `phases.py` computes the phases and joins them.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class NearestConvToPhases(PhasesRule):
 
 
 def phase_window(weight: Array, phase: Sequence[int], scales: Sequence[int], pads: Sequence[int]) -> Window:
-    """The kernel (out, in, *k) of one phase, and its padding."""
+    """Return the kernel (out, in, *k) of one phase, and its padding."""
     before, after, dtype = [], [], weight.dtype
     for axis, (r, s, p) in enumerate(zip(phase, scales, pads, strict=True), start=2):
         reads = np.array([(r - p + t) // s for t in range(weight.shape[axis])])
         first, last = int(reads.min()), int(reads.max())
-        # The taps of each pixel are added in float64, so that the sum is rounded once.
+        # the taps of each pixel are added in float64, so that the sum is rounded once
         sums = [weight.take(np.flatnonzero(reads == d), axis).astype(np.float64).sum(axis) for d in range(first, last + 1)]
         weight = np.stack(sums, axis)
         before.append(-first)
@@ -70,7 +70,7 @@ def _of_resize(resize: ir.Node) -> str | None:
         return "it does not take the nearest pixel"
     place = attribute(resize, "coordinate_transformation_mode", "half_pixel")
     rounding = attribute(resize, "nearest_mode", "round_prefer_floor")
-    # For whole factors, half a pixel off and rounded is the same pixel as floor(i / s).
+    # for whole factors, half_pixel with rounding selects the same pixel as floor(i / s)
     if (place, rounding) not in {
         ("asymmetric", "floor"),
         ("half_pixel", "round_prefer_floor"),

@@ -1,10 +1,10 @@
-"""An enlarged image as one ordinary convolution for each phase of it, in the form that costs least.
+"""An enlarged image as one ordinary convolution per phase, in the cheaper of two forms.
 
-Phase (r, c) of an image enlarged by (sh, sw) holds its pixels (sh*i + r, sw*j + c), an image as small as the one before.
+Phase (r, c) of an image enlarged by (sh, sw) holds its pixels (sh*i + r, sw*j + c), and is as small as the original.
 
-separate    one convolution for each phase, results interleaved: no multiplication too many
-stacked     one convolution for all, then DepthToSpace: taps that a phase does not have are zero, but few output channels
-            of many phases share one block of `BLOCK`, which separate convolutions would each fill with nothing
+separate    one convolution per phase, results interleaved: no superfluous multiplication
+stacked     one convolution for all phases, then DepthToSpace: missing taps are zero, but few output channels of many
+phases share one block of `BLOCK`, which separate convolutions would each leave mostly empty
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from upconv.export.rewrite.rule import Array, ExactRule
 from upconv.runtime.rounding import round_up
 
 BLOCK = 16
-"""Output channels that onnxruntime computes together on AVX-512, whether there are so many or not."""
+"""The number of output channels that onnxruntime computes together on AVX-512."""
 
 ACTIVATIONS = ("Relu", "LeakyRelu", "Sigmoid", "Tanh")
-"""What moves before the interleave, since it takes each pixel for itself; onnxruntime fuses most of them there."""
+"""Activations that can move before the interleaving, because they act on single values. onnxruntime fuses most of them."""
 
 Phase = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Window:
-    """What one convolution sees."""
+    """The window of one convolution."""
 
     kernel: Array
-    """(out, in / groups, kh, kw)."""
+    """The kernel, (out, in / groups, kh, kw)."""
     before: tuple[int, int]
-    """Padding above and to the left; what is negative would crop."""
+    """Padding above and to the left. Negative padding would crop."""
     after: tuple[int, int]
-    """Below and to the right."""
+    """Padding below and to the right."""
 
     @property
     def cost(self) -> int:
-        """Multiplications for each pixel and input channel, output channels filled up to whole blocks."""
+        """Multiplications per pixel and input channel, with output channels filled up to whole blocks."""
         out, _, height, width = (int(n) for n in self.kernel.shape)
         return height * width * blocks(out)
 
     @property
     def crops(self) -> bool:
-        """Whether it would have to cut its input off."""
+        """True if the window would have to crop its input."""
         return min(*self.before, *self.after) < 0
 
 
 def blocks(channels: int) -> int:
-    """Channels, filled up to whole blocks."""
+    """Return a number of channels, filled up to whole blocks."""
     return round_up(channels, BLOCK)
 
 
 def stacked(phases: Mapping[Phase, Window]) -> Window:
-    """All phases as the outputs of one convolution, the phase's number before the channel's."""
+    """Return all phases as outputs of one convolution, with the phase's number before the channel's."""
     before = tuple(max(w.before[axis] for w in phases.values()) for axis in (0, 1))
     after = tuple(max(w.after[axis] for w in phases.values()) for axis in (0, 1))
     kernels = [
@@ -69,7 +69,7 @@ def stacked(phases: Mapping[Phase, Window]) -> Window:
 
 
 def cheapest(phases: Mapping[Phase, Window], groups: int) -> Window | int | None:
-    """The stacked window, the cost of separate ones where that is lower, or none where neither can be built."""
+    """Return the stacked window, the cost of separate windows if that is lower, or `None` if neither can be built."""
     apart = None if any(w.crops for w in phases.values()) else sum(w.cost for w in phases.values())
     whole = stacked(phases)
     scales = max(phases)
@@ -79,18 +79,18 @@ def cheapest(phases: Mapping[Phase, Window], groups: int) -> Window | int | None
 
 
 class PhasesRule(ExactRule):
-    """A rule that makes phases, for a convolution that `activation` follows, or none."""
+    """A rule that computes phases, for a convolution with or without an `activation` after it."""
 
     activation: ClassVar[str | None] = None
 
     def followed(self, op: Any, made: Any) -> Any:
-        """The pattern with its activation."""
+        """Return the pattern with its activation."""
         return made if self.activation is None else getattr(op, self.activation)(made, _outputs=["y"])
 
     def enlarged(
         self, op: Any, x: ir.Value, phases: Mapping[Phase, Window], bias: Array, groups: int, after: ir.Value | None, name: str
     ) -> Any:
-        """The nodes that compute all phases of `x`, apply the activation that makes `after`, and put them together."""
+        """Return the nodes that compute all phases of `x`, apply the activation that makes `after`, and join them."""
         scales = [axis + 1 for axis in max(phases)]
         form = cheapest(phases, groups)
         if isinstance(form, Window):
@@ -108,7 +108,7 @@ class PhasesRule(ExactRule):
 
 
 def with_activations(rule: type[PhasesRule]) -> tuple[type[PhasesRule], ...]:
-    """The rule for each activation that can follow, then for none."""
+    """Return the rule for each activation that can follow, then for none."""
     variants = (type(f"{rule.__name__}Before{kind}", (rule,), {"activation": kind}) for kind in ACTIVATIONS)
     return (*variants, rule)
 

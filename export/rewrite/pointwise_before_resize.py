@@ -3,10 +3,10 @@
 Before:  Conv(Resize(x), W, b)        1x1, stride 1, no padding
 After:   Resize(Conv(x, W, b))
 
-Resize mixes pixels of one channel, y[p] = sum_q r[p, q] x[q], a 1x1 convolution mixes channels of one pixel: they
-commute. The bias stays what it is because the r[p, q] of a pixel sum to 1, which holds for nearest, linear and cubic
-interpolation at every border rule but zero padding (`tf_crop_and_resize`). What is folded into the convolution moves
-with it; a nonlinearity after it stays.
+Resize mixes pixels of one channel, y[p] = sum_q r[p, q] x[q], and a 1x1 convolution mixes channels of one pixel, so they
+commute. The bias stays, because the r[p, q] of a pixel sum to 1. This holds for nearest, linear and cubic interpolation
+with every border rule except zero padding (`tf_crop_and_resize`). What is folded into the convolution moves with it; a
+nonlinearity after it stays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A rewrite rule that says why it declines, and the stage that applies it to a model."""
+"""A rewrite rule that gives a reason when it declines, and the stage that applies it to a model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Array = NDArray[Any]
 
 
 class ExactRule(pattern.RewriteRuleClassBase, ABC):
-    """One pattern of nodes, what takes its place, and what would make that another function.
+    """A pattern of nodes, its replacement, and the conditions under which the replacement is another function.
 
-    Values between the pattern's nodes that are used elsewhere, or are outputs of the graph, keep it from matching.
+    A pattern does not match if values between its nodes are used elsewhere or are outputs of the graph.
     """
 
     def __init__(self) -> None:
@@ -29,10 +29,10 @@ class ExactRule(pattern.RewriteRuleClassBase, ABC):
 
     @abstractmethod
     def obstacle(self, *args: Any, **values: Any) -> str | None:
-        """Why the match cannot be rewritten and stay the same function; none where it can."""
+        """Return why the match cannot be rewritten to the same function, or `None` if it can."""
 
     def check(self, op: Any, *args: Any, **values: Any) -> pattern.MatchResult:
-        """The verdict on a match, for onnxscript; declined ones are remembered."""
+        """Return onnxscript's verdict on a match, and remember the reason if the rule declines."""
         reason = self.obstacle(**values)
         result = pattern.MatchResult()
         if reason is not None:
@@ -42,14 +42,14 @@ class ExactRule(pattern.RewriteRuleClassBase, ABC):
 
 
 class Rewrite:
-    """The stage that applies a rule wherever it holds: each pattern to the whole graph, in order, until none matches."""
+    """The stage that applies each pattern of a rule to the whole graph, in order, until none matches."""
 
     def __init__(self, name: str, patterns: tuple[type[ExactRule], ...]) -> None:
         self.name = name
         self._patterns = patterns
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """The rewritten model, or the same one and why."""
+        """Return the rewritten model, or the same model with the reason."""
         rules = [kind() for kind in self._patterns]
         graph = ir.from_proto(model)
         count = 0
@@ -64,27 +64,27 @@ class Rewrite:
 
 
 def constant(value: ir.Value | None) -> Array | None:
-    """The number that a value always has; none for what is fed, computed, or may be overridden by an input."""
+    """Return the constant value of a tensor, or `None` if it is an input, computed, or can be overridden by an input."""
     if value is None or value.const_value is None or value.is_graph_input():
         return None
     return value.const_value.numpy()
 
 
 def attribute(node: ir.Node, name: str, default: Any) -> Any:
-    """An attribute's value."""
+    """Return the value of an attribute."""
     found = node.attributes.get(name)
     return default if found is None else found.value
 
 
 def bias_of(node: ir.Node, channels: int) -> Array | None:
-    """The bias of a convolution, zeros where it has none; none where it is not known before the graph runs."""
+    """Return the bias of a convolution, zeros if it has none, or `None` if the bias is not constant."""
     if len(node.inputs) < 3 or node.inputs[2] is None:
         return np.zeros(channels, np.float32)
     return constant(node.inputs[2])
 
 
 def producer(value: ir.Value) -> ir.Node:
-    """The node that makes a matched value."""
+    """Return the node that computes a matched value."""
     node = value.producer()
     assert node is not None
     return node

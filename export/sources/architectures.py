@@ -1,7 +1,7 @@
-"""Community architectures, recognised by the names and shapes of their weights: spandrel's registry.
+"""The architectures of community checkpoints, from spandrel's registry, which recognises them by the names and shapes of weights.
 
-spandrel needs torchvision for two of its architectures, and imports all of them at once. Where torchvision is absent,
-or built for another torch, those two are registered as never recognised, and the rest works.
+spandrel needs torchvision for two of its architectures, and imports all of them at once. If torchvision is missing, or
+built for another torch, these two are registered as never recognised, and the others work.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 from upconv.runtime.errors import SourceError, first_line
 
 NEED_TORCHVISION = ("LaMa", "RestoreFormer")
-"""What spandrel 0.4 takes `torchvision.transforms.functional` for."""
+"""The parts of spandrel 0.4 that use `torchvision.transforms.functional`."""
 
 
 class UnavailableArchitecture:
-    """An architecture that recognises nothing."""
+    """An architecture that recognises no checkpoint."""
 
     def __init__(self, name: str) -> None:
         self.id = self.name = name
 
     def detect(self, state: dict[str, Any]) -> bool:
-        """Never."""
+        """Return `False` for every checkpoint."""
         return False
 
 
 def registry() -> Any:
-    """Every architecture that can be loaded here; raises `SourceError` saying how to install spandrel."""
+    """Return every architecture that can be loaded here; raises `SourceError` if spandrel is not installed."""
     if "spandrel" not in sys.modules and not _torchvision():
         for name in NEED_TORCHVISION:
             module = ModuleType(f"spandrel.architectures.{name}")
@@ -46,13 +46,13 @@ def registry() -> Any:
 
 
 def absent() -> list[str]:
-    """Architectures that are left out for want of torchvision."""
+    """Return the names of the architectures that are left out because torchvision is missing."""
     return [name for name in NEED_TORCHVISION if not hasattr(sys.modules.get(f"spandrel.architectures.{name}"), "__file__")]
 
 
 def _torchvision() -> bool:
     try:
         importlib.import_module("torchvision.transforms.functional")
-    except Exception:  # ImportError where there is none; RuntimeError where it was built for another torch
+    except Exception:  # ImportError if there is no torchvision; RuntimeError if it was built for another torch
         return False
     return True

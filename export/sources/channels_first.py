@@ -1,8 +1,7 @@
-"""A Keras model with its channels in front, (N, C, H, W), as ONNX and torch have them.
+"""Keras models rebuilt with the channels first, (N, C, H, W), as ONNX and torch have them.
 
-Keras' own channels_last layers move channels to the front and back around each convolution. Where every layer is one
-whose meaning with channels in front is known, the model is built anew that way; what was built is compared with the
-original, and dropped if it differs.
+Keras' own channels_last layers transpose around each convolution. If the meaning of every layer with the channels first
+is known, the model is rebuilt that way. The rebuilt model is compared with the original, and dropped if it differs.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ PLACELESS = frozenset(
         *("Maximum", "Minimum", "Multiply", "ReLU", "SpatialDropout2D", "Subtract"),
     }
 )
-"""Layers to which it is the same where the channels are."""
+"""Layers that do the same wherever the channel axis is."""
 
 WITH_AXIS = frozenset({"BatchNormalization", "Concatenate", "GroupNormalization"})
-"""Layers that are told which axis holds the channels."""
+"""Layers that have an argument for the channel axis."""
 
 WITH_FORMAT = frozenset(
     {
@@ -31,11 +30,11 @@ WITH_FORMAT = frozenset(
         *("GlobalMaxPooling2D", "MaxPooling2D", "SeparableConv2D", "UpSampling2D", "ZeroPadding2D"),
     }
 )
-"""Layers that are told by a data format."""
+"""Layers that have an argument for the data format."""
 
 
 def channels_first(model: Any) -> Any | None:
-    """`model`, a Sequential or functional keras.Model of channels_last pictures, for (N, C, H, W); none where it cannot be."""
+    """Return a Sequential or functional channels_last keras.Model rebuilt for (N, C, H, W), or `None` if that is impossible."""
     import keras
 
     layers = model._flatten_layers(include_self=False)
@@ -47,7 +46,7 @@ def channels_first(model: Any) -> Any | None:
     try:
         turned = keras.models.clone_model(model, inputs[0] if len(inputs) == 1 else inputs, _turned)
         turned.set_weights([_placed(w, v) for w, v in zip(model.get_weights(), turned.weights, strict=True)])
-    except Exception:  # whatever a layer finds amiss, the model goes on as it was
+    except Exception:  # any error of a layer means that the model cannot be rebuilt
         return None
     return turned if _same(model, turned) else None
 
@@ -58,7 +57,7 @@ def _turned(layer: Any) -> Any:
     config = layer.get_config()
     kind = type(layer).__name__
     if kind == "UpSampling2D" and config["interpolation"] == "nearest":
-        # Keras repeats along each axis, which becomes a dozen nodes; this is the same and becomes one.
+        # Keras repeats along each axis, which becomes a dozen nodes; this is the same function in one node
         scale = tuple(float(n) for n in layer.size)
         return keras.layers.Lambda(lambda x: F.interpolate(x, scale_factor=scale, mode="nearest"), name=layer.name)
     if kind in WITH_FORMAT:
@@ -71,7 +70,7 @@ def _turned(layer: Any) -> Any:
 
 
 def _placed(weight: Array, variable: Any) -> Array:
-    """A weight in the shape that its variable now has: PReLU's slopes lie along the picture's axes."""
+    """Return a weight in the shape that its variable has now: PReLU has one slope per pixel position and channel."""
     fits = tuple(variable.shape) == weight.shape
     return weight if fits or weight.ndim != 3 else np.moveaxis(weight, -1, 0)
 

@@ -1,4 +1,4 @@
-"""A community checkpoint as a source: the weights alone say which network they are of."""
+"""A community checkpoint as a source. The weights alone identify the network."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from upconv.runtime.errors import SourceError
 from upconv.runtime.rounding import round_up
 
 EXAMPLE_PX = 32
-"""Side of the example, where the network asks for no other."""
+"""Side of the example in pixels, if the network does not require another one."""
 
 HEAVY = 4_000_000
-"""Weights from which on half that side is enough: each size that is tried costs seconds."""
+"""Number of weights from which half that side is used, because each size that is tried takes seconds."""
 
 
 class RecognisedNetwork(nn.Module):
-    """A recognised network, called the way its architecture is: some put out more than the picture."""
+    """A recognised network with its architecture's way of calling it: some networks return more than the picture."""
 
     def __init__(self, found: Any) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class RecognisedNetwork(nn.Module):
         self._call = found._call_fn
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, scale*H, scale*W)."""
+        """Return the picture (N, C, H, W) upscaled to (N, C, scale*H, scale*W)."""
         enlarged: Tensor = self._call(self.network, image)
         return enlarged
 
@@ -44,8 +44,8 @@ class RecognisedNetwork(nn.Module):
 def from_checkpoint(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
     """Return the network whose weights are in a .pth, .pt, .ckpt or .safetensors file; spandrel recognises it.
 
-    Scale, channels and the sizes it accepts come from the architecture. Raises `SourceError` if the file holds
-    anything but weights, if no architecture fits, or if the network takes more than a picture.
+    Scale, channels and the accepted sizes come from the architecture. Raises `SourceError` if the file holds anything but
+    weights, if no architecture matches, or if the network takes more inputs than a picture.
     """
     return checkpoint_source(path, SourceOptions.of(example, **options))
 
@@ -74,7 +74,7 @@ def _recognised(path: Path) -> Any:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what the authors' code will have to change for a later torch
+            warnings.simplefilter("ignore")  # warnings about changes that the authors' code needs for a later torch
             found = architecture.load(state)
     except Exception as error:  # each architecture reads its settings from the shapes in its own way
         raise SourceError(

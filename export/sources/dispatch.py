@@ -1,4 +1,4 @@
-"""Which reader a source belongs to, by what it is called."""
+"""The choice of the reader for a source, by the source's type or file suffix."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ READERS: dict[str, Callable[[Path, SourceOptions], Source]] = {
     ".keras": keras_file_source,
     ".onnx": graph_source,
 }
-"""What reads a file, by its suffix."""
+"""The reader of a file, by its suffix."""
 
 
 def as_source(
     model: Source | nn.Module | str | Path, example: Example | None = None, **options: Unpack[SourceKeywords]
 ) -> Source:
-    """Return the source that `model` is or names: a torch or Keras module in memory, or what `open_source` opens.
+    """Return the source that `model` is or names: a module in memory, a `Source`, or anything that `open_source` opens.
 
-    Raises `SourceError` if it is nothing of that kind.
+    Raises `SourceError` if `model` is none of these.
     """
     if isinstance(model, Source):
         if example is not None or options:

@@ -1,4 +1,4 @@
-"""The torch module that a factory in a file or a package makes, as a source."""
+"""The torch module that a factory in a file or a package returns, as a source."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def factory_source(spec: str, options: SourceOptions) -> Source:
 
 
 def _load_module(where: str) -> ModuleType:
-    # What stands beside a file, or in the folder one works in, can be imported as with `python`.
+    # as with `python FILE`, modules beside the file or in the working directory can be imported
     folder = str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)
@@ -65,7 +65,7 @@ def _load_module(where: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(f"upconv_source_{path.stem}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[module.__name__] = module  # dataclasses and torch.export look a class's module up by name
+        sys.modules[module.__name__] = module  # dataclasses and torch.export look up the module of a class by name
         spec.loader.exec_module(module)
     except SourceError:
         raise
@@ -77,7 +77,7 @@ def _load_module(where: str) -> ModuleType:
 def _call(factory: Callable[..., Any], spec: str, arguments: Mapping[str, Any]) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # weights that the factory draws at random are the same ones in every command
+            torch.manual_seed(0)  # random weights are the same in every command
             module = factory(**arguments)
     except Exception as error:
         raise SourceError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
@@ -88,5 +88,5 @@ def _call(factory: Callable[..., Any], spec: str, arguments: Mapping[str, Any]) 
 
 def _origin(spec: str, arguments: Mapping[str, Any] | None) -> str:
     where, _, attribute = spec.rpartition(":")
-    name = f"{Path(where).name if where.endswith('.py') else where}:{attribute}"  # a folder says nothing to others
+    name = f"{Path(where).name if where.endswith('.py') else where}:{attribute}"  # the name of a folder of this machine must not reach the contract
     return f"{name} {json.dumps(dict(arguments), sort_keys=True)}" if arguments else name

@@ -1,4 +1,4 @@
-"""An .onnx file of any origin as a source: its own graph is the function, computed in float64 by onnx's reference."""
+"""An .onnx file of any origin as a source. Its own graph is the function, computed in float64 by onnx's reference evaluator."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from upconv.runtime.contract import Halo
 from upconv.runtime.errors import ExportError, SourceError
 
 EXAMPLE_PX = 16
-"""Length of a free axis in the example: onnx's reference is no fast one."""
+"""Length of a free axis in the example, in pixels; short, because the reference evaluator is slow."""
 
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """An `Original` that is a graph already."""
+    """A `SourceModel` that is an ONNX graph."""
 
     model: onnx.ModelProto
 
     def backend(self, precision: Precision) -> Backend:
-        """The reference implementation in float64; onnxruntime in float32, none of its optimisations applied."""
+        """Return the reference evaluator for float64, and onnxruntime without optimisations for float32."""
         return ReferenceBackend(self.model) if precision == "float64" else OnnxruntimeBackend(self.model, "disabled")
 
     def sizes(self) -> Backend:
-        """onnxruntime, which is the faster of the two."""
+        """Return onnxruntime, which is faster than the reference evaluator."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """The graph itself, free of names of where it was made; its axes are free where they were."""
+        """Return the graph without names of the machine it was made on. Its free axes stay free."""
         return anonymous(self.model)
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every initializer, in order of name; none where there are none."""
+        """Return the SHA-256 of every initializer, in order of name, or `None` if there are none."""
         tensors = sorted(self.model.graph.initializer, key=lambda tensor: tensor.name)
         digest = hashlib.sha256()
         for tensor in tensors:
@@ -55,10 +55,11 @@ class OnnxGraph:
 
 
 def from_onnx(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
-    """Return the graph in an .onnx file, dynamic where it already is, with what its contract says, if it has one.
+    """Return the graph in an .onnx file as a source. If the file has a contract, the source takes over what it states.
 
-    `example` holds one array for each input; without it, free axes are 16 pixels long. Raises `SourceError` if the
-    file is damaged, reaches outside its folder or holds custom operators, or if onnxruntime cannot open it.
+    Axes that are free in the file stay free. `example` holds one array for each input; without it, free axes are 16 pixels
+    long. Raises `SourceError` if the file is damaged, names files outside its folder or holds custom operators, or if
+    onnxruntime cannot open it.
     """
     return graph_source(path, SourceOptions.of(example, **options))
 

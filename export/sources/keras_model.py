@@ -1,7 +1,7 @@
-"""A Keras 3 model on torch as a source. Its pictures are exported as (N, C, H, W), wherever Keras keeps their channels.
+"""A Keras 3 model on torch as a source. Its pictures are exported as (N, C, H, W), wherever Keras keeps the channels.
 
-Under `KERAS_BACKEND=torch` a `keras.Model` is a `torch.nn.Module`, and torch's exporter takes it. Its layers convert
-what they are given to the precision they were built with, so the one in float64 is built anew from the model's config.
+Under `KERAS_BACKEND=torch` a `keras.Model` is a `torch.nn.Module`, and torch's exporter accepts it. Its layers convert
+their inputs to the precision they were built with, so the float64 model is rebuilt from the model's config.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from upconv.export.sources.source import Source
 from upconv.runtime.errors import SourceError, first_line
 
 EXAMPLE_PX = 32
-"""Length of a free axis in the example."""
+"""Length of a free axis in the example, in pixels."""
 
 
 def run_on_torch() -> None:
-    """Let Keras, which reads this once when it is imported, compute with torch, unless the user chose otherwise."""
+    """Set Keras' backend to torch, unless the user chose another one. Keras reads the setting once, when it is imported."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 def is_keras(module: object) -> bool:
-    """Whether it is a keras.Model; Keras is not imported to find out."""
+    """Return `True` if this is a keras.Model, without importing Keras."""
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(module, keras.Model)
 
 
 class ChannelsInFront(nn.Module):
-    """A Keras model of channels_last pictures for (N, C, H, W)."""
+    """A channels_last Keras model with inputs and outputs of layout (N, C, H, W)."""
 
     def __init__(self, model: Any, channels_last: bool) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class ChannelsInFront(nn.Module):
         self.input_names = [x.name for x in model.inputs]
 
     def forward(self, *tensors: Tensor) -> Any:
-        """What the model puts out, its pictures' channels in front."""
+        """Return the model's outputs with the channels first."""
         given = [self._behind(tensor) for tensor in tensors]
         return tree_map(self._in_front, self.model(given[0] if len(given) == 1 else given))
 
@@ -68,29 +68,29 @@ class ChannelsInFront(nn.Module):
 
 @dataclass(frozen=True)
 class KerasModel:
-    """An `Original` that is a keras.Model on torch."""
+    """A `SourceModel` that is a keras.Model on torch."""
 
     model: Any
     channels_last: bool
-    """Whether its pictures are (N, H, W, C)."""
+    """True if its pictures are (N, H, W, C)."""
 
     def backend(self, precision: Precision) -> TorchBackend:
-        """The model in this precision."""
+        """Return the model in this precision."""
         model = self.model if precision == "float32" else _in_float64(self.model)
         return TorchBackend(ChannelsInFront(model, self.channels_last), getattr(torch, precision))
 
     def sizes(self) -> TorchBackend:
-        """The model itself."""
+        """Return the model itself."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """The graph of the model, rebuilt with channels in front where its layers allow that."""
+        """Return the graph of the model, which is rebuilt with the channels first if its layers allow that."""
         turned = channels_first(self.model) if self.channels_last else None
         module = ChannelsInFront(self.model, self.channels_last) if turned is None else ChannelsInFront(turned, False)
         return capture(module.eval(), name, example, axes, opset)
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every weight, in the model's order; none where there are none."""
+        """Return the SHA-256 of every weight, in the model's order, or `None` if there are none."""
         digest = hashlib.sha256()
         for weight in self.model.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())
@@ -100,9 +100,9 @@ class KerasModel:
 def from_keras(model: Any, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
     """Return a source from a Sequential or functional `keras.Model` in memory, on the torch backend.
 
-    `example` and `shape` are those of the exported file, (N, C, H, W); without them the example has the shape of the
-    model's own inputs, with 32 pixels for a free axis. Raises `SourceError` if Keras does not run on torch, if the
-    model is of another kind or not built, and if weights hold values that are no finite numbers.
+    `example` and `shape` are those of the exported file, (N, C, H, W). Without them the example has the shape of the
+    model's own inputs, with 32 pixels for a free axis. Raises `SourceError` if Keras does not run on torch, if the model is
+    of another kind or not built, and if weights hold values that are not finite.
     """
     return keras_source(model, SourceOptions.of(example, **options))
 
@@ -128,7 +128,7 @@ def _refuse_other_backends(model: Any, name: str) -> None:
 
 
 def keras_file_source(path: Path, options: SourceOptions) -> Source:
-    """Return the model in a .keras file, as `from_keras` does; code in the file is not run."""
+    """Return the model in a .keras file, as `from_keras` does. Code in the file is not run."""
     run_on_torch()
     import keras
 
@@ -136,7 +136,7 @@ def keras_file_source(path: Path, options: SourceOptions) -> Source:
         raise SourceError(f"no model file at {path}")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # zips, JSON, classes and weights each fail in their own way
+    except Exception as error:  # zip archives, JSON, classes and weights raise different errors
         raise SourceError(
             f"{path} cannot be loaded as a Keras model: {first_line(error)}; layers of your own go through file.py:factory"
         ) from error

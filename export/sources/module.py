@@ -24,24 +24,24 @@ from upconv.runtime.errors import SourceError
 
 @dataclass(frozen=True)
 class TorchModule:
-    """An `Original` that is a torch module, in evaluation mode."""
+    """A `SourceModel` that is a torch module, in evaluation mode."""
 
     module: nn.Module
 
     def backend(self, precision: Precision) -> TorchBackend:
-        """The module in this precision."""
+        """Return the module in this precision."""
         return TorchBackend(self.module, getattr(torch, precision))
 
     def sizes(self) -> ShapeBackend:
-        """The module without its values."""
+        """Return the module without values, which computes shapes only."""
         return ShapeBackend(self.module)
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """The graph that torch's exporter makes of the module."""
+        """Return the graph that torch's exporter makes of the module."""
         return capture(self.module, name, example, axes, opset)
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every parameter and buffer, in order of name; none where there are none."""
+        """Return the SHA-256 of every parameter and buffer, in order of name, or `None` if there are none."""
         state = self.module.state_dict()
         if not state:
             return None
@@ -55,9 +55,9 @@ class TorchModule:
 def from_module(module: nn.Module, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
     """Return a source from a module in memory.
 
-    `example` holds one array or tensor for each argument of `forward`; for one float32 image or latent its `shape` is
-    enough. Without both, the example has the channels of the module's first layer and is 32 pixels a side. Raises
-    `SourceError` if weights hold values that are no finite numbers.
+    `example` holds one array or tensor for each argument of `forward`. For one float32 image or latent its `shape` is
+    enough. Without both, the example has the channels of the module's first layer and 32 pixels per side. Raises
+    `SourceError` if weights hold values that are not finite.
     """
     return module_source(module, SourceOptions.of(example, **options))
 
@@ -72,7 +72,7 @@ def module_source(module: nn.Module, options: SourceOptions) -> Source:
 
 
 def refuse_non_finite(name: str, state: Mapping[str, Tensor]) -> None:
-    """Raise `SourceError` naming the first of the weights that holds a value that is no finite number."""
+    """Raise `SourceError` with the name of the first weight that holds a value that is not finite."""
     for key, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise SourceError(
@@ -82,7 +82,7 @@ def refuse_non_finite(name: str, state: Mapping[str, Tensor]) -> None:
 
 
 def example_shape(module: nn.Module) -> Shape:
-    """An input for `module`: one item, as many channels as its first convolution or linear layer takes, 32 a side."""
+    """Return an input shape: one item, the channels of the first convolution or linear layer, and 32 pixels per side."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             return (1, layer.in_features)

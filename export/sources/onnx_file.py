@@ -1,4 +1,4 @@
-"""An .onnx file read with care: damaged, incomplete, or reaching outside its folder, it is refused in one sentence."""
+"""A careful reader of .onnx files. It refuses damaged and incomplete files, and files that name data outside their folder."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from upconv.runtime.contract import KEY, Contract
 from upconv.runtime.errors import SourceError, first_line
 
 STANDARD = ("", "ai.onnx")
-"""Domains whose operators every runtime and the reference implementation know."""
+"""Domains whose operators every runtime and the reference evaluator know."""
 
 FLOATS = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
-"""Precisions that an input can have and that are not exported from."""
+"""Precisions of inputs that cannot be exported."""
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
-    """The model in `path` as `load` gives it, if it can be exported from.
+    """Return the model in `path` as `load` does, if it can be exported.
 
-    Raises `SourceError` where it cannot be read, holds operators of its maker's own or values that are no numbers, or
-    does not pass onnx's checker.
+    Raises `SourceError` if the file cannot be read, holds custom operators or values that are not finite, or does not pass
+    onnx's checker.
     """
     model = load(path)
     _refuse_custom(model, path)
     _check(model, path)
-    model.ir_version = max(model.ir_version, 8)  # before that, weights had to be inputs
+    model.ir_version = max(model.ir_version, 8)  # older versions require weights to be inputs
     _refuse_inputs(model, path)
     return model
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """The model in `path` with its weights inside it, its functions inlined and its nodes in order.
+    """Return the model in `path` with its weights inside, its functions inlined and its nodes in order.
 
-    Raises `SourceError` where it is missing or truncated, or names weights outside its folder.
+    Raises `SourceError` if the file is missing or truncated, or names weights outside its folder.
     """
     if not path.is_file():
         raise SourceError(f"no model file at {path}")
@@ -55,7 +55,7 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def contract_in(model: onnx.ModelProto, path: Path) -> Contract | None:
-    """What the file says of itself, if it does; raises `ContractError` where that cannot be read."""
+    """Return the contract of a model, or `None` if it has none; raises `ContractError` if the contract cannot be read."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     return Contract.from_metadata(metadata, path) if KEY in metadata else None
 
@@ -96,7 +96,7 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Every node, those of branches and loops among them."""
+    """Yield every node, with those of branches and loops."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -132,7 +132,7 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _without_initialized_inputs(model: onnx.ModelProto) -> None:
-    """Files of before 2019 list their weights among the inputs."""
+    """Files from before 2019 list their weights among the inputs."""
     weights = {tensor.name for tensor in model.graph.initializer}
     kept = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
@@ -140,7 +140,7 @@ def _without_initialized_inputs(model: onnx.ModelProto) -> None:
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with every node after those that it reads: runtimes do without, and converters leave it undone."""
+    """Return the model with every node after the nodes that it reads. Runtimes do not need this order, but the standard does."""
     made: set[str] = set()
     every = {name for node in model.graph.node for name in node.output}
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""What a user can say about a source that the source itself does not."""
+"""The options that a user can state about a source."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ class SourceOptions:
     """The options of a source. A field that is `None` leaves the choice to the reader of the source."""
 
     name: str | None = None
-    """What the exported model is called; by default the name of its class, its factory or its file."""
+    """Name of the exported model; by default the name of its class, its factory or its file."""
     example: tuple[Array, ...] | None = None
-    """One array for each input, the batch first; the values of integer inputs bound what is tried."""
+    """One array for each input, the batch first. The values of integer inputs bound the values that are tried."""
     shape: Shape | None = None
-    """The shape of the input, instead of an example, for a model with one float32 input."""
+    """Shape of the input, in place of an example, for a model with one float32 input."""
     origin: str | None = None
-    """Where the model comes from, for the contract; by default the name of its file or factory."""
+    """Origin of the model, for the contract; by default the name of its file or factory."""
     pixels: Pixels | None = None
-    """How pixels become the model's input; by default RGB from 0 to 1."""
+    """Conversion of pixels to the model's input; by default RGB from 0 to 1."""
     output_pixels: Pixels | None = None
-    """How the model's output becomes pixels, if that differs from the input."""
+    """Conversion of the model's output to pixels, if that differs from the input."""
     licence: str | None = None
-    """The licence of the weights."""
+    """Licence of the weights."""
     arguments: Mapping[str, Any] | None = None
-    """Arguments of a factory, by name; other sources have none."""
+    """Arguments of a factory, by name. Other sources have none."""
     weights: Path | None = None
-    """A file of weights that is loaded into what a factory makes; other sources bring their own."""
+    """A file of weights that is loaded into the result of a factory. Other sources have their own weights."""
     multiple: int = 1
-    """What the model's authors require sizes to be a multiple of; trials may find a larger one."""
+    """The number that the model's authors require sizes to be a multiple of. Trials may find a larger one."""
 
     @classmethod
     def of(cls, example: Example | None = None, **keywords: Unpack[SourceKeywords]) -> Self:
-        """Return the options that a caller gave as an example, of tensors or arrays, and keyword arguments."""
+        """Return the options that a caller gives as an example, of tensors or arrays, and keyword arguments."""
         return cls(example=None if example is None else _arrays(example), **keywords)
 
     @property
     def inputs(self) -> tuple[Array, ...] | None:
-        """The example, or zeros of the given shape; `None` if the caller gave neither."""
+        """The example, or zeros of the given shape, or `None` if the caller gave neither."""
         if self.example is None and self.shape is not None:
             return (np.zeros(self.shape, np.float32),)
         return self.example

@@ -1,4 +1,4 @@
-"""A program that `torch.export` saved (.pt2) as a source: its sizes are those it was traced for, and no others."""
+"""A program that `torch.export` saved (.pt2) as a source. Its sizes are those that it was traced for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from upconv.runtime.errors import SourceError, first_line
 
 
 class ProgramBackend:
-    """A program in one precision. What it was told to compute in float32 is computed in float64 where that is asked for."""
+    """A program in one precision. In float64, it also computes in float64 what it was traced to compute in float32."""
 
     level = "-"
 
@@ -39,7 +39,7 @@ class ProgramBackend:
         self._module = _in_precision(program, dtype)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Every tensor that the program puts out; raises what its guards raise for sizes it was not traced for."""
+        """Return every output tensor; raises what the program's guards raise for sizes that it was not traced for."""
         tensors = [torch.from_numpy(array) for array in inputs]
         with torch.no_grad():
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
@@ -48,24 +48,24 @@ class ProgramBackend:
 
 @dataclass(frozen=True)
 class TracedProgram:
-    """An `Original` that is a program."""
+    """A `SourceModel` that is a traced program."""
 
     program: ExportedProgram
 
     def backend(self, precision: Precision) -> ProgramBackend:
-        """The program in this precision."""
+        """Return the program in this precision."""
         return ProgramBackend(self.program, getattr(torch, precision))
 
     def sizes(self) -> ProgramBackend:
-        """The program, whose guards refuse what it was not traced for."""
+        """Return the program, whose guards refuse sizes that it was not traced for."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """The graph that torch's exporter makes of the program, with the program's own dynamic axes."""
+        """Return the graph that torch's exporter makes of the program, with the program's own dynamic axes."""
         return capture_program(self.program, name, opset)
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every parameter and buffer, in order of name; none where there are none."""
+        """Return the SHA-256 of every parameter and buffer, in order of name, or `None` if there are none."""
         state = self.program.state_dict
         digest = hashlib.sha256()
         for name in sorted(state):
@@ -77,8 +77,8 @@ class TracedProgram:
 def from_program(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
     """Return the program in a .pt2 file, for the sizes that it allows.
 
-    `example` replaces the inputs that it was traced with. Raises `SourceError` if the file is damaged or holds code,
-    or if the program takes anything but tensors in a row.
+    `example` replaces the inputs that it was traced with. Raises `SourceError` if the file is damaged or holds code, or if
+    the program takes anything but tensors as positional arguments.
     """
     return program_source(path, SourceOptions.of(example, **options))
 
@@ -104,7 +104,7 @@ def _loaded(path: Path) -> ExportedProgram:
         with _weights_only(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.export.load(path)
-    except Exception as error:  # zips, JSON, pickles and versions each fail in their own way
+    except Exception as error:  # zip archives, JSON, pickles and versions raise different errors
         raise SourceError(
             f"{path} cannot be loaded as a program: {first_line(error)}; expected a file that torch.export.save wrote"
         ) from error
@@ -112,7 +112,7 @@ def _loaded(path: Path) -> ExportedProgram:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """torch.export.load tries pickles again with code allowed; this is torch's own switch against that."""
+    """Forbid code in pickles with torch's own switch: after a failure, torch.export.load tries again with code allowed."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"
@@ -127,7 +127,7 @@ def _weights_only() -> Iterator[None]:
 
 def _in_precision(program: ExportedProgram, dtype: torch.dtype) -> fx.GraphModule:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of its own tree specifications
+        warnings.simplefilter("ignore")  # torch warns about its own tree specifications
         module: Any = copy.deepcopy(program.module())
     if dtype == torch.float32:
         return module  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What an export starts from: a model that can compute its own answers, an example of its inputs, and where both come from."""
+"""The starting point of an export: a model that computes its own outputs, an example of its inputs, and its origin."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ class SourceModel(Protocol):
     """The function that an exported file must equal."""
 
     def backend(self, precision: Precision) -> Backend:
-        """What computes it: in float64, against which everything is measured, or in the float32 it is used in."""
+        """Return a backend that computes the function in float64, the reference, or in float32, the precision of use."""
         ...
 
     def sizes(self) -> Backend:
-        """What tells which sizes it accepts and makes; it may leave the values out."""
+        """Return a backend that knows the accepted sizes and the output shapes; it may leave out the values."""
         ...
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Its ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause where there is none."""
+        """Return the ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause if there is none."""
         ...
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every weight, in order of name; none where there are none."""
+        """Return the SHA-256 of every weight, in order of name, or `None` if there are none."""
         ...
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model ready to be exported."""
+    """A model that is ready to be exported."""
 
     name: str
-    """What it is called from now on."""
+    """Name of the model in the contract and in messages."""
     original: SourceModel
     example: tuple[Array, ...]
-    """One array for each input, the batch first; their values bound those of integer inputs."""
+    """One array for each input, the batch first. The values of integer inputs bound the values that are tried."""
     origin: str
-    """What the user named it by, for the contract."""
+    """Origin that the user named, for the contract."""
     pixels: Pixels = Pixels()
-    """How pictures are put in, if the model turns out to upscale them."""
+    """Conversion of pictures to the input, if the model upscales them."""
     output_pixels: Pixels | None = None
-    """How they are read out, where that differs."""
+    """Conversion of the output to pictures, if that differs from the input."""
     licence: str | None = None
-    """Of the weights."""
+    """Licence of the weights."""
     multiple: int = 1
-    """What the model's authors ask sizes to be a multiple of; a larger one may be found by trying."""
+    """The number that the model's authors require sizes to be a multiple of. Trials may find a larger one."""
     halo: Halo | None = None
-    """What an upscaler's own file states of it; its graph may have been rewritten past reading that off."""
+    """The halo that an upscaler's own file states. Its graph may be rewritten so that the halo cannot be derived from it."""
 
     @property
     def shapes(self) -> Shapes:
-        """Of the example's arrays."""
+        """The shapes of the example's arrays."""
         return tuple(array.shape for array in self.example)

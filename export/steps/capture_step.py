@@ -1,4 +1,4 @@
-"""The step that turns the source into a graph, and proves the graph equal to the source."""
+"""The step that captures the source as a graph, and proves the graph equal to the source."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from upconv.runtime.errors import ExportError
 
 
 def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the graph, the source's answers and its provenance, and keep free only the axes that are free in the graph.
+    """Add the graph, the source's outputs and its provenance. Only the axes that are free in the graph stay free.
 
-    Raises `ExportError` if the source cannot be captured, or if the graph is another function than the source.
+    Raises `ExportError` if the source cannot be captured, or if the graph computes another function.
     """
     source, axes = draft.source, needed(draft.axes)
     model = source.original.capture(source.name, source.example, axes, draft.options.opset)
@@ -39,7 +39,7 @@ def _symbolic(model: onnx.ModelProto, axis: InputAxis) -> bool:
 
 
 def _fixed(model: onnx.ModelProto, pinned: Sequence[InputAxis]) -> str:
-    """What the graph takes only as it is: the axes that torch pinned, or batch and sizes of the leading input."""
+    """Describe what is fixed in the graph: the axes that torch pinned, or batch and sizes of the leading input."""
     if pinned:
         lengths = ", ".join(f"axis {axis.index} to {_length(model, axis)}" for axis in pinned)
         return f"; torch pinned {lengths}: it could not trace the module for other sizes"

@@ -1,4 +1,4 @@
-"""The one place that knows how a contract is made from what the steps have found out."""
+"""The one place that builds a contract from a draft."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "upconv")
 
 
 def contract_of(draft: ExportDraft) -> Contract:
-    """Return the contract that states everything the draft knows so far."""
+    """Return the contract that states everything in the draft."""
     height, width = draft.laws
     return Contract(
         name=draft.source.name,
@@ -41,7 +41,7 @@ def contract_of(draft: ExportDraft) -> Contract:
 
 
 def provenance_of(source: Source) -> Provenance:
-    """Return where a source and its weights come from, and the versions of what exports it."""
+    """Return the origin of a source and its weights, and the versions of the tools."""
     return Provenance(
         source=source.origin,
         weights_sha256=source.original.weights_sha256(),

@@ -1,4 +1,4 @@
-"""The step that measures what smaller halos cost, for a model whose exact halo is large."""
+"""The step that measures the deviation of smaller halos, for a model with a large exact halo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from upconv.runtime.contract import Halo
 
 
 def measure_deviation(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Add the table of smaller halos; nothing for a model that is not tiled, or whose halo is small enough to use."""
+    """Add the table of smaller halos. It is empty if the model is not tiled, or if its exact halo is small enough to use."""
     if not isinstance(draft.halo, Halo) or draft.pixels is None:
         return draft, None
     table = halo_deviation(needed(draft.model), contract_of(draft))

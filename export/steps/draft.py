@@ -1,4 +1,4 @@
-"""What is known of an export while it is under way: a frozen value that each step completes."""
+"""The draft of an export: a frozen value that each step completes."""
 
 from __future__ import annotations
 
@@ -39,54 +39,54 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the user asks of an export."""
+    """The options of an export."""
 
     opset: int = OPSET
-    """The lowest operator set of the result."""
+    """The lowest opset of the result."""
     rewrites: tuple[Stage, ...] = RULES
     """Exact rewrites of the simplified graph, in order."""
     reduction: PrecisionOptions = PrecisionOptions()
-    """The precision of the result, and what it may cost."""
+    """The precision of the result, and its quality limit."""
     tuner: Tuner | None = None
-    """What measures whether a change is faster here; `None` keeps every rewrite that is exact."""
+    """The tuner, or `None` to keep every exact rewrite."""
 
 
 @dataclass(frozen=True)
 class ExportDraft:
-    """What the steps so far have found out; a field that no step has added yet is `None` or empty."""
+    """The results of the steps so far. A field that no step has added is `None` or empty."""
 
     source: Source
-    """What is exported."""
+    """The source."""
     options: ExportOptions = ExportOptions()
-    """What the user asks for."""
+    """The options."""
     axes: tuple[InputAxis, ...] | None = None
     """Every axis of the leading input beyond batch and channels, with its size law."""
     plain: onnx.ModelProto | None = field(default=None, repr=False)
-    """The graph before any rewrite, from which halo and findings are read."""
+    """The graph before any rewrite. The halo and the findings come from it."""
     model: onnx.ModelProto | None = field(default=None, repr=False)
-    """The graph as it is now."""
+    """The current graph."""
     reference: ReferenceOutputs | None = field(default=None, repr=False)
-    """The source's own answers, which every change is compared with."""
+    """The source's own outputs, the reference of every comparison."""
     provenance: Provenance | None = None
-    """Where the weights come from."""
+    """The origin of the weights."""
     halo: Halo | NoHalo | None = None
-    """How far an output pixel looks; `None` also for a model that has no height and width to cut."""
+    """The halo, the reason why there is none, or `None` if the model has no height and width."""
     rewrites: tuple[str, ...] = ()
     """Names of the rewrites that changed the graph."""
     verdicts: tuple[Verdict, ...] = ()
-    """How equal the float32 graph is to the source, at several optimisation levels."""
+    """The verdicts on the float32 graph, one per optimisation level."""
     pixels: Pixels | None = None
-    """How pixels become the input; `None` also for a model that does not enlarge pictures."""
+    """Conversion of pixels to the input; `None` also for a model that does not upscale pictures."""
     output_pixels: Pixels | None = None
-    """How the output becomes pixels."""
+    """Conversion of the output to pixels."""
     precision: Precision = "fp32"
     """The precision of `model`."""
     quality: Quality | None = None
-    """What fewer bits cost; `None` also for float32."""
+    """The quality of the reduced precision; `None` also for float32."""
     tile: tuple[Array, ...] | None = field(default=None, repr=False)
-    """Inputs that speed is measured on."""
+    """The inputs of speed measurements."""
     session: SessionOptions = DEFAULT
-    """The fastest way to open a session so far."""
+    """The fastest session options so far."""
     trials: tuple[TuningTrial, ...] = ()
     """Every comparison of speed."""
     tuning: Tuning | None = None
@@ -94,13 +94,13 @@ class ExportDraft:
     tiling_max_abs: float | None = None
     """Largest difference between tiled and whole output."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
-    """What smaller halos than the exact one cost."""
+    """The deviation of halos smaller than the exact one."""
     fusion: Fusion | None = None
-    """What onnxruntime makes of the graph."""
+    """The operators that onnxruntime fuses."""
     findings: tuple[Finding, ...] = ()
-    """What deserves a look."""
+    """The findings of the lint."""
     contract: Contract | None = None
-    """What the finished file says about itself."""
+    """The contract of the finished file."""
 
     @property
     def laws(self) -> tuple[SizeLaw | None, SizeLaw | None]:
@@ -110,7 +110,7 @@ class ExportDraft:
 
 
 def needed(value: T | None) -> T:
-    """Return a value that an earlier step adds to the draft; raises `RuntimeError` if none has done so."""
+    """Return a value that an earlier step adds to the draft; raises `RuntimeError` if it is `None`."""
     if value is None:
         raise RuntimeError("this step needs a value that no step before it has added to the draft")
     return value

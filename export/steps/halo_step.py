@@ -1,4 +1,4 @@
-"""The step that derives the halo from the plain graph: a graph rewritten to phases could look anywhere."""
+"""The step that derives the halo from the plain graph. In a graph rewritten to phases it could not be derived."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from upconv.export.steps.draft import ExportDraft, needed
 from upconv.runtime.contract import Halo, NoHalo, SizeLaw
 
 MARGIN_PX = 16
-"""Pixels that a probed input has beyond the halo."""
+"""Pixels of a probed input beyond the halo."""
 
 
 def derive_halo(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the halo that the operators account for, if changing one pixel moves no output beyond it."""
+    """Add the halo that follows from the operators, if a change of one pixel moves no output beyond it."""
     model, (rows, columns) = needed(draft.plain), draft.laws
     if rows is None or columns is None:
         return draft, _none("the output's size does not follow a picture's height and width")
@@ -45,7 +45,7 @@ def _none(reason: str) -> StageReport:
 
 
 def _probed(model: onnx.ModelProto, channels: int, laws: tuple[SizeLaw, SizeLaw], halo: Halo) -> list[Shape]:
-    """Shapes of inputs with room for the halo: one picture, or a strip along each axis if that would cost too much."""
+    """Return shapes of inputs with room for the halo: one picture, or a strip along each axis if a picture costs too much."""
     margins = (halo.top + halo.bottom, halo.left + halo.right)
     height, width = (law.fitted(margin + MARGIN_PX) for law, margin in zip(laws, margins, strict=True))
     if derivation.products_per_pixel(model) * height * width <= BUDGET:

@@ -1,4 +1,4 @@
-"""The step that looks at the finished graph: what onnxruntime fuses of it, and what deserves a look."""
+"""The step that counts what onnxruntime fuses, and searches for findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from upconv.export.steps.draft import ExportDraft, needed
 
 
 def inspect_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add what onnxruntime makes of the model, and the findings in the plain graph."""
+    """Add the counts of fused operators, and the findings in the plain graph."""
     fused, findings = fusion(needed(draft.model)), lint(needed(draft.plain))
     said = f"onnxruntime runs it as {fused}; {len(findings)} findings"
     return replace(draft, fusion=fused, findings=tuple(findings)), StageReport("lint", False, said)

@@ -1,4 +1,4 @@
-"""The step that converts an older graph to the operator set that is asked for."""
+"""The step that converts an older graph to the opset of the export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that proves the rewritten graph equal to the source, as it will be served."""
+"""The step that proves the rewritten graph equal to the source, in the form in which it is served."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from upconv.export.steps.draft import ExportDraft, needed
 from upconv.runtime.errors import ExportError
 
 LEVELS = ("disabled", "all")
-"""Optimisation levels of onnxruntime that are compared with the source."""
+"""The optimisation levels of onnxruntime that are compared with the source."""
 
 
 def prove_parity(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the verdicts on the graph at each level; raises `ExportError` if one of them is another function."""
+    """Add the verdicts on the graph at each level; raises `ExportError` if one of them is not equal."""
     reference, model = needed(draft.reference), needed(draft.model)
     verdicts = tuple(reference.judge(model, level) for level in LEVELS)
     for verdict in verdicts:

@@ -1,4 +1,4 @@
-"""The step that takes a proved float32 graph to fewer bits, if that passes its gate and, when tuning, is faster."""
+"""The step that reduces the precision of a proved float32 graph, if it passes the quality gate and, when tuning, is faster."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from upconv.runtime.errors import ExportError
 
 
 def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Replace the model by one of fewer bits and add its quality; the verdicts remain those of the float32 graph.
+    """Replace the model by one of reduced precision and add its quality. The verdicts remain those of the float32 graph.
 
-    Raises `ExportError` if the gate is not passed, unless float32 is allowed then.
+    Raises `ExportError` if the quality gate fails, unless float32 is allowed in that case.
     """
     reduction = draft.options.reduction
     if reduction.precision == "fp32":
@@ -39,7 +39,7 @@ def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | Non
 
 
 def _basis(draft: ExportDraft) -> onnx.ModelProto:
-    """The graph that is reduced. A convolution in phases may be slower in float32, but only a convolution can be int8."""
+    """Return the graph to reduce. A convolution in phases may be slower in float32, but only convolutions can be int8."""
     if draft.options.reduction.precision == "int8" and draft.options.tuner is not None:
         draft, _ = verified(every_conv_transpose_to_phases, draft)
     return needed(draft.model)

@@ -1,4 +1,4 @@
-"""The steps that apply exact rewrites, one step for each."""
+"""The steps that apply exact rewrites, one step per rewrite."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from upconv.export.steps.verified import verified
 
 @dataclass(frozen=True)
 class ApplyRewrite:
-    """The step of one rewrite."""
+    """The step that applies one rewrite."""
 
     stage: Stage
 
     def __call__(self, draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-        """Apply the rewrite, if the result is equal and, with a tuner, faster; note its name."""
+        """Apply the rewrite if the result is equal and, with a tuner, faster, and add its name."""
         draft, report = verified(self.stage, draft, only_if_faster=True)
         if report is not None and report.changed:
             draft = replace(draft, rewrites=tuple(dict.fromkeys((*draft.rewrites, self.stage.name))))
@@ -29,11 +29,11 @@ class ApplyRewrite:
 
 def _steps(options: ExportOptions) -> Sequence[Step]:
     rewrites = options.rewrites
-    # A transposed convolution is never computed in int8.
+    # onnxruntime does not compute transposed convolutions in int8
     if rewrites and (options.reduction.precision == "int8" or options.tuner is not None):
         rewrites = (*rewrites, every_conv_transpose_to_phases)
     return [ApplyRewrite(stage) for stage in rewrites]
 
 
 REWRITES = Expansion(_steps)
-"""One step for each rewrite that the options list."""
+"""One step for each rewrite in the options."""

@@ -1,4 +1,4 @@
-"""Runs the steps of an export one after the other, times them, and reports what each did."""
+"""The runner of an export's steps. It times them and collects their reports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from upconv.export.report import StageReport
 from upconv.export.steps.draft import ExportDraft, ExportOptions
 
 Step = Callable[[ExportDraft], tuple[ExportDraft, StageReport | None]]
-"""Completes a draft, and says what it did; `None` if there is nothing that a user would want to read."""
+"""Returns the completed draft and a report, or `None` as the report if users need not see the step."""
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """A place in a list of steps that holds as many steps as the options ask for."""
+    """A place in a list of steps that expands to as many steps as the options require."""
 
     steps: Callable[[ExportOptions], Sequence[Step]]
     """Returns the steps for these options."""
@@ -24,9 +24,9 @@ class Expansion:
 def run(
     listed: Sequence[Step | Expansion], draft: ExportDraft, on_stage: Callable[[StageReport], None] = lambda _: None
 ) -> tuple[ExportDraft, tuple[StageReport, ...]]:
-    """Return the draft that the listed steps complete, and their reports, calling `on_stage` with each.
+    """Return the draft that the listed steps complete, and their reports. `on_stage` is called with each report.
 
-    A report states the seconds since the one before it.
+    A report states the seconds since the previous one.
     """
     reports: list[StageReport] = []
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The step that finds which sizes the source accepts and makes."""
+"""The step that finds the sizes that the source accepts and returns."""
 
 from __future__ import annotations
 

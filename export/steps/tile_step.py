@@ -1,4 +1,4 @@
-"""The step that picks the inputs on which tuning measures speed."""
+"""The step that chooses the inputs of speed measurements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from upconv.export.tuner import quick_enough, tiles
 
 
 def pick_tile(draft: ExportDraft) -> tuple[ExportDraft, None]:
-    """Add the largest tile that the plain graph is quick enough for, if there is a tuner."""
+    """Add the largest tile that the plain graph computes fast enough, if there is a tuner."""
     if draft.options.tuner is None:
         return draft, None
     tile = quick_enough(needed(draft.plain), tiles(draft.source, needed(draft.axes)))

@@ -1,4 +1,4 @@
-"""The step that tries what the contract promises of tiles, with the engine that serves."""
+"""The step that tries the contract's promise about tiles, with the engine that serves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from upconv.runtime.contract import Halo, NoHalo
 
 
 def try_tiling(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Add the difference between tiles and the whole picture; take the halo back if the difference is too large."""
+    """Add the difference between tiles and the whole picture, or remove the halo if the difference is too large."""
     if not isinstance(draft.halo, Halo) or draft.pixels is None:
         return draft, None
     products = products_per_pixel(needed(draft.plain))

@@ -1,4 +1,4 @@
-"""A change to the graph that is kept only if it is proved: equal in float64 and, when tuning, faster."""
+"""Verified changes: a change to the graph is kept only if it is equal in float64 and, when tuning, faster."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def verified(stage: Stage, draft: ExportDraft, *, only_if_faster: bool = False) 
 
 
 def compared(draft: ExportDraft, name: str, model: onnx.ModelProto, session: SessionOptions) -> tuple[ExportDraft, TuningTrial]:
-    """Return the draft with one more trial, and that trial: `model` opened as `session` against the draft's own."""
+    """Add one trial to the draft and return both. The trial compares `model` and `session` with the draft's own."""
     before, after = (needed(draft.model), draft.session), (model, session)
     trial = needed(draft.options.tuner).compare(name, before, after, needed(draft.tile))
     return replace(draft, trials=(*draft.trials, trial)), trial

@@ -1,4 +1,4 @@
-"""Image bytes to pictures and back, with libvips."""
+"""Decoding and encoding of image files with libvips."""
 
 from upconv.runtime.codecs.animation import Animation, decode_frames, encode_frames
 from upconv.runtime.codecs.decoding import decode, read_size

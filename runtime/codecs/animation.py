@@ -1,4 +1,4 @@
-"""Every frame of an animation, and the way back to a file."""
+"""Decoding and encoding of animations: all frames of a GIF or WebP file."""
 
 from __future__ import annotations
 
@@ -22,36 +22,39 @@ _GIF_END = b";"
 
 @dataclass(frozen=True)
 class Animation:
-    """Frames of one size, and how long each is shown."""
+    """Frames of one size, with their durations. A single picture is an animation of one frame."""
 
     strip: Picture
-    """All frames, one below the other; on disk where they are many."""
+    """All frames in one picture, one below the other. Large ones are on disk."""
     delays_ms: tuple[int, ...]
-    """One for each frame, of which there is at least one."""
+    """Duration of each frame in milliseconds, for at least one frame."""
     loops: int = 0
-    """How often it is played; 0 is for ever."""
+    """The number of times that the animation plays; 0 is endless."""
 
     @classmethod
     def of(cls, frames: Iterable[Picture], delays_ms: tuple[int, ...], loops: int = 0) -> Animation:
-        """Of as many frames as there are delays, taken one by one; what a file says beside its pixels is the first's."""
+        """Return the animation of these frames, one per delay, with the metadata of the first frame.
+
+        The frames are consumed one by one, so `frames` may compute them.
+        """
         return cls(_strip(iter(frames), len(delays_ms)), delays_ms, loops)
 
     @property
     def frames(self) -> tuple[Picture, ...]:
-        """Each frame."""
+        """The frames as pictures."""
         return tuple(self._frames())
 
     @property
     def frame_height(self) -> int:
-        """Rows of a frame."""
+        """Height of a frame in pixels."""
         return self.strip.height // len(self.delays_ms)
 
     def map(self, change: Callable[[Picture], Picture]) -> Animation:
-        """The same with every frame changed."""
+        """Return the animation of the changed frames. `change` must give all frames one size."""
         return Animation.of(map(change, self._frames()), self.delays_ms, self.loops)
 
     def noting(self, *conversions: str) -> Animation:
-        """The same animation, with more conversions."""
+        """Return the animation with more conversions."""
         return replace(self, strip=self.strip.noting(*conversions))
 
     def _frames(self) -> Iterator[Picture]:
@@ -61,23 +64,23 @@ class Animation:
 
 
 def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS) -> Animation:
-    """Every frame in a GIF's or WebP's bytes, and of any other format the one picture.
+    """Return all frames of a GIF or WebP file, or the one picture of a file in another format.
 
-    Raises what `decode` raises; all frames together may have `max_pixels`.
+    Raises what `decode` raises. `max_pixels` is the limit for all frames together.
     """
     name = image_header.check(data, max_pixels)
     if name not in ANIMATED:
         return Animation(decoding.decode(data, max_pixels), (0,))
     if name == "gif" and not data.rstrip(b"\0").endswith(_GIF_END):
-        # libnsgif takes what frames are whole.
+        # libnsgif accepts a file that is cut off, and returns its complete frames.
         raise ImageError("the gif data is damaged or incomplete: its end is missing")
     return decoding.reading(data, name, lambda fail_on: _frames(data, name, max_pixels, fail_on))
 
 
 def encode_frames(animation: Animation, format: str, quality: int = 90, *, lossless: bool = False) -> tuple[bytes, Animation]:
-    """The animation as a file's bytes, and the animation noting what the format could not hold.
+    """Return the bytes of a GIF or WebP file, and the animation with the format's conversions.
 
-    Raises `ParameterError` for a format that holds no animation.
+    Raises `ParameterError` for another format, an option that the format does not support or a size that it cannot hold.
     """
     if format not in ANIMATED:
         raise ParameterError(f"cannot write frames as {format!r}; expected one of {', '.join(ANIMATED)}")

@@ -1,4 +1,7 @@
-"""Colours that a PNG or AVIF names by numbers instead of a profile (ITU-T H.273, sections 8.1 and 8.2)."""
+"""Colour spaces that a PNG or AVIF file states by code points instead of an ICC profile.
+
+ITU-T H.273, sections 8.1 (primaries) and 8.2 (transfer characteristics).
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,31 @@ from functools import cache
 import pyvips
 
 _SRGB_PRIMARIES = (1, 2)
-"""BT.709, which are sRGB's, and unspecified."""
+"""BT.709, which sRGB uses, and unspecified."""
 _P3_PRIMARIES = 12
 _SRGB_CURVES = (1, 2, 6, 13, 14, 15)
-"""sRGB's, unspecified, and those of the BT.709 family, which everyone shows as sRGB."""
+"""sRGB, unspecified, and the BT.709 family, which viewers show as sRGB."""
 _NAMES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3", 16: "PQ", 18: "HLG", 8: "linear"}
 _HEADERS_BYTES = 1 << 14
 
 
 def profile_for(data: bytes, name: str) -> tuple[bytes | None, tuple[str, ...]]:
-    """The profile of what the data names, or none for sRGB; a phrase where there is none for it."""
+    """Return the ICC profile of the colour space that `data` states, and the conversions.
+
+    The profile is `None` for sRGB, and for a colour space without a profile, which is a conversion. `name` is the format.
+    """
     codes = _codes(data[:_HEADERS_BYTES], name)
     if codes is None or (codes[0] in _SRGB_PRIMARIES and codes[1] in _SRGB_CURVES):
         return None, ()
     primaries, curve = codes
     if primaries == _P3_PRIMARIES and curve in _SRGB_CURVES:
         return _display_p3(), ()
-    said = " ".join(_NAMES.get(code, f"H.273 code {code}") for code in codes if code not in (*_SRGB_PRIMARIES, *_SRGB_CURVES))
-    return None, (f"colours in {said} taken as sRGB",)
+    space = " ".join(_NAMES.get(code, f"H.273 code {code}") for code in codes if code not in (*_SRGB_PRIMARIES, *_SRGB_CURVES))
+    return None, (f"colours in {space} taken as sRGB",)
 
 
 def _codes(head: bytes, name: str) -> tuple[int, int] | None:
-    """Primaries and transfer characteristics."""
+    """Return the code points of the primaries and the transfer characteristics; `None` if the file states none."""
     if name == "png":
         place = head.split(b"IDAT", 1)[0].find(b"cICP")
         return (head[place + 4], head[place + 5]) if 0 <= place < len(head) - 5 else None

@@ -1,4 +1,4 @@
-"""Whatever colours a file is in, as grey or RGB of 8 or 16 bits."""
+"""Conversion of a file's colours to grey or RGB samples of 8 or 16 bits."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from upconv.runtime.codecs import profiles
 from upconv.runtime.errors import ImageError
 
 PLAIN = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
-"""What libvips calls pixels that need no conversion."""
+"""libvips' names of the colour spaces that need no conversion."""
 
 _CHANNELS = {"b-w": 1, "grey16": 1, "cmyk": 4}
-"""Channels of colour where they are not three."""
+"""The number of colour channels, if it is not 3."""
 _UNKNOWN_RANGE = "the picture holds {} samples, whose range is not known; convert it to 16 bits first"
 
 
 def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
-    """The image with 1 to 4 channels of 8 or 16 bits, and what had to be changed for it.
+    """Return the libvips image with 1 to 4 channels of 8 or 16 bits, and the conversions.
 
-    Raises `ImageError` for samples that have no known range and for more channels than a colour has.
+    Raises `ImageError` if the range of the samples is not known, or if an unknown colour space has more than 4 channels.
     """
     image, notes = _with_one_extra(_named(image))
     if image.format == "uint":
@@ -34,7 +34,7 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _named(image: Any) -> Any:
-    """An image whose channels are grey or RGB where its file does not say."""
+    """Return the image as grey or RGB if its file does not state the colour space."""
     if image.interpretation != "multiband":
         return image
     if image.bands > 4:
@@ -48,7 +48,7 @@ def _plain(image: Any) -> Any:
 
 
 def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
-    """What is beyond the first channel after the colour is no opacity."""
+    """Return the image with at most one channel after the colour, which is opacity."""
     most = _CHANNELS.get(image.interpretation, 3) + 1
     extra = image.bands - most
     if extra <= 0:

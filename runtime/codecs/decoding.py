@@ -1,4 +1,4 @@
-"""Image bytes to pictures: the header is looked at first, then the pixels."""
+"""Decoding of image files. The header is checked before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.resampling import to_samples
 
-# Only loaders that libvips' authors consider safe for files from strangers.
+# Allow only the loaders that libvips considers safe for untrusted files.
 pyvips.block_untrusted_set(True)
-# Every picture is worked on once: remembered operations would only keep the last ones in memory.
+# Each picture is computed once, so cached operations would only keep the last pictures in memory.
 pyvips.cache_set_max(0)
 
 T = TypeVar("T")
@@ -38,42 +38,47 @@ _MISSING_PIXELS = ("premature end", "Huffman", "instead of RST", "arithmetic")
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (EXIF 2.32, page 37)."""
 _MOST_CHANNELS = 16
-"""Beyond these, pixels take too much room; 5 are the most that mean anything."""
+"""Largest number of channels, because more would take too much memory. At most 5 are used."""
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
-    """The picture in an image file's bytes, upright; of several frames or pages, the first.
+    """Return the upright picture in the bytes of an image file.
 
-    Raises `ImageError` where the bytes are no whole image of a format in `FORMATS`, and `ImageTooLargeError`, before
-    decoding, where its header announces more than `max_pixels`.
+    If the file has several frames or pages, this is the first one.
+
+    Raises `ImageError` if the bytes are not a complete image in one of `FORMATS`, and `ImageTooLargeError`, before
+    decoding, if the header states more than `max_pixels` pixels.
     """
     name = image_header.check(data, max_pixels)
     return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on)))
 
 
 def read_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Return the width and height in pixels, upright, that the header of an image file states; nothing is decoded.
+    """Return the width and height of the upright picture in pixels, from the header of an image file.
 
-    Raises `ImageError` if the header cannot be read, and `ImageTooLargeError` if it states more than `max_pixels`.
+    Raises `ImageError` if the header cannot be read, and `ImageTooLargeError` if it states more than `max_pixels` pixels.
     """
     name = image_header.check(data, max_pixels)
     return reading(data, name, lambda fail_on: _upright_size(opened(data, name, max_pixels, fail_on)))
 
 
 def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
-    """What `read(fail_on)` gives; raises `ImageError` where libvips finds the data wanting."""
-    pyvips.vips_lib.vips_error_clear()  # what went wrong with a picture before is not this one's fault
+    """Return the result of `read(fail_on)`. Raises `ImageError` if libvips reports damaged data."""
+    pyvips.vips_lib.vips_error_clear()  # errors of earlier pictures must not appear in the message
     try:
         return _forgiving(read) if name == "jpeg" else read("error")
     except pyvips.Error as error:
         raise unreadable(name, error) from error
     except UnicodeDecodeError as error:  # libvips quotes bytes of the file
-        pyvips.vips_lib.vips_error_clear()  # or every later error would quote them again
-        raise ImageError(f"the {name} data is damaged or incomplete: it names a part that makes no sense") from error
+        pyvips.vips_lib.vips_error_clear()  # otherwise every later error quotes them again
+        raise ImageError(f"the {name} data is damaged or incomplete: the name of one of its parts is invalid") from error
 
 
 def _forgiving(read: Callable[[str], T]) -> T:
-    """What `read` gives. Where pixels are missing, libjpeg only warns; and so it does of what does no harm."""
+    """Return the result of `read`, and fail if pixels are missing.
+
+    libjpeg only warns of missing pixels, but it also warns of harmless faults.
+    """
     try:
         return read("warning")
     except pyvips.Error as error:
@@ -83,7 +88,10 @@ def _forgiving(read: Callable[[str], T]) -> T:
 
 
 def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any) -> Any:
-    """A libvips image that is not computed yet; raises `ImageTooLargeError` where that would take too much."""
+    """Return a libvips image of the file, whose pixels are not decoded yet.
+
+    Raises `ImageTooLargeError` if it has too many pixels or frames, and `ImageError` if it has too many channels.
+    """
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
     image_header.check_size(image.width, image.height, max_pixels)
     image_header.check_frames(frames_of(image))
@@ -93,17 +101,20 @@ def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any
 
 
 def frames_of(image: Any) -> int:
-    """How many frames or pages the file has that the image was opened from."""
+    """Return the number of frames or pages in the file of a libvips image."""
     count: int = image.get("n-pages") if image.get_typeof("n-pages") else 1
     return count
 
 
 def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, tuple[str, ...]]:
-    """Samples of 8 or 16 bits as they lie in the file, the profile they are in, and what had to be changed."""
+    """Return the samples (H, W, C) of a libvips image, their ICC profile, and the conversions.
+
+    `upright` applies the EXIF orientation.
+    """
     converted, notes = color.grey_or_rgb(image)
-    used_up = image.interpretation not in color.PLAIN
-    profile, said = (None, ()) if used_up else profiles.fitting(converted)
-    return to_samples(_upright(converted) if upright else converted), profile, (*notes, *said)
+    converted_to_srgb = image.interpretation not in color.PLAIN
+    profile, dropped = (None, ()) if converted_to_srgb else profiles.fitting(converted)
+    return to_samples(_upright(converted) if upright else converted), profile, (*notes, *dropped)
 
 
 def _picture(data: bytes, name: str, image: Any) -> Picture:
@@ -111,11 +122,11 @@ def _picture(data: bytes, name: str, image: Any) -> Picture:
     beside, unread = metadata.of(image, name)
     samples, profile, notes = pixels(image)
     if _NO_GAIN_MAP in missed:
-        # The packet says where in the file the map is, and how large.
+        # The XMP packet states the place and size of the gain map, which the result does not have.
         beside = replace(beside, fields=tuple(field for field in beside.fields if field[0] != "xmp-data"))
     if profile is None and samples.shape[2] > 2:
-        profile, said = cicp.profile_for(data, name)
-        notes = (*notes, *said)
+        profile, unknown = cicp.profile_for(data, name)
+        notes = (*notes, *unknown)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
     return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed, *unread))
 
@@ -127,12 +138,12 @@ def _upright_size(image: Any) -> tuple[int, int]:
 
 def _upright(image: Any) -> Any:
     turned = image.get_typeof("orientation") and image.get("orientation") > 1
-    # Turning takes the rows in another order than they are decoded in.
+    # Rotation reads the rows in another order than they are decoded, so all must be in memory.
     return image.copy_memory().autorot() if turned else image
 
 
 def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
-    """What is in the file and not in the picture."""
+    """Return a phrase for each part of the file that the picture does not have."""
     frames, missed = frames_of(image), []
     if name == "png" and b"acTL" in data[:_HEADERS_BYTES].split(b"IDAT", 1)[0]:
         missed.append("the first frame of an animated PNG taken")

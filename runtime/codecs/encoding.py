@@ -1,4 +1,7 @@
-"""Pictures to image bytes, saying what the format could not hold."""
+"""Encoding of pictures to image files.
+
+Properties that a format cannot hold are converted, and the picture records the conversions.
+"""
 
 from __future__ import annotations
 
@@ -19,33 +22,36 @@ from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import to_image
 
 MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
-"""Longest side that a format holds, or its encoder writes; the others have no limit that matters."""
+"""Longest side in pixels that the format or its encoder supports. PNG and TIFF have no limit that matters."""
 
 PNG_LEVEL = 2
-"""zlib's; with the filter `up` the fastest that is small, by `benchmarks/png.py`."""
+"""zlib level of PNG. By `benchmarks/png.py`, with the filter `up` it is the fastest that gives small files."""
 PNG_FILTERS = {"none": 8, "sub": 16, "up": 32, "average": 64, "paeth": 128, "all": 248}
-"""libpng's flags."""
+"""libpng's flags of the row filters."""
 
 _ALWAYS_RGB = ("webp", "avif", "gif")
-"""Formats that libvips writes no grey in."""
+"""Formats in which libvips cannot write grey."""
 _BIG_TIFF_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _SaveOptions:
     quality: int
     lossless: bool
     keep: int
     """libvips' flags of the metadata to write."""
     bits: int
-    """Of a sample, for AVIF."""
+    """Bits per sample, for AVIF."""
 
 
 def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lossless: bool = False) -> tuple[bytes, Picture]:
-    """The picture as a file's bytes, and the picture noting what the format could not hold.
+    """Return the bytes of an image file, and the picture with the conversions that the format required.
 
-    `quality` counts for JPEG, WebP and AVIF, unless WebP or AVIF are to be `lossless`; PNG and TIFF always are. Raises
-    `ParameterError` for a format or quality that is not written, or a picture that is too large for the format.
+    `format` is one of `WRITABLE`; by default that of the picture, or PNG if that format is not written. `quality` from 1
+    to 100 applies to JPEG, and to WebP and AVIF unless they are `lossless`. PNG and TIFF are always lossless.
+
+    Raises `ParameterError` if the format is not written, does not support the options or cannot hold the size, and
+    `ImageError` if the encoder fails.
     """
     name = format or (picture.format if picture.format in WRITABLE else "png")
     if name not in WRITABLE:
@@ -54,7 +60,7 @@ def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lo
     check_size(name, picture.width, picture.height)
     image, bits, keep, noted = _fitting(picture, name)
     try:
-        data = _SAVERS[name](image, _Wish(quality, lossless, keep, bits))
+        data = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
     except pyvips.Error as error:
         raise ImageError(f"the picture cannot be written as {name}: {reason(error)}") from error
     finish = _FINISHES.get(name)
@@ -62,14 +68,14 @@ def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lo
 
 
 def check_options(name: str, quality: int, lossless: bool) -> None:
-    """Raise `ParameterError` for a quality that there is none of, and where `lossless` is more than the format can."""
+    """Raise `ParameterError` if `quality` is not from 1 to 100, or if the format cannot be lossless."""
     check_quality(quality)
     if lossless and name in ("jpeg", "gif"):
         raise ParameterError(f"{name} cannot be lossless; choose png, webp, avif or tiff")
 
 
 def check_size(name: str, width: int, height: int) -> None:
-    """Raise `ParameterError` where a picture of this size cannot be written in the format."""
+    """Raise `ParameterError` if the format cannot hold a picture of this size."""
     most = MAX_SIDE_PX.get(name)
     if most is not None and max(width, height) > most:
         raise ParameterError(
@@ -78,12 +84,12 @@ def check_size(name: str, width: int, height: int) -> None:
 
 
 def fitted(picture: Picture, name: str) -> tuple[Any, Picture]:
-    """An image of as many channels and bits as the format holds, and the picture noting what that changed."""
+    """Return a libvips image with channels and bits of the format, and the picture with conversions."""
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
-        # A profile for grey cannot go with it.
-        picture = to_srgb(picture).noting(f"grey written as RGB, as {name} holds no grey")
+        # A grey profile is not valid for RGB.
+        picture = to_srgb(picture).noting(f"grey written as RGB, because {name} is always RGB")
     elif picture.metadata.icc is not None and name == "gif":
-        picture = to_srgb(picture).noting("colours converted to sRGB, as gif holds no profile")
+        picture = to_srgb(picture).noting("colours converted to sRGB, because gif cannot hold a profile")
     image = to_image(picture.samples)
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * picture.color.shape[2], max_alpha=picture.white)
@@ -91,7 +97,7 @@ def fitted(picture: Picture, name: str) -> tuple[Any, Picture]:
     if picture.samples.dtype == np.uint16 and name in ("jpeg", "webp", "gif"):
         image = (image / 257).rint().cast("uchar")
         image = image.copy(interpretation="srgb" if image.bands > 2 else "b-w")
-        picture = picture.noting(f"16 bits reduced to 8, which is what {name} holds")
+        picture = picture.noting(f"16 bits reduced to 8, the most that {name} can hold")
     return image, picture
 
 
@@ -99,38 +105,39 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, int, int, Picture]:
     image, picture = fitted(picture, name)
     bits = picture.metadata.bits or 12 if picture.samples.dtype == np.uint16 else 8
     if name == "avif" and bits == 12 and picture.metadata.bits != bits:
-        picture = picture.noting("16 bits reduced to 12, which is what avif holds")
+        picture = picture.noting("16 bits reduced to 12, the most that avif can hold")
     image, keep, picture = metadata.onto(image, picture, name)
     return image, bits, keep, replace(picture, format=name)
 
 
-def _jpeg(image: Any, wish: _Wish) -> Any:
-    # Not with `optimize_coding`: 2 % smaller in three times the time, and libjpeg keeps twelve bytes a pixel for it.
-    return image.jpegsave_buffer(Q=wish.quality, keep=wish.keep)
+def _jpeg(image: Any, options: _SaveOptions) -> Any:
+    # Without `optimize_coding`: it saves 2 % of the file, takes three times as long and 12 bytes of memory per pixel.
+    return image.jpegsave_buffer(Q=options.quality, keep=options.keep)
 
 
-def _png(image: Any, wish: _Wish) -> Any:
-    return image.pngsave_buffer(compression=PNG_LEVEL, filter=PNG_FILTERS["up"], keep=wish.keep)
+def _png(image: Any, options: _SaveOptions) -> Any:
+    return image.pngsave_buffer(compression=PNG_LEVEL, filter=PNG_FILTERS["up"], keep=options.keep)
 
 
-def _webp(image: Any, wish: _Wish) -> Any:
-    return image.webpsave_buffer(Q=wish.quality, lossless=wish.lossless, exact=wish.lossless, keep=wish.keep)
+def _webp(image: Any, options: _SaveOptions) -> Any:
+    return image.webpsave_buffer(Q=options.quality, lossless=options.lossless, exact=options.lossless, keep=options.keep)
 
 
-def _avif(image: Any, wish: _Wish) -> Any:
+def _avif(image: Any, options: _SaveOptions) -> Any:
     return image.heifsave_buffer(
-        compression="av1", Q=wish.quality, lossless=wish.lossless, bitdepth=wish.bits, effort=3, keep=wish.keep
+        compression="av1", Q=options.quality, lossless=options.lossless, bitdepth=options.bits, effort=3, keep=options.keep
     )
 
 
-def _tiff(image: Any, wish: _Wish) -> Any:
+def _tiff(image: Any, options: _SaveOptions) -> Any:
     size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
-    return image.tiffsave_buffer(compression="deflate", predictor="horizontal", bigtiff=size > _BIG_TIFF_BYTES, keep=wish.keep)
+    big = size > _BIG_TIFF_BYTES
+    return image.tiffsave_buffer(compression="deflate", predictor="horizontal", bigtiff=big, keep=options.keep)
 
 
 _FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": metadata.with_density, "png": metadata.with_texts}
-"""What libvips leaves out."""
-_SAVERS: dict[str, Callable[[Any, _Wish], bytes]] = {
+"""Functions that add metadata which libvips does not write."""
+_SAVERS: dict[str, Callable[[Any, _SaveOptions], bytes]] = {
     "jpeg": _jpeg,
     "png": _png,
     "webp": _webp,

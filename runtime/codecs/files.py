@@ -1,4 +1,4 @@
-"""Picture files on disk: read whole or not at all, and written the same way."""
+"""Reading and writing of image files: each file completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from upconv.runtime.picture import Picture
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _PARTIAL = ".upconv-"
 _LEFT_S = 3600
-"""No file takes as long to write."""
+"""Age in seconds from which a partial file is abandoned, because writing does not take as long."""
 _BYTES_A_PIXEL = 16
-"""Four channels of 32 bits: no file needs more."""
+"""Largest size of a pixel in a file, in bytes: four channels of 32 bits."""
 _BYTES_BESIDE = 1 << 26
-"""Room for profiles and metadata."""
+"""Largest size of profiles and metadata, in bytes."""
 
 
 def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
-    """The picture in a file; raises `ImageError` with the file's name."""
+    """Return the picture in a file. Raises what `decode` raises, with the path in the message."""
     data = read_bytes(path, max_pixels)
     try:
         return decode(data, max_pixels)
@@ -36,14 +36,14 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def read_bytes(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
-    """What is in an image file.
+    """Return the bytes of an image file.
 
-    Raises `ImageError` where it is no file, of no format that is read, too long to hold a picture of `max_pixels`, or
-    not the same after reading as before.
+    Raises `ImageError` if `path` is not a regular file, is in a format that is not read, or changes during reading, and
+    `ImageTooLargeError` if the file is longer than a picture of `max_pixels` pixels needs.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ImageError(f"{path} is no file; expected one that holds a picture")
+            raise ImageError(f"{path} is not a file; expected an image file")
         return _read(path, _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE)
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}") from error
@@ -56,7 +56,7 @@ def _read(path: Path, limit: int) -> bytes:
         if sniff(head) is None:
             raise ImageError(f"{path}: {unread(head)}")
         if before.st_size > limit:
-            raise ImageTooLargeError(f"{path} has {before.st_size} bytes; no picture that is allowed needs over {limit}")
+            raise ImageTooLargeError(f"{path} has {before.st_size} bytes; at most {limit} are allowed")
         data = head + file.read(limit)
         after = os.fstat(file.fileno())
     if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -65,9 +65,9 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put a whole file in place, or leave everything as it was.
+    """Write a file completely, or leave the existing one unchanged.
 
-    Raises `OutputError` where it cannot be written, `DiskFullError` where nothing else could either.
+    Raises `DiskFullError` if the disk is full or read-only, and `OutputError` if the file cannot be written otherwise.
     """
     try:
         _write(path, data)
@@ -76,7 +76,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed have left in a folder and below it."""
+    """Remove the partial files that killed processes left in a folder and its subfolders."""
     before = time.time() - _LEFT_S
     for partial in folder.rglob(f"{_PARTIAL}*"):
         with contextlib.suppress(OSError):
@@ -85,7 +85,7 @@ def sweep(folder: Path) -> None:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """What to raise where a file cannot be written."""
+    """Return the error to raise if a file cannot be written."""
     kind = DiskFullError if error.errno in _FULL else OutputError
     return kind(f"cannot write {path}: {error.strerror or error}")
 

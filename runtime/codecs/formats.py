@@ -1,4 +1,4 @@
-"""Which formats there are: by their first bytes, by their suffixes, and those that are known but not read."""
+"""Image formats: their first bytes, their suffixes, and formats that are recognised but not read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import ImageFormat
 
 FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif")
-"""Those that are read."""
+"""Formats that are read."""
 WRITABLE = ("jpeg", "png", "webp", "avif", "tiff")
-"""Those that one picture is written as."""
+"""Formats in which a single picture is written."""
 ANIMATED = ("webp", "gif")
-"""Those whose every frame is read and written."""
+"""Formats in which animations are read and written."""
 MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
+"""Media types of HTTP, by format."""
 SUFFIXES: dict[str, ImageFormat] = {
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
@@ -28,8 +29,9 @@ SUFFIXES: dict[str, ImageFormat] = {
     ".tiff": "tiff",
     ".gif": "gif",
 }
+"""Formats by lower-case suffix."""
 HEAD_BYTES = 64
-"""As many bytes as it takes to tell a format."""
+"""The number of bytes that identify a format."""
 
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _MEDIA_BRANDS = {
@@ -77,7 +79,7 @@ _SIGNATURES = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in 
 
 
 def sniff(data: bytes) -> ImageFormat | None:
-    """The format that the first bytes announce, or none of those that are read."""
+    """Return the format that the first bytes identify; `None` if it is not one of `FORMATS`."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -94,19 +96,22 @@ def sniff(data: bytes) -> ImageFormat | None:
 
 
 def unread(data: bytes) -> str:
-    """One sentence on why bytes that `sniff` does not know cannot be read, naming what they are where that can be told."""
+    """Return one sentence that explains why data for which `sniff` returns `None` cannot be read.
+
+    It names the format of the data if it is recognised.
+    """
     expected = f"expected {', '.join(FORMATS)}"
     if not data:
-        return "the data is no image that can be read: it is empty"
+        return "the data is not an image that can be read: it is empty"
     name = _other(data[:HEAD_BYTES])
-    return f"this is {name} file; {expected}" if name else f"the data is no image that can be read; {expected}"
+    return f"this is {name} file; {expected}" if name else f"the data is not an image that can be read; {expected}"
 
 
 def format_of(path: Path, names: tuple[str, ...] = WRITABLE) -> ImageFormat:
-    """The format that a file's suffix names; raises `ParameterError` for one that is not among `names`."""
+    """Return the format of a file's suffix. Raises `ParameterError` if it is not one of `names`."""
     name = SUFFIXES.get(path.suffix.lower())
     if name is None or name not in names:
-        hint = "; GIF is written with every frame only" if name == "gif" else ""
+        hint = "; GIF is only written with all frames" if name == "gif" else ""
         raise ParameterError(f"cannot write {path.name}: expected a suffix of {', '.join(names)}{hint}")
     return name
 
@@ -117,7 +122,7 @@ def _other(head: bytes) -> str | None:
 
 
 def _brands(data: bytes) -> tuple[bytes, ...]:
-    """The major brand of an ISO media file and those it is compatible with."""
+    """Return the major brand and the compatible brands of an ISO media file; empty for other files."""
     if data[4:8] != b"ftyp":
         return ()
     stop = min(int.from_bytes(data[:4], "big"), len(data), HEAD_BYTES)

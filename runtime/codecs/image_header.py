@@ -1,7 +1,7 @@
-"""What a file's first bytes announce, looked at before libvips opens it.
+"""Checks of a file's header before libvips opens the file.
 
-libvips and the libraries below it check nearly everything by themselves; here is what they would spend long on, or
-what their words for would tell nobody anything.
+libvips and its libraries check nearly everything themselves. These checks cover files on which they spend a long time,
+and files for which their messages do not help a user.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from upconv.runtime.codecs.formats import FORMATS, HEAD_BYTES, sniff, unread
 from upconv.runtime.errors import ImageError, ImageTooLargeError
 
 MAX_FRAMES = 10_000
-"""Most frames or pages of a file; libwebp and libtiff take long to count many more."""
+"""Largest number of frames or pages of a file; libwebp and libtiff are slow to count many more."""
 
 _GIF_SIZE = slice(6, 10)
 _PNG_SIZE = slice(16, 24)
 
 
 def check(data: bytes, max_pixels: int) -> str:
-    """The format of the data.
+    """Check the header of an image file and return its format.
 
-    Raises `ImageError` where it is none of those that are read, is a camera's raw file or has no area, and
-    `ImageTooLargeError` where it has more frames or larger tiles than are allowed.
+    Raises `ImageError` if the format is not read, the file is a camera's raw file, or a side has 0 pixels, and
+    `ImageTooLargeError` if the file has too many frames or too large tiles.
     """
     name = sniff(data[:HEAD_BYTES])
     if name is None:
@@ -36,27 +36,30 @@ def check(data: bytes, max_pixels: int) -> str:
 
 
 def check_size(width: int, height: int, max_pixels: int, what: str = "the picture") -> None:
-    """Raise `ImageTooLargeError` where this is more than is allowed."""
+    """Raise `ImageTooLargeError` if `width` x `height` exceeds `max_pixels`.
+
+    `what` is the subject of the message.
+    """
     if width * height > max_pixels:
         raise ImageTooLargeError(f"{what} has {width}x{height} pixels; at most {max_pixels} are allowed")
 
 
 def check_frames(count: int) -> None:
-    """Raise `ImageTooLargeError` where there are too many to go through."""
+    """Raise `ImageTooLargeError` if a file has more than `MAX_FRAMES` frames or pages."""
     if count > MAX_FRAMES:
-        raise ImageTooLargeError(f"the file has over {MAX_FRAMES} frames or pages, which is the most that is read")
+        raise ImageTooLargeError(f"the file has over {MAX_FRAMES} frames or pages, which is the limit")
 
 
 def _check_tiff(data: bytes, max_pixels: int) -> None:
     tags = tiff_tags.first_directory(data)
     if tiff_tags.is_raw(tags):
-        raise ImageError(f"this is a camera's RAW file (DNG or like); expected {', '.join(FORMATS)}")
+        raise ImageError(f"this is a camera's RAW file (DNG or similar); expected {', '.join(FORMATS)}")
     check_size(tags.get(tiff_tags.TILE_WIDTH, 0), tags.get(tiff_tags.TILE_LENGTH, 0), max_pixels, "a tile of the picture")
     check_frames(tiff_tags.count_directories(data, MAX_FRAMES + 1))
 
 
 def _webp_frames(data: bytes) -> int:
-    """ANMF chunks, of which each is counted in 8 bytes and its length (RFC 9649, section 2.7)."""
+    """Return the number of ANMF chunks, counted up to one beyond the limit (RFC 9649, section 2.7)."""
     count, place = 0, 12
     while place + 8 <= len(data) and count <= MAX_FRAMES:
         count += data[place : place + 4] == b"ANMF"

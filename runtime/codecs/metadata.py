@@ -1,6 +1,7 @@
-"""What a file says beside its pixels: read with them, put into what is written, and what a format cannot hold is named.
+"""Metadata of image files: EXIF, XMP, IPTC, texts and resolution.
 
-Pixels come out upright, and larger, so nothing may go on saying that they lie or show what they looked like before.
+It is read from one file and written to another. The result is upright and larger than the picture, so orientations are
+reset and thumbnails are removed.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ HELD: dict[str, frozenset[str]] = {
     "tiff": frozenset({"XMP", "IPTC", "description"}),
     "gif": frozenset(),
 }
-"""What each format holds, as libvips writes it, beside the colour profile."""
+"""Kinds of metadata that libvips writes in each format, besides the colour profile."""
 DENSITY_HELD = ("jpeg", "png", "tiff")
-"""Formats with a resolution of their own; others hold it in EXIF."""
+"""Formats that have a field for the resolution. The other formats hold it in EXIF."""
 
 _TEXT = "png-comment-"
 _KINDS = {
@@ -39,23 +40,26 @@ _KINDS = {
 _KEEP = {"EXIF": 1, "XMP": 2, "IPTC": 4, "text": 16, "description": 16}
 _KEEP_PROFILE = 8
 KEEP_TIMING = 16
-"""libvips' flag for the frames' delays among other things."""
+"""libvips' flag that keeps the delays of frames, among other fields."""
 _EXIF, _XMP = "exif-data", "xmp-data"
 _PNG_HEADER_END = 33
 _DROPPED = ("exif-ifd0-Orientation", "exif-ifd1-")
-"""Applied by now; and the thumbnail, which shows the picture as it was."""
+"""Fields that no longer apply: the orientation, and the thumbnail of the picture before upscaling."""
 _PNG_UNSTATED = 2.834
-"""What libvips says where a PNG says nothing: 72 pixels per inch."""
+"""libvips' resolution of a PNG that states none, in pixels per millimetre: 72 pixels per inch."""
 _ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
 
 
 def kind_of(field: str) -> str | None:
-    """What a libvips field belongs to: EXIF, XMP, IPTC, text, description; none for those that are not kept."""
+    """Return the kind of a libvips field: EXIF, XMP, IPTC, text or description; `None` if it is not kept."""
     return next((kind for prefix, kind in _KINDS.items() if field.startswith(prefix)), None)
 
 
 def of(image: Any, name: str) -> tuple[Metadata, tuple[str, ...]]:
-    """What the image says beside its pixels and their colours, and a phrase where libvips could not read all of it."""
+    """Return the metadata of a libvips image, without the profile, and the conversions.
+
+    A text that is not UTF-8 is dropped, which is a conversion. `name` is the format.
+    """
     try:
         names, lost = image.get_fields(), False
     except UnicodeDecodeError:  # the name of a text in PNG
@@ -67,9 +71,13 @@ def of(image: Any, name: str) -> tuple[Metadata, tuple[str, ...]]:
 
 
 def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
-    """`image` with the picture's metadata, libvips' flags of what to keep, and the picture noting what was dropped."""
+    """Return the libvips image with the picture's metadata, its `keep` flags, and the picture.
+
+    The flags make libvips write the metadata, and the picture has the conversions. `name` is the format that the image
+    is written in.
+    """
     metadata = picture.metadata
-    held = HELD[name] if picture.format == name else HELD[name] - {"IPTC"}  # each wraps it in its own way
+    held = HELD[name] if picture.format == name else HELD[name] - {"IPTC"}  # each format wraps IPTC differently
     kinds = {str(kind_of(field)) for field, _, _ in metadata.fields}
     notes = [f"{kind} dropped, which {name} cannot hold" for kind in sorted(kinds - held)]
     if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and "EXIF" not in kinds & held:
@@ -79,19 +87,22 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
         if kind_of(field) in held and not _is_foreign_text(field, value):
             image.set_type(kind, field, value)
     if "EXIF" in kinds & held:
-        # The pixels are upright by now; the EXIF block would turn them once more.
+        # The pixels are upright. With the orientation in the EXIF block, viewers would rotate them again.
         image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    # Only now: with an EXIF block, its resolution became the image's. What is written follows the image.
+    # After the fields are set: an EXIF block overwrites the image's resolution, which is the one that is written.
     across, down = metadata.pixels_per_mm or (_PNG_UNSTATED, _PNG_UNSTATED)
     image = image.copy(xres=across, yres=down)
     if metadata.icc is not None:
         image = profiles.with_profile(image, metadata.icc)
-    # Left to itself, libvips makes up an EXIF block for pictures that had none.
+    # Without these flags, libvips adds an EXIF block to pictures that have none.
     return image, _KEEP_PROFILE | sum({_KEEP[kind] for kind in kinds & held}), picture.noting(*notes)
 
 
 def with_density(jpeg: bytes, metadata: Metadata) -> bytes:
-    """A JPEG that says its resolution in a JFIF segment; libvips writes it into EXIF alone (JFIF 1.02, page 5)."""
+    """Return the JPEG bytes with the resolution in a JFIF segment (JFIF 1.02, page 5).
+
+    libvips writes the resolution only into EXIF.
+    """
     if metadata.pixels_per_mm is None or jpeg[2:4] in (b"\xff\xe0", b"\xff\xe1"):
         return jpeg
     across, down = (min(65535, max(1, round(25.4 * value))).to_bytes(2, "big") for value in metadata.pixels_per_mm)
@@ -99,9 +110,9 @@ def with_density(jpeg: bytes, metadata: Metadata) -> bytes:
 
 
 def with_texts(png: bytes, metadata: Metadata) -> bytes:
-    """A PNG with the texts that are not plain ASCII in iTXt chunks; libvips writes UTF-8 where readers expect Latin-1.
+    """Return the PNG bytes with the texts that are not ASCII in iTXt chunks.
 
-    PNG, third edition, sections 5.3 and 11.3.3.
+    libvips would write them as UTF-8 in tEXt chunks, which are Latin-1 (PNG, third edition, sections 5.3 and 11.3.3).
     """
     chunks = b""
     for field, _, value in metadata.fields:
@@ -133,7 +144,7 @@ def _is_kept(field: str) -> bool:
 
 
 def _is_garbled(field: str, value: Any) -> bool:
-    """Whether libvips has put marks for bytes it did not know; those of EXIF stay in its block."""
+    """Return whether libvips replaced bytes of a text that it could not decode. Texts in EXIF stay in its block."""
     return kind_of(field) in ("text", "description") and "\ufffd" in value
 
 
@@ -144,7 +155,7 @@ def _upright(field: str, value: Any) -> Any:
 
 
 def _without_thumbnail(exif: bytes) -> bytes:
-    """An EXIF block whose first directory is its last (TIFF 6.0, page 14)."""
+    """Return an EXIF block whose first directory is its last, so that it has no thumbnail (TIFF 6.0, page 14)."""
     start = 6 if exif.startswith(b"Exif\0\0") else 0
     if exif[start : start + 2] not in (b"II", b"MM"):
         return exif

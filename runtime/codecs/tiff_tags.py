@@ -1,4 +1,4 @@
-"""The directories of a TIFF, as far as it takes to tell what kind of file it is (TIFF 6.0, section 2; BigTIFF)."""
+"""The tags of TIFF directories that show the kind of a TIFF file (TIFF 6.0, section 2; BigTIFF)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ EXIF, DNG_VERSION = 34665, 50706
 
 _RAW_PHOTOMETRICS = (32803, 34892)
 _INLINE = {1: 1, 3: 2, 4: 4, 13: 4}
-"""Bytes of the integer types."""
+"""Length of the integer types in bytes, by type."""
 _MOST_TAGS = 512
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How long the file's counts and offsets are."""
+    """The byte order of a file, and the lengths of its counts, offsets and entries in bytes."""
 
     data: bytes
     order: Literal["little", "big"]
@@ -25,20 +25,23 @@ class _Layout:
     entry: int
 
     def number(self, start: int, length: int) -> int:
-        """An unsigned integer, or 0 beyond the end."""
+        """Return an unsigned integer, or 0 beyond the end of the file."""
         return int.from_bytes(self.data[start : start + length], self.order)
 
     def tags(self, start: int) -> int:
-        """How many entries a directory has."""
+        """Return the number of entries of the directory at `start`."""
         return self.number(start, self.count)
 
     def following(self, start: int) -> int:
-        """Where the directory after this one starts, or 0."""
+        """Return the offset of the directory after the one at `start`, or 0."""
         return self.number(start + self.count + self.tags(start) * self.entry, self.offset)
 
 
 def first_directory(data: bytes) -> dict[int, int]:
-    """The directory's integers, the first where a tag has several that fit; empty where there is no directory."""
+    """Return the integers of a TIFF file's first directory by tag; empty if it is beyond the end.
+
+    If an entry holds several integers, the value is the first one. It is meaningless if the entry stores them elsewhere.
+    """
     layout = _layout(data)
     start = layout.number(layout.offset, layout.offset)
     first = start + layout.count
@@ -51,7 +54,10 @@ def first_directory(data: bytes) -> dict[int, int]:
 
 
 def count_directories(data: bytes, most: int) -> int:
-    """How many pages the file has, counted up to `most`, and in a circle too."""
+    """Return the number of directories (pages) of a TIFF file, counted up to `most`.
+
+    The limit also ends the count of directories that form a cycle.
+    """
     layout = _layout(data)
     start, count = layout.number(layout.offset, layout.offset), 0
     while 0 < start < len(data) and count < most:
@@ -61,7 +67,10 @@ def count_directories(data: bytes, most: int) -> int:
 
 
 def is_raw(tags: dict[int, int]) -> bool:
-    """Whether this is a camera's raw file, whose first picture is but a thumbnail (DNG, NEF, ARW and the like)."""
+    """Return whether the tags are those of a camera's raw file, such as DNG, NEF or ARW.
+
+    The first picture of such a file is only a thumbnail.
+    """
     thumbnail_first = tags.get(SUBFILE, 0) & 1 and SUB_DIRECTORIES in tags
     return DNG_VERSION in tags or tags.get(PHOTOMETRIC) in _RAW_PHOTOMETRICS or bool(thumbnail_first)
 

@@ -1,4 +1,4 @@
-"""Many pictures: found in folders, enlarged side by side, and not done twice."""
+"""Upscaling of folders: the search for pictures, their processing, and the journal of results."""
 
 from upconv.runtime.folders.file_task import FileResult
 from upconv.runtime.folders.journal import Journal

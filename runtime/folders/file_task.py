@@ -1,4 +1,4 @@
-"""One picture's way from file to file."""
+"""Processing of one picture from file to file."""
 
 from __future__ import annotations
 
@@ -18,31 +18,37 @@ from upconv.runtime.processing import process
 from upconv.runtime.upscaler import Upscaler
 
 Status = Literal["done", "skipped", "failed", "left"]
+"""`skipped`: done in an earlier run. `left`: not tried, because an earlier error was fatal."""
 Size = tuple[int, ...]
+"""Width and height in pixels."""
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of a picture."""
+    """The result of processing one file."""
 
     job: FileTask
+    """The file."""
     status: Status
     before: Size | None = None
-    """Width and height."""
+    """Size of the picture. `None` if there is no result."""
     after: Size | None = None
+    """Size of the result. `None` if there is no result."""
     seconds: float = 0
+    """Duration of the processing."""
     conversions: tuple[str, ...] = ()
-    """What could not be kept."""
+    """Properties of the picture that the result could not keep, as phrases."""
     error: str | None = None
-    """Why there is no result, one sentence."""
+    """The reason why there is no result, as one sentence. `None` if there is one."""
     fatal: bool = False
-    """Whether no other result could be written either."""
+    """True if no other result can be written either, because the disk is full."""
 
 
 def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation) -> FileResult:
-    """Read, enlarge and write; whatever is wrong with the picture or its place is in the outcome.
+    """Read, upscale and write one picture.
 
-    Raises `Cancelled` soon after `cancellation` is said.
+    Errors of the picture and of its destination are part of the result. Only `Cancelled` is raised, soon after
+    `cancellation` is cancelled.
     """
     started = time.perf_counter()
     try:
@@ -51,8 +57,8 @@ def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, can
         raise
     except UpconvError as error:
         return FileResult(job, "failed", error=_naming(job, str(error)), fatal=isinstance(error, DiskFullError))
-    except Exception as error:  # memory that ran out, or a mistake of ours: it ends this picture and not the rest
-        return FileResult(job, "failed", error=f"{job.source} cannot be enlarged: {first_line(error)}")
+    except Exception as error:  # such as MemoryError or a defect: the other pictures are still processed
+        return FileResult(job, "failed", error=f"{job.source} cannot be upscaled: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
@@ -80,6 +86,6 @@ def _place(destination: Path, data: bytes) -> None:
 
 
 def _misnamed(source: Path, found: str | None, name: str) -> tuple[str, ...]:
-    """A phrase where a file's name, and so that of the result, says something else than its bytes."""
+    """Return a phrase if the suffix of a file, which its result keeps, does not match its bytes."""
     wrong = found != name == SUFFIXES.get(source.suffix.lower())
-    return (f"{found} became {name}, as the file is called {source.suffix}",) if wrong else ()
+    return (f"{found} became {name}, because the suffix of the file is {source.suffix}",) if wrong else ()

@@ -1,7 +1,9 @@
-"""What has been done in a folder of results, so that it is not done twice, and nothing of others is replaced.
+"""The journal of an output folder, which records the results in it.
 
-A line of JSON in `.upconv.jsonl` says that a picture is begun, another that it is done; the last one counts. A line that
-an interruption cut off is passed over.
+With it, a run skips results that are done, and does not replace files that upconv did not write.
+
+A line of JSON in `.upconv.jsonl` records the start of a picture, and a second one its end; the last line counts. An
+incomplete line, which an interruption leaves, is ignored.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ NAME = ".upconv.jsonl"
 
 
 class Journal:
-    """The record of one folder of results, for any number of threads."""
+    """The journal of one output folder. Any number of threads may use it."""
 
     def __init__(self, folder: Path, model_sha256: str, options: UpscaleOptions) -> None:
-        """Read the folder's record; the model and the options are part of what "done" means."""
+        """Read the journal in `folder`, if there is one. A result of another model or other options is not done."""
         self._folder = folder
         self._path = folder / NAME
         self._request = _fingerprint(model_sha256, options)
@@ -35,7 +37,10 @@ class Journal:
         self._lock = threading.Lock()
 
     def done(self, job: FileTask) -> FileResult | None:
-        """What came of the picture before, where it, the model, the options and the result are still the same."""
+        """Return the earlier result if the picture, the model, the options and the result file are unchanged.
+
+        Returns `None` otherwise.
+        """
         entry = self._entries.get(self._key(job), {})
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
             if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._of(job):
@@ -44,18 +49,21 @@ class Journal:
         return None
 
     def is_foreign(self, job: FileTask) -> bool:
-        """Whether something is in the result's place that no run of upconv has put there."""
+        """Return whether the destination holds a file that upconv did not write."""
         return job.destination.exists() and self._key(job) not in self._entries
 
     def begin(self, job: FileTask) -> None:
-        """Note that the result's place is ours; raises `OutputError` where the folder cannot be written."""
+        """Record the start of a picture, before its result is written.
+
+        Raises `ImageError` if the picture is missing, and `OutputError` if the journal cannot be written.
+        """
         try:
             self._write({"output": self._key(job), "of": self._of(job)})
         except FileNotFoundError as error:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
 
     def end(self, outcome: FileResult) -> None:
-        """Note that a picture is done."""
+        """Record the result of a picture that is done. Raises `OutputError` if the journal cannot be written."""
         job = outcome.job
         result = {
             "bytes": job.destination.stat().st_size,
@@ -63,7 +71,7 @@ class Journal:
             "to": outcome.after,
             "conversions": outcome.conversions,
         }
-        self._write(self._entries[self._key(job)] | result)  # the picture as it was when it was begun
+        self._write(self._entries[self._key(job)] | result)  # keeps the state of the picture at the start
 
     def _key(self, job: FileTask) -> str:
         return job.destination.relative_to(self._folder).as_posix()
@@ -84,10 +92,13 @@ class Journal:
 
 
 def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
-    """Return a hash of the model and the options that decide a result; limits do not, and the format is the file's suffix."""
+    """Return a hash of the model and of the options that determine a result.
+
+    Limits do not change a result. The format is the suffix of the destination.
+    """
     target = {"scale": options.scale, "width": options.width, "height": options.height}
     names = ("quality", "lossless", "profile", "metadata", "frames")
-    # In the form of the first version, so that folders of earlier runs are continued.
+    # The layout of the first version, so that folders of earlier runs are continued.
     request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}}
     return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]
 

@@ -1,4 +1,7 @@
-"""Pictures side by side: while one is decoded or encoded, the engine computes another."""
+"""Processing of many files, several at a time.
+
+While one picture is decoded or encoded, the engine computes another.
+"""
 
 from __future__ import annotations
 
@@ -25,28 +28,27 @@ def process_folder(
     overwrite: bool = False,
     in_flight: int | None = None,
 ) -> Iterator[FileResult]:
-    """Each picture's outcome, in the order in which they end.
+    """Process the files and yield their results, in the order in which they complete.
 
-    With a journal, what is done is skipped, and what others have put into a result's place is left alone, unless
-    `overwrite` is set. A picture that fails does not stop the rest; a disk that is full does. At most `in_flight`
-    pictures are in memory: as many as there are cores where nothing is said, but two at least. Closing the iterator
-    calls off what is in work.
+    With a journal, results that are done are skipped, and destinations that hold files of others fail, unless `overwrite`
+    is set. A picture that fails does not stop the others; a full disk does. At most `in_flight` pictures are in memory:
+    by default one per core, but at least 2. Closing the iterator cancels the running pictures.
     """
     cancellation = Cancellation()
     waiting = iter(jobs)
     at_once = in_flight or max(2, available_cores())
 
-    def one(job: FileTask) -> FileResult:
+    def process_one(job: FileTask) -> FileResult:
         return _unless_done(job, upscaler, options, cancellation, journal, overwrite)
 
     pool = ThreadPoolExecutor(at_once, "upconv-picture")
     try:
-        working = {pool.submit(one, job) for job in islice(waiting, at_once)}
+        working = {pool.submit(process_one, job) for job in islice(waiting, at_once)}
         while working:
             ended, working = wait(working, return_when=FIRST_COMPLETED)
             outcomes = [future.result() for future in ended]
             full = any(outcome.fatal for outcome in outcomes)
-            working |= {pool.submit(one, job) for job in islice(waiting, 0 if full else len(ended))}
+            working |= {pool.submit(process_one, job) for job in islice(waiting, 0 if full else len(ended))}
             yield from outcomes
             if full:
                 yield from _left(working, waiting)
@@ -64,6 +66,7 @@ def _unless_done(
     journal: Journal | None,
     overwrite: bool,
 ) -> FileResult:
+    """Return the earlier result if the journal has one, and process the file otherwise."""
     if journal is None:
         return process_file(job, upscaler, options, cancellation)
     if not overwrite:
@@ -71,7 +74,7 @@ def _unless_done(
             return before
         if journal.is_foreign(job):
             return FileResult(
-                job, "failed", error=f"{job.destination} exists and is no result of upconv; --overwrite replaces it"
+                job, "failed", error=f"{job.destination} exists and is not a result of upconv; --overwrite replaces it"
             )
     try:
         journal.begin(job)
@@ -86,4 +89,4 @@ def _unless_done(
 def _left(working: set[Future[FileResult]], waiting: Iterator[FileTask]) -> Iterator[FileResult]:
     yield from (future.result() for future in wait(working).done)
     for job in waiting:
-        yield FileResult(job, "left", error=f"{job.source} was not tried, as no result can be written")
+        yield FileResult(job, "left", error=f"{job.source} was not tried, because no result can be written")

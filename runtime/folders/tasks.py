@@ -1,4 +1,4 @@
-"""Which pictures there are, and where each result goes."""
+"""The search for pictures in files and folders, and the destination of each result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _OTHER_PICTURES = (
     *(".ppm", ".pgm", ".pbm", ".tga", ".dds", ".qoi"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
 )
-"""Suffixes of pictures that are not read, so that a folder's report can say that they were left out."""
+"""Suffixes of pictures in formats that are not read. A listing counts them, so that the user learns of them."""
 
 
 @dataclass(frozen=True)
 class FileTask:
-    """One picture's way."""
+    """One picture to process: its file, and the file of its result."""
 
     source: Path
     destination: Path
@@ -29,21 +29,25 @@ class FileTask:
 
 @dataclass(frozen=True)
 class FolderListing:
-    """What is to be done."""
+    """The pictures that were found, and the files and folders that were left out."""
 
     jobs: tuple[FileTask, ...]
+    """The pictures to process."""
     ignored: Counter[str]
-    """How many pictures of other formats lie in the folders, by suffix."""
+    """The number of pictures in formats that are not read, by suffix."""
     closed: tuple[str, ...] = ()
-    """Folders that cannot be looked into, a sentence each."""
+    """A sentence for each folder that cannot be read."""
 
 
 def find_tasks(inputs: list[Path], output: Path, *, format: str | None = None, frames: bool = False) -> FolderListing:
-    """The pictures among `inputs`, files and folders, and their places in the folder `output`.
+    """Return the pictures among files and folders, with their destinations in the folder `output`.
 
-    Folders are searched to their depth, but hidden files and `output` itself are passed over. A result has its
-    picture's name, with another suffix where `format` or what can be written asks for one. Raises `ParameterError`
-    where an input would be overwritten, two results would go to one place, or there is nothing to do.
+    Folders are searched recursively, without hidden files and without `output`. A result has the name of its picture;
+    its suffix changes if `format` requires it, or if the format of the picture is not written. `frames` keeps
+    animations in their format.
+
+    Raises `ParameterError` if an input would be overwritten, two results would have one destination, or there is no
+    picture.
     """
     ignored: Counter[str] = Counter()
     closed: list[str] = []
@@ -62,50 +66,58 @@ def find_tasks(inputs: list[Path], output: Path, *, format: str | None = None, f
 
 
 def check_tasks(jobs: tuple[FileTask, ...]) -> None:
-    """Raise `ParameterError` where an input would be overwritten, or one result by another."""
+    """Raise `ParameterError` if a result would overwrite an input or another result."""
     sources = {job.source.resolve() for job in jobs}
     seen: dict[Path, Path] = {}
     for job in jobs:
-        place = job.destination.resolve()
-        if place in sources:
+        destination = job.destination.resolve()
+        if destination in sources:
             raise ParameterError(f"{job.destination} would be overwritten; choose another output")
-        if place in seen:
+        if destination in seen:
             raise ParameterError(
-                f"{seen[place]} and {job.source} would both become {job.destination}; give them different outputs"
+                f"{seen[destination]} and {job.source} would both become {job.destination}; give them different outputs"
             )
-        seen[place] = job.source
+        seen[destination] = job.source
 
 
 def _pictures(folder: Path, output: Path, ignored: Counter[str], closed: list[str]) -> Iterator[Path]:
-    def note(error: OSError) -> None:
-        closed.append(f"cannot look into {error.filename}: {error.strerror}")
+    """Yield the pictures in a folder, count those that are not read, and note the folders that cannot be read."""
 
-    beyond = output.resolve()
-    for place, folders, files in os.walk(folder, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != beyond)
+    def note(error: OSError) -> None:
+        closed.append(f"cannot read the folder {error.filename}: {error.strerror}")
+
+    excluded = output.resolve()
+    for parent, folders, files in os.walk(folder, onerror=note):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (Path(parent) / name).resolve() != excluded
+        )
         for name in sorted(files):
             suffix = Path(name).suffix.lower()
             if suffix in SUFFIXES and not name.startswith("."):
-                yield Path(place) / name
+                yield Path(parent) / name
             ignored.update([suffix] if suffix in _OTHER_PICTURES else [])
 
 
 def _apart(names: list[tuple[Path, Path]], format: str | None, frames: bool) -> Iterator[tuple[Path, Path]]:
-    """Names of results. Where a new suffix makes two pictures one, as of a.gif and a.png, it goes behind the old: a.gif.png."""
-    wanted = [(source, name, _renamed(name, format, frames)) for source, name in names]
-    taken = Counter(new for _, _, new in wanted)
-    for source, name, new in wanted:
-        alone = taken[new] == 1 or new == name
-        yield source, new if alone else name.with_name(name.name + new.suffix)
+    """Yield each source with the name of its result, made unique.
+
+    If a new suffix gives two results one name, as for a.gif and a.png, it follows the old suffix: a.gif.png.
+    """
+    renamed = [(source, name, _renamed(name, format, frames)) for source, name in names]
+    counts = Counter(new for _, _, new in renamed)
+    for source, name, new in renamed:
+        unique = counts[new] == 1 or new == name
+        yield source, new if unique else name.with_name(name.name + new.suffix)
 
 
 def _renamed(name: Path, format: str | None, frames: bool) -> Path:
+    """Return the name with the suffix of the result's format."""
     own = SUFFIXES.get(name.suffix.lower())
     if own in ANIMATED and frames and format in (None, *ANIMATED):
-        wanted = format or own
+        target = format or own
     else:
-        wanted = format if format in WRITABLE else (own if own in WRITABLE and format is None else "png")
-    return name if own == wanted else name.with_suffix(f".{wanted}".replace(".jpeg", ".jpg"))
+        target = format if format in WRITABLE else (own if own in WRITABLE and format is None else "png")
+    return name if own == target else name.with_suffix(f".{target}".replace(".jpeg", ".jpg"))
 
 
 def _listed(suffixes: Counter[str]) -> str:

@@ -43,7 +43,9 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out", tmp_path / "before and after.html"
     first = upconv("upscale", album, "-o", out, *MODEL, "--compare", page)
     assert first.returncode == 1
-    assert first.stderr.strip().splitlines() == [f"error: {album}/bad.png: the data is no image that can be read; {EXPECTED}"]
+    assert first.stderr.strip().splitlines() == [
+        f"error: {album}/bad.png: the data is not an image that can be read; {EXPECTED}"
+    ]
     assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .heic)"
     assert (out / "a day" / "in & out.jpg").is_file()
     assert_page(page)
@@ -115,14 +117,14 @@ def test_every_frame(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("bad.png -o out.png", "the data is no image that can be read"),
+        ("bad.png -o out.png", "the data is not an image that can be read"),
         ("bad.png -o out.png --scale 17", "scale must be a number from 1 to 16, not 17"),
         (". -o new --scale 0", "scale must be a number from 1 to 16, not 0"),
         (". -o new --scale 2 --width 50", "either a scale or a width and height"),
         ("deep.tif -o out.png --width 5", "30x20 cannot become 5x3"),
         ("deep.tif -o out.jpg --lossless", "jpeg cannot be lossless; choose png, webp, avif or tiff"),
         (". -o new --lossless", "jpeg cannot be lossless"),
-        ("deep.tif -o out.gif", "GIF is written with every frame only"),
+        ("deep.tif -o out.gif", "GIF is only written with all frames"),
         (". -o new --format gif", "--format gif needs --frames"),
         ("deep.tif -o out.png --format webp", "--format webp does not match out.png"),
         ("deep.tif -o out.png --compare bad.png", "expected a name that ends in .html"),

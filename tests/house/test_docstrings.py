@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-LONGEST = 100
+LONGEST = 120
 RIDDLE = re.compile(r"(What|Whether|How|Which|Where|Of|Who|Whose)\b")
 NONE = re.compile(r"\b(none (where|if|when|unless)|or none|else none)\b")
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -15,7 +15,7 @@ RGB = np.array([200, 30, 90])
 
 
 def disc(depth: Depth, height: int = 61, width: int = 83) -> Picture:
-    """A disc of one colour with a soft edge, on what is transparent and black."""
+    """Return a disc of one colour with a soft edge, on a transparent black background."""
     white = int(np.iinfo(depth).max)
     y, x = np.mgrid[0:height, 0:width]
     alpha = np.clip((20 - np.hypot(y - 30, x - 40)) * white / 2, 0, white)

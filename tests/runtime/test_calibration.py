@@ -18,11 +18,11 @@ WIDE = Halo(top=100, bottom=100, left=100, right=100)
 @pytest.mark.parametrize(
     ("nanoseconds", "bytes_per_px", "halo", "side"),
     [
-        ({128: 1000, 256: 1000, 384: 1000}, 100, NONE, 128),  # what is no faster is not worth its memory
+        ({128: 1000, 256: 1000, 384: 1000}, 100, NONE, 128),  # larger sides are not faster, so they are not worth their memory
         ({128: 1000, 256: 1000, 384: 1000}, 100, SEVEN, 768),
-        ({128: 1000, 256: 1000, 384: 1300}, 100, SEVEN, 256),  # out of the cache
+        ({128: 1000, 256: 1000, 384: 1300}, 100, SEVEN, 256),  # 384 no longer fits the processor's cache
         ({128: 1000}, 1000, SEVEN, 384),
-        ({128: 1000}, 2000, SEVEN, 256),  # out of memory
+        ({128: 1000}, 2000, SEVEN, 256),  # 384 takes too much memory
         ({128: 1000}, 100, WIDE, 1024),
         ({128: 1000}, 1e9, SEVEN, 128),
     ],
@@ -39,9 +39,9 @@ def test_the_fastest_side_per_kept_pixel_is_taken(
     [
         (1000, 2**30, 384),
         (12_000, 2**30, 128),
-        (12_000, 2**34, 256),  # beyond the usual, as there is plenty
-        (1000, 2**27, 256),  # half of what is free is less than the usual
-        (12_000, 2**20, 128),  # the smallest, whatever it takes: it is halved where it fails
+        (12_000, 2**34, 256),  # above `TILE_BYTES`, because much memory is free
+        (1000, 2**27, 256),  # half of the free memory is less than `TILE_BYTES`
+        (12_000, 2**20, 128),  # the smallest in any case: the engine halves it if it fails
     ],
 )
 def test_without_speeds_memory_decides(bytes_per_px: float, free_bytes: float, side: int) -> None:
@@ -73,7 +73,7 @@ def test_a_model_is_measured_where_it_runs(nearest_x2: Path, speed: bool) -> Non
     assert min(measured.seconds_per_px, default=128) == 128
     assert bool(measured.seconds_per_px) is speed
     assert all(seconds >= 0 for seconds in measured.seconds_per_px.values())
-    # Three floats in and twelve out for each pixel.
+    # 3 floats in and 12 out per pixel.
     assert measured.bytes_per_px == pytest.approx(calibration.LIVE * 4 * 15)
 
 

@@ -101,7 +101,7 @@ def test_the_metadata_key_and_the_version_stay() -> None:
 
 @pytest.mark.parametrize("color", ["rgb", "y", "gray"])
 def test_only_rgb_has_three_channels(color: str) -> None:
-    assert Pixels(color=color).channels == (3 if color == "rgb" else 1)  # type: ignore[arg-type]
+    assert Pixels(color=color).channels == (3 if color == "rgb" else 1)
 
 
 def test_a_law_covers_multiples_from_its_minimum_up() -> None:

@@ -30,7 +30,7 @@ def model(nearest_x2: Path) -> Model:
 
 
 class Gate:
-    """An executor whose runs wait until they are let through, and that notes the order of its tiles."""
+    """An executor that blocks until `open` is set, and records the order of its tiles."""
 
     def __init__(self, slots: int = 1, batch: int = 1) -> None:
         self.slots, self.batch = slots, batch
@@ -56,7 +56,7 @@ class Gate:
 
 
 class SmallMemory(Gate):
-    """An executor that takes tiles of so many pixels at most."""
+    """An executor that runs out of memory on tiles of more than `limit` pixels."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def test_a_picture_larger_than_the_bound_is_taken_when_nobody_waits(model: Model
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_output_that_is_no_number_is_an_error_not_a_black_picture(model: Model, value: float) -> None:
-    with Engine(model, workers=1) as engine, pytest.raises(ModelError, match="no numbers"):
+    with Engine(model, workers=1) as engine, pytest.raises(ModelError, match="NaN or infinite"):
         engine.submit(filled(engine, value, 8)).result(10)
 
 
@@ -193,7 +193,7 @@ def test_closing_cancels_what_waits(model: Model) -> None:
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """Without the search for objects that refer to themselves in a circle."""
+    """Disable the garbage collector, which frees objects in reference cycles."""
     gc.disable()
     yield
     gc.enable()
@@ -292,7 +292,7 @@ def test_memory_is_measured_for_small_pictures_and_speed_for_large_ones(model: M
             for _ in range(2):
                 engine.enlarge(noise(height, width))
                 assert calls == expected
-    assert gate.released == 2, "memory is given back after each of the large ones"
+    assert gate.released == 2, "memory is released after each large picture"
 
 
 def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +305,7 @@ def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypat
         with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
             engine.plan(3000, 3000)
         free[0] *= 4
-        assert len(engine.plan(3000, 3000).tiles) == 1, "what is free now counts, not what was"
+        assert len(engine.plan(3000, 3000).tiles) == 1, "the plan depends on the memory that is free now"
 
 
 def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

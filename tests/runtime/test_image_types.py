@@ -50,7 +50,7 @@ def test_a_profile_is_kept_where_the_colours_are() -> None:
     "source", [None, 7, [[1, 2]], Image.new("F", (2, 2)), Image.new("I", (2, 2)), np.zeros((2, 2), np.float32)]
 )
 def test_anything_else_is_refused_by_name(source: Any) -> None:
-    with pytest.raises(ParameterError, match=r"expected|cannot be enlarged"):
+    with pytest.raises(ParameterError, match=r"expected|cannot be upscaled"):
         to_picture(source)
 
 

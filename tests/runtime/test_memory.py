@@ -21,7 +21,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 def work():
-    barrier.wait()  # so that each has a heap of its own
+    barrier.wait()  # so that each thread has its own heap
     for _ in range(3):
         np.ones(3_000_000)
 

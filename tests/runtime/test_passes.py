@@ -16,7 +16,7 @@ from upconv.runtime.picture import Picture, Samples
 
 @pytest.fixture(scope="module")
 def doubler(nearest_x2: Path) -> Iterator[Upscaler]:
-    """A model of scale 2 with tiles of 16 pixels a side, and no halo."""
+    """Return a model of scale 2 with tiles of 16x16 pixels and no halo."""
     with Upscaler(nearest_x2, tile_px=16, workers=2) as upscaler:
         yield upscaler
 
@@ -56,7 +56,7 @@ def test_every_layer_goes_through_every_pass(layers: int, doubler: Upscaler) -> 
     ("scale", "most", "sentence"),
     [
         (2, 4 * 512 - 1, "the result would have 64x32 pixels; at most 2047 are allowed"),
-        (3, 16 * 512 - 1, "on the way to 96x48 the picture would have 128x64 pixels; at most 8191"),
+        (3, 16 * 512 - 1, "before it is reduced to 96x48, the picture would have 128x64 pixels; at most 8191"),
     ],
 )
 def test_limits_hold_for_the_result_and_on_the_way(scale: int, most: int, sentence: str, doubler: Upscaler) -> None:

@@ -21,13 +21,13 @@ Tiles = list[tuple[int, int]]
 
 @pytest.fixture(scope="module")
 def doubler(nearest_x2: Path) -> Iterator[Upscaler]:
-    """A model of scale 2 with tiles of 16 pixels a side, and no halo."""
+    """Return a model of scale 2 with tiles of 16x16 pixels and no halo."""
     with Upscaler(nearest_x2, tile_px=16, workers=1) as upscaler:
         yield upscaler
 
 
 def samples(channels: int = 3, *, shaped: bool = True) -> Samples:
-    """A picture of 32x16 pixels; its opacity is even unless it is `shaped`."""
+    """Return a picture of 32x16 pixels, with uniform opacity unless it is `shaped`."""
     values = np.random.default_rng(0).integers(0, 256, (16, 32, channels)).astype(np.uint8)
     if channels in (2, 4) and not shaped:
         values[..., -1] = 200
@@ -39,7 +39,7 @@ def encoded(format: str = "png", channels: int = 3, **options: Any) -> bytes:
 
 
 def animated(channels: list[int]) -> bytes:
-    """A GIF of frames of 32x16 pixels; those of 4 channels are partly transparent."""
+    """Return a GIF with frames of 32x16 pixels. Those of 4 channels are partly transparent."""
     frames: list[Picture] = []
     for count in channels:
         values = np.full((16, 32, 4), 255, np.uint8)
@@ -152,7 +152,7 @@ def test_metadata_and_profile(doubler: Upscaler, p3: bytes) -> None:
     ("data", "options", "kind", "sentence"),
     [
         (b"", UpscaleOptions(), ImageError, "it is empty"),
-        (b"no picture", UpscaleOptions(), ImageError, "the data is no image"),
+        (b"no picture", UpscaleOptions(), ImageError, "the data is not an image"),
         (encoded()[:80], UpscaleOptions(), ImageError, "damaged or incomplete"),
         (encoded(), UpscaleOptions(max_pixels=511), ImageTooLargeError, "32x16 pixels; at most 511"),
         (encoded(), UpscaleOptions(max_output_pixels=2047), ImageTooLargeError, "the result would have 64x32 pixels"),

@@ -1,4 +1,4 @@
-"""The laws of rounding lengths, on their own and as a size law applies them."""
+"""Rounding of lengths, alone and in a size law."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ CONTRACT = Contract(
 
 
 def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, deadline: float = float("inf")) -> PictureRequest:
-    """A request of so many tiles, one beside the other."""
+    """Return a request with this number of tiles, side by side."""
     work = TiledArray(np.empty((1, side, side * tiles), np.float32), plan_tiles(side, side * tiles, CONTRACT, side))
     made = PictureRequest(work, priority=priority, deadline=deadline)
     assert len(made.waiting) == tiles
@@ -34,7 +34,7 @@ def request(tiles: int, side: int = 8, priority: Priority = Priority.NORMAL, dea
 
 
 def order(*requests: PictureRequest) -> list[int]:
-    """Whose tiles are taken, by number."""
+    """Return the numbers of the requests in the order in which their tiles are taken."""
     schedule = Schedule(100, 10**9)
     for one in requests:
         schedule.add(one)
@@ -111,7 +111,7 @@ def test_what_is_over_is_dropped_and_what_is_late_is_told() -> None:
     schedule.add(late)
     schedule.add(cancelled)
     cancelled.future.cancel()
-    schedule.add(third)  # the others are no longer counted
+    schedule.add(third)  # the other two no longer count
     assert [job for job, _ in schedule.take()] == [third]
     assert isinstance(late.future.exception(), TimedOut)
     assert cancelled.cancellation.cancelled

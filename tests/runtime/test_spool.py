@@ -67,7 +67,7 @@ def test_the_file_lives_as_long_as_an_array_or_image_of_it() -> None:
 
 
 def test_a_file_in_the_place_of_another_is_not_taken_for_it() -> None:
-    for value in (10, 20, 30):  # each gets the number that the one before had, and libvips remembers what it opened
+    for value in (10, 20, 30):  # each file gets the descriptor of the previous one, and libvips caches by path
         assert resampling.to_image(spooled(np.full((40, 50, 3), value, np.uint8))).avg() == value
         gc.collect()
 
@@ -86,7 +86,7 @@ def test_nothing_is_left_in_the_folder(system: str, tmp_path: Path, monkeypatch:
 
 
 class Slow(FileIO):
-    """A file whose position moves long before it is used."""
+    """A file that waits after each seek, so that another thread can move its position."""
 
     def seek(self, position: int, whence: int = 0, /) -> int:
         moved = super().seek(position, whence)

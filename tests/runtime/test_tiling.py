@@ -101,10 +101,10 @@ TABLE = (HaloDeviation(halo_px=16, steps=3, share=0.1), HaloDeviation(halo_px=48
 @pytest.mark.parametrize(
     ("reach", "side", "exact", "overlap"),
     [
-        (350, 3000, False, 48),  # the smallest that is good enough
+        (350, 3000, False, 48),  # the smallest halo that is good enough
         (350, 3000, True, 350),
-        (350, 500, False, None),  # a picture in one tile costs nothing more
-        (7, 3000, False, None),  # and so does a small halo
+        (350, 500, False, None),  # a picture in one tile computes no halo
+        (7, 3000, False, None),  # a small halo computes little more
     ],
 )
 def test_a_wide_halo_gives_way_to_one_that_is_good_enough(reach: int, side: int, exact: bool, overlap: int | None) -> None:

@@ -148,7 +148,7 @@ def test_a_model_of_luma_leaves_the_chroma(nearest_x2: Path, photograph: Photogr
     planes = {"input": Pixels(color="y"), "output": Pixels(color="y")}
 
     class Luma:
-        """Doubles one plane by doubling three."""
+        """A model that doubles one channel, by doubling three equal ones."""
 
         def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
             return opened.run(tensor.repeat(3, axis=1), cancellation)[:, :1]

@@ -38,11 +38,11 @@ def test_picture_in_a_form() -> None:
         (part("scale", b"3", None) + part("file", PICTURE) + b"--x--\r\n", FORM, ParameterError, "parameters in the query"),
         (part("file", PICTURE, None) + b"--x--\r\n", FORM, ParameterError, "expected one file"),
         (part("file", b"") + b"--x--\r\n", FORM, ImageError, "empty"),
-        (part("file", b"text") + b"--x--\r\n", FORM, NotAnImageError, "no image"),
+        (part("file", b"text") + b"--x--\r\n", FORM, NotAnImageError, "not an image"),
         (b"--x\r\nContent-Disposition: nonsense\r\n\r\n1\r\n--x--\r\n", FORM, ParameterError, "cannot be read"),
         (b"--x\r\n\r\n\r\n--x--\r\n", FORM, ParameterError, "cannot be read"),
         (b"", "image/png", ImageError, "empty"),
-        (b"text", "", NotAnImageError, "no image"),
+        (b"text", "", NotAnImageError, "not an image"),
     ],
 )
 def test_nothing_in_it(body: bytes, content_type: str, error: type[UpconvError], words: str) -> None:

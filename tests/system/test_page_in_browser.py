@@ -142,7 +142,7 @@ def test_key(browser: Any, client_with: Callable[..., Any], encoded: Callable[..
 def test_errors_are_sentences(page: Any, encoded: Callable[..., bytes], tmp_path: Path) -> None:
     choose(page, b"this is text", "holiday.jpg", "image/jpeg")
     page.wait_for_selector("#error:not([hidden])")
-    assert page.inner_text("#error").startswith("The data is no image that can be read; expected jpeg, png")
+    assert page.inner_text("#error").startswith("The data is not an image that can be read; expected jpeg, png")
     page.screenshot(path=tmp_path / "error.png")
     choose(page, encoded())
     page.wait_for_selector("#outcome:not([hidden])")

@@ -60,7 +60,7 @@ class ConvTranspose(OpRun):
         whole = run(
             _tensor(x), _tensor(weights), stride=where.strides, dilation=where.dilations, groups=attributes.get("group") or 1
         ).numpy()
-        # Output padding adds places that no tap reaches; then both ends lose their padding.
+        # output padding adds positions that no tap reaches; then both ends lose their padding
         made = padded(whole, [-b for b in before], [e - a for e, a in zip(extra, after, strict=True)])
         if bias is not None:
             made = made + bias.reshape(-1, *[1] * len(kernel))
@@ -74,7 +74,7 @@ def _cropped(
     output_shape: list[int] | None,
     auto_pad: str | None,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """How much to take off before and after each axis, from the padding or from the output's lengths."""
+    """Return the number of values to cut off before and after each axis, from the padding or the output's lengths."""
     same = auto_pad in ("SAME_UPPER", "SAME_LOWER")
     if not output_shape and not same:
         return where.before, where.after
@@ -88,6 +88,6 @@ def _cropped(
 
 
 def _tensor(array: Array) -> torch.Tensor:
-    # torch multiplies no 16-bit floats on every processor; runtimes add them up in float32, too.
+    # torch cannot multiply 16-bit floats on every processor; runtimes sum them in float32, too
     kind = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float32)
     return torch.from_numpy(np.require(array, kind, ["C", "W"]))

@@ -1,4 +1,4 @@
-"""A graph's function without rounding: every floating-point type in it turned to float64."""
+"""A graph's function without rounding, with float64 in place of every floating-point type."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TYPED = ("dtype", "output_dtype", "precision", "to")
 
 
 def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of `model` whose weights, inputs, outputs and casts are float64.
+    """Return a copy of `model` whose weights, inputs, outputs and casts are float64.
 
-    Weights keep the values they were stored with, so the copy is the function that the file describes, computed
-    exactly. It is for onnx's reference evaluator, which checks no types: the scales of a Resize are float64 in it, too.
+    Weights keep their stored values, so the copy is the function that the file describes, computed exactly. The copy is for
+    onnx's reference evaluator, which does not check types: even the scales of a Resize are float64.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)

@@ -52,7 +52,7 @@ class Resize(OpRun):
 
 @dataclass(frozen=True)
 class ResizedAxis:
-    """One axis to be resized."""
+    """One axis of a Resize."""
 
     length: int
     wanted: int
@@ -61,12 +61,12 @@ class ResizedAxis:
     span: tuple[float, float]
     """The region of interest, for `tf_crop_and_resize`."""
     kind: np.dtype[Any]
-    """What places and weights are computed in."""
+    """The precision of positions and weights."""
 
     def places(self, mode: str) -> Array:
-        """Where each output pixel lies among the input's."""
+        """Return the position of each output pixel among the input's pixels."""
         y: Array = np.arange(self.wanted, dtype=self.kind)
-        one = self.kind.type  # keeps float32 from turning into float64
+        one = self.kind.type  # keeps float32 from becoming float64
         whole, last = self.rate * self.length, self.length - 1
         places: Array = (y + one(0.5)) / one(self.rate) - one(0.5)
         if mode == "asymmetric":
@@ -84,7 +84,7 @@ class ResizedAxis:
         return places
 
     def matrix(self, places: Array, attributes: dict[str, Any]) -> Array:
-        """The weights of every input pixel (columns) in every output pixel (rows)."""
+        """Return the weights of every input pixel (columns) in every output pixel (rows)."""
         rows = np.zeros((self.wanted, self.length), self.kind)
         if attributes["mode"] == "nearest":
             chosen = np.clip(_ROUNDED[attributes["nearest_mode"]](places), 0, self.length - 1).astype(int)
@@ -123,7 +123,7 @@ def _cubic(distance: Array, a: float) -> Array:
 def _lengths(
     lengths: list[int], scales: Array | None, sizes: Array | None, policy: str | None
 ) -> tuple[list[int], list[float]]:
-    """The output's lengths and scales along the axes that are resized."""
+    """Return the output's lengths and scales along the resized axes."""
     if scales is not None:
         rates = [float(scale) for scale in scales]
         return [int(np.floor(n * rate)) for n, rate in zip(lengths, rates, strict=True)], rates

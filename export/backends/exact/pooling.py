@@ -13,7 +13,7 @@ from upconv.runtime.rounding import ceil_div
 
 
 class MaxPool(OpRun):
-    """The largest value of each window; where its index is asked for too, onnx's own implementation answers."""
+    """The largest value of each window. If the index is requested too, onnx's own implementation computes it."""
 
     def _run(self, x: Array, **attributes: Any) -> tuple[Array, ...]:
         if len(self.onnx_node.output) > 1 or not np.issubdtype(x.dtype, np.floating):
@@ -25,7 +25,7 @@ class MaxPool(OpRun):
 
 
 class AveragePool(OpRun):
-    """The mean of each window, of its real pixels or of its padding as well."""
+    """The mean of each window, over its pixels alone or over its padding as well."""
 
     def _run(self, x: Array, **attributes: Any) -> tuple[Array]:
         where, beyond = _windows(x, attributes)
@@ -47,7 +47,7 @@ def _over_kernel(where: Windows, bordered: Array, reduce: Any) -> Array:
 
 
 def _windows(x: Array, attributes: dict[str, Any]) -> tuple[Windows, list[int]]:
-    """The windows, and how far the last ones reach beyond the padding where lengths are rounded up."""
+    """Return the windows, and how far the last ones extend beyond the padding if lengths are rounded up."""
     where = windows(
         x.shape[2:],
         attributes["kernel_shape"],
@@ -63,7 +63,7 @@ def _windows(x: Array, attributes: dict[str, Any]) -> tuple[Windows, list[int]]:
         x.shape[2:], where.before, where.after, where.extent, where.strides, strict=True
     ):
         steps = ceil_div(n + before + after - extent, stride)
-        if steps * stride >= n + before:  # a window that starts in the padding behind the image is left out
+        if steps * stride >= n + before:  # a window that starts in the padding after the image is left out
             steps -= 1
         beyond.append(max(0, steps * stride + extent - (n + before + after)))
     return where, beyond

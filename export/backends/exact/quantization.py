@@ -1,6 +1,6 @@
-"""DequantizeLinear in the precision of its scale, at every opset; onnx's own begins at 19.
+"""DequantizeLinear in the precision of its scale, at every opset. onnx's own implementation starts at 19.
 
-    y = (x - zero_point) * scale        with one scale for all, one for each index along `axis`, or one for each block
+y = (x - zero_point) * scale        with one scale for all, one for each index along `axis`, or one for each block
 
 after https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html.
 """
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 class DequantizeLinear(OpRun):
-    """Integers, or floats of eight bits and fewer, to the numbers they stand for."""
+    """Conversion of integers, or of floats of at most eight bits, to the values that they represent."""
 
     def _run(self, x: Array, scale: Array, zero_point: Array | None = None, **attributes: Any) -> tuple[Array]:
         axis, block = attributes.get("axis"), attributes.get("block_size") or 0
@@ -33,7 +33,7 @@ class DequantizeLinear(OpRun):
 
 
 def _spread(values: Array, shape: tuple[int, ...], axis: int, block: int) -> Array:
-    """Scales or zero points in a shape that broadcasts to the tensor's."""
+    """Return scales or zero points in a shape that broadcasts to the tensor's shape."""
     if values.ndim == 0 or values.size == 1:
         return values.reshape(())
     if block:

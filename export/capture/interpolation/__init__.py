@@ -1,4 +1,4 @@
-"""torch's interpolation as ONNX: every `aten.upsample_*` written so that a runtime computes what torch computes."""
+"""torch's interpolation as ONNX: a runtime computes from every `aten.upsample_*` what torch computes."""
 
 from upconv.export.capture.interpolation.exported_program import lines_pooled_as_pictures, with_scales
 from upconv.export.capture.interpolation.lengths import lengths_in_double

@@ -1,6 +1,6 @@
-"""What is done to torch's own graph before it is translated.
+"""Changes to torch's own graph before its translation.
 
-Sizes that are a fixed multiple of the input's become scale factors, so that a graph tells that they are.
+If a size is a fixed multiple of the input's, it becomes a scale factor, so that the graph states the multiple.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ _BY_SIZE = {
     aten._upsample_nearest_exact2d: 2,
     aten._upsample_nearest_exact3d: 3,
 }
-"""How many axes each operator resizes."""
+"""The number of axes that each operator resizes."""
 
 _POOLS = {
     aten.adaptive_avg_pool1d.default: aten.upsample_nearest1d.vec,
     aten.adaptive_avg_pool2d.default: aten.upsample_nearest2d.vec,
     aten.adaptive_avg_pool3d.default: aten.upsample_nearest3d.vec,
 }
-"""What averages nothing where the output is a multiple of the input, and what does the same then."""
+"""Operators that average nothing if the output is a multiple of the input, with their equal counterparts."""
 
 
 @contextmanager
 def lines_pooled_as_pictures() -> Iterator[None]:
-    """While this lasts, adaptive pooling of lines is that of pictures one pixel high, whose size torch keeps symbolic.
+    """Treat adaptive pooling of lines as that of pictures one pixel high, whose size torch keeps symbolic.
 
-    `adaptive_avg_pool1d`, which `area` interpolation of lines is, has no symbolic sizes: traced, its output always has the
+    `adaptive_avg_pool1d` (`area` interpolation of lines) has no symbolic sizes: in a trace, its output always has the
     example's length.
     """
 
@@ -61,10 +61,10 @@ def lines_pooled_as_pictures() -> Iterator[None]:
 
 
 def with_scales(program: torch.export.ExportedProgram) -> None:
-    """Rewrite every interpolation of `program` to the form that takes all scale factors at once.
+    """Rewrite every interpolation of `program` to the form with all scale factors.
 
-    An output whose length is a whole multiple of the input's, for all sizes, gets that multiple as its scale: a graph
-    with constant scales can be tiled and meets the runtimes' fast paths.
+    An output whose length is a whole multiple of the input's, for all sizes, gets that multiple as its scale. A graph with
+    constant scales can be tiled and uses the runtimes' fast paths.
     """
     for node in program.graph.nodes:
         if node.op != "call_function":
@@ -89,7 +89,7 @@ def _pool_to_nearest(node: Node) -> None:
 def _unify(node: Node, packet: Any) -> None:
     arguments: list[Any] = list(node.args)
     if node.target == packet.default:
-        # (image, sizes, align_corners?, *scales), the optional ones left out.
+        # (image, sizes, align_corners?, *scales), without the optional arguments
         kept = len(packet.default._schema.arguments) - _BY_SIZE[packet]
         given = arguments[kept:]
         scales = given if len(given) == _BY_SIZE[packet] and all(given) else None
@@ -104,7 +104,7 @@ def _unify(node: Node, packet: Any) -> None:
 
 
 def _multiples(node: Node) -> list[float] | None:
-    """The output's lengths over the input's, where all are whole numbers whatever the size."""
+    """Return the ratios of the output's lengths to the input's, or `None` if they are not whole numbers for all sizes."""
     image = node.args[0]
     assert isinstance(image, Node)
     lengths = zip(image.meta["val"].shape[2:], node.meta["val"].shape[2:], strict=True)
@@ -118,7 +118,7 @@ def _multiple(given: Any, made: Any) -> int | None:
 
 
 def _expression(length: Any) -> Any:
-    """A length in terms of the input's; `int(2.0 * n)`, which whole scale factors come to, as 2 * n."""
+    """Return a length in terms of the input's, with `int(2.0 * n)`, which whole scale factors produce, as 2 * n."""
     if not isinstance(length, torch.SymInt):
         return sympy.Integer(length)
     exact = length.node.expr.replace(lambda e: e.is_Float and float(e).is_integer(), sympy.Integer)

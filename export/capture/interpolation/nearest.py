@@ -1,10 +1,10 @@
-"""`nearest` and `nearest-exact`: by `Resize` where it takes the same pixels as torch, by the indices themselves elsewhere.
+"""`nearest` and `nearest-exact`: by `Resize` if it selects the same pixels as torch, otherwise by indices.
 
-torch takes pixel `floor(i * fl(1 / scale))`, or `floor((i + 0.5) * fl(1 / scale))`, rounding in float32; runtimes divide
-by the scale. Where `i / scale` is a whole number one of them may fall short of it, and takes the pixel before: 2 pixels
-resized to 82 differ at pixel 41. Along the axes of a picture, though not of a line or a volume, `nearest` copies where the
-length stays and halves where it doubles, whatever scale was given (ATen/native/UpSample.h,
-`nearest_neighbor_compute_source_index`). For a constant scale all pixels are compared here, once.
+torch selects pixel `floor(i * fl(1 / scale))`, or `floor((i + 0.5) * fl(1 / scale))`, rounded in float32. Runtimes divide
+by the scale. If `i / scale` is a whole number, one of them may round below it and select the previous pixel: from 2 to 82
+pixels, pixel 41 differs. Along the axes of a picture, but not of a line or a volume, `nearest` copies if the length stays
+and halves if it doubles, whatever the given scale (ATen/native/UpSample.h, `nearest_neighbor_compute_source_index`).
+For a constant scale all pixels are compared here, once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Scales = Sequence[float] | None
 
 
 def nearest(image: Value, sizes: Value, scales: Scales, *, exact: bool) -> Value:
-    """(N, C, n, …) to (N, C, m, …), every pixel the nearest one; `exact` measures from the pixels' centres."""
+    """Return (N, C, n, …) as (N, C, m, …) by nearest pixels. `exact` measures from the centres of pixels."""
     shift, shortcut = 0.5 if exact else 0.0, not exact and len(image.shape) == 4
     if scales is not None and all(_resize_agrees(scale, shift, shortcut) for scale in scales):
         return by_scales(image, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
@@ -34,9 +34,9 @@ def nearest(image: Value, sizes: Value, scales: Scales, *, exact: bool) -> Value
 
 @cache
 def _resize_agrees(scale: float, shift: float, shortcut: bool) -> bool:
-    """Whether `Resize` with `asymmetric` and `floor` makes as many pixels as torch and takes the same ones.
+    """Return `True` if `Resize` with `asymmetric` and `floor` gives as many pixels as torch, and the same ones.
 
-    The scale is a float32, whatever it is divided by: 17 / 1.7 is less than 10 to a runtime that computes in float64.
+    The scale is a float32, whatever it is divided by: 17 / 1.7 is less than 10 for a runtime that computes in float64.
     """
     place: NDArray[np.float32] = np.arange(LONGEST, dtype=np.float32)
     torch_takes = np.floor((place + np.float32(shift)) * np.float32(1 / scale))
@@ -62,7 +62,7 @@ def _is_power_of_two(scale: float) -> bool:
 
 
 def _gathered(image: Value, sizes: Value, scales: Scales, shift: float, shortcut: bool) -> Value:
-    """By index, axis after axis, the last one first: rows are longer than columns are many."""
+    """Select by index, axis after axis, the last axis first, because rows are contiguous."""
     wanted = as_tensor(sizes) if scales is None else lengths(image, scales)
     given = op.Shape(image, start=2)
     rank = len(image.shape) - 2
@@ -78,14 +78,14 @@ def _gathered(image: Value, sizes: Value, scales: Scales, shift: float, shortcut
 
 
 def _step(length: Value, source: Value, scale: float | None) -> Value:
-    """Input pixels for an output pixel, as torch rounds it."""
+    """Return the input pixels per output pixel, as torch rounds the ratio."""
     if scale is not None:
         return op.Constant(value_float=float(np.float32(1 / scale)))
     return op.Div(op.Cast(source, to=FLOAT.dtype), op.Cast(length, to=FLOAT.dtype))
 
 
 def _shortened(length: Value, source: Value, step: Value) -> Value:
-    """1 where the length stays and 1/2 where it doubles, else `step`."""
+    """Return 1 if the length stays, 1/2 if it doubles, and `step` otherwise."""
     doubled = op.Where(op.Equal(length, op.Add(source, source)), op.Constant(value_float=0.5), step)
     return op.Where(op.Equal(length, source), op.Constant(value_float=1.0), doubled)
 

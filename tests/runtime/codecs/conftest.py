@@ -1,4 +1,4 @@
-"""Files made by other programs than the one that is tested."""
+"""Image files that another library writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 @pytest.fixture
 def pillow() -> Callable[..., bytes]:
-    """`pillow(pixels, "PNG", mode="P", **options)`: a file's bytes as Pillow writes them."""
+    """Return a function: `pillow(pixels, "PNG", mode="P", **options)` returns the bytes that Pillow writes."""
 
     def make(pixels: Any, format: str, mode: str | None = None, **options: Any) -> bytes:
         image = Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels

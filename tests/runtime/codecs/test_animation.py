@@ -81,7 +81,7 @@ def test_transparency_of_gif_is_kept() -> None:
 def test_a_wide_gamut_becomes_srgb_in_gif(p3: bytes) -> None:
     frames = tuple(Picture(np.full((8, 8, 3), colour, np.uint8), metadata=Metadata(icc=p3)) for colour in COLOURS[:2])
     data, noted = codecs.encode_frames(codecs.Animation.of(frames, (100, 100)), "gif")
-    assert noted.strip.conversions == ("colours converted to sRGB, as gif holds no profile",)
+    assert noted.strip.conversions == ("colours converted to sRGB, because gif cannot hold a profile",)
     expected = codecs.to_srgb(frames[1]).samples[0, 0]
     assert np.abs(codecs.decode_frames(data).frames[1].samples[4, 4, :3].astype(int) - expected).max() <= 8
 

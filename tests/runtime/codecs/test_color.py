@@ -27,7 +27,7 @@ def tiff(pixels: Any, photometric: str, **options: Any) -> bytes:
 
 
 def grey_profile() -> bytes:
-    """A profile of grey with a gamma of 2.2 (ICC.1:2022, section 7)."""
+    """Return a grey profile with a gamma of 2.2 (ICC.1:2022, section 7)."""
     white = bytes.fromhex("0000f6d6000100000000d32d")
     tags = {b"wtpt": b"XYZ " + bytes(4) + white, b"kTRC": b"curv" + bytes(4) + bytes.fromhex("00000001 02330000")}
     table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
@@ -169,7 +169,7 @@ def test_conversion_keeps_depth_alpha_and_grey(p3: bytes) -> None:
     assert (converted.samples[..., 3] == 1234).all()
     grey = codecs.to_srgb(Picture(np.full((5, 4, 2), 100, np.uint8), metadata=Metadata(icc=grey_profile())))
     assert grey.samples.shape == (5, 4, 2)
-    assert np.abs(grey.samples[..., 0].astype(int) - 100).max() <= 4, "a gamma of 2.2 is nearly sRGB's"
+    assert np.abs(grey.samples[..., 0].astype(int) - 100).max() <= 4, "the curve of sRGB is nearly a gamma of 2.2"
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_conversion_keeps_depth_alpha_and_grey(p3: bytes) -> None:
     [
         (b"no profile at all", "RGB", "damaged colour profile dropped"),
         (bytes(200), "RGB", "damaged colour profile dropped"),
-        ("p3", "L", "RGB colour profile dropped, which grey pixels cannot be in"),
-        ("grey", "RGB", "grey colour profile dropped, which RGB pixels cannot be in"),
+        ("p3", "L", "RGB colour profile dropped, which is not valid for grey pixels"),
+        ("grey", "RGB", "grey colour profile dropped, which is not valid for RGB pixels"),
     ],
 )
 def test_profiles_that_do_not_fit_are_dropped_and_said(
@@ -193,12 +193,12 @@ def test_profiles_that_do_not_fit_are_dropped_and_said(
 def test_grey_with_a_profile_becomes_srgb_where_a_format_has_no_grey(format: str) -> None:
     picture = Picture(np.full((8, 8, 1), 100, np.uint8), metadata=Metadata(icc=grey_profile()))
     data, noted = codecs.encode(picture, format)
-    assert noted.conversions == (f"grey written as RGB, as {format} holds no grey",)
+    assert noted.conversions == (f"grey written as RGB, because {format} is always RGB",)
     assert codecs.decode(data).metadata.icc is None
 
 
 def named(data: bytes, format: str, primaries: int, curve: int) -> bytes:
-    """The file with its colours named by numbers."""
+    """Return the file with its colour space stated by code points."""
     if format == "PNG":
         body = b"cICP" + bytes([primaries, curve, 0, 1])
         return data[:33] + b"\0\0\0\4" + body + zlib.crc32(body).to_bytes(4, "big") + data[33:]

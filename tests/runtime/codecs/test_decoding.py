@@ -63,7 +63,7 @@ def test_an_error_that_quotes_odd_bytes_does_not_stay(photograph: Photograph, pi
     exif[0x0112] = 6
     data = pillow(photograph(16, 16), "AVIF", exif=exif)
     for _ in range(2):
-        with pytest.raises(ImageError, match="it names a part that makes no sense"):
+        with pytest.raises(ImageError, match="the name of one of its parts is invalid"):
             codecs.decode(data.replace(b"irot", b"\xdarot"))
     with pytest.raises(ImageError, match="its data breaks off"):
         codecs.decode(codecs.encode(Picture(photograph(16, 16)), "png")[0][:-20])
@@ -97,7 +97,7 @@ def test_a_header_that_breaks_off() -> None:
 
 
 def decoded(data: bytes) -> np.ndarray | str:
-    """Its pixels, or one sentence on why there are none."""
+    """Return the pixels, or the message of the error."""
     try:
         return codecs.decode(data, 1_000_000).samples
     except ImageError as error:

@@ -46,11 +46,11 @@ def test_depth_and_channels_are_kept(name: str, channels: int, depth: Depth) -> 
         ("jpeg", 1, np.uint8, []),
         ("jpeg", 2, np.uint8, ["transparency replaced by white, which jpeg cannot hold"]),
         ("jpeg", 4, np.uint8, ["transparency replaced by white, which jpeg cannot hold"]),
-        ("jpeg", 3, np.uint16, ["16 bits reduced to 8, which is what jpeg holds"]),
-        ("webp", 1, np.uint8, ["grey written as RGB, as webp holds no grey"]),
-        ("webp", 4, np.uint16, ["16 bits reduced to 8, which is what webp holds"]),
-        ("avif", 1, np.uint8, ["grey written as RGB, as avif holds no grey"]),
-        ("avif", 3, np.uint16, ["16 bits reduced to 12, which is what avif holds"]),
+        ("jpeg", 3, np.uint16, ["16 bits reduced to 8, the most that jpeg can hold"]),
+        ("webp", 1, np.uint8, ["grey written as RGB, because webp is always RGB"]),
+        ("webp", 4, np.uint16, ["16 bits reduced to 8, the most that webp can hold"]),
+        ("avif", 1, np.uint8, ["grey written as RGB, because avif is always RGB"]),
+        ("avif", 3, np.uint16, ["16 bits reduced to 12, the most that avif can hold"]),
         ("avif", 4, np.uint8, []),
         ("webp", 4, np.uint8, []),
         ("tiff", 4, np.uint16, []),
@@ -65,7 +65,7 @@ def test_what_a_format_cannot_hold_is_said(name: str, channels: int, depth: Dept
     assert back.has_alpha == (channels in (2, 4) and name != "jpeg")
     white = back.white if "transparency" in "".join(notes) else back.white / 3
     if "transparency" in "".join(notes):
-        white = back.white * (1 - 2 / 9)  # a third of a third on white
+        white = back.white * (1 - 2 / 9)  # a third of white at an opacity of a third, on white
     assert abs(float(back.color.mean()) / back.white - white / back.white) < 0.02
 
 

@@ -24,7 +24,7 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
         codecs.read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(("name", "words"), [("none.png", "No such file"), ("", "is no file"), ("pipe", "is no file")])
+@pytest.mark.parametrize(("name", "words"), [("none.png", "No such file"), ("", "is not a file"), ("pipe", "is not a file")])
 def test_what_is_no_file_is_refused_without_waiting(name: str, words: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ImageError, match=words):
@@ -32,10 +32,10 @@ def test_what_is_no_file_is_refused_without_waiting(name: str, words: str, tmp_p
 
 
 def test_a_file_is_not_read_whole_where_its_head_or_length_is_wrong(tmp_path: Path) -> None:
-    for name, head, kind, words in (("a", b"text", ImageError, "no image"), ("b", PNG, ImageTooLargeError, "no picture that")):
+    for name, head, kind, words in (("a", b"text", ImageError, "not an image"), ("b", PNG, ImageTooLargeError, "at most")):
         with (tmp_path / name).open("wb") as file:
             file.write(head)
-            file.truncate(1 << 40)  # a terabyte, of which nothing is on the disk
+            file.truncate(1 << 40)  # a sparse file of 1 TiB
         with pytest.raises(kind, match=words):
             codecs.read_bytes(tmp_path / name)
 
@@ -103,13 +103,13 @@ def test_a_full_disk_is_told_from_a_closed_folder(
 
 
 def test_a_disk_that_really_is_full(tmp_path: Path) -> None:
-    """A limit on the size of files stands in for the disk's end; the operating system refuses the write itself."""
+    """A limit on the size of files replaces the full disk: the operating system refuses the write."""
     program = (
         "import resource, pathlib\nfrom upconv.runtime import codecs\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))\n"
         f"codecs.write_atomically(pathlib.Path({str(tmp_path / 'a')!r}), bytes(1 << 20))"
     )
-    measured = {name for name in os.environ if name.startswith("COV")}  # the measurement writes a file of its own
+    measured = {name for name in os.environ if name.startswith("COV")}  # coverage writes a file of its own
     environment = {name: value for name, value in os.environ.items() if name not in measured}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert "DiskFullError: cannot write" in run.stderr.splitlines()[-1]

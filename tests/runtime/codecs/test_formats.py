@@ -64,7 +64,7 @@ def test_format_of_a_suffix(path: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "words"), [("a.bmp", "expected a suffix of jpeg"), ("a", "cannot write a:"), ("a.gif", "every frame")]
+    ("path", "words"), [("a.bmp", "expected a suffix of jpeg"), ("a", "cannot write a:"), ("a.gif", "all frames")]
 )
 def test_suffixes_that_are_not_written(path: str, words: str) -> None:
     with pytest.raises(ParameterError, match=words):

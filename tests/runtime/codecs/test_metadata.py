@@ -34,7 +34,7 @@ def exif(orientation: int = 6) -> Image.Exif:
 
 
 def with_thumbnail(thumbnail: bytes) -> bytes:
-    """An EXIF block of an orientation, and a second directory with a small picture."""
+    """Return an EXIF block with an orientation, and a second directory with a thumbnail."""
     first = struct.pack("<HHHIHHI", 1, 0x112, 3, 1, 6, 0, 26)
     entries = [(0x103, 3, 1, 6), (0x201, 4, 1, 26 + 2 + 36 + 4), (0x202, 4, 1, len(thumbnail))]
     second = struct.pack("<H", 3) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)

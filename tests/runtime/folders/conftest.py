@@ -1,4 +1,4 @@
-"""An upscaler that costs nothing, and folders to try it on."""
+"""A fast upscaler, and folders of small pictures."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from upconv.runtime.picture import Picture
 
 @pytest.fixture(scope="module")
 def doubler(nearest_x2: Path) -> Iterator[Upscaler]:
-    """Pixels doubled."""
+    """Return an upscaler that repeats each pixel."""
     with Upscaler(nearest_x2, workers=2, tile_px=16) as upscaler:
         yield upscaler
 
 
 @pytest.fixture
 def album(tmp_path: Path) -> Callable[..., Path]:
-    """`album("a.png", "day/b.jpg")`: a folder with these small pictures, each of another grey."""
+    """Return a function: `album("a.png", "day/b.jpg")` makes a folder with these pictures, each of another grey."""
 
     def make(*names: str) -> Path:
         folder = tmp_path / "album"

@@ -13,7 +13,7 @@ from upconv.runtime.picture import Picture
 
 @pytest.fixture
 def job(tmp_path: Path) -> FileTask:
-    """A picture and the place of its result, both of them there."""
+    """Return a picture and its destination. Both files exist."""
     job = FileTask(tmp_path / "a.png", tmp_path / "out" / "a.png")
     job.destination.parent.mkdir()
     for path in (job.source, job.destination):

@@ -38,7 +38,7 @@ def test_a_folder_comes_back_with_one_bad_file_named(doubler: Upscaler, album: A
     (folder / "bad.png").write_bytes(b"no picture")
     outcomes = enlarge(folder, tmp_path / "out", doubler)
     assert statuses(outcomes) == {"a.png": "done", "b.jpg": "done", "bad.png": "failed", "c.gif": "done"}
-    assert "bad.png: the data is no image" in str(outcomes["bad.png"].error)
+    assert "bad.png: the data is not an image" in str(outcomes["bad.png"].error)
     assert (outcomes["a.png"].before, outcomes["a.png"].after) == ((8, 6), (16, 12))
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
     assert files == {"a.png", "day/b.jpg", "c.png", ".upconv.jsonl"}
@@ -63,7 +63,7 @@ def test_files_of_others_are_left_alone(doubler: Upscaler, album: Album, tmp_pat
     out.mkdir()
     (out / "a.png").write_bytes(b"a holiday picture of somebody else")
     outcome = enlarge(folder, out, doubler)["a.png"]
-    assert "exists and is no result of upconv; --overwrite replaces it" in str(outcome.error)
+    assert "exists and is not a result of upconv; --overwrite replaces it" in str(outcome.error)
     assert (out / "a.png").read_bytes() == b"a holiday picture of somebody else"
     assert enlarge(folder, out, doubler, overwrite=True)["a.png"].status == "done"
 
@@ -73,7 +73,7 @@ def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album,
     journal = Journal(out, doubler.model.sha256, UpscaleOptions())
     outcomes = process_folder(find_tasks([folder], out).jobs, doubler, UpscaleOptions(), journal, in_flight=1)
     done = {next(outcomes).job.source.name for _ in range(3)}
-    outcomes.close()  # type: ignore[attr-defined]  # as at Ctrl-C
+    outcomes.close()  # type: ignore[attr-defined]  # as Ctrl-C does
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
     assert done <= set(whole)
     lines = (out / ".upconv.jsonl").read_text().splitlines(keepends=True)
@@ -162,7 +162,7 @@ def test_whatever_goes_wrong_with_one_picture_the_rest_goes_on(
     monkeypatch.setattr(doubler, "run", exhausted)
     outcomes = enlarge(album("a.png", "b.png", "c.png"), tmp_path / "out", doubler)
     assert statuses(outcomes) == {"a.png": "done", "b.png": "failed", "c.png": "done"}
-    assert str(outcomes["b.png"].error).endswith("b.png cannot be enlarged: MemoryError")
+    assert str(outcomes["b.png"].error).endswith("b.png cannot be upscaled: MemoryError")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_picture_with_a_wrong_name_is_written_as_its_name_says_and_spoken_of(
     folder = album("a.png")
     (folder / "a.png").rename(folder / "a.jpg")
     outcome = enlarge(folder, tmp_path / "out", doubler)["a.jpg"]
-    assert outcome.conversions == ("png became jpeg, as the file is called .jpg",)
+    assert outcome.conversions == ("png became jpeg, because the suffix of the file is .jpg",)
     assert codecs.sniff((tmp_path / "out" / "a.jpg").read_bytes()) == "jpeg"
 
 

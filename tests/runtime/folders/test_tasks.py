@@ -62,7 +62,7 @@ def test_a_folder_that_is_closed_is_said(album: Album, tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "scandir", scandir)
     found = find_tasks([folder], tmp_path / "out")
     assert [job.source.name for job in found.jobs] == ["a.png"]
-    assert found.closed == (f"cannot look into {folder}/closed: Permission denied",)
+    assert found.closed == (f"cannot read the folder {folder}/closed: Permission denied",)
 
 
 def test_a_circle_of_links_ends(album: Album, tmp_path: Path) -> None:

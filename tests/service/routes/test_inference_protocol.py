@@ -120,7 +120,7 @@ def test_conversions_are_told(platform: httpx.Client, encoded: Callable[..., byt
         (request(PIXEL, parameters={"sequence_id": 3}), 501, "sequences"),
         (request(tensor(datatype="BYTES", shape=[1], data=["%%%"])), 400, "base64"),
         (request(tensor(datatype="BYTES", shape=[1], data=[5])), 400, "base64"),
-        (request(tensor(datatype="BYTES", shape=[1], data=["aGVsbG8="])), 400, "no image that can be read"),
+        (request(tensor(datatype="BYTES", shape=[1], data=["aGVsbG8="])), 400, "not an image that can be read"),
         (request(tensor(datatype="BYTES", shape=[0], data=[])), 400, "holds 0 images"),
         (request(tensor(datatype="BYTES", shape=[1], data=[""]), parameters={"scale": 99}), 400, "parameter 'scale'"),
         (request(tensor(parameters={"binary_data_size": 12})), 400, "both data and binary_data_size"),

@@ -137,9 +137,9 @@ def test_bad_parameters(client: httpx.Client, encoded: Encoded, query: str, stat
     ("body", "content_type", "status", "words"),
     [
         (b"", "image/jpeg", 422, "the picture is empty"),
-        (b"just some text", "image/jpeg", 415, "no image that can be read"),
+        (b"just some text", "image/jpeg", 415, "not an image that can be read"),
         (b"{}", "application/json", 415, "got application/json"),
-        (b"a=b", "application/x-www-form-urlencoded", 415, "no image that can be read"),
+        (b"a=b", "application/x-www-form-urlencoded", 415, "not an image that can be read"),
         (b"\x89PNG\r\n\x1a\n", "image/png", 422, "damaged or incomplete"),
         (b"RIFF0000WEBPVP8 ", "image/webp", 422, "damaged or incomplete"),
     ],
@@ -168,7 +168,7 @@ def test_truncated(client: httpx.Client, encoded: Encoded, format: str) -> None:
     [
         ({"max_pixels": 239}, "", "20x12 pixels; at most 239"),
         ({"max_output_pixels": 959}, "", "the result would have 40x24 pixels; at most 959"),
-        ({"max_output_pixels": 3839}, "scale=3", "on the way to 60x36 the picture would have 80x48"),
+        ({"max_output_pixels": 3839}, "scale=3", "before it is reduced to 60x36, the picture would have 80x48"),
     ],
 )
 def test_too_many_pixels(
