@@ -1,8 +1,8 @@
-"""Tell setuptools where the packages are; pyproject.toml holds everything else.
+"""Map the folders to packages for setuptools; pyproject.toml holds everything else.
 
-The folders of `PACKAGES` are packages under other names, so the build maps each one explicitly, and fails if one is missing
-or if it would leave a module out. An editable install cannot use such a map, because type checkers and import linters read
-folders and not import hooks. It gets directory links in src/upconv/ instead, which git ignores: `python setup.py link`.
+The names of the folders in `PACKAGES` differ from the names of their packages. The build maps each one, and fails if one is
+missing or if it would leave a module out. An editable install cannot use such a map, because type checkers and import linters
+read folders and not import hooks. It gets directory links in src/upconv/ instead, which git ignores: `python setup.py link`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from setuptools.command.editable_wheel import editable_wheel
 ROOT = Path(__file__).resolve().parent
 FACE = ROOT / "src" / "upconv"
 PACKAGES = {"upconv": "src/upconv", **{f"upconv.{name}": name for name in ("export", "models", "runtime", "service")}}
-"""The folder of each package, relative to this file; packages inside are found."""
+"""The folder of each package, relative to this file. Packages inside a folder are found automatically."""
 
 
 def found() -> dict[str, str]:
-    """Return the folder of every package, by its name. Exit with a message if a package is missing or incomplete."""
+    """Return the folder of every package, by its name. Exit with a message if a package is missing."""
     return {name: path for package, folder in PACKAGES.items() for name, path in inside(package, folder).items()}
 
 
@@ -42,41 +42,41 @@ def inside(package: str, folder: str) -> dict[str, str]:
 
 
 def link() -> None:
-    """Make the links in src/upconv/ to the folders that are packages; keep those that are right."""
+    """Make the links in src/upconv/ to the package folders. Keep a link that is already correct."""
     for package, folder in PACKAGES.items():
         place, target = FACE / package.rpartition(".")[2], ROOT / folder
         if target == FACE or (place.exists() and place.samefile(target)):
             continue
         if place.is_symlink() or place.is_file():
-            place.unlink()  # it leads elsewhere, or is what git made of a link of former versions
+            place.unlink()  # a link to another folder, or the file that git wrote for a link of a former version
         if sys.platform == "win32":
-            subprocess.run(["cmd", "/c", "mklink", "/J", str(place), str(target)], check=True)  # needs no privilege
+            subprocess.run(["cmd", "/c", "mklink", "/J", str(place), str(target)], check=True)  # a junction needs no privilege
         else:
             place.symlink_to(Path("..", "..", folder), target_is_directory=True)
 
 
 class Build(build_py):
-    """Copy the packages into a folder that holds nothing else, so that no module of a former build reaches the wheel."""
+    """The build command, which starts from an empty folder, so that no module of a former build gets into the wheel."""
 
     def run(self) -> None:
-        """Empty the folder, then copy."""
+        """Empty the build folder, then copy the packages."""
         if not self.editable_mode:
             shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
 
 
 class Editable(editable_wheel):
-    """Install one path, src/, in which all packages stand."""
+    """The command of an editable install, which puts one path, src/, on the import path."""
 
     def finalize_options(self) -> None:
-        """Make the links and forget the map, which would make setuptools install an import hook."""
+        """Make the links and drop the map, because setuptools would install an import hook for it."""
         link()
         self.distribution.package_dir = {"": "src"}
         super().finalize_options()
 
 
 class Link(Command):
-    """Make the links of an editable install."""
+    """The command that makes the links of an editable install."""
 
     description = "make the links in src/upconv/ that an editable install needs"
     user_options: ClassVar[list[tuple[str, str | None, str]]] = []
@@ -88,7 +88,7 @@ class Link(Command):
         """Do nothing: there are no options."""
 
     def run(self) -> None:
-        """Make them."""
+        """Make the links."""
         link()
 
 

@@ -1,4 +1,4 @@
-"""The decoders that `benchmarks/graphs.py` measures, as their papers and repositories build them, with random weights."""
+"""The decoders that `benchmarks/graphs.py` measures, built as in their papers and repositories, with random weights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Upconv7(nn.Sequential):
 
 
 class UnetDecoder(nn.Module):
-    """Three levels up with skip connections (Ronneberger et al., MICCAI 2015), with the batch norm that is usual today."""
+    """A U-Net's three upsampling levels with skip connections (Ronneberger et al., MICCAI 2015) and batch norm."""
 
     def __init__(self, widths: tuple[int, ...] = (256, 128, 64, 32), classes: int = 3) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class UnetDecoder(nn.Module):
         self.last = nn.Conv2d(widths[-1], classes, 1)
 
     def forward(self, deep: Tensor, quarter: Tensor, half: Tensor, whole: Tensor) -> Tensor:
-        """Features at an eighth, and what the encoder had at each level above."""
+        """Decode features at an eighth of the size, with the encoder's features of each level."""
         for up, mix, skip in zip(self.up, self.mix, (quarter, half, whole), strict=True):
             deep = mix(torch.cat([up(deep), skip], dim=1))
         result: Tensor = self.last(deep)
@@ -61,7 +61,10 @@ class UnetDecoder(nn.Module):
 
 
 class RrdbTail(nn.Sequential):
-    """What follows the trunk of an RRDBNet: two nearest doublings, each with a convolution, then two more (ESRGAN, 2018)."""
+    """The layers after the trunk of an RRDBNet (ESRGAN, 2018).
+
+    They are two nearest upsamplings by two, each with a convolution, then two more convolutions.
+    """
 
     def __init__(self, channels: int = 64) -> None:
         layers: list[nn.Module] = []
@@ -73,7 +76,7 @@ class RrdbTail(nn.Sequential):
 
 
 class ResnetBlock(nn.Module):
-    """GroupNorm, SiLU, convolution, twice, beside a shortcut."""
+    """GroupNorm, SiLU and a convolution, twice, with a shortcut: (N, a, H, W) to (N, b, H, W)."""
 
     def __init__(self, a: int, b: int) -> None:
         super().__init__()
@@ -82,13 +85,13 @@ class ResnetBlock(nn.Module):
         self.shortcut = nn.Identity() if a == b else nn.Conv2d(a, b, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, a, H, W) to (N, b, H, W)."""
+        """Compute the block."""
         result: Tensor = self.shortcut(x) + self.second(self.first(x))
         return result
 
 
 class VaeDecoder(nn.Sequential):
-    """The up blocks of a latent diffusion model's decoder, narrower (Rombach et al., CVPR 2022)."""
+    """The upsampling blocks of a latent diffusion model's decoder, with fewer channels (Rombach et al., CVPR 2022)."""
 
     def __init__(self, widths: tuple[int, ...] = (128, 64, 32)) -> None:
         layers: list[nn.Module] = [nn.Conv2d(4, widths[0], 3, padding=1), ResnetBlock(widths[0], widths[0])]
@@ -99,7 +102,7 @@ class VaeDecoder(nn.Sequential):
 
 
 class FcnHead(nn.Sequential):
-    """A segmentation head that enlarges features and scores each pixel: bilinear x4, then 1x1."""
+    """A segmentation head: bilinear upsampling of the features by 4, then scores by a 1x1 convolution."""
 
     def __init__(self, channels: int = 128, classes: int = 21) -> None:
         super().__init__(
@@ -122,22 +125,22 @@ def _trained(name: str) -> nn.Module:
 
 @dataclass(frozen=True)
 class Decoder:
-    """A member of the suite."""
+    """A decoder of the suite."""
 
     name: str
     make: Callable[[], nn.Module]
     shapes: tuple[Shape, ...]
-    """Of its inputs, as they are measured."""
+    """The shapes of the measured inputs."""
     body: bool = False
-    """Whether most of its time is 3x3 convolutions, so that int8 is measured on it."""
+    """True if 3x3 convolutions take most of its time. Then int8 is measured, too."""
     trained: bool = False
-    """Whether it comes with weights."""
+    """True if it has trained weights."""
 
     def module(self) -> nn.Module:
-        """The module with weights drawn from a fixed seed, each layer's outputs brought to mean 0 and variance 1.
+        """Return the module with weights from a fixed seed, scaled so that each layer's output has mean 0 and variance 1.
 
-        So are a trained network's, more or less (Mishkin and Matas, "All You Need is a Good Init", ICLR 2016); signs are
-        mixed as PRelu and int8 meet them in practice.
+        The outputs of a trained network are similar (Mishkin and Matas, "All You Need is a Good Init", ICLR 2016). Their
+        signs are mixed, which matters for PRelu and int8.
         """
         torch.manual_seed(0)
         made = self.make().eval()
@@ -151,7 +154,7 @@ class Decoder:
         return made
 
     def inputs(self, number: int = 0) -> list[NDArray[np.float32]]:
-        """Its inputs: one of the project's photographs where it takes pictures, noise where it takes features."""
+        """Return its inputs: a photograph of the project for a picture, noise for features."""
         random = np.random.default_rng(number)
         return [_picture(s, number) if s[1] in (1, 3) else random.standard_normal(s, np.float32) for s in self.shapes]
 

@@ -1,12 +1,12 @@
-"""What the engine costs and how fair it is: `python benchmarks/engine.py [MODEL.onnx] [--pictures DIR] [--rounds 5]`.
+"""The overhead and the fairness of the engine: `python benchmarks/engine.py [MODEL.onnx] [--pictures DIR] [--rounds 5]`.
 
-Throughput: 32 photographs of mixed sizes as JPEG, bytes in and bytes out, through one `Upscaler` from 4 threads; against a
-bare loop of whole-picture `session.run` with as many threads on tensors that are ready, which neither decodes nor encodes.
-In turns, medians of the ratios of pixels per second.
+Throughput: 32 photographs of mixed sizes, JPEG to JPEG, through one `Upscaler` from 4 threads. The baseline is a loop of
+`session.run` on whole pictures with the same number of threads. Its tensors are prepared, so it neither decodes nor encodes.
+Both run in turns. The result is the median of the ratios of pixels per second.
 
-Latency: a 256x256 JPEG, alone and while 25 megapixels are in work, in turns; the bound is its time alone and two tiles.
+Latency: a 256x256 JPEG, alone and during the computation of 25 megapixels, in turns. The bound is its time alone plus two tiles.
 
-Cancelling: from calling off 25 megapixels until another picture's first tile is done, against two tiles' time.
+Cancellation: the time from the cancellation of 25 megapixels until the next picture is done, against the time of two tiles.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from upconv.runtime.tiled_picture import samples_to_tensor
 
 PICTURES, THREADS = 32, 4
 SIDES_PX = (200, 320, 480, 640, 800)
-"""Of the longer sides, in turn."""
+"""Longer sides of the photographs, used in turn."""
 TESTS = Path(__file__).parents[1] / "tests" / "data"
 
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def mixed(paths: list[Path]) -> Iterator[Picture]:
-    """As many photographs as wanted, the sizes mixed."""
+    """Yield `PICTURES` photographs of mixed sizes."""
     for number in range(PICTURES):
         picture = codecs.read(paths[number % len(paths)])
         scale = SIDES_PX[number % len(SIDES_PX)] / max(picture.width, picture.height)
@@ -62,12 +62,12 @@ def mixed(paths: list[Path]) -> Iterator[Picture]:
 
 
 def throughput(upscaler: Upscaler, path: Path, photographs: list[Picture], rounds: int) -> None:
-    """Pixels per second against the bare loop."""
+    """Measure pixels per second against the loop of `session.run`."""
     files = [codecs.encode(picture, "jpeg")[0] for picture in photographs]
     pixels = upscaler.model.contract.input
     assert pixels is not None
     tensors = [samples_to_tensor(picture.samples, pixels)[None] for picture in photographs]
-    # Memory planned ahead helps the loop, which sees the same sizes in every round.
+    # The memory pattern makes the loop faster, because its sizes are the same in every round.
     bare = open_session(path, threads=available_cores(), wishes=SessionOptions(memory_pattern=True))
     name = bare.get_inputs()[0].name
     ratios, processor = [], []
@@ -79,13 +79,15 @@ def throughput(upscaler: Upscaler, path: Path, photographs: list[Picture], round
                 ratios.append(loop[0] / served[0])
                 processor.append(loop[1] / served[1])
     megapixels = sum(picture.width * picture.height for picture in photographs) / 1e6
-    print(f"{PICTURES} photographs, {megapixels:.1f} megapixels, JPEG to JPEG from {THREADS} threads, against the bare loop:")
+    print(
+        f"{PICTURES} photographs, {megapixels:.1f} megapixels, JPEG to JPEG from {THREADS} threads, against a loop of session.run:"
+    )
     print(f"  pixels per second {statistics.median(ratios):.3f} ({min(ratios):.2f}-{max(ratios):.2f})")
     print(f"  pixels per second of processor time {statistics.median(processor):.3f}")
 
 
 def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
-    """Latency of a small picture beside a large one, and how soon a large one is gone."""
+    """Measure the latency of a small picture during a large one, and the time until a cancelled one stops."""
     small = codecs.encode(photograph.with_samples(resize(photograph.color, 256, 256)), "jpeg")[0]
     large = photograph.with_samples(resize(photograph.color, 5000, 5000))
     alone, beside, tiles, freed, passed = [], [], [], [], []
@@ -97,26 +99,26 @@ def fairness(upscaler: Upscaler, photograph: Picture, rounds: int) -> None:
             passed.append(len(times) - before)
             cancellation.cancel()
             freed.append(timed(lambda: upscaler.upscale(np.zeros((16, 16, 3), np.uint8)))[0])
-        # Of the time before the small one came; the mean, as workers that end together leave gaps of nothing and of a whole tile.
+        # Before the small picture. The mean, because workers that end together make gaps of zero and of a whole tile.
         tiles.append(statistics.fmean(np.diff(times[:before])) * available_cores())
     tile_s = statistics.median(tiles)
     bound = statistics.median(alone) + 2 * tile_s
     print(
-        f"256x256 alone {1e3 * statistics.median(alone):.0f} ms, beside 25 megapixels {1e3 * statistics.median(beside):.0f} ms;"
+        f"256x256 alone {1e3 * statistics.median(alone):.0f} ms, during 25 megapixels {1e3 * statistics.median(beside):.0f} ms;"
     )
     print(
-        f"  alone and two tiles of {1e3 * tile_s:.0f} ms: {1e3 * bound:.0f} ms; ratio {statistics.median(beside) / bound:.2f}"
+        f"  alone plus two tiles of {1e3 * tile_s:.0f} ms: {1e3 * bound:.0f} ms; ratio {statistics.median(beside) / bound:.2f}"
     )
-    print(f"  meanwhile {statistics.median(passed):g} tiles of the large picture are done, by {available_cores()} workers")
+    print(f"  meanwhile {available_cores()} workers compute {statistics.median(passed):g} tiles of the large picture")
     print(
-        f"25 megapixels called off: the next picture is done after {1e3 * statistics.median(freed):.0f} ms, of two tiles' "
-        f"{2e3 * tile_s:.0f} ms {statistics.median(freed) / (2 * tile_s):.2f}"
+        f"25 megapixels cancelled: the next picture is done after {1e3 * statistics.median(freed):.0f} ms; "
+        f"two tiles: {2e3 * tile_s:.0f} ms; ratio {statistics.median(freed) / (2 * tile_s):.2f}"
     )
 
 
 @contextmanager
 def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Cancellation, list[float]]]:
-    """While a picture is being enlarged: how to call it off, and when its tiles were done."""
+    """Upscale a picture during the block; yield its cancellation and the times at which its tiles are done."""
     cancellation, times, begun = Cancellation(), list[float](), threading.Event()
 
     def on_tile(done: int, total: int) -> None:
@@ -139,7 +141,7 @@ def in_work(upscaler: Upscaler, picture: Picture) -> Iterator[tuple[Cancellation
 
 
 def timed(run: object) -> tuple[float, float]:
-    """Seconds by the clock and of the processor."""
+    """Return the seconds of wall-clock time and of processor time."""
     assert callable(run)
     clock, processor = time.perf_counter(), time.process_time()
     run()

@@ -1,7 +1,7 @@
-"""What it gains to have several pictures in work: `python benchmarks/folders.py [--pictures 12] [--format png]`.
+"""The gain of several pictures at once: `python benchmarks/folders.py [--pictures 12] [--format png]`.
 
-The same folder of photographs is enlarged with one picture at a time and with more, in turns in one run; each row gives its
-pictures per second as a ratio to one at a time, median over the rounds. The first round warms up and does not count.
+The same folder of photographs is upscaled with one picture at a time and with several, in turns. Each row gives the pictures
+per second as a ratio to one at a time, as the median over the rounds. The first round is a warm-up and does not count.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def main() -> None:
         folder = filled(Path(name) / "in", arguments.pictures, arguments.format)
         for turn in range(arguments.rounds + 1):
             for in_flight in candidates:
-                taken = enlarged(folder, Path(name) / "out", upscaler, in_flight)
+                duration_s = upscaled(folder, Path(name) / "out", upscaler, in_flight)
                 if turn:
-                    seconds[in_flight].append(taken)
+                    seconds[in_flight].append(duration_s)
     print(
         f"{arguments.model.name}, {arguments.pictures} pictures as {arguments.format}, {cores} cores, {arguments.rounds} rounds"
     )
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def filled(folder: Path, count: int, format: str) -> Path:
-    """A folder of photographs of several sizes."""
+    """Make a folder of photographs of several sizes."""
     folder.mkdir()
     photographs = [codecs.read(path) for path in sorted(DATA.glob("*.jpg"))]
     for n in range(count):
@@ -62,8 +62,8 @@ def filled(folder: Path, count: int, format: str) -> Path:
     return folder
 
 
-def enlarged(folder: Path, out: Path, upscaler: Upscaler, in_flight: int) -> float:
-    """Seconds that all take."""
+def upscaled(folder: Path, out: Path, upscaler: Upscaler, in_flight: int) -> float:
+    """Upscale a folder and return the seconds that it takes."""
     started = time.perf_counter()
     outcomes = list(process_folder(find_tasks([folder], out).jobs, upscaler, UpscaleOptions(), in_flight=in_flight))
     assert all(outcome.status == "done" for outcome in outcomes), outcomes

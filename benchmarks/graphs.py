@@ -1,9 +1,9 @@
-"""How much faster upconv's graphs are than those that torch and onnxsim write: `python benchmarks/graphs.py [NAME ...]`.
+"""The speed of upconv's graphs against those of torch and onnxsim: `python benchmarks/graphs.py [NAME ...]`.
 
-Every decoder is exported by `torch.onnx.export(dynamo=True)` and onnxsim, which with onnxruntime's default options is the
-baseline; by upconv, whose exact rewrites are proved equal to the module in float64; and by upconv in int8, calibrated on
-other inputs than the one measured. All run on one thread, in turns in one run, beside OpenVINO, ncnn and torch.
-Figures are how many times as fast as the baseline: the median over the rounds, then the quartiles.
+The baseline is the graph of `torch.onnx.export(dynamo=True)` and onnxsim, with onnxruntime's default options. upconv's graph has
+exact rewrites, which are proved equal to the module in float64. upconv's int8 graph is calibrated on other inputs than the
+measured one. All run on one thread and in turns, and with `--peers` OpenVINO, ncnn and torch too. The figures are speeds
+relative to the baseline: the median over the rounds, then the quartiles.
 """
 
 from __future__ import annotations
@@ -42,32 +42,32 @@ INT8 = "upconv int8"
 
 @dataclass(frozen=True)
 class Result:
-    """One decoder's rows, and what its int8 form costs."""
+    """The timings of one decoder, and the loss of its int8 form."""
 
     decoder: Decoder
     rows: list[PeerTiming]
     rewrites: tuple[str, ...]
     noise: float
-    """Error of the rewritten graph against float64, in noise floors; up to 4 are allowed."""
+    """Error of the rewritten graph against float64, in noise floors. Up to 4 are allowed."""
     quality: str | None
 
     def speed(self, name: str) -> float | None:
-        """How many times as fast as the baseline; none where it was not measured."""
+        """Return the speed relative to the baseline, or `None` if it was not measured."""
         return next(row.speed for row in self.rows if row.name == name)
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(d.name for d in SUITE)}; all by default")
+    parser.add_argument("names", nargs="*", help=f"decoders among {', '.join(d.name for d in SUITE)}; all by default")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--budget-s", type=float, default=60, help="seconds for each decoder")
-    parser.add_argument("--peers", action="store_true", help="beside OpenVINO, ncnn and torch, too")
-    parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--peers", action="store_true", help="measure OpenVINO, ncnn and torch, too")
+    parser.add_argument("--json", type=Path, help="the file for all figures")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")  # what torch says of its own tracing
+    warnings.simplefilter("ignore")  # torch warns about its own tracing
     print(f"{processor()}, one thread; {', '.join(f'{n} {version(n)}' for n in ('torch', 'onnxruntime', 'onnxsim'))}")
     results = []
     for decoder in SUITE:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def plain(decoder: Decoder) -> onnx.ModelProto:
-    """The graph that torch writes and onnxsim simplifies, its batch and sizes free."""
+    """Return the graph that torch writes and onnxsim simplifies, with dynamic batch and sizes."""
     module = decoder.module()
     first = decoder.shapes[0]
     batch, rows, columns = Dim("batch"), Dim("rows"), Dim("columns")
@@ -141,8 +141,8 @@ def _line(result: Result) -> str:
             parts.append(f"{row.name} -")
         else:
             parts.append(f"{row.name} x{row.speed:.2f} ({row.quartiles[0]:.2f}-{row.quartiles[1]:.2f})")
-    said = f"\n{'':<16}  {', '.join(result.rewrites) or 'nothing to rewrite'}; error {result.noise:.2f} noise floors"
-    return "  ".join(parts) + said + (f"; int8 {result.quality}" if result.quality else "")
+    details = f"\n{'':<16}  {', '.join(result.rewrites) or 'no rewrites'}; error {result.noise:.2f} noise floors"
+    return "  ".join(parts) + details + (f"; int8 {result.quality}" if result.quality else "")
 
 
 def _summary(results: Sequence[Result]) -> str:
@@ -151,7 +151,7 @@ def _summary(results: Sequence[Result]) -> str:
         speeds = [speed for result in results if any(r.name == name for r in result.rows) and (speed := result.speed(name))]
         if speeds:
             mean = float(np.exp(np.mean(np.log(speeds))))
-            lines.append(f"{name}: geometric mean x{mean:.2f} of {len(speeds)}, least x{min(speeds):.2f}")
+            lines.append(f"{name}: geometric mean x{mean:.2f} of {len(speeds)}, minimum x{min(speeds):.2f}")
     return "\n".join(lines)
 
 

@@ -1,10 +1,11 @@
-"""What large pictures and many requests take: `python benchmarks/memory.py [--pictures DIR] [--requests 500]`.
+"""The memory of large pictures and of many requests: `python benchmarks/memory.py [--requests 500]`.
 
-Peak: 5000x5000 pixels, a photograph enlarged and sharp noise added, read from a PNG or JPEG file, doubled by the default
-model and written again, each in a process of its own: the largest resident set, and seconds per megapixel against 1000x1000.
+Peak: a photograph of up to 5000x5000 pixels with added noise is read from a PNG or JPEG file, upscaled by the default model and
+written. Each case has its own process. The results are the peak of the resident memory, and seconds per megapixel against
+1000x1000.
 
-Growth: the resident set after 50 and after all of many requests of mixed sizes and formats from four threads, at once and
-when the engine has been idle for a moment.
+Growth: the resident memory after 50 requests and after all requests, immediately and after the engine was idle for a moment.
+The requests have mixed sizes and formats, and come from four threads.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SIDES_PX = (1000, 2000, 5000)
 
 
 def main() -> None:
-    """Measure and print, or measure one thing for it."""
+    """Measure and print everything, or one case in this process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", nargs=2, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--requests", type=int, default=500)
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def report(requests: int) -> None:
-    """Everything, each in its own process."""
+    """Measure and print every case, each in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("png", "jpeg"):
             rows = []
@@ -70,14 +71,14 @@ def report(requests: int) -> None:
 
 
 def apart(*arguments: str) -> dict[str, float]:
-    """What this file measures in a process of its own."""
+    """Run one case of this file in its own process and return its result."""
     done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
 
 
 def photograph(side: int) -> Picture:
-    """A photograph of this size, with noise, which makes files large."""
+    """Return a photograph of this size with noise, which makes files large."""
     samples = resize(codecs.read(PHOTOGRAPH).samples, side, side)
     noise = np.random.default_rng(0).integers(-8, 9, (side, side, 1), np.int8)
     noisy: NDArray[np.uint8] = np.empty((side, side, 3), np.uint8)
@@ -87,7 +88,7 @@ def photograph(side: int) -> Picture:
 
 
 def one(source: Path, destination: Path) -> dict[str, float]:
-    """A file enlarged into another."""
+    """Upscale one file, and return its times and peak memory."""
     with Upscaler(bundled()) as upscaler:
         upscaler.upscale(np.zeros((64, 64, 3), np.uint8))
         clock, processor = time.perf_counter(), time.process_time()
@@ -98,7 +99,7 @@ def one(source: Path, destination: Path) -> dict[str, float]:
 
 
 def growth(requests: int) -> dict[str, float]:
-    """Resident memory after 50 and after all requests."""
+    """Return the resident memory after 50 requests and after all requests."""
     generator = np.random.default_rng(0)
     names = ("jpeg", "png", "webp", "tiff")
     whole = codecs.read(PHOTOGRAPH).samples
@@ -119,7 +120,7 @@ def growth(requests: int) -> dict[str, float]:
 
 
 def resident_mb() -> float:
-    """This process's resident set."""
+    """Return the resident memory of this process, in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 

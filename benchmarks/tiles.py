@@ -1,8 +1,8 @@
-"""What tiling costs, and which tile is fastest here: `python benchmarks/tiles.py [MODEL.onnx] [--side 2048] [--tiles 256 384]`.
+"""The cost of tiling by tile size: `python benchmarks/tiles.py [MODEL.onnx] [--side 2048] [--tiles 256 384]`.
 
-Every candidate enlarges the same noise, in turns in one run; each row gives its time as a ratio to the whole picture in one
-run of onnxruntime with as many threads, by the clock and by the processor's time, medians over the rounds. The first round
-warms up and does not count. "measured" is the tile that the engine chooses by itself.
+Every candidate upscales the same noise, in turns. Each row gives its time as a ratio to one run of onnxruntime on the whole
+picture with the same number of threads, as the median over the rounds, in wall-clock time and in processor time. The first
+round is a warm-up and does not count. "measured" is the tile that the engine chooses.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", type=Path, default=bundled())
-    parser.add_argument("--side", type=int, default=2048, help="pixels of the square picture")
-    parser.add_argument("--tiles", type=int, nargs="*", default=[128, 192, 256, 384, 512], help="sides of tiles in pixels")
+    parser.add_argument("--side", type=int, default=2048, help="side of the square picture, in pixels")
+    parser.add_argument("--tiles", type=int, nargs="*", default=[128, 192, 256, 384, 512], help="sides of the tiles, in pixels")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def in_turns(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds of each candidate in each round after the first, by the clock and of the processor."""
+    """Return the wall-clock seconds and processor seconds of each candidate in each round after the first."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
     for turn in range(rounds + 1):
         for name, run in candidates.items():

@@ -1,4 +1,4 @@
-"""The models that come with the project, by name. Light: torch is loaded only to make a source."""
+"""The models that come with the project, by name. This module imports torch only to make a source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 DEFAULT = "photo-s-x2"
-"""What is served where nothing else is asked for."""
+"""The model that is used if none is named."""
 
 
 @dataclass(frozen=True)
@@ -24,46 +24,46 @@ class CatalogueEntry:
 
     name: str
     summary: str
-    """A few words for `upconv models`."""
+    """A few words, for `upconv models`."""
     factory: str
-    """`module:function` that makes the torch module."""
+    """The function that makes the torch module, as `module:function`."""
     arguments: dict[str, Any] = field(default_factory=dict)
     task: Literal["upscale", "decode"] = "upscale"
     scale: int | None = None
-    """Of an upscaler."""
+    """Output pixels per input pixel, per side. `None` if the model is not an upscaler."""
     parameters: int = 0
     psnr_y: float | None = None
-    """In dB, on the 38 held-out photographs of the cards; none for weights that are not trained."""
+    """PSNR-Y in dB, on the 38 held-out photographs of the cards. `None` if the weights are not trained."""
     licence: str = "MIT"
-    """Of the module and its weights."""
+    """The licence of the module and its weights."""
     shape: tuple[int, ...] = (1, 3, 32, 32)
-    """Of an example input."""
+    """The shape of an example input."""
     trained_as: str | None = None
-    """Whose weights and card these are, where not its own."""
+    """The model whose weights and card this entry uses. `None` if it has its own."""
 
     @property
     def weights(self) -> Path | None:
-        """The trained weights, where the model has any."""
+        """The file of the trained weights, or `None` if the model has none."""
         return HERE / "weights" / f"{self.trained_as or self.name}.safetensors" if self.psnr_y else None
 
     @property
     def artifact(self) -> Path:
-        """Where the exported file lies, if the project brings one."""
+        """The path of the exported file, which exists if the project contains one."""
         return HERE / "artifacts" / f"{self.name}.onnx"
 
     @property
     def reduced(self) -> Path:
-        """Where its int8 form lies, if there is one that was measured to be faster."""
+        """The path of the int8 form, which exists if it was measured to be faster."""
         return HERE / "artifacts" / f"{self.name}.int8.onnx"
 
     @property
     def forms(self) -> tuple[Path, ...]:
-        """The exported files that the project brings, float32 first."""
+        """The exported files that the project contains, float32 first."""
         return tuple(path for path in (self.artifact, self.reduced) if path.exists())
 
     @property
     def card(self) -> Path | None:
-        """The page that says how the weights came about."""
+        """The page that describes the trained model, or `None` if the model has no trained weights."""
         return HERE / "cards" / f"{self.trained_as or self.name}.md" if self.psnr_y else None
 
 
@@ -83,7 +83,7 @@ def _trained(
 
 def _interpolation(mode: str, summary: str) -> CatalogueEntry:
     factory = "upconv.models.interpolation:interpolation"
-    return CatalogueEntry(f"{mode}-x2", f"interpolation alone: {summary}", factory, {"mode": mode}, scale=2)
+    return CatalogueEntry(f"{mode}-x2", f"interpolation only: {summary}", factory, {"mode": mode}, scale=2)
 
 
 def _decoder(
@@ -117,8 +117,8 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     for entry in (
         _trained("upsample-s-x2", _NEAREST, "upsample", 2, 48_003, 35.75),
         _trained("deconv-s-x2", _TRANSPOSED, "deconv", 2, 50_595, 35.78),
-        _trained("subpixel-s-x2", "nn.PixelShuffle, the control among the heads", "subpixel", 2, 50_604, 35.78),
-        _trained("photo-s-x2", "for photographs as they are on the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51),
+        _trained("subpixel-s-x2", "nn.PixelShuffle, the control for the other heads", "subpixel", 2, 50_604, 35.78),
+        _trained("photo-s-x2", "for photographs from the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51),
         _trained("upsample-s-x3", _NEAREST, "upsample", 3, 51_843, 32.38),
         _trained("deconv-s-x3", _TRANSPOSED, "deconv", 3, 54_915, 32.40),
         _trained("upsample-s-x4", _NEAREST, "upsample", 4, 51_843, 30.52),
@@ -129,12 +129,12 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),
-        _autoencoder("decoder", "pictures from latents, by nn.ConvTranspose2d", (1, 16, 8, 8)),
-        _autoencoder("encoder", "what makes those latents: 16 planes at an eighth of the size", (1, 3, 64, 64)),
+        _autoencoder("decoder", "latents to pictures, by nn.ConvTranspose2d", (1, 16, 8, 8)),
+        _autoencoder("encoder", "pictures to those latents: 16 channels at an eighth of the size", (1, 3, 64, 64)),
         _decoder("generator", "encoder and bilinear decoder with one nn.Upsample", 104_067, kind="generator"),
         _decoder("generator-interpolate", "the same function with F.interpolate", 104_067, kind="generator", form="function"),
         _decoder("transposed-conv", "one nn.ConvTranspose2d", 32_832, (1, 32, 16, 16)),
-        _decoder("net", "a classifier with an upsampled score", 81_302),
+        _decoder("net", "a classifier with upsampled scores", 81_302),
         _decoder("dcgan", "DCGAN's generator of 64x64 images", 1_100_227, (1, 100, 1, 1)),
         _decoder("cgan", "conditional generator of 28x28 images", 762_593, (1, 110)),
         _decoder("fcn", "segmentation into 21 classes", 96_405),
@@ -143,33 +143,39 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 
 
 def entry(name: str) -> CatalogueEntry:
-    """The entry called `name`; raises `SourceError` naming those there are."""
+    """Return the entry called `name`. Raises `SourceError` if there is none."""
     if name not in CATALOGUE:
-        raise SourceError(f"no model called {name!r} in the catalogue; there are {', '.join(CATALOGUE)}")
+        raise SourceError(f"no model called {name!r} in the catalogue; expected one of {', '.join(CATALOGUE)}")
     return CATALOGUE[name]
 
 
 def bundled(name: str = DEFAULT) -> Path:
-    """The exported file of a catalogue model, ready for `upconv.Upscaler`; raises `SourceError` where there is none."""
+    """Return the exported file of a catalogue model, for `upconv.Upscaler`.
+
+    Raises `SourceError` if the project contains no such file.
+    """
     path = entry(name).artifact
     if not path.exists():
-        raise SourceError(f"{name} does not come exported; run: upconv export {name} -o {name}.onnx")
+        raise SourceError(f"the project contains no exported file of {name}; run: upconv export {name} -o {name}.onnx")
     return path
 
 
 def source(name: str, weights: Path | None = None) -> Source:
-    """A catalogue model as a source for export, with its own weights or those in `weights`. Needs torch."""
+    """Return a catalogue model as a source for export, with its own weights or those in the file `weights`.
+
+    Raises `SourceError` if there is no such model, or if its own weights are missing. Needs torch.
+    """
     from upconv.export.sources import from_module, load_weights
 
-    found = entry(name)
-    path = weights or found.weights
+    model = entry(name)
+    path = weights or model.weights
     if weights is None and path is not None and not path.exists():
         raise SourceError(
             f"the trained weights of {name} are in the source repository, not in the installed package; give its "
             f"models/weights/{path.name} as --weights, or run the command from a checkout after: pip install --editable '.[export]'"
         )
-    module_name, function = found.factory.split(":")
-    module = getattr(import_module(module_name), function)(**found.arguments)
+    module_name, function = model.factory.split(":")
+    module = getattr(import_module(module_name), function)(**model.arguments)
     if path is not None:
         load_weights(module, path)
-    return from_module(module, name=name, shape=found.shape, origin=f"catalogue:{name}", licence=found.licence)
+    return from_module(module, name=name, shape=model.shape, origin=f"catalogue:{name}", licence=model.licence)

@@ -1,6 +1,6 @@
-"""Decoders as tutorials build them: GANs, an autoencoder, segmentation, and the smallest things that upsample.
+"""Decoders as tutorials build them: GANs, an autoencoder, segmentation and single layers.
 
-Those without weights of their own start from a fixed seed, so that every export of a name gives the same function.
+Decoders without trained weights start from a fixed seed, so that every export of a name gives the same function.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ SEED = 0
 
 
 class Generator(nn.Module):
-    """(N, C, H, W) to (N, 3, H, W) in [-1, 1]: three strided convolutions down, three bilinear doublings up.
+    """Three strided convolutions that downsample, and three bilinear layers that upsample by two.
 
-    `form` is `module` for one shared `nn.Upsample` and `function` for `F.interpolate`: the same function twice.
-    Height and width must be multiples of 8.
+    The input is (N, C, H, W), the output (N, 3, H, W) in [-1, 1]. Height and width must be multiples of 8. `form` is
+    `module` for one shared `nn.Upsample`, or `function` for `F.interpolate`; both compute the same function.
     """
 
     def __init__(self, form: str = "module", in_channels: int = 3) -> None:
@@ -58,7 +58,7 @@ class Generator(nn.Module):
 
 
 class Net(nn.Module):
-    """(N, 3, 32, 32) to (N, 10, 2, 2): a classifier whose ten scores are enlarged as if they were an image of one pixel."""
+    """A classifier whose ten scores are upsampled like an image of one pixel: (N, 3, 32, 32) to (N, 10, 2, 2)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,17 +69,17 @@ class Net(nn.Module):
         self.upsample = nn.UpsamplingBilinear2d(scale_factor=2)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Score a batch of images."""
+        """Return the upsampled scores of a batch of images."""
         scores: Tensor = self.scores(self.features(image).flatten(1))
         enlarged: Tensor = self.upsample(scores[:, :, None, None])
         return enlarged
 
 
 class Autoencoder(nn.Module):
-    """Pictures to latents at an eighth of their size, and back by three `nn.ConvTranspose2d`.
+    """An encoder to latents at an eighth of the size, and a decoder of three `nn.ConvTranspose2d`.
 
-    `part` is what a call computes: `encoder` (N, 3, H, W) to (N, latent, H/8, W/8), `decoder` (N, latent, h, w) to
-    (N, 3, 8h, 8w), or `both`, to be trained: pictures of any size to pictures of the same.
+    `part` selects what a call computes: `encoder` (N, 3, H, W) to (N, latent, H/8, W/8), `decoder` (N, latent, h, w) to
+    (N, 3, 8h, 8w), or `both`, for training: pictures of any size to pictures of the same size.
     """
 
     def __init__(self, channels: int = 24, latent: int = 16, part: str = "both") -> None:
@@ -114,7 +114,10 @@ class Autoencoder(nn.Module):
 
 
 class ConditionalGenerator(nn.Module):
-    """(N, latent + classes) to (N, 1, 28, 28) in [-1, 1]: noise, then the class as one-hot, to an image of a digit's size."""
+    """A generator of small grey images from noise and a class: (N, latent + classes) to (N, 1, 28, 28).
+
+    The input is the noise, then the class as a one-hot vector. The output is in [-1, 1].
+    """
 
     def __init__(self, latent: int = 100, classes: int = 10, channels: int = 32) -> None:
         super().__init__()
@@ -127,14 +130,17 @@ class ConditionalGenerator(nn.Module):
         )
 
     def forward(self, condition: Tensor) -> Tensor:
-        """Draw a batch of images."""
+        """Generate a batch of images."""
         features = self.project(condition).view(-1, 4 * self.channels, 7, 7)
         images: Tensor = self.decoder(features)
         return images
 
 
 def dcgan(latent: int = 100, channels: int = 32) -> nn.Module:
-    """(N, latent, 1, 1) to (N, 3, 64, 64) in [-1, 1] (Radford et al., "DCGAN", ICLR 2016, figure 1, narrower)."""
+    """Return DCGAN's generator with fewer channels: (N, latent, 1, 1) to (N, 3, 64, 64) in [-1, 1].
+
+    See Radford et al., "DCGAN", ICLR 2016, figure 1.
+    """
     widths = [latent, 8 * channels, 4 * channels, 2 * channels, channels]
     layers: list[nn.Module] = []
     for index, (a, b) in enumerate(pairwise(widths)):
@@ -144,9 +150,10 @@ def dcgan(latent: int = 100, channels: int = 32) -> nn.Module:
 
 
 def fcn(classes: int = 21, channels: int = 32) -> nn.Module:
-    """(N, 3, H, W) to (N, classes, H, W): features at an eighth, a 1x1 score, bilinear back; multiples of 8.
+    """Return a segmentation network: (N, 3, H, W) to (N, classes, H, W), for multiples of 8.
 
-    After Long et al., "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015.
+    It computes features at an eighth of the size, scores by a 1x1 convolution, and upsamples them by bilinear
+    interpolation. See Long et al., "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015.
     """
     body: list[nn.Module] = []
     for a, b in pairwise([3, channels, 2 * channels, 4 * channels]):
@@ -155,7 +162,7 @@ def fcn(classes: int = 21, channels: int = 32) -> nn.Module:
 
 
 def transposed_conv() -> nn.Module:
-    """(N, 32, H, W) to (N, 64, 2H, 2W) by one `nn.ConvTranspose2d`."""
+    """Return one `nn.ConvTranspose2d`: (N, 32, H, W) to (N, 64, 2H, 2W)."""
     return nn.ConvTranspose2d(32, 64, 4, stride=2, padding=1)
 
 
@@ -171,7 +178,7 @@ _MAKERS: dict[str, Callable[..., nn.Module]] = {
 
 
 def seeded(kind: str, **arguments: Any) -> nn.Module:
-    """A decoder with random weights that are the same every time; torch's own generator is left as it was."""
+    """Return a decoder whose random weights are always the same. The state of torch's generator is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return _MAKERS[kind](**arguments)

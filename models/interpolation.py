@@ -1,4 +1,4 @@
-"""Upscalers without weights: plain interpolation, exported and served like the trained ones."""
+"""Upscalers without weights: interpolation, which is exported and served like a trained model."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from torch import nn
 
 
 def interpolation(mode: Literal["nearest", "bilinear", "bicubic"], scale: int = 2) -> nn.Upsample:
-    """(N, 3, H, W) to (N, 3, scale*H, scale*W) by `nn.Upsample`."""
+    """Return an `nn.Upsample`: (N, 3, H, W) to (N, 3, scale*H, scale*W)."""
     return nn.Upsample(scale_factor=float(scale), mode=mode)

@@ -1,8 +1,8 @@
-"""Upsampling heads: the last layer of a decoder, from `channels` feature maps to an image `scale` times as large.
+"""Upsampling heads: the last layers of an upscaler, which turn features into an image `scale` times as large.
 
-`DeconvHead` and `SubpixelHead` see three by three low-resolution features for each output pixel, through weights of
-their own for each phase; `UpsampleHead` sees two by two at twice the size and up to three by three beyond, through one filter
-that all phases share.
+In `DeconvHead` and `SubpixelHead`, each output pixel depends on three by three low-resolution features, and each phase has its
+own weights. In `UpsampleHead`, all phases share one filter. There, an output pixel depends on two by two features if the scale
+is two, and on up to three by three if it is larger.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 
 class UpsampleHead(nn.Sequential):
-    """Nearest-neighbour `nn.Upsample` followed by a convolution: (N, C, H, W) to (N, out, scale*H, scale*W).
+    """Nearest `nn.Upsample`, then a convolution: (N, C, H, W) to (N, out, scale*H, scale*W).
 
-    The kernel is twice the scale less one, so that every output pixel reaches beyond the pixel that it lies in: at four times the
-    size a 3x3 kernel in the middle of a pixel sees nothing else. For 3 it is 7x7, with which all reach three by three, not the middle alone.
+    The kernel size is twice the scale minus one, so that every output pixel depends on more than one input pixel. At scale
+    4, a 3x3 kernel in the middle of a pixel would depend on that pixel only. At scale 3 the kernel is 7x7: then all output
+    pixels depend on three by three input pixels.
     """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
@@ -30,10 +31,10 @@ class UpsampleHead(nn.Sequential):
 class DeconvHead(nn.ConvTranspose2d):
     """One `nn.ConvTranspose2d`: (N, C, H, W) to (N, out, scale*H, scale*W).
 
-    The kernel is three times the stride (twice for 4, which keeps the `s` models below 60 thousand parameters), so every
-    output pixel is reached by equally many taps, and every filter starts as a bilinear one: no phase is favoured before
-    training, which is where checkerboards come from (Odena et al., "Deconvolution and Checkerboard
-    Artifacts", Distill 2016).
+    The kernel size is three times the stride (twice for 4, which keeps the `s` models below 60 thousand parameters).
+    Therefore every output pixel sums the same number of products. Every filter starts as a bilinear one, so that all phases
+    are equal before training. Unequal phases cause checkerboards (Odena et al., "Deconvolution and Checkerboard Artifacts",
+    Distill 2016).
     """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
@@ -45,7 +46,10 @@ class DeconvHead(nn.ConvTranspose2d):
 
 
 class SubpixelHead(nn.Sequential):
-    """A 3x3 convolution to scale² phases, then `nn.PixelShuffle`: (N, C, H, W) to (N, out, scale*H, scale*W)."""
+    """A 3x3 convolution to scale² phases, then `nn.PixelShuffle`.
+
+    The input is (N, C, H, W), the output (N, out, scale*H, scale*W).
+    """
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
         super().__init__(
@@ -62,11 +66,11 @@ HEADS: dict[str, type[UpsampleHead] | type[DeconvHead] | type[SubpixelHead]] = {
 
 
 class Bilinear(nn.Module):
-    """(N, 3, H, W) to (N, 3, scale*H, scale*W), linear between pixel centres, edges repeated; without weights to train.
+    """Bilinear interpolation without trainable weights: (N, 3, H, W) to (N, 3, scale*H, scale*W).
 
-    A Resize computes each place from its index, which rounds for scales that are no power of two, and the more so the
-    farther from the corner: tiles would differ from the whole. For those a transposed convolution gives every pixel
-    of a phase the same weights.
+    It is linear between pixel centres and repeats the edges. A Resize computes each position from its index. For a scale
+    that is not a power of two, this rounds, and the error grows with the index, so that tiles would differ from the whole
+    picture. For such scales, a transposed convolution gives every pixel of a phase the same weights.
     """
 
     def __init__(self, scale: int) -> None:
@@ -78,7 +82,7 @@ class Bilinear(nn.Module):
         self.register_buffer("kernel", bilinear_kernel(size, scale).expand(3, 1, size, size).clone(), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Enlarge a batch of images."""
+        """Upscale a batch of images."""
         if self.resize:
             return F.interpolate(image, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
         edged = F.pad(image, (1, 1, 1, 1), mode="replicate")
@@ -87,10 +91,10 @@ class Bilinear(nn.Module):
 
 
 def bilinear_kernel(size: int, scale: int) -> Tensor:
-    """The (size, size) filter with which a transposed convolution of stride `scale` interpolates linearly.
+    """Return the (size, size) filter of a transposed convolution that interpolates linearly.
 
-    A triangle of half-width `scale` around the kernel's centre (Long et al., "Fully Convolutional Networks for
-    Semantic Segmentation", CVPR 2015, section 3.3), zero beyond it.
+    The stride of the convolution is `scale`. The filter is a triangle of half-width `scale` around the kernel's centre, and zero outside (Long et al., "Fully Convolutional
+    Networks for Semantic Segmentation", CVPR 2015, section 3.3).
     """
     distance = (torch.arange(size, dtype=torch.float32) - (size - 1) / 2).abs()
     triangle = (1 - distance / scale).clamp(min=0)

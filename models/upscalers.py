@@ -1,4 +1,4 @@
-"""The trained super-resolution decoders: one body, and a head that is the only thing in which they differ."""
+"""The trained super-resolution decoders. They have the same body and differ only in the head."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from upconv.models.layers import HEADS, Bilinear
 
 
 class CompactUpscaler(nn.Module):
-    """RGB in [0, 1], (N, 3, H, W), to RGB `scale` times as large, (N, 3, scale*H, scale*W); for sizes from 1x1 up.
+    """An upscaler of RGB images in [0, 1]: (N, 3, H, W) to (N, 3, scale*H, scale*W), from 1x1 up.
 
-    A 3x3 convolution lifts the image to `channels` features, `depth` 3x3 convolutions with ReLU refine them, a skip
-    connection around every `block` of them, and the head adds the missing detail to the bilinearly enlarged input.
-    The output is not clamped: that is done once, where pixels are made.
+    A 3x3 convolution computes `channels` features. `depth` 3x3 convolutions with ReLU refine them, with a skip connection
+    around every `block` of them. The head adds the missing detail to the bilinearly upscaled input. The output is not
+    clamped, because the runtime clamps it when it makes pixels.
     """
 
     def __init__(self, head: str = "upsample", scale: int = 2, channels: int = 32, depth: int = 5, block: int = 5) -> None:
@@ -27,12 +27,12 @@ class CompactUpscaler(nn.Module):
         self.head: nn.Module = HEADS[head](channels, 3, scale)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Enlarge a batch of images."""
-        enlarged: Tensor = self.base(image)
-        return self.detail(image) + enlarged
+        """Upscale a batch of images."""
+        base: Tensor = self.base(image)
+        return self.detail(image) + base
 
     def detail(self, image: Tensor) -> Tensor:
-        """What the head adds to the bilinearly enlarged images."""
+        """Return the detail that the head adds to the bilinearly upscaled images."""
         features = skipped = self.lift(image)
         for number, layer in enumerate(self.body, start=1):
             if number % self.block and number < len(self.body):

@@ -1,4 +1,4 @@
-"""The whole way once: export a trained decoder, serve it, send a photograph by HTTP, measure what came back."""
+"""A demonstration: export a trained decoder, serve it, send a photograph over HTTP, and measure the result."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def main() -> None:
     gain = psnr_y(learned, high, SCALE) - psnr_y(simple, high, SCALE)
     print(f"   bicubic        {psnr_y(simple, high, SCALE):.2f} dB PSNR-Y")
     print(f"   {MODEL}  {psnr_y(learned, high, SCALE):.2f} dB PSNR-Y, {gain:+.2f} dB")
-    print(f"   pictures are in {out.relative_to(ROOT)}/, side by side in comparison.png")
+    print(f"   the pictures are in {out.relative_to(ROOT)}/, and side by side in comparison.png")
     if gain < 1:
-        sys.exit("error: the trained model should be at least 1 dB above bicubic")
+        sys.exit(f"error: expected at least 1 dB above bicubic; got {gain:.2f} dB")
 
 
 @contextmanager
 def serving(file: Path) -> Iterator[str]:
-    """The service with one model on a free port, until the block ends."""
+    """Run the service with one model on a free port until the block ends; yield its URL."""
     command = [*UPCONV, "serve", "--model", str(file), "--port", "0", "--jobs-dir", str(file.parent / "jobs")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -64,11 +64,11 @@ def serving(file: Path) -> Iterator[str]:
             _, code = process.communicate(timeout=30)[0], process.returncode
             print(f"   the service ended with exit code {code}")
     if process.returncode != 0:
-        sys.exit("error: the service did not end cleanly")
+        sys.exit(f"error: the service ended with exit code {process.returncode}; expected 0")
 
 
 def address(process: subprocess.Popen[str]) -> str:
-    """Where the service listens, read from the line that it prints when it is ready."""
+    """Return the URL of the service, from the line that it prints when it is ready."""
     assert process.stdout is not None
     alarm = threading.Timer(START_S, process.kill)
     alarm.start()
@@ -83,7 +83,7 @@ def address(process: subprocess.Popen[str]) -> str:
 
 
 def post(url: str, low: Pixels) -> Pixels:
-    """What the service makes of a picture."""
+    """Send a picture to the service and return the result."""
     data = io.BytesIO()
     Image.fromarray(low).save(data, "PNG")
     answer = httpx.post(f"{url}/v1/upscale", content=data.getvalue(), headers={"content-type": "image/png"}, timeout=60)
@@ -95,7 +95,7 @@ def post(url: str, low: Pixels) -> Pixels:
 
 
 def beside(*pictures: Pixels) -> Image.Image:
-    """The middle of each picture, doubled so that pixels show, in a row."""
+    """Return the middle of each picture in a row, magnified twice so that pixels are visible."""
     height, width = pictures[0].shape[:2]
     side = min(height, width) // 2
     top, left = height // 2 - side // 2, width // 2 - side // 2

@@ -1,6 +1,6 @@
-"""Write the bundled `.onnx` files anew, or those of other catalogue models: `python scripts/export_catalogue.py [NAME ...]`.
+"""Export the bundled `.onnx` files again, or those of other catalogue models: `python scripts/export_catalogue.py [NAME ...]`.
 
-Each is tuned on this machine, and has an int8 form beside it where that passes its gate and is faster here.
+Each file is tuned on this machine. An int8 form is written too if it passes its quality gate and is faster on this machine.
 """
 
 from __future__ import annotations

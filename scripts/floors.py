@@ -1,4 +1,4 @@
-"""Draw the floors of each package from its imports, between two markers in docs/design.md."""
+"""Draw the floors of each package, computed from its imports, between two markers in docs/design.md."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ Arrows = dict[str, set[str]]
 def main(arguments: list[str]) -> None:
     page = PAGE.read_text()
     if BEGIN not in page or END not in page:
-        sys.exit(f"error: {PAGE.name} lacks the markers {BEGIN} and {END}")
+        sys.exit(f"error: docs/{PAGE.name} lacks the markers {BEGIN} and {END}")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
-    drawn = f"{before}{BEGIN}\n\n{drawing()}\n\n{END}{after}"
+    current = f"{before}{BEGIN}\n\n{drawing()}\n\n{END}{after}"
     if arguments == ["--check"]:
-        sys.exit(
-            None if drawn == page else f"error: the floors in docs/{PAGE.name} are not those of the imports; run scripts/floors"
-        )
-    PAGE.write_text(drawn)
+        sys.exit(None if current == page else f"error: the floors in docs/{PAGE.name} are out of date; run scripts/floors")
+    PAGE.write_text(current)
 
 
 def drawing() -> str:
+    """Return the drawing of all packages as Markdown."""
     graph = grimp.build_graph("upconv", exclude_type_checking_imports=True, cache_dir=None)
     return "\n\n".join(
         f"`{name}`, its rooms from the top floor down:\n\n{table(rooms(graph, f'upconv.{name}'))}" for name in PACKAGES
@@ -34,7 +33,7 @@ def drawing() -> str:
 
 
 def rooms(graph: grimp.ImportGraph, package: str) -> Arrows:
-    """Return the rooms (files and folders at the top) of a package, each with those that it imports."""
+    """Return the rooms of a package (its files and folders), each with the rooms that it imports."""
     names = graph.find_children(package)
     inside = {name: {name} | graph.find_descendants(name) for name in names}
     imported = {
@@ -46,6 +45,7 @@ def rooms(graph: grimp.ImportGraph, package: str) -> Arrows:
 
 
 def table(arrows: Arrows) -> str:
+    """Return a Markdown table of the floors, with the highest first."""
     rows = [
         f"| {number} | {' · '.join(' ⇄ '.join(f'`{room}`' for room in sorted(knot)) for knot in sorted(floor, key=sorted))} |"
         for number, floor in reversed(list(enumerate(floors(arrows), 1)))
@@ -54,7 +54,7 @@ def table(arrows: Arrows) -> str:
 
 
 def floors(arrows: Arrows) -> list[list[frozenset[str]]]:
-    """Return the floors, lowest first, each a list of rooms; rooms that import each other in a circle are one."""
+    """Return the floors, lowest first, each a list of rooms. Rooms that import each other in a circle are one room."""
     below = {room: reachable(room, arrows) for room in arrows}
     knots = {frozenset({room} | {other for other in below[room] if room in below[other]}) for room in arrows}
     heights: dict[frozenset[str], int] = {}
@@ -69,12 +69,13 @@ def floors(arrows: Arrows) -> list[list[frozenset[str]]]:
 
 
 def reachable(room: str, arrows: Arrows) -> set[str]:
-    found: set[str] = set()
+    """Return the rooms that a room imports, directly or not."""
+    visited: set[str] = set()
     waiting = set(arrows[room])
     while waiting:
-        found |= waiting
-        waiting = set().union(*(arrows[other] for other in waiting)) - found
-    return found
+        visited |= waiting
+        waiting = set().union(*(arrows[other] for other in waiting)) - visited
+    return visited
 
 
 if __name__ == "__main__":

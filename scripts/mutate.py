@@ -1,8 +1,8 @@
 """Mutate modules with mutmut and run the tests that concern them: `scripts/mutate [--minutes 15] [NAME ...]`.
 
-mutmut wants real folders below src/ and writes beside them, so each module is tried in a copy in build/mutate/NAME/. It
-mutates bodies of functions, not constants of modules. build/mutate/results.json holds what came out, NAME by NAME. The exit
-status is 1 if a mutant survives without a reason in scripts/mutate.toml, or if the time was too short.
+mutmut needs real folders below src/ and writes next to them, so each module is tested in a copy in build/mutate/NAME/. It
+mutates the bodies of functions, not the constants of modules. build/mutate/results.json contains the results by NAME. The
+exit code is 1 if a mutant survives without a reason in scripts/mutate.toml, or if the time was too short.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ also_copy = ["tests"]
 
 @dataclass
 class Result:
-    """What became of the mutants of one module."""
+    """The numbers of killed and surviving mutants of one module."""
 
     mutants: int = 0
     killed: int = 0
@@ -51,32 +51,32 @@ class Result:
 
     @property
     def score(self) -> float:
-        """Return the killed share of the mutants that were tried and are not explained."""
-        tried = self.mutants - self.unchecked - len(self.explained)
-        return self.killed / tried if tried else 1.0
+        """Return the share of killed mutants among those that were tested and are not explained."""
+        tested = self.mutants - self.unchecked - len(self.explained)
+        return self.killed / tested if tested else 1.0
 
     @property
     def clean(self) -> bool:
-        """Return whether nothing is left to do."""
+        """Return true if no mutant survived without a reason, and if all were tested."""
         return not (self.survivors or self.unreached or self.unchecked)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--minutes", type=float, default=15, help="for each module, after which its results stand as they are")
+    parser.add_argument("--minutes", type=float, default=15, help="time limit for each module; mutants after it are not tested")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     table = tomllib.loads(TABLE.read_text())
     results = earlier()
     for name in options.names or table["modules"]:
         if name not in table["modules"]:
-            sys.exit(f"error: {name} is not in {TABLE.name}; there are {', '.join(table['modules'])}")
+            sys.exit(f"error: {name} is not in {TABLE.name}; expected one of {', '.join(table['modules'])}")
         module = table["modules"][name]
         missing = [path for path in (module["file"], *module["tests"]) if not (ROOT / path).exists()]
         if missing:
-            sys.exit(f"error: {', '.join(missing)} of {name} in {TABLE.name} does not exist")
-        results[name] = tried(name, module["file"], module["tests"], table["reasons"], options)
+            sys.exit(f"error: {TABLE.name} names {', '.join(missing)} for {name}, which does not exist")
+        results[name] = tested(name, module["file"], module["tests"], table["reasons"], options)
         (WORK / "results.json").write_text(json.dumps({key: asdict(value) for key, value in results.items()}, indent=2))
         report(name, results[name])
     sys.exit(0 if all(results[name].clean for name in options.names or table["modules"]) else 1)
@@ -88,15 +88,16 @@ def earlier() -> dict[str, Result]:
     return {name: Result(**values) for name, values in json.loads(file.read_text()).items()} if file.is_file() else {}
 
 
-def tried(name: str, file: str, tests: list[str], reasons: dict[str, str], options: argparse.Namespace) -> Result:
+def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], options: argparse.Namespace) -> Result:
+    """Return the result of all mutants of one module."""
     folder = prepared(name, file, tests)
     try:
         done = mutmut(folder, "run", "--max-children", str(options.processes), timeout_s=options.minutes * 60)
     except subprocess.TimeoutExpired:
-        print(f"{name}: the time is over; the results are those of the mutants so far")
+        print(f"{name}: the time limit is reached; the remaining mutants are not tested")
     else:
         if not (folder / "mutants").is_dir() or "failed" in done.stderr.lower():
-            sys.exit(f"error: mutmut could not try {name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            sys.exit(f"error: mutmut failed for {name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     result = Result()
     for mutant, status in statuses(folder):
         result.mutants += 1
@@ -117,7 +118,7 @@ def tried(name: str, file: str, tests: list[str], reasons: dict[str, str], optio
 
 
 def prepared(name: str, file: str, tests: list[str]) -> Path:
-    """Return a folder with a copy of the product and its tests, in the layout that mutmut wants."""
+    """Return a folder with a copy of the product and its tests, in the layout that mutmut needs."""
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__", "weights", *FOLDERS)
@@ -141,7 +142,7 @@ def mutmut(folder: Path, *arguments: str, timeout_s: float | None = None) -> sub
         try:
             out, err = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 15)  # its workers, too
+            os.killpg(process.pid, 15)  # the group, because mutmut starts workers
             raise
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
@@ -153,7 +154,7 @@ def statuses(folder: Path) -> list[tuple[str, str]]:
 
 
 def difference(folder: Path, mutant: str) -> str:
-    """Return a change as `function: before => after`, which stays as the code around it moves."""
+    """Return a change as `function: before => after`, which does not depend on line numbers."""
     lines = mutmut(folder, "show", mutant).stdout.splitlines()
     parts = {
         sign: " ".join(line[1:].strip() for line in lines if line.startswith(sign) and not line.startswith(sign * 3))
@@ -166,7 +167,7 @@ def difference(folder: Path, mutant: str) -> str:
 def report(name: str, result: Result) -> None:
     print(
         f"{name}: {result.score:.1%} of {result.mutants} mutants killed, {len(result.survivors)} survived, "
-        f"{len(result.explained)} explained, {result.unreached} not reached, {result.unchecked} not tried",
+        f"{len(result.explained)} explained, {result.unreached} in functions without a test, {result.unchecked} not tested",
         flush=True,
     )
     for change in result.survivors:

@@ -1,4 +1,4 @@
-"""Pictures of the page for docs/: `python scripts/screenshots.py`, with Chromium and Playwright."""
+"""Screenshots of the web page for docs/: `python scripts/screenshots.py`, with Chromium and Playwright."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Write them."""
+    """Write the screenshots."""
     with service() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"])
         for name, view in VIEWS.items():
@@ -40,19 +40,19 @@ def main() -> None:
             page.goto(url)
             page.wait_for_selector("#model option", state="attached")
             if name != "page-light" and name != "page-dark":
-                enlarge(page, near=name == "page-result")
+                upscale(page, magnified=name == "page-result")
             page.screenshot(path=DOCS / f"{name}.jpg", type="jpeg", quality=78)
         browser.close()
 
 
-def enlarge(page: Any, near: bool) -> None:
-    """A part of a photograph, half as large, on its way back."""
+def upscale(page: Any, magnified: bool) -> None:
+    """Upscale a part of a photograph at half its size on the page."""
     photograph = codecs.read(ROOT / "tests/data/flower.jpg")
     crop = photograph.with_samples(photograph.samples[:440:2, :640:2].copy())
     data = codecs.encode(crop, "jpeg", 92)[0]
     page.set_input_files("#file", {"name": "flower.jpg", "mimeType": "image/jpeg", "buffer": data})
     page.wait_for_selector("#outcome:not([hidden])", timeout=60_000)
-    if near:
+    if magnified:
         for _ in range(2):
             page.click("#nearer")
     page.wait_for_timeout(300)
@@ -60,7 +60,7 @@ def enlarge(page: Any, near: bool) -> None:
 
 @contextmanager
 def service() -> Iterator[str]:
-    """Where `upconv serve` answers."""
+    """Run `upconv serve` on a free port; yield its URL."""
     with tempfile.TemporaryDirectory() as jobs:
         command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--jobs-dir", jobs, "--log-level", "error"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

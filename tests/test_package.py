@@ -19,5 +19,11 @@ def test_onnxruntime_tells_nobody() -> None:
 def test_the_verb_is_the_same_in_both_places() -> None:
     assert upconv.to_onnx is upconv.export.to_onnx
     assert not callable(upconv.export)
-    assert {"Upscaler", "bundled", "to_onnx"} <= set(dir(upconv))
-    assert "to_onnx" in dir(upconv.export)
+
+
+def test_dir_lists_only_public_names() -> None:
+    packages = ["export", "models", "runtime", "service"]
+    assert dir(upconv) == sorted([*upconv.__all__, *packages])
+    assert dir(upconv.export) == sorted(upconv.export.__all__)
+    for name in dir(upconv):
+        assert getattr(upconv, name) is not None

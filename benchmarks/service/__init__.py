@@ -1,1 +1,1 @@
-"""How the service behaves as a process: fuzzed, overloaded, compared, idle. From the root: `python -m benchmarks.service`."""
+"""Benchmarks of the running service: `python -m benchmarks.service fuzz|overload|compare|idle`, from the repository's root."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.service fuzz|overload|compare|idle`, from the repository's root."""
+"""The command `python -m benchmarks.service fuzz|overload|compare|idle`, to run from the repository's root."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.service.process import running, tell
+from benchmarks.service.process import print_facts, running
 
 
 def idle(seconds: float = 10) -> bool:
-    """How soon the service is ready, and what it takes while nobody asks."""
+    """Measure the start of the service and its use of processor and memory when idle. Return true if both are low."""
     ready, cpu = [], []
     for _ in range(5):
         with running() as service:
@@ -22,12 +22,14 @@ def idle(seconds: float = 10) -> bool:
         before = service.cpu_s
         time.sleep(seconds)
         share = (service.cpu_s - before) / seconds
-        tell(ready_s=sorted(round(value, 2) for value in ready), ready_cpu_s=sorted(cpu), idle_cpu=share, rss_mb=service.rss_mb)
+        print_facts(
+            ready_s=sorted(round(value, 2) for value in ready), ready_cpu_s=sorted(cpu), idle_cpu=share, rss_mb=service.rss_mb
+        )
     return share < 0.01 and sorted(ready)[2] <= 2
 
 
 def main() -> int:
-    """Run what is asked for; 0 where it went as it should."""
+    """Run one benchmark. Return 0 if its result is as expected, and 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     fuzz = commands.add_parser("fuzz")
@@ -41,20 +43,20 @@ def main() -> int:
     compare.add_argument("--rounds", type=int, default=9)
     compare.add_argument("--turn-s", type=float, default=4)
     commands.add_parser("idle")
-    given = parser.parse_args()
-    if given.command == "idle":
+    options = parser.parse_args()
+    if options.command == "idle":
         return not idle()
-    if given.command == "fuzz":
+    if options.command == "fuzz":
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
-        return not run_fuzz(given.count, given.seed)
-    if given.command == "compare":
+        return not run_fuzz(options.count, options.seed)
+    if options.command == "compare":
         from benchmarks.service.compare import compare as run_compare
 
-        return not run_compare(given.peers, given.rounds, given.turn_s)
+        return not run_compare(options.peers, options.rounds, options.turn_s)
     from benchmarks.service.overload import overload as run_overload
 
-    return not run_overload(given.seconds, given.factor)
+    return not run_overload(options.seconds, options.factor)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The service against its own engine and against other servers of the same file: 512x512 JPEG in and out, 8 clients.
+"""The service against its own engine and against other servers of the same file: 512x512 JPEG to JPEG, 8 clients.
 
-Everything takes turns in one run; each figure is the median of its turns. On a machine that does something else too, whoever has
-more threads gets more of it; the processor time of a picture is a fairer measure then. The other servers run in an environment of their own:
-`python -m venv peers && peers/bin/pip install litserve bentoml onnxruntime pillow`, given as `--peers peers/bin`. Each runs twice:
-with the defaults of its documentation, and with a worker of one thread for each core. All serve the same float32 file; what the service makes
-of the model's name, its int8 form where that is faster, is listed beside them.
+All candidates run in turns, and each figure is the median of its turns. On a machine with other work, a candidate with more
+threads gets more of the machine; then the processor time per picture is a fairer measure. The other servers run in a separate
+environment: `python -m venv peers && peers/bin/pip install litserve bentoml onnxruntime pillow`, given as `--peers peers/bin`.
+Each runs twice: with the defaults of its documentation, and with a worker of one thread for each core. All serve the same
+float32 file. "by name" is the service with the model's name, which uses the int8 form if it is faster.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from benchmarks.service.process import percentile, photograph, running, tell, tree_cpu_s
+from benchmarks.service.process import percentile, photograph, print_facts, running, tree_cpu_s
 
 from upconv.models import bundled
 from upconv.runtime.cores import available_cores
@@ -37,29 +37,32 @@ OURS = "upconv"
 
 @dataclass
 class _Turns:
-    """What one candidate did."""
+    """The measurements of one candidate in all of its turns."""
 
     per_s: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    """Of each picture."""
+    """Latency of each picture."""
     cpu_s: list[float] = field(default_factory=list)
-    """Of a picture in each turn, of every process of the server."""
+    """Processor seconds per picture in each turn, over all processes of the server."""
 
 
 @dataclass(frozen=True)
 class _Candidate:
     once: Callable[[], None]
     pid: int
-    """The process that does it, or that started those which do."""
+    """The process of the server, or the parent of its processes."""
 
 
 def compare(peers: Path | None, rounds: int, turn_s: float, side: int = 512) -> bool:
-    """Whether the service reaches 0.90 of its engine, and 1.15 of each peer with a p99 that is no worse."""
+    """Return true if the service has at least 0.90 of its engine's throughput, and beats each peer.
+
+    To beat a peer, it needs at least 1.15 of its throughput, and a p99 latency that is not higher.
+    """
     body, model = photograph(side, side), bundled("upsample-s-x2")
     with ExitStack() as stack:
         candidates = {"engine": stack.enter_context(_engine(model, side))}
-        for name, asked in ((OURS, str(model)), (f"{OURS}, by name", model.stem)):
-            service = stack.enter_context(running(model=asked))
+        for name, option in ((OURS, str(model)), (f"{OURS}, by name", model.stem)):
+            service = stack.enter_context(running(model=option))
             candidates[name] = _Candidate(_poster(f"{service.url}/v1/upscale", body), service.pid)
         for kind, workers in (("", 0), (", a worker per core", available_cores())) if peers is not None else ():
             assert peers is not None
@@ -75,11 +78,11 @@ def compare(peers: Path | None, rounds: int, turn_s: float, side: int = 512) -> 
 
 
 def _judge(turns: dict[str, _Turns]) -> bool:
-    ours, right = turns[OURS], True
+    ours, passed = turns[OURS], True
     for name, each in turns.items():
-        # Of the same round, so that what else the machine does falls out.
+        # Within a round, so that other work of the machine affects both.
         ratio = statistics.median(mine / other for mine, other in zip(ours.per_s, each.per_s, strict=True))
-        tell(
+        print_facts(
             candidate=name,
             images_per_s=statistics.median(each.per_s),
             upconv_is=ratio,
@@ -89,10 +92,10 @@ def _judge(turns: dict[str, _Turns]) -> bool:
             p99_s=percentile(each.seconds, 0.99),
         )
         if name == "engine":
-            right &= ratio >= 0.9
+            passed &= ratio >= 0.9
         elif not name.startswith(OURS):
-            right &= ratio >= 1.15 and percentile(ours.seconds, 0.99) <= percentile(each.seconds, 0.99)
-    return right
+            passed &= ratio >= 1.15 and percentile(ours.seconds, 0.99) <= percentile(each.seconds, 0.99)
+    return passed
 
 
 def _turn(candidate: _Candidate, turns: _Turns, turn_s: float) -> None:
@@ -114,7 +117,7 @@ def _turn(candidate: _Candidate, turns: _Turns, turn_s: float) -> None:
 
 @contextmanager
 def _engine(model: Path, side: int) -> Iterator[_Candidate]:
-    """The engine alone, in a process of its own: what it computes is asked for by a line on its standard input."""
+    """Run the engine alone in its own process, which computes a picture for each line on its standard input."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.service.engine", str(model), str(side)],
         stdin=subprocess.PIPE,
@@ -149,8 +152,8 @@ def _poster(url: str, body: bytes, *, form: bool = False) -> Callable[[], None]:
     client = httpx.Client(timeout=60, limits=httpx.Limits(max_connections=CLIENTS))
 
     def post() -> None:
-        given: Any = {"files": {"file": ("in.jpg", body, "image/jpeg")}} if form else {"content": body}
-        answer = client.post(url, **given)
+        content: Any = {"files": {"file": ("in.jpg", body, "image/jpeg")}} if form else {"content": body}
+        answer = client.post(url, **content)
         answer.raise_for_status()
         assert answer.headers["content-type"] == "image/jpeg"
 
@@ -161,8 +164,8 @@ def _poster(url: str, body: bytes, *, form: bool = False) -> Callable[[], None]:
 def _peer(command: list[str], model: Path, workers: int) -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    asked = {"MODEL": str(model), "PORT": str(port), "WORKERS": str(workers)}
-    environment = {**os.environ, **asked, "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
+    settings = {"MODEL": str(model), "PORT": str(port), "WORKERS": str(workers)}
+    environment = {**os.environ, **settings, "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
     arguments = [*command, *(["--port", str(port)] if "serve" in command else [])]
     quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -171,7 +174,7 @@ def _peer(command: list[str], model: Path, workers: int) -> Iterator[tuple[str, 
             _wait(port, process)
             yield f"http://127.0.0.1:{port}", process.pid
         finally:
-            os.killpg(process.pid, signal.SIGTERM)  # and its workers
+            os.killpg(process.pid, signal.SIGTERM)  # the group, because the server starts workers
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) -> None:
@@ -183,4 +186,4 @@ def _wait(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) ->
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
-    raise RuntimeError(f"{process.args!r} does not answer")
+    raise RuntimeError(f"{process.args!r} did not answer within {timeout_s:g} s")

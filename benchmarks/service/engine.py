@@ -1,4 +1,4 @@
-"""The engine alone: enlarges a square of noise for every line on standard input, as many at once as there are lines."""
+"""The engine alone: it upscales a square of noise for every line on standard input, concurrently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from upconv.runtime import Upscaler
 
 
 def main(model: str, side: int) -> None:
-    """Until the input ends."""
+    """Read lines until the input ends."""
     planes = np.random.default_rng(0).random((3, side, side), np.float32)
     with Upscaler(model) as upscaler, ThreadPoolExecutor(8) as pool:
 

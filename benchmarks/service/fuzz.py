@@ -1,4 +1,4 @@
-"""Mutated images and mutated requests of the inference protocol: no 5xx but 503, no crash, memory flat."""
+"""Fuzzing with mutated images and requests of the inference protocol: no 5xx except 501 and 503, no crash, flat memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from benchmarks.service.process import Service, photograph, running, tell
+from benchmarks.service.process import Service, photograph, print_facts, running
 
 from upconv.runtime import Picture, codecs
 
@@ -32,7 +32,7 @@ _LENGTH = "Inference-Header-Content-Length"
 
 
 def fuzz(count: int, seed: int) -> bool:
-    """Send `count` of each; whether all went as it should."""
+    """Send `count` images and `count` requests. Return true if every status is allowed and the service still works."""
     rng = random.Random(seed)
     seeds = _images()
     limits = "--max-output-pixels", "4000000", "--max-pixels", "1000000"
@@ -40,8 +40,8 @@ def fuzz(count: int, seed: int) -> bool:
         images = _run(service, count, lambda: _image(client, rng, seeds), "images")
         bodies = _run(service, count, lambda: _body(client, rng), "bodies")
         alive = client.get("/healthz").status_code == 200
-        right = client.post("/v1/upscale", content=seeds[0]).status_code == 200
-    return images and bodies and alive and right
+        works = client.post("/v1/upscale", content=seeds[0]).status_code == 200
+    return images and bodies and alive and works
 
 
 def _run(service: Service, count: int, send: Callable[[], int], what: str) -> bool:
@@ -52,7 +52,7 @@ def _run(service: Service, count: int, send: Callable[[], int], what: str) -> bo
         if number % (count // 10 or 1) == 0:
             memory.append(service.rss_mb)
     memory.append(service.rss_mb)
-    tell(fuzzed=what, statuses=dict(sorted(statuses.items())), rss_mb=[round(value) for value in memory])
+    print_facts(fuzzed=what, statuses=dict(sorted(statuses.items())), rss_mb=[round(value) for value in memory])
     return all(status < 500 or status in (501, 503) for status in statuses)
 
 
@@ -92,7 +92,7 @@ def _body(client: httpx.Client, rng: random.Random) -> int:
 
 
 def _disturb(value: object, rng: random.Random) -> None:
-    """Put something odd somewhere into JSON."""
+    """Replace a random part of JSON by an odd value."""
     odd: list[object] = [
         None,
         -1,
@@ -114,7 +114,7 @@ def _disturb(value: object, rng: random.Random) -> None:
 
 
 def _places(value: Any) -> Iterator[Callable[[object], None]]:
-    """Ways to replace a part of JSON."""
+    """Yield a function for each part of JSON that replaces it."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in list(items):
         yield partial(operator.setitem, value, key)

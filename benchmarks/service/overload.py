@@ -1,4 +1,4 @@
-"""Open-loop load of ten times what the service can do: what is admitted is quick, the rest is told when to come back."""
+"""Open-loop load of ten times the capacity: admitted requests are fast, and refused ones get a Retry-After header."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import httpx
-from benchmarks.service.process import Service, percentile, photograph, running, tell
+from benchmarks.service.process import Service, percentile, photograph, print_facts, running
 
 
 @dataclass
-class _Seen:
+class _Answers:
     statuses: Counter[str] = field(default_factory=Counter)
     admitted_s: list[float] = field(default_factory=list)
     refused_s: list[float] = field(default_factory=list)
@@ -21,7 +21,7 @@ class _Seen:
 
 
 def overload(seconds: float, factor: float, *, side: int = 512) -> bool:
-    """Whether p99 of what is admitted stays within three times its p50, and health within 50 ms."""
+    """Return true if the p99 of admitted requests is at most three times their p50, and that of health at most 50 ms."""
     body = photograph(side, side)
     with running() as service:
         capacity = asyncio.run(_capacity(service, body))
@@ -30,14 +30,14 @@ def overload(seconds: float, factor: float, *, side: int = 512) -> bool:
         recovered_s = _recovery(service, body, 2 / capacity)
     p50, p99 = percentile(seen.admitted_s, 0.5), percentile(seen.admitted_s, 0.99)
     health = percentile(seen.health_s, 0.99) * 1000
-    tell(capacity_per_s=capacity, offered_per_s=capacity * factor, seconds=seconds, answers=dict(seen.statuses))
-    tell(admitted_p50_s=p50, admitted_p99_s=p99, ratio=p99 / p50, refused_p99_s=percentile(seen.refused_s, 0.99))
-    tell(
+    print_facts(capacity_per_s=capacity, offered_per_s=capacity * factor, seconds=seconds, answers=dict(seen.statuses))
+    print_facts(admitted_p50_s=p50, admitted_p99_s=p99, ratio=p99 / p50, refused_p99_s=percentile(seen.refused_s, 0.99))
+    print_facts(
         healthz_p50_ms=percentile(seen.health_s, 0.5) * 1000,
         healthz_p99_ms=health,
         without_retry_after=seen.without_retry_after,
     )
-    tell(rss_mb_before=before, rss_mb=[round(value) for value in memory], recovered_s=recovered_s)
+    print_facts(rss_mb_before=before, rss_mb=[round(value) for value in memory], recovered_s=recovered_s)
     return p99 <= 3 * p50 and health <= 50 and set(seen.statuses) <= {"200", "429", "503"} and not seen.without_retry_after
 
 
@@ -56,8 +56,8 @@ async def _capacity(service: Service, body: bytes, clients: int = 4, seconds: fl
     return done / seconds
 
 
-async def _load(service: Service, body: bytes, per_s: float, seconds: float) -> tuple[_Seen, list[float]]:
-    seen, memory, tasks = _Seen(), [], set[asyncio.Task[None]]()
+async def _load(service: Service, body: bytes, per_s: float, seconds: float) -> tuple[_Answers, list[float]]:
+    seen, memory, tasks = _Answers(), [], set[asyncio.Task[None]]()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
     async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits) as client:
         health = asyncio.create_task(_watch(service, seen, seconds))
@@ -75,7 +75,7 @@ async def _load(service: Service, body: bytes, per_s: float, seconds: float) -> 
     return seen, memory
 
 
-async def _one(client: httpx.AsyncClient, body: bytes, seen: _Seen) -> None:
+async def _one(client: httpx.AsyncClient, body: bytes, seen: _Answers) -> None:
     started = time.perf_counter()
     try:
         answer = await client.post("/v1/upscale", content=body)
@@ -89,8 +89,8 @@ async def _one(client: httpx.AsyncClient, body: bytes, seen: _Seen) -> None:
         seen.without_retry_after += 1
 
 
-async def _watch(service: Service, seen: _Seen, seconds: float) -> None:
-    """Ask for health from a process of its own, so that the load's own waiting is not measured."""
+async def _watch(service: Service, seen: _Answers, seconds: float) -> None:
+    """Probe health from a separate process, so that delays of the load generator are not measured."""
     process = await asyncio.create_subprocess_exec(
         *_prober(service.url, seconds), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -116,11 +116,11 @@ def _prober(url: str, seconds: float) -> list[str]:
 
 
 def _recovery(service: Service, body: bytes, quick_s: float) -> float:
-    """Seconds after the load until an answer takes no longer than it did before."""
+    """Return the seconds after the load until an answer takes at most `quick_s` seconds."""
     started = time.perf_counter()
     with httpx.Client(base_url=service.url, timeout=60) as client:
         while True:
-            asked = time.perf_counter()
+            sent = time.perf_counter()
             answer = client.post("/v1/upscale", content=body)
-            if answer.status_code == 200 and time.perf_counter() - asked <= quick_s:
+            if answer.status_code == 200 and time.perf_counter() - sent <= quick_s:
                 return time.perf_counter() - started

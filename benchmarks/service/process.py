@@ -1,4 +1,4 @@
-"""The service as a process of its own, and what it takes."""
+"""The service in its own process, and its use of processor and memory."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PHOTOGRAPH = ROOT / "tests" / "data" / "rocket.jpg"
 
 @dataclass(frozen=True)
 class Service:
-    """One that runs."""
+    """A running service."""
 
     pid: int
     url: str
     ready_s: float
-    """From the start of the process to the line that says so."""
+    """Seconds from the start of the process until it reports that it is ready."""
     ready_cpu_s: float
-    """Processor time of that."""
+    """Processor seconds of that start."""
 
     @property
     def rss_mb(self) -> float:
-        """Memory that it holds."""
+        """Return its resident memory, in MiB."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
@@ -40,25 +40,25 @@ class Service:
 
     @property
     def cpu_s(self) -> float:
-        """Processor time that it took so far."""
+        """Return its processor time so far, in seconds."""
         return cpu_s(self.pid)
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time that a process took so far."""
+    """Return the processor time of a process so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def tree_cpu_s(pid: int) -> float:
-    """Processor time of a process and of all that it started and that still run."""
+    """Return the processor time of a process and of its running descendants, in seconds."""
     children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
     return cpu_s(pid) + sum(tree_cpu_s(child) for child in children)
 
 
 @contextmanager
 def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
-    """`upconv serve` on a free port."""
+    """Run `upconv serve` on a free port during the block."""
     with tempfile.TemporaryDirectory() as jobs:
         command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--model", model, "--jobs-dir", jobs, *options]
         started = time.perf_counter()
@@ -75,7 +75,7 @@ def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
 
 
 def photograph(width: int, height: int) -> bytes:
-    """The photograph at this size, as a JPEG."""
+    """Return the photograph at this size, as a JPEG."""
     from upconv.runtime import codecs
     from upconv.runtime.resampling import resize
 
@@ -84,19 +84,19 @@ def photograph(width: int, height: int) -> bytes:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which this share lies."""
+    """Return the value below which this share of the values is, or NaN without values."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
-def tell(**facts: object) -> None:
-    """Print a line of JSON."""
+def print_facts(**facts: object) -> None:
+    """Print facts as one line of JSON."""
     print(
         json.dumps({name: round(value, 3) if isinstance(value, float) else value for name, value in facts.items()}), flush=True
     )
 
 
 def health_ms(client: httpx.Client) -> float:
-    """How long `/healthz` takes."""
+    """Return the latency of `/healthz`, in milliseconds."""
     started = time.perf_counter()
     client.get("/healthz").raise_for_status()
     return (time.perf_counter() - started) * 1000

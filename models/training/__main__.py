@@ -1,4 +1,4 @@
-"""`python -m upconv.models.training CONFIG --data DIR --validation DIR --out DIR`: train an upscaler."""
+"""The command `python -m upconv.models.training CONFIG --data DIR --validation DIR --out DIR`."""
 
 from __future__ import annotations
 
@@ -21,40 +21,42 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 def main(
-    config: Annotated[str, typer.Argument(help="A TOML file, or the name of one of the project's own configurations.")],
+    config: Annotated[str, typer.Argument(help="A TOML file, or the name of a configuration of the project.")],
     data: Annotated[Path, typer.Option(help="Folder of training photographs.")],
     validation: Annotated[Path, typer.Option(help="Folder of photographs to measure with, none of them in --data.")],
-    out: Annotated[Path, typer.Option(help="Where checkpoint, log and best weights go; an interrupted run goes on.")],
-    threads: Annotated[int | None, typer.Option(help="Processor threads for torch.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of checkpoint, log and best weights; a run in it is resumed.")],
+    threads: Annotated[int | None, typer.Option(help="Processor threads of torch.")] = None,
 ) -> None:
-    """Train one upscaler on a folder of images."""
+    """Train one model on a folder of photographs."""
     if threads is not None:
         torch.set_num_threads(threads)
     path = Path(config) if config.endswith(".toml") else CONFIGS / f"{config}.toml"
     try:
         settings = TrainingConfig.load(path)
-        spoil = settings.degradation.apply if settings.degradation else None
-        patches = Patches.from_folder(data, settings.model.scale, settings.patch_px, settings.keep, settings.reductions, spoil)
+        degrade = settings.degradation.apply if settings.degradation else None
+        patches = Patches.from_folder(
+            data, settings.model.scale, settings.patch_px, settings.keep, settings.reductions, degrade
+        )
         pairs = held_out(validation, settings.model.scale, crop_px=384, jpeg_quality=settings.validation_jpeg)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     stop = Cancellation()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.cancel())
-    print(f"{len(patches.places)} patches of {len(patches.pairs)} pictures, {len(pairs)} held out", flush=True)
+    print(f"{len(patches.places)} patches of {len(patches.pairs)} pictures; {len(pairs)} pictures held out", flush=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns) as bar:
         task = bar.add_task("", total=settings.steps)
 
         def report(now: loop.TrainingProgress) -> None:
-            measured = "" if now.score is None else f"  {now.score.psnr_y:.2f} dB ({now.score.gain:+.2f} on bicubic)"
+            measured = "" if now.score is None else f"  {now.score.psnr_y:.2f} dB ({now.score.gain:+.2f} against bicubic)"
             bar.update(task, completed=now.step, description=f"loss {now.loss:.5f}{measured}")
 
         try:
             best = loop.train(settings, patches, pairs, out, report=report, stop=stop)
         except (SourceError, Cancelled) as error:
             raise SystemExit(f"error: {error}") from error
-    print(f"best: {best.psnr_y:.3f} dB, {best.gain:+.3f} dB on bicubic; weights in {out / 'best.safetensors'}")
+    print(f"best: {best.psnr_y:.3f} dB, {best.gain:+.3f} dB against bicubic; weights in {out / 'best.safetensors'}")
 
 
 if __name__ == "__main__":

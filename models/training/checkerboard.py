@@ -1,7 +1,7 @@
-"""How much of a checkerboard an upscaler draws: the pattern with the stride's period that uneven overlap leaves.
+"""The strength of an upscaler's checkerboard: a pattern with the stride's period, caused by uneven overlap.
 
-An image without detail has none at the period of the stride, so whatever shows there was put in by the upscaler
-(Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+A flat or smooth image has no energy at the stride's frequencies. If the output has some, the upscaler added it (Odena et al.,
+"Deconvolution and Checkerboard Artifacts", Distill 2016).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 
 Planes = NDArray[np.float32]
 Enlarge = Callable[[Planes], Planes]
-"""(3, H, W) in [0, 1] to (3, scale*H, scale*W)."""
+"""A function from (3, H, W) in [0, 1] to (3, scale*H, scale*W)."""
 
 LEVELS = np.linspace(0, 1, 9, dtype=np.float32)
 SIDE_PX = 64
 MARGIN_PX = 16
-"""Left out on every side: near the border an image of constant colour is not constant to a network that pads with zeros."""
+"""Input pixels that are left out on every side, because zero padding changes a flat image near the border."""
 PERIOD_PX = 16
-"""Of the smooth test image; its ideal enlargement holds no shorter wave."""
+"""Period of the smooth test image. In the ideal result there is no shorter wave."""
 
 
 @dataclass(frozen=True)
 class Checkerboard:
-    """What was measured."""
+    """The measured strength of a checkerboard."""
 
     constant_steps: float
-    """Largest difference between the phases of a flat picture's enlargement, in 8-bit steps, over grey levels."""
+    """Largest difference between the phases of an upscaled flat picture, in 8-bit steps, over all grey levels."""
     smooth_db: float
-    """Energy at the stride's frequencies in the enlargement of a smooth wave, in dB of the wave's own."""
+    """Energy at the stride's frequencies in an upscaled smooth wave, in dB relative to the wave."""
 
 
 def measure(enlarge: Enlarge, scale: int) -> Checkerboard:
-    """The checkerboard of an upscaler by `scale`."""
+    """Measure the checkerboard of an upscaler by `scale`."""
     return Checkerboard(
         constant_steps=max(phase_spread(inner(enlarge(flat(level)), scale), scale) for level in LEVELS) * 255,
         smooth_db=_stride_energy(inner(enlarge(wave()), scale), scale),
@@ -44,25 +44,25 @@ def measure(enlarge: Enlarge, scale: int) -> Checkerboard:
 
 
 def flat(level: float) -> Planes:
-    """A picture of one grey level, (3, SIDE_PX, SIDE_PX)."""
+    """Return a picture of one grey level, (3, SIDE_PX, SIDE_PX)."""
     return np.full((3, SIDE_PX, SIDE_PX), level, np.float32)
 
 
 def wave() -> Planes:
-    """A picture of one smooth wave in each direction, (3, SIDE_PX, SIDE_PX)."""
+    """Return a picture of one smooth wave in each direction, (3, SIDE_PX, SIDE_PX)."""
     y, x = np.mgrid[0:SIDE_PX, 0:SIDE_PX] * (2 * np.pi / PERIOD_PX)
     grey = 0.5 + 0.2 * np.sin(x) + 0.2 * np.sin(y)
     return np.broadcast_to(grey, (3, SIDE_PX, SIDE_PX)).astype(np.float32)
 
 
 def inner(enlarged: Planes, scale: int) -> Planes:
-    """An enlargement without its margin."""
+    """Return an upscaled picture without its margin."""
     margin = MARGIN_PX * scale
     return enlarged[:, margin:-margin, margin:-margin]
 
 
 def phase_spread(enlarged: Planes, scale: int) -> float:
-    """The largest difference between the means of an enlargement's scale² phases, over its channels."""
+    """Return the largest difference between the means of the scale² phases, over all channels."""
     phases = [enlarged[:, row::scale, column::scale].mean(axis=(1, 2)) for row, column in product(range(scale), repeat=2)]
     return float((np.max(phases, axis=0) - np.min(phases, axis=0)).max())
 
@@ -71,7 +71,7 @@ def _stride_energy(enlarged: Planes, scale: int) -> float:
     plane = enlarged.mean(axis=0)
     energy = np.abs(np.fft.fft2(plane - plane.mean())) ** 2
     rows, columns = (np.arange(length) for length in energy.shape)
-    # A wave that the stride modulates appears beside the stride's frequency, at the wave's own distance from it.
+    # If the stride modulates a wave, energy appears beside the stride's frequency, at a distance of the wave's frequency.
     near = [_near(axis, scale, 2 * len(axis) // (PERIOD_PX * scale)) for axis in (rows, columns)]
     strides = near[0][:, None] | near[1][None, :]
     return 10 * float(np.log10(max(energy[strides].sum(), 1e-30) / energy[~strides].sum()))

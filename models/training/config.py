@@ -1,4 +1,4 @@
-"""What one training run is, read from a small TOML file such as `configs/upsample-s-x2.toml`."""
+"""The configuration of a training run, read from a TOML file such as `configs/upsample-s-x2.toml`."""
 
 from __future__ import annotations
 
@@ -25,66 +25,66 @@ class UpscalerConfig:
     block: int = 5
 
     def build(self) -> nn.Module:
-        """The module, with random weights."""
+        """Return the module, with random weights."""
         return CompactUpscaler(**vars(self))
 
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
-    """The arguments of `Autoencoder`, which learns to give back what it is given."""
+    """The arguments of `Autoencoder`, which is trained to reproduce its input."""
 
     channels: int = 24
     latent: int = 16
     scale: ClassVar[int] = 1
 
     def build(self) -> nn.Module:
-        """The module, with random weights."""
+        """Return the module, with random weights."""
         return Autoencoder(**vars(self))
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a model is trained; the defaults are the budget of the `s` models."""
+    """The configuration of one training run. The defaults are the budget of the `s` models."""
 
     model: UpscalerConfig | AutoencoderConfig = field(default_factory=UpscalerConfig)
     steps: int = 40_000
-    """Optimiser steps; the learning rate falls to zero over them by a cosine."""
+    """Optimiser steps. The learning rate follows a cosine and is zero after the last step."""
     batch: int = 16
-    """Patches a step."""
+    """Patches per step."""
     patch_px: int = 48
-    """Side of a low-resolution patch."""
+    """Side of a low-resolution patch, in pixels."""
     learning_rate: float = 2e-3
-    """Adam's peak learning rate, reached after `warmup_steps`."""
+    """Adam's peak learning rate, after `warmup_steps`."""
     warmup_steps: int = 500
     luma_weight: float = 0.75
-    """Share of BT.601 luma in the L1 loss; the rest is the mean over R, G and B."""
+    """Weight of BT.601 luma in the L1 loss. The rest is the mean over R, G and B."""
     ema_decay: float = 0.999
-    """Per step, for the averaged weights that are validated and shipped."""
+    """Decay per step of the averaged weights, which are validated and published."""
     keep: float = 0.5
-    """Share of candidate patches that is used: the ones with the strongest gradients."""
+    """Share of the candidate patches that is used: those with the strongest gradients."""
     reductions: tuple[float, ...] = (1.0,)
-    """Sizes that patches are cut at, as shares of each photograph's own: reduced, a photograph is sharper and shows more in a patch."""
+    """Factors by which each photograph is downscaled before patches are cut. A downscaled photograph is sharper."""
     precision: Literal["fp32", "bf16"] = "bf16"
-    """Arithmetic of the convolutions; weights, loss and optimiser stay in fp32."""
+    """Precision of the convolutions. Weights, loss and optimiser stay in fp32."""
     seed: int = 0
     start: str | None = None
-    """Model whose weights training starts from: of the run of this name beside its own, else of the catalogue; random ones
-    where none is named."""
+    """Model from whose weights training starts: the run of this name in the same folder, or else the catalogue's. `None` for
+    random weights."""
     degradation: Degradation | None = None
-    """What low-resolution patches go through before the model sees them; nothing where there is none."""
+    """Degradation of the low-resolution patches before training. `None` for none."""
     validation_jpeg: int | None = None
-    """JPEG quality that low-resolution pictures are validated at; unspoiled where there is none."""
+    """JPEG quality of the low-resolution pictures in validation. `None` for no JPEG."""
     validate_every: int = 2_500
-    """Steps between validations, each of which writes a checkpoint too."""
+    """Steps between validations. Each validation also writes a checkpoint."""
 
     @classmethod
     def load(cls, path: Path) -> TrainingConfig:
-        """The configuration in a TOML file; raises `ValueError` for a name it does not know."""
+        """Read the configuration from a TOML file. Raises `ValueError` for an unknown setting."""
         values: dict[str, Any] = tomllib.loads(path.read_text())
         kind = AutoencoderConfig if "autoencoder" in values else UpscalerConfig
         model = kind(**_checked(kind, values.pop("autoencoder", None) or values.pop("model", {}), path))
-        spoiled = values.pop("degradation", None)
-        degradation = None if spoiled is None else Degradation(**_checked(Degradation, spoiled, path))
+        table = values.pop("degradation", None)
+        degradation = None if table is None else Degradation(**_checked(Degradation, table, path))
         return cls(model=model, degradation=degradation, **_checked(cls, values, path))
 
 

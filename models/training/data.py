@@ -1,4 +1,4 @@
-"""Training pairs from any folder of images: sharp patches and what an antialiased bicubic makes of them."""
+"""Training pairs from a folder of images: patches, and the same patches downscaled by antialiased bicubic."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 Pixels = NDArray[np.uint8]
-Spoil = Callable[[Pixels, np.random.Generator], Pixels]
+Degrade = Callable[[Pixels, np.random.Generator], Pixels]
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """Every image file below `folder`, in a stable order; raises `FileNotFoundError` where there is none."""
+    """Return every image file below `folder`, sorted. Raises `FileNotFoundError` if there is none."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise FileNotFoundError(f"no images ({', '.join(sorted(SUFFIXES))}) below {folder}")
@@ -26,10 +26,10 @@ def image_paths(folder: Path) -> list[Path]:
 
 
 def load_image(path: Path, *, sharpen: bool) -> Image.Image:
-    """An image file as RGB.
+    """Read an image file as RGB.
 
-    With `sharpen` it is reduced, as many photographs are soft at full size: by 0.5 where the longer side has
-    1600 pixels or more, by 0.67 from 900 on.
+    If `sharpen`, a large image is downscaled, because many photographs are soft at full size: by 0.5 if the longer side
+    has at least 1600 pixels, by 0.67 if it has at least 900.
     """
     with Image.open(path) as file:
         image = file.convert("RGB")
@@ -37,13 +37,16 @@ def load_image(path: Path, *, sharpen: bool) -> Image.Image:
 
 
 def sharpened(image: Image.Image) -> Image.Image:
-    """`image` reduced as `load_image` does."""
+    """Return an image downscaled as in `load_image`."""
     longer = max(image.size)
     return _reduced(image, 0.5 if longer >= 1600 else 0.67 if longer >= 900 else 1.0)
 
 
 def low_high(image: Image.Image, scale: int) -> tuple[Pixels, Pixels]:
-    """The pair (low, high) as (h, w, 3) and (scale*h, scale*w, 3): cropped to a multiple of `scale`, then reduced."""
+    """Return an image as the pair (low, high): (h, w, 3) and (scale*h, scale*w, 3).
+
+    The image is cropped to a multiple of `scale`, then downscaled by antialiased bicubic.
+    """
     width, height = image.width // scale, image.height // scale
     high = image.crop((0, 0, width * scale, height * scale))
     low = high.resize((width, height), Image.Resampling.BICUBIC)
@@ -52,16 +55,16 @@ def low_high(image: Image.Image, scale: int) -> tuple[Pixels, Pixels]:
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches of photographs, drawn at random but by step number, so that a resumed run sees what it would have."""
+    """Random patches of photographs. They depend on the step number, so that a resumed run draws the same."""
 
     pairs: list[tuple[Pixels, Pixels]]
     """Low and high resolution of each photograph."""
     places: NDArray[np.int64]
-    """(P, 3): photograph, row and column (low-resolution pixels) of each usable patch."""
+    """(P, 3): photograph, row and column of each usable patch, in low-resolution pixels."""
     scale: int
     patch_px: int
-    spoil: Spoil | None = None
-    """What is done to each low-resolution patch, if anything."""
+    degrade: Degrade | None = None
+    """Function that is applied to each low-resolution patch. `None` for none."""
 
     @classmethod
     def from_folder(
@@ -71,30 +74,34 @@ class Patches:
         patch_px: int,
         keep: float,
         reductions: Sequence[float] = (1.0,),
-        spoil: Spoil | None = None,
+        degrade: Degrade | None = None,
     ) -> Patches:
-        """Patches of the images below `folder`, each at the sizes `reductions`; the share `keep` with the strongest gradients."""
+        """Return the patches of the images below `folder`, each image downscaled by every factor of `reductions`.
+
+        Only the share `keep` with the strongest gradients is used. Raises `ValueError` if all images are too small, and
+        `FileNotFoundError` if there is none.
+        """
         images = (load_image(path, sharpen=True) for path in image_paths(folder))
         try:
-            return cls.from_images((_reduced(i, by) for i in images for by in reductions), scale, patch_px, keep, spoil)
+            return cls.from_images((_reduced(i, by) for i in images for by in reductions), scale, patch_px, keep, degrade)
         except ValueError as error:
             raise ValueError(f"{folder}: {error}") from error
 
     @classmethod
     def from_images(
-        cls, images: Iterable[Image.Image], scale: int, patch_px: int, keep: float, spoil: Spoil | None = None
+        cls, images: Iterable[Image.Image], scale: int, patch_px: int, keep: float, degrade: Degrade | None = None
     ) -> Patches:
-        """The same of pictures in memory; raises `ValueError` where all are too small."""
+        """Return the patches of images in memory. Raises `ValueError` if all are too small."""
         pairs = [low_high(image, scale) for image in images]
-        found = list(_candidates(pairs, patch_px))
-        if not found:
+        candidates = list(_candidates(pairs, patch_px))
+        if not candidates:
             raise ValueError(f"no image has {patch_px * scale} pixels on both sides")
-        places = np.array([place for place, _ in found], dtype=np.int64)
-        strength = np.array([gradient for _, gradient in found])
-        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px, spoil)
+        places = np.array([place for place, _ in candidates], dtype=np.int64)
+        strength = np.array([gradient for _, gradient in candidates])
+        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px, degrade)
 
     def batch(self, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """The batch of one step: (size, 3, p, p) and (size, 3, scale*p, scale*p), float32 in [0, 1]."""
+        """Return the batch of one step: (size, 3, p, p) and (size, 3, scale*p, scale*p), float32 in [0, 1]."""
         random = np.random.default_rng([seed, step])
         drawn = [self._patch(place, random) for place in random.choice(self.places, size)]
         return _as_tensor(low for low, _ in drawn), _as_tensor(high for _, high in drawn)
@@ -109,7 +116,7 @@ class Patches:
         a = low[row : row + side, column : column + side]
         b = high[row * scale : (row + side) * scale, column * scale : (column + side) * scale]
         a, b = _turned(a, turn, mirror), _turned(b, turn, mirror)
-        return (a if self.spoil is None else self.spoil(np.ascontiguousarray(a), random)), b
+        return (a if self.degrade is None else self.degrade(np.ascontiguousarray(a), random)), b
 
 
 def _reduced(image: Image.Image, by: float) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What happens to photographs on their way to a server: blur, noise and JPEG, as they occur on the web."""
+"""The degradation of photographs on the web: blur, noise and JPEG."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from upconv.models.training.data import Pixels
 
 @dataclass(frozen=True)
 class Degradation:
-    """How low-resolution patches are spoiled; each step happens to its share of them, independently."""
+    """The degradation of low-resolution patches. Each kind applies to its share of them, independently."""
 
     blur_share: float = 0.3
     blur_px: tuple[float, float] = (0.2, 0.7)
-    """Bounds of the Gaussian's standard deviation."""
+    """Bounds of the Gaussian's standard deviation, in pixels."""
     noise_share: float = 0.3
     noise_steps: tuple[float, float] = (0.5, 4.0)
     """Bounds of the noise's standard deviation, in 8-bit steps."""
     jpeg_share: float = 0.75
     jpeg_quality: tuple[int, int] = (60, 95)
-    """Bounds of the quality that JPEG is written with."""
+    """Bounds of the JPEG quality."""
 
     def apply(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
-        """A spoiled copy of (h, w, 3); the same for the same state of `random`."""
+        """Return a degraded copy of (h, w, 3). It is the same for the same state of `random`."""
         if random.random() < self.blur_share:
             blur = ImageFilter.GaussianBlur(random.uniform(*self.blur_px))
             pixels = np.asarray(Image.fromarray(pixels).filter(blur))
@@ -35,7 +35,7 @@ class Degradation:
             pixels = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
         if random.random() < self.jpeg_share:
             low, high = self.jpeg_quality
-            # Anywhere in a photograph, not always on the edge of JPEG's 8x8 blocks.
+            # A shift, because a patch is not always aligned with JPEG's 8x8 blocks.
             top, left = (int(n) for n in random.integers(0, 8, 2))
             shifted = np.pad(pixels, ((top, 0), (left, 0), (0, 0)), mode="edge")
             pixels = jpeg(shifted, int(random.integers(low, high + 1)), int(random.choice([0, 2], p=[0.2, 0.8])))[top:, left:]
@@ -43,7 +43,7 @@ class Degradation:
 
 
 def jpeg(pixels: Pixels, quality: int, subsampling: int = 2) -> Pixels:
-    """(h, w, 3) after a round trip through JPEG; `subsampling` is Pillow's: 0 is 4:4:4, 2 is 4:2:0."""
+    """Return (h, w, 3) after JPEG compression. `subsampling` is that of Pillow: 0 is 4:4:4, 2 is 4:2:0."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
     with Image.open(file) as image:

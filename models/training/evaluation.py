@@ -1,7 +1,7 @@
-"""How good an upscaler is, by the protocol of the super-resolution literature.
+"""The quality of an upscaler, by the protocol of the super-resolution literature.
 
-Luma of BT.601 in studio range, a border of `scale` pixels left out, low resolution by antialiased bicubic
-(Timofte et al., "A+", ACCV 2014, and everyone since).
+The measures use BT.601 luma in studio range, without a border of `scale` pixels. Low resolution is made by antialiased bicubic
+(Timofte et al., "A+", ACCV 2014).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-"""What a model is compared with, as Pillow does it."""
+"""Pillow's interpolations that a model is compared with."""
 
 SMALLEST_PX = 32
-"""Side below which a picture is all border and window."""
+"""Smallest side of a picture that can be measured. A smaller one has too few pixels besides border and window."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """The mean over the images of a folder, in dB."""
+    """Mean PSNR-Y over the images of a folder, in dB."""
 
     psnr_y: float
     bicubic_psnr_y: float
@@ -44,28 +44,34 @@ class Score:
 
     @property
     def gain(self) -> float:
-        """DB above bicubic."""
+        """Return the difference from bicubic, in dB."""
         return self.psnr_y - self.bicubic_psnr_y
 
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """How close results are to the truth, as means over images."""
+    """The similarity of results to the originals, as means over images."""
 
     psnr_y: float
-    """In dB."""
+    """Peak signal-to-noise ratio of luma, in dB."""
     ssim_y: float
-    """1 where equal."""
+    """Structural similarity of luma. It is 1 if both are equal."""
 
 
 def luma(pixels: Pixels) -> NDArray[np.float64]:
-    """BT.601 luma, (H, W) in [16, 235], of RGB pixels (H, W, 3) in [0, 255] (ITU-R BT.601-7, section 2.5)."""
+    """Return the BT.601 luma, (H, W) in [16, 235], of RGB pixels (H, W, 3) in [0, 255].
+
+    The formula is that of ITU-R BT.601-7, section 2.5.
+    """
     weighted: NDArray[np.float64] = pixels.astype(np.float64) @ np.array([65.481, 128.553, 24.966])
     return 16 + weighted / 255
 
 
 def psnr_y(result: Pixels, truth: Pixels, border: int) -> float:
-    """Peak signal-to-noise ratio of luma in dB, `border` pixels left out on every side; infinite where equal."""
+    """Return the peak signal-to-noise ratio of luma in dB, infinite if both are equal.
+
+    `border` pixels are left out on every side. Raises `ValueError` if the shapes differ.
+    """
     if result.shape != truth.shape:
         raise ValueError(f"cannot compare pictures of different size: {result.shape} and {truth.shape}")
     difference = luma(result) - luma(truth)
@@ -75,9 +81,10 @@ def psnr_y(result: Pixels, truth: Pixels, border: int) -> float:
 
 
 def ssim_y(result: Pixels, truth: Pixels, border: int) -> float:
-    """Structural similarity of luma, `border` pixels left out: 11x11 Gaussian window of 1.5 pixels.
+    """Return the structural similarity of luma, without `border` pixels on every side.
 
-    Wang et al., "Image Quality Assessment", IEEE Transactions on Image Processing 2004.
+    The window is an 11x11 Gaussian with a standard deviation of 1.5 pixels (Wang et al., "Image Quality Assessment", IEEE
+    Transactions on Image Processing 2004).
     """
     inner = slice(border, -border or None)
     value: float = structural_similarity(  # type: ignore[no-untyped-call]
@@ -92,7 +99,10 @@ def ssim_y(result: Pixels, truth: Pixels, border: int) -> float:
 
 
 def sharpness(result: Pixels, truth: Pixels, border: int) -> float:
-    """Mean difference between neighbours of the result's luma per the truth's, `border` pixels left out: below 1, smoother."""
+    """Return the mean difference between neighbouring pixels of luma, divided by that of the original.
+
+    Below 1, the result is smoother than the original. `border` pixels are left out on every side.
+    """
     inner = slice(border, -border or None)
     steepness = [
         sum(float(np.abs(np.diff(luma(pixels)[inner, inner], axis=axis)).mean()) for axis in (0, 1))
@@ -102,18 +112,18 @@ def sharpness(result: Pixels, truth: Pixels, border: int) -> float:
 
 
 def interpolated(low: Pixels, scale: int, kernel: Image.Resampling) -> Pixels:
-    """`low` (h, w, 3) enlarged to (scale*h, scale*w, 3) by one of Pillow's kernels."""
+    """Return `low` (h, w, 3) upscaled to (scale*h, scale*w, 3) by one of Pillow's kernels."""
     height, width = low.shape[:2]
     return np.asarray(Image.fromarray(low).resize((width * scale, height * scale), kernel))
 
 
 def bicubic(low: Pixels, scale: int) -> Pixels:
-    """The yardstick: `low` (h, w, 3) enlarged to (scale*h, scale*w, 3)."""
+    """Return `low` (h, w, 3) upscaled to (scale*h, scale*w, 3) by bicubic interpolation, the baseline."""
     return interpolated(low, scale, Image.Resampling.BICUBIC)
 
 
 def middle(image: Image.Image, crop_px: int) -> Image.Image:
-    """The middle `crop_px` pixels of a picture, or all where it has no more."""
+    """Return the middle of an image, at most `crop_px` pixels per side."""
     width, height = min(image.width, crop_px), min(image.height, crop_px)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
@@ -122,9 +132,9 @@ def middle(image: Image.Image, crop_px: int) -> Image.Image:
 def held_out(
     folder: Path, scale: int, *, crop_px: int | None = None, sharpen: bool = True, jpeg_quality: int | None = None
 ) -> list[tuple[Pixels, Pixels]]:
-    """Pairs (low, high) of every image below `folder`, of its middle `crop_px` pixels at most.
+    """Return the pair (low, high) of every image below `folder`.
 
-    With `jpeg_quality`, low resolution goes through JPEG first, as pictures on the web have.
+    If `crop_px` is not `None`, only the middle is used, at most `crop_px` pixels per side. If `jpeg_quality` is not `None`, the low resolution is compressed as JPEG. Raises `ValueError` if an image is too small.
     """
     pairs = []
     for path in image_paths(folder):
@@ -132,16 +142,17 @@ def held_out(
         if crop_px is not None:
             image = middle(image, crop_px)
         if min(image.size) < SMALLEST_PX:
-            raise ValueError(
-                f"{path} has {image.width}x{image.height} pixels; at least {SMALLEST_PX} a side are needed to compare"
-            )
+            raise ValueError(f"{path} has {image.width}x{image.height} pixels; expected at least {SMALLEST_PX} per side")
         low, high = low_high(image, scale)
         pairs.append((low if jpeg_quality is None else jpeg(low, jpeg_quality), high))
     return pairs
 
 
 def score(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> Score:
-    """How `enlarge`, from (h, w, 3) to (scale*h, scale*w, 3) in 8 bits, does on pairs of low and high resolution."""
+    """Return the mean PSNR-Y of `enlarge` and of bicubic over pairs of low and high resolution.
+
+    `enlarge` maps 8-bit pixels (h, w, 3) to (scale*h, scale*w, 3).
+    """
     return Score(
         psnr_y=mean(psnr_y(enlarge(low), high, scale) for low, high in pairs),
         bicubic_psnr_y=mean(psnr_y(bicubic(low, scale), high, scale) for low, high in pairs),
@@ -150,7 +161,7 @@ def score(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> S
 
 
 def compare(enlarge: Enlarge, pairs: list[tuple[Pixels, Pixels]], scale: int) -> dict[str, ImageQuality]:
-    """Mean quality of `enlarge`, as `model`, and of every interpolation in `INTERPOLATIONS`, by name."""
+    """Return the mean quality of `enlarge`, under the name `model`, and of every interpolation, by name."""
     methods: dict[str, Enlarge] = {name: partial(interpolated, scale=scale, kernel=k) for name, k in INTERPOLATIONS.items()}
     methods["model"] = enlarge
     qualities: dict[str, ImageQuality] = {}

@@ -1,4 +1,4 @@
-"""The training loop: resumable without loss, deterministic by seed, the best weights by validation kept."""
+"""The training loop. It can be resumed, depends only on the seed, and keeps the best validated weights."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from upconv.runtime.errors import Cancelled, SourceError
 from upconv.runtime.picture import LUMA
 
 CHECKPOINT_S = 300.0
-"""Seconds of training that are lost at most where the machine goes down."""
+"""Seconds between checkpoints: the most training that is lost if the machine fails."""
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """What is known after a step."""
+    """The state of a training run after a step."""
 
     step: int
     loss: float
     score: Score | None
-    """Of the latest validation, none before the first."""
+    """Score of the latest validation. `None` before the first one."""
 
 
 def train(
@@ -49,13 +49,13 @@ def train(
     report: Callable[[TrainingProgress], None] = lambda _: None,
     stop: Cancellation | None = None,
 ) -> Score:
-    """Train until `config.steps`, going on from `out`'s checkpoint where there is one.
+    """Train until `config.steps`, and return the best validation score. A run in `out` is resumed.
 
-    `build` makes the module, `configured` where there is none; torch's generator is seeded before it is called.
-    Writes `checkpoint.pt`, `log.csv` and, whenever validation improves, `best.safetensors` into `out`; a checkpoint every
-    five minutes too.
-    Two runs of one configuration on one machine give equal bits, interrupted or not.
-    Returns the best validation score; raises `Cancelled`, after a checkpoint, where `stop` is said before the last step.
+    `build` makes the module, after torch's generator is seeded; the default is `configured`. The run writes `log.csv`,
+    `checkpoint.pt` at each validation and every five minutes, and `best.safetensors` if a validation is better than all
+    before. Two runs of one configuration on one machine give the same bits, even if one is interrupted.
+
+    Raises `Cancelled`, after a checkpoint, if `stop` is cancelled before the last step.
     """
     out.mkdir(parents=True, exist_ok=True)
     run = TrainingRun(config, out, build or configured)
@@ -68,12 +68,12 @@ def train(
         report(TrainingProgress(run.step, run.smooth_loss, run.latest))
         if stop is not None and stop.cancelled and run.step < config.steps:
             run.save()
-            raise Cancelled(f"stopped after {run.step} of {config.steps} steps; the same command goes on from there")
+            raise Cancelled(f"stopped after {run.step} of {config.steps} steps; run the same command to continue")
     return run.best or run.validate(pairs)
 
 
 class TrainingRun:
-    """Model, optimiser and averaged weights of one run, and how they are stored."""
+    """The model, the optimiser and the averaged weights of one run, with their checkpoint."""
 
     def __init__(self, config: TrainingConfig, out: Path, build: Callable[[TrainingConfig], nn.Module]) -> None:
         torch.manual_seed(config.seed)
@@ -92,7 +92,7 @@ class TrainingRun:
             self._load(torch.load(out / "checkpoint.pt", weights_only=True, map_location=self.device))
 
     def advance(self, low: Tensor, high: Tensor) -> None:
-        """One optimiser step."""
+        """Make one optimiser step with a batch of low and high resolution."""
         started = time.perf_counter()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
@@ -107,7 +107,7 @@ class TrainingRun:
         self.seconds += time.perf_counter() - started
 
     def validate(self, pairs: list[tuple[Pixels, Pixels]]) -> Score:
-        """Score the averaged weights, log it, keep them if they are the best so far, and write a checkpoint."""
+        """Score the averaged weights, save them if they are the best so far, and write log and checkpoint."""
         self.latest = score(self._enlarge, pairs, self.config.model.scale)
         if self.best is None or self.latest.psnr_y > self.best.psnr_y:
             self.best = self.latest
@@ -118,7 +118,7 @@ class TrainingRun:
         return self.latest
 
     def save(self) -> None:
-        """Write everything that a later run needs to go on as if nothing had happened."""
+        """Write a checkpoint, from which a later run continues with the same result."""
         state = {
             "step": self.step,
             "smooth_loss": self.smooth_loss,
@@ -148,12 +148,12 @@ class TrainingRun:
             return result.float()
         with reduced:
             detail = self.model.detail(low)
-        # Rounded to bf16, the enlarged input would be 54 dB at best, whatever the weights add to it.
+        # In float32, because rounding the upscaled input to bf16 would limit the result to 54 dB.
         base: Tensor = self.model.base(low)
         return detail.float() + base
 
     def _update_average(self) -> None:
-        # Early on a long average would mostly hold the random start.
+        # A shorter average at the start, because a long one would consist mostly of the random weights.
         decay = min(self.config.ema_decay, self.step / (self.step + 10))
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
@@ -179,18 +179,18 @@ class TrainingRun:
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Linear warm-up, then a cosine that ends at zero with the last step."""
+    """Return the learning rate of a step: a linear warm-up, and a cosine that is zero after the last step."""
     warmup = min(1.0, (step + 1) / config.warmup_steps)
     return config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
 
 def configured(config: TrainingConfig) -> nn.Module:
-    """The model that `config.model` names, with random weights."""
+    """Return the model that `config.model` describes, with random weights."""
     return config.model.build()
 
 
 def averaged_weights(out: Path) -> dict[str, Tensor]:
-    """The averaged weights in `out`'s checkpoint, those of its last step; raises `FileNotFoundError` where there is none."""
+    """Return the averaged weights of the checkpoint in `out`. Raises `FileNotFoundError` if there is none."""
     weights: dict[str, Tensor] = torch.load(out / "checkpoint.pt", weights_only=True, map_location="cpu")["average"]
     return weights
 
@@ -200,7 +200,7 @@ def _start(name: str, out: Path) -> Path:
     path = beside if beside.is_file() else CATALOGUE[name].weights if name in CATALOGUE else None
     if path is None or not path.is_file():
         raise SourceError(
-            f"{out.name} starts from the weights of {name}, which are not here; train it first, into {beside.parent}"
+            f"{out.name} starts from the weights of {name}, which do not exist; train {name} first, into {beside.parent}"
         )
     return path
 
@@ -208,7 +208,7 @@ def _start(name: str, out: Path) -> Path:
 def _new_model(config: TrainingConfig, build: Callable[[TrainingConfig], nn.Module], path: Path | None) -> nn.Module:
     model = build(config)
     if path is not None:
-        # A head of another scale starts anew; everything that fits is taken over.
+        # Every tensor of the same shape is loaded; a head of another scale keeps its random weights.
         fitting = {
             k: t for k, t in load_file(path).items() if k in model.state_dict() and t.shape == model.state_dict()[k].shape
         }

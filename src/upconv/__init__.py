@@ -22,7 +22,7 @@ _HOMES = {"Upscaler": "runtime", "bundled": "models", "to_onnx": "export"}
 
 
 def __getattr__(name: str) -> Any:
-    # Importing the package loads nothing that is slow.
+    # Imported on first use, so that `import upconv` is fast.
     if name in _PACKAGES:
         return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
@@ -31,4 +31,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_PACKAGES])

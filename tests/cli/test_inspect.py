@@ -40,7 +40,7 @@ def test_it_has_findings_without_torch(uneven: Path) -> None:
     assert "look at" in _inspect(uneven, "sys.modules['torch'] = None").stdout
 
 
-def test_without_onnx_it_says_what_to_install(uneven: Path) -> None:
+def test_without_onnx_it_names_the_package_to_install(uneven: Path) -> None:
     done = _inspect(uneven, "sys.modules['onnx'] = None")
     assert "name       uneven" in done.stdout
     assert "onnx is not installed, so operators and findings are missing; pip install onnx" in done.stderr

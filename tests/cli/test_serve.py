@@ -14,7 +14,7 @@ SECRET = {"api_keys", "admin_key"}
 
 
 class Done:
-    """What a command left."""
+    """The output of a command."""
 
     def __init__(self, code: object, out: str, err: str) -> None:
         self.stdout, self.stderr = out, str(code) if isinstance(code, str) else err

@@ -29,7 +29,7 @@ def upconv(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def album(tmp_path: Path, photograph: Photograph) -> Path:
-    """Two pictures, one in a folder, one of a format that is not read, and one that is none."""
+    """A folder with two pictures, one of them in a folder, a file of an unsupported format, and a damaged file."""
     folder = tmp_path / "album"
     (folder / "a day").mkdir(parents=True)
     (folder / "a day" / "in & out.jpg").write_bytes(codecs.encode(Picture(photograph(31, 40)), "jpeg")[0])
@@ -46,7 +46,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     assert first.stderr.strip().splitlines() == [
         f"error: {album}/bad.png: the data is not an image that can be read; {EXPECTED}"
     ]
-    assert first.stdout.splitlines()[-1] == "2 enlarged, 1 failed, 1 of formats that are not read (1 .heic)"
+    assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .heic)"
     assert (out / "a day" / "in & out.jpg").is_file()
     assert_page(page)
 
@@ -65,7 +65,7 @@ EXPECTED = f"expected {', '.join(codecs.FORMATS)}"
 
 
 def assert_page(page: Path) -> None:
-    """Every link leads to a file, relative to the page, or is the picture itself; nothing comes from elsewhere."""
+    """Check that every link is a relative path to a file, or contains the picture itself."""
     text = page.read_text()
     sources = re.findall(r'<img[^>]* src="([^"]*)"', text)
     assert len(sources) == 4
@@ -85,10 +85,10 @@ def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
     row = json.loads(done.stdout)[0]
     assert (row["status"], row["to"]) == ("done", [45, 30])
     assert row["conversions"] == ["resolution dropped, which webp cannot hold"]
-    assert not list(tmp_path.glob(".upconv*")), "a record is kept for folders alone"
+    assert not list(tmp_path.glob(".upconv*")), "only a folder has a journal"
 
 
-def test_names_that_are_no_text(tmp_path: Path, photograph: Photograph) -> None:
+def test_names_that_are_not_text(tmp_path: Path, photograph: Photograph) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     data, _ = codecs.encode(Picture(photograph(8, 8)), "png")
@@ -101,7 +101,7 @@ def test_names_that_are_no_text(tmp_path: Path, photograph: Photograph) -> None:
     }
     page = (tmp_path / "page.html").read_text()
     assert page.count("<script>") == 1
-    assert upconv("upscale", folder, "-o", tmp_path / "out", *MODEL).stdout.startswith("0 enlarged, 3 skipped")
+    assert upconv("upscale", folder, "-o", tmp_path / "out", *MODEL).stdout.startswith("0 upscaled, 3 skipped")
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
@@ -125,9 +125,9 @@ def test_every_frame(suffix: str, tmp_path: Path) -> None:
         ("deep.tif -o out.jpg --lossless", "jpeg cannot be lossless; choose png, webp, avif or tiff"),
         (". -o new --lossless", "jpeg cannot be lossless"),
         ("deep.tif -o out.gif", "GIF is only written with all frames"),
-        (". -o new --format gif", "a GIF is written with --frames only"),
-        ("deep.tif -o out.png --format webp", "--format webp and out.png disagree"),
-        ("deep.tif -o out.png --compare bad.png", "expected a file called .html"),
+        (". -o new --format gif", "--format gif needs --frames"),
+        ("deep.tif -o out.png --format webp", "--format webp does not match out.png"),
+        ("deep.tif -o out.png --compare bad.png", "expected a name that ends in .html"),
         ("deep.tif -o out.png --compare no/page.html", "cannot write a page to no/page.html"),
         ("deep.tif -o out.png --max-pixels 599", "30x20 pixels; at most 599"),
         (". -o .", "would be overwritten; choose another output"),
@@ -141,9 +141,9 @@ def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(
     before = {path: path.read_bytes() for path in album.rglob("*.*")}
     with pytest.raises(SystemExit) as ended:
         main()
-    said = capsys.readouterr().err.strip() or str(ended.value.code)
-    assert sentence in said
-    assert len(said.splitlines()) == 1
+    message = capsys.readouterr().err.strip() or str(ended.value.code)
+    assert sentence in message
+    assert len(message.splitlines()) == 1
     assert {path: path.read_bytes() for path in album.rglob("*.*")} == before
 
 
@@ -156,17 +156,17 @@ def test_a_terminal_sees_a_bar_with_speed_and_time_left(album: Path, tmp_path: P
         os.close(follower)
         assert run.stdout is not None
         summary = run.stdout.read()
-    seen = b""
+    shown = b""
     while chunk := _read(leader):
-        seen += chunk
+        shown += chunk
     os.close(leader)
-    assert summary.splitlines()[-1].startswith("2 enlarged, 1 failed")
-    assert "3/3" in seen.decode()
-    assert "images/s" in seen.decode()
-    assert "bad.png" in seen.decode()
+    assert summary.splitlines()[-1].startswith("2 upscaled, 1 failed")
+    assert "3/3" in shown.decode()
+    assert "images/s" in shown.decode()
+    assert "bad.png" in shown.decode()
 
 
-def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, photograph: Photograph) -> None:
+def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(tmp_path: Path, photograph: Photograph) -> None:
     folder, out = tmp_path / "many", tmp_path / "out"
     folder.mkdir()
     data, _ = codecs.encode(Picture(photograph(240, 320)), "png")
@@ -182,22 +182,22 @@ def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, phot
         str(out),
         "--model",
         "deconv-s-x2",
-        *("--workers", "1", "--scale", "4"),  # some seconds, so that the signal comes in their midst
+        *("--workers", "1", "--scale", "4"),  # takes some seconds, so that the signal arrives during the run
     ]
-    # Where the tests run in the background, an interruption is ignored, and so it is by what they start.
-    heeding = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # If the tests run in the background, they ignore SIGINT, and their child processes inherit that.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, heeding)
+    signal.signal(signal.SIGINT, previous)
     while not list(out.glob("*.png")) and run.poll() is None:
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
-    said, errors = run.communicate(timeout=60)
+    output, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Traceback" not in errors
-    assert "left to do; the same command takes them up" in said
+    assert "left to do; run the same command to continue" in output
     done = [path for path in out.glob("*.png") if codecs.read(path).width == 1280]
     assert 1 <= len(done) < 12
-    assert len(list(out.iterdir())) == len(done) + 1, "nothing lies beside the results and the record"
+    assert len(list(out.iterdir())) == len(done) + 1, "only the results and the journal exist"
     rows = json.loads(upconv("upscale", folder, "-o", out, "--model", "deconv-s-x2", "--scale", "4", "--json").stdout)
     assert {row["status"] for row in rows} == {"done", "skipped"}
     assert len(list(out.glob("*.png"))) == 12
@@ -206,5 +206,5 @@ def test_an_interruption_leaves_whole_files_and_is_taken_up(tmp_path: Path, phot
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 65536)
-    except OSError:  # all who could write have closed
+    except OSError:  # every writer has closed the terminal
         return b""

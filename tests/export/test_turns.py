@@ -40,3 +40,12 @@ def test_each_round_begins_with_another_task() -> None:
     order: list[int] = []
     in_turns([lambda: order.append(0), lambda: order.append(1)], 3)
     assert order == [0, 1, 0, 1, 1, 0, 0, 1]
+
+
+def test_tasks_take_turns() -> None:
+    order: list[str] = []
+    tasks: list[Callable[[], object]] = [lambda: order.append("a"), lambda: order.append("b")]
+    timed = in_turns(tasks, 3)
+    assert "".join(order) == "ab" + "ab" + "ba" + "ab"
+    assert timed[0].ratio == 1
+    assert timed[1].quartiles[0] <= timed[1].ratio <= timed[1].quartiles[1]

@@ -27,13 +27,13 @@ def picture(tmp_path: Path, photograph: Photograph) -> Path:
 
 
 @pytest.mark.parametrize("command", [["-c", "import upconv"], ["-m", "upconv", "--help"], ["-m", "upconv", "models"]])
-def test_what_should_be_quick_loads_nothing_slow(command: list[str]) -> None:
+def test_fast_commands_import_no_slow_package(command: list[str]) -> None:
     run = subprocess.run([sys.executable, "-X", "importtime", *command], capture_output=True, text=True, check=True)
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in run.stderr.splitlines() if "|" in line}
     assert not loaded & {"torch", "onnx", "onnxruntime", "fastapi", "numpy", "pyvips"}
 
 
-def test_export_and_inspect_say_what_they_found(tmp_path: Path) -> None:
+def test_export_and_inspect_print_their_results(tmp_path: Path) -> None:
     done = upconv("export", "deconv-s-x2", "-o", tmp_path / "d.onnx")
     assert done.returncode == 0, done.stderr
     assert "noise floor" in done.stdout.splitlines()[-1]
@@ -47,7 +47,7 @@ def test_export_and_inspect_say_what_they_found(tmp_path: Path) -> None:
     assert "opset" in upconv("inspect", tmp_path / "d.onnx").stdout
 
 
-def test_export_says_as_much_as_it_is_asked_to(tmp_path: Path) -> None:
+def test_export_prints_nothing_or_everything(tmp_path: Path) -> None:
     quiet = upconv("export", "nearest-x2", "-o", tmp_path / "q.onnx", "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert (tmp_path / "q.onnx").exists()
@@ -57,7 +57,7 @@ def test_export_says_as_much_as_it_is_asked_to(tmp_path: Path) -> None:
     assert both.returncode == 1 and "exclude each other" in both.stderr and not (tmp_path / "b.onnx").exists()
 
 
-def test_export_of_a_users_own_factory_with_a_json_report(tmp_path: Path) -> None:
+def test_export_of_a_factory_of_a_user_with_a_json_report(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n\ndef head(k):\n    return nn.ConvTranspose2d(8, 4, k, stride=2)\n"
     )
@@ -115,7 +115,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no such folder": (["upscale", "{folder}/in.jpg", "-o", "{folder}/none/out.png"], "there is no folder"),
     "export of nothing": (["export", "nope", "-o", "{folder}/x.onnx"], "no model called 'nope' in the catalogue"),
     "export into nowhere": (["export", "nearest-x2", "-o", "{folder}/none/x.onnx"], "there is no folder"),
-    "kwargs": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--kwargs", "{{"], "--kwargs is no JSON"),
+    "kwargs": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--kwargs", "{{"], "--kwargs is not JSON"),
     "shape": (["export", "a.py:b", "-o", "{folder}/x.onnx", "--shape", "1xax3"], "--shape must be"),
     "inspect of a bare model": (["inspect", "{bare}"], "carries no contract"),
     "parity of nothing": (["parity", "nope"], "no model called 'nope' in the catalogue"),

@@ -75,8 +75,8 @@ def test_pictures_and_folders(tmp_path: Path, temporary: Path) -> None:
     for name, part in (("large.png", samples), ("small.png", samples[:9, :9])):
         (folder / name).write_bytes(codecs.encode(Picture(part), "png")[0])
     command = ("upscale", folder, "-o", out, "--model", "nearest-x2", "--scale", 3)
-    assert "2 enlarged" in run(COMMAND, *command, temporary=temporary)
-    assert "0 enlarged, 2 skipped" in run(COMMAND, *command, temporary=temporary)
+    assert "2 upscaled" in run(COMMAND, *command, temporary=temporary)
+    assert "0 upscaled, 2 skipped" in run(COMMAND, *command, temporary=temporary)
     assert codecs.read(out / "large.png").samples.shape == (270, 360, 4)
     assert codecs.read(out / "small.png").samples.shape == (27, 27, 4)
     assert list(temporary.iterdir()) == [], "spools are deleted"

@@ -1,1 +1,1 @@
-"""Other servers of the same model file, each as its documentation has it. They run in an environment of their own."""
+"""Other servers of the same model file, written as in their documentation. They run in a separate environment."""

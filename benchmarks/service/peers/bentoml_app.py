@@ -10,22 +10,22 @@ import onnxruntime
 from PIL import Image
 
 WORKERS = int(os.environ.get("WORKERS", "0"))
-"""With one thread each; none asked for means what both libraries do by default, which is one with all threads."""
+"""Number of workers with one thread each. 0 means the default of both libraries: one worker with all threads."""
 
 
 @bentoml.service(workers=WORKERS or 1, traffic={"timeout": 60})
 class Upscale:
-    """An image file in, a larger one out."""
+    """A service that upscales an image file."""
 
     def __init__(self) -> None:
-        """A session in each of the workers."""
+        """Open a session in this worker."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1 if WORKERS else 0
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def upscale(self, file: Image.Image) -> Image.Image:
-        """The whole picture at once."""
+        """Upscale the whole picture at once."""
         tensor = np.asarray(file.convert("RGB"), np.float32).transpose(2, 0, 1)[None] / 255
         output = self.session.run(None, {"image": np.ascontiguousarray(tensor)})[0]
         result = Image.fromarray((output[0].clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))

@@ -1,4 +1,4 @@
-"""Upsampling layers compared by training decoders that differ in nothing else."""
+"""The comparison of upsampling layers, by training decoders that differ only in that layer."""
 
 from upconv.models.training.comparison.candidates import CANDIDATES, Candidate, named
 from upconv.models.training.comparison.matched import budget

@@ -1,4 +1,4 @@
-"""The checkerboard that a decoder draws, and how it looks."""
+"""The checkerboard of a decoder: its strength and its appearance."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from upconv.models.upscalers import CompactUpscaler
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What `checkerboard` measures, of one decoder at one time."""
+    """The measured checkerboard of one decoder, before or after training."""
 
     constant_steps: float
-    """Largest difference between the phases of a flat picture's enlargement, in 8-bit steps."""
+    """Largest difference between the phases of an upscaled flat picture, in 8-bit steps."""
     smooth_db: float
-    """Energy at the stride's frequencies in the enlargement of a smooth wave, in dB of the wave's own."""
+    """Energy at the stride's frequencies in an upscaled smooth wave, in dB relative to the wave."""
     detail_db: float
-    """The same of the head's share alone, in dB of that share: the bilinear base, which has no checkerboard, hides none."""
+    """The same for the output of the head only, relative to that output. It excludes the bilinear base."""
     phase_imbalance: float
-    """How unevenly the head's kernel feeds the four phases: 0 where their absolute weights have equal sums."""
+    """Inequality of the four phases of the head's kernel. It is 0 if their absolute weights have equal sums."""
     spectrum_db: tuple[float, ...]
-    """Of the enlarged wave, along rows and columns, from 0 to half a cycle a pixel; 0 dB is the wave itself."""
+    """Spectrum of the upscaled wave along rows and columns, from 0 to half a cycle per pixel. The wave has 0 dB."""
 
 
 @dataclass(frozen=True)
 class Responses:
-    """How a decoder's checkerboard looks: what should be constant, and what should be smooth."""
+    """The outputs of a decoder that show its checkerboard: one should be constant, one should be smooth."""
 
     flat: Planes
-    """The enlargement of the flat picture on which the phases differ most, less its mean."""
+    """The upscaled flat picture whose phases differ most, minus its mean."""
     smooth: Planes
-    """What the head adds to the bilinear enlargement of a smooth wave."""
+    """The detail that the head adds to the bilinearly upscaled smooth wave."""
 
 
 def artefacts(decoder: CompactUpscaler) -> Artefacts:
-    """Measure a decoder as it is now."""
+    """Measure the checkerboard of a decoder with its current weights."""
     whole = checkerboard.measure(_planes(decoder), SCALE)
     return Artefacts(
         constant_steps=whole.constant_steps,
@@ -56,7 +56,7 @@ def artefacts(decoder: CompactUpscaler) -> Artefacts:
 
 
 def responses(decoder: CompactUpscaler) -> Responses:
-    """What a decoder makes of pictures without detail, the margin left out."""
+    """Return the outputs of a decoder for a flat and a smooth picture, without the margin."""
     enlarge = _planes(decoder)
     flats = [checkerboard.inner(enlarge(checkerboard.flat(level)), SCALE) for level in checkerboard.LEVELS]
     worst = max(flats, key=lambda planes: checkerboard.phase_spread(planes, SCALE))
@@ -67,15 +67,16 @@ def responses(decoder: CompactUpscaler) -> Responses:
 
 
 def kernel(head: nn.Module, channels: int) -> NDArray[np.float32]:
-    """The kernel, (channels, out, k, k), of the transposed convolution of stride 2 that a linear head equals.
+    """Return the kernel, (channels, out, k, k), of the transposed convolution of stride 2 that equals a head.
 
-    It is what the head makes of one lit pixel, without its bias; k is a multiple of the stride, as large as any head's.
+    The head must be linear. The kernel is its response to a single pixel of value 1, without the bias. k is a multiple of
+    the stride, and at least the size of every head's own kernel.
     """
     side = 9
-    lit = torch.zeros(channels, channels, side, side)
-    lit[torch.arange(channels), torch.arange(channels), side // 2, side // 2] = 1
+    impulse = torch.zeros(channels, channels, side, side)
+    impulse[torch.arange(channels), torch.arange(channels), side // 2, side // 2] = 1
     with torch.inference_mode():
-        result: NDArray[np.float32] = (head(lit) - head(torch.zeros(1, channels, side, side))).numpy()
+        result: NDArray[np.float32] = (head(impulse) - head(torch.zeros(1, channels, side, side))).numpy()
     return result
 
 
@@ -93,5 +94,5 @@ def _spectrum(enlarged: Planes) -> tuple[float, ...]:
     plane -= plane.mean()
     energy = np.mean([(np.abs(np.fft.rfft(lines, axis=1)) ** 2).mean(axis=0) for lines in (plane, plane.T)], axis=0)
     waves = plane.shape[0] // (checkerboard.PERIOD_PX * SCALE)
-    whole = energy[::waves]  # the wave and all that the stride makes of it; between these there is nothing
-    return tuple((10 * np.log10(np.maximum(whole / whole.max(), 1e-12))).tolist())
+    harmonics = energy[::waves]  # the wave and its copies at the stride's frequencies; there is no energy between them
+    return tuple((10 * np.log10(np.maximum(harmonics / harmonics.max(), 1e-12))).tolist())

@@ -1,4 +1,4 @@
-"""The decoders that are compared: one body, and an upsampling layer that is the only thing in which they differ."""
+"""The decoders that are compared. They have the same body and differ only in the upsampling layer."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.errors import ParameterError
 
 SCALE = 2
-"""The articles' own layers double; all candidates do."""
+"""The scale of all candidates, because the layers of the articles upsample by two."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An upsampling layer under comparison."""
+    """An upsampling layer that is compared with others."""
 
     name: str
     summary: str
     """One line for the report."""
     head: Callable[[int, int], nn.Module]
-    """From (channels, out_channels) to a linear layer, (N, channels, H, W) to (N, out_channels, 2*H, 2*W)."""
+    """A function of (channels, out_channels) that makes a linear layer, (N, channels, H, W) to (N, out_channels, 2*H, 2*W)."""
 
     def decoder(self, config: TrainingConfig) -> CompactUpscaler:
-        """A decoder with this head and random weights; under one seed, the body's are the same for every candidate."""
+        """Return a decoder with this head and random weights.
+
+        With the same seed, the weights of the body are the same for every candidate.
+        """
         assert isinstance(config.model, UpscalerConfig)
         decoder = CompactUpscaler(scale=SCALE, channels=config.model.channels, depth=config.model.depth)
         decoder.head = self.head(config.model.channels, 3)
@@ -52,27 +55,30 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("upsample-bilinear", "bilinear nn.Upsample, then a 3x3 convolution", _bilinear),
     Candidate(
         "deconv",
-        "nn.ConvTranspose2d, kernel 6, stride 2, starting as bilinear filters",
+        "nn.ConvTranspose2d, kernel 6, stride 2, initialised as bilinear filters",
         lambda c, out: DeconvHead(c, out, SCALE),
     ),
-    Candidate("deconv-uneven", "nn.ConvTranspose2d, kernel 3, stride 2, torch's own random start: overlap is uneven", _uneven),
-    Candidate("deconv-k4", "nn.ConvTranspose2d, kernel 4, stride 2, torch's own random start: overlap is even", _kernel_4),
+    Candidate("deconv-uneven", "nn.ConvTranspose2d, kernel 3, stride 2, torch's initialisation: overlap is uneven", _uneven),
+    Candidate("deconv-k4", "nn.ConvTranspose2d, kernel 4, stride 2, torch's initialisation: overlap is even", _kernel_4),
     Candidate("subpixel", "a 3x3 convolution to four phases, then nn.PixelShuffle", lambda c, out: SubpixelHead(c, out, SCALE)),
 )
-"""The first is what the others are compared with."""
+"""All candidates. The others are compared with the first one."""
 
 
 def named(names: str | None) -> tuple[Candidate, ...]:
-    """The candidates in a list such as `deconv,subpixel`, the first of all added; every one where there is no list."""
+    """Return the candidates of a list such as `deconv,subpixel` and the first of all, or all if it is `None`.
+
+    Raises `ParameterError` for an unknown name.
+    """
     if names is None:
         return CANDIDATES
-    wanted = {CANDIDATES[0], *(find(name.strip()) for name in names.split(","))}
-    return tuple(candidate for candidate in CANDIDATES if candidate in wanted)
+    chosen = {CANDIDATES[0], *(find(name.strip()) for name in names.split(","))}
+    return tuple(candidate for candidate in CANDIDATES if candidate in chosen)
 
 
 def find(name: str) -> Candidate:
-    """The candidate called `name`; raises `ParameterError` naming those there are."""
+    """Return the candidate called `name`. Raises `ParameterError` if there is none."""
     for candidate in CANDIDATES:
         if candidate.name == name:
             return candidate
-    raise ParameterError(f"no candidate called {name!r}; there are {', '.join(c.name for c in CANDIDATES)}")
+    raise ParameterError(f"no candidate called {name!r}; expected one of {', '.join(c.name for c in CANDIDATES)}")

@@ -1,4 +1,4 @@
-"""What a decoder costs whatever the machine: parameters and floating-point operations."""
+"""The cost of a decoder on any machine: parameters and floating-point operations."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def parameters(module: nn.Module) -> int:
-    """The number of weights."""
+    """Return the number of parameters."""
     return sum(p.numel() for p in module.parameters())
 
 
 def gflops(module: nn.Module, side_px: int) -> float:
-    """Billions of floating-point operations on one picture, (1, 3, side, side), a multiply-add counted as two.
+    """Return the floating-point operations for one picture, (1, 3, side, side), in billions.
 
-    As torch's own counter has it: convolutions, transposed ones included, by the products that they sum. Interpolation,
-    activations and shuffling count as none; the times hold them.
+    A multiply-add counts as two. torch's counter counts the products of convolutions and of transposed convolutions.
+    Interpolation, activations and shuffling count as zero; the measured times include them.
     """
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         module(torch.zeros(1, 3, side_px, side_px))

@@ -1,4 +1,4 @@
-"""Training candidates alike: the same pictures in the same order, the same budget, the same first weights of the body."""
+"""Matched training: all candidates have the same pictures in the same order, budget and initial body."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ from upconv.runtime.codecs import write_atomically
 from upconv.runtime.errors import ParameterError
 
 POINTS = 15
-"""Of each training curve."""
+"""Points of each training curve."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How one training went: a point for each validation."""
+    """The course of one training, with a point for each validation."""
 
     steps: tuple[int, ...]
     loss: tuple[float, ...]
-    """The training loss, averaged over some hundred steps."""
+    """The training loss, averaged over about a hundred steps."""
     psnr_y: tuple[float, ...]
-    """Of the averaged weights on small crops of the held-out pictures, in dB."""
+    """PSNR-Y of the averaged weights on small crops of the held-out pictures, in dB."""
 
 
 def budget(steps: int, seed: int = 0, model: UpscalerConfig | None = None) -> TrainingConfig:
-    """The training of every candidate: that of the `s` models, with warm-up and averages in proportion to `steps`."""
+    """Return the configuration of every candidate's training.
+
+    It is that of the `s` models, with a warm-up and an average in proportion to `steps`.
+    """
     return TrainingConfig(
         model=model or UpscalerConfig(),
         steps=steps,
@@ -49,12 +52,12 @@ def budget(steps: int, seed: int = 0, model: UpscalerConfig | None = None) -> Tr
 
 @dataclass(frozen=True)
 class Reached:
-    """When a candidate was as good as the worst of all at its end, in steps; none where it never was."""
+    """The steps after which a candidate is as good as the worst candidate at the end, or `None` if never."""
 
     loss: float | None
-    """The training loss."""
+    """Steps to equal training loss."""
     psnr_y: float | None
-    """On the held-out crops."""
+    """Steps to equal PSNR-Y on the held-out crops."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,11 @@ class Trained:
     candidate: Candidate
     curve: Curve
     decoder: CompactUpscaler
-    """With the averaged weights of the last step: the best of several would favour luck."""
+    """The decoder with the averaged weights of the last step. The best of several steps would depend on chance."""
     exported: Path
-    """Its graph, proved equal."""
+    """The exported file, which was proved equal."""
     parity: float
-    """That graph's error in noise floors of torch's own float32; the export allows four."""
+    """Error of the exported graph, in noise floors. The export allows four."""
 
 
 def train(
@@ -78,7 +81,7 @@ def train(
     work: Path,
     report: Callable[[loop.TrainingProgress], None] = lambda _: None,
 ) -> Trained:
-    """Train one candidate in `work`/its name, going on where an earlier call stopped, and export it there."""
+    """Train one candidate in a folder of `work`, or resume its training there, and export it."""
     out = work / candidate.name
     loop.train(config, pictures.patches, pictures.curve, out, build=candidate.decoder, report=report)
     decoder = candidate.decoder(config)
@@ -90,14 +93,14 @@ def train(
 
 
 def untrained(candidate: Candidate, config: TrainingConfig) -> CompactUpscaler:
-    """The decoder that training begins with."""
+    """Return the decoder with the initial weights of its training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return candidate.decoder(config).eval()
 
 
 def to_equal(curves: Sequence[Curve], index: int) -> Reached:
-    """When the curve at `index` was where the worst of all ended."""
+    """Return the steps after which the curve at `index` is as good as the worst of all at the end."""
     curve = curves[index]
     return Reached(
         loss=first_reached(curve.steps, [-loss for loss in curve.loss], -max(c.loss[-1] for c in curves)),
@@ -106,7 +109,7 @@ def to_equal(curves: Sequence[Curve], index: int) -> Reached:
 
 
 def read_curve(log: Path) -> Curve:
-    """The points of a training's `log.csv`, of each step the last, as a resumed run may have written it twice."""
+    """Read a curve from `log.csv`. A resumed run may have written a step twice; the last row counts."""
     with log.open(newline="") as file:
         rows = {int(row["step"]): row for row in csv.DictReader(file)}
     steps = sorted(rows)
@@ -114,7 +117,10 @@ def read_curve(log: Path) -> Curve:
 
 
 def first_reached(steps: Sequence[int], values: Sequence[float], target: float) -> float | None:
-    """The step at which rising `values` first reach `target`, linear between points; none where they never do."""
+    """Return the first step at which `values` reach `target`, or `None` if they never do.
+
+    Values between two points are interpolated linearly.
+    """
     for index, value in enumerate(values):
         if value >= target:
             if index == 0:
@@ -125,11 +131,11 @@ def first_reached(steps: Sequence[int], values: Sequence[float], target: float) 
 
 
 def claim(work: Path, config: TrainingConfig, pictures: Pictures) -> None:
-    """Note in `work` what is trained there; raises `ParameterError` where it holds another comparison."""
+    """Write the settings into `work`. Raises `ParameterError` if it contains another comparison."""
     work.mkdir(parents=True, exist_ok=True)
     path = work / "comparison.json"
     settings: dict[str, Any] = {"pictures": pictures.described, "training": asdict(config)}
     if not path.exists():
         write_atomically(path, (json.dumps(settings, indent=2) + "\n").encode())
     elif json.loads(path.read_text()) != settings:
-        raise ParameterError(f"{work} holds a comparison with other settings or pictures ({path}); give another --work")
+        raise ParameterError(f"{work} contains a comparison with other settings or pictures ({path}); give another --work")

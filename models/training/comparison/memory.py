@@ -1,9 +1,9 @@
-"""Peak memory, each case in a process of its own.
+"""Peak memory. Each case is measured in its own process.
 
-The kernel's record of the process's resident memory (`VmHWM` in /proc/self/status) is reset after a first run on a tiny
-picture has loaded all code, and read after the run that counts; the result is how far it rose above what was resident.
-Weights, libraries and the input do not count; feature maps, workspaces and the output do. `ru_maxrss` will not do: a new
-process inherits it from the one that started it. Only Linux keeps such a record.
+A first run on a tiny picture loads all code. Then the peak of the process's resident memory (`VmHWM` in /proc/self/status) is
+reset, and read after the run that is measured. The result is the rise above the resident memory before that run. It includes
+feature maps, workspaces and the output, and excludes weights, libraries and the input. `ru_maxrss` is not suitable, because a
+process inherits it from its parent. Only Linux has these counters.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from upconv.runtime import open_model
 STATUS = Path("/proc/self/status")
 WARM_PX = 16
 Job = Callable[[int], object]
-"""Runs on a picture, or on a batch of patches, of so many pixels a side."""
+"""A function that runs on a picture, or on a batch of patches, with this number of pixels per side."""
 
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """Peak memory above what is resident at rest, in MB of 10⁶ bytes; none where the system keeps no record."""
+    """Peak memory above the memory at rest, in MB of 10⁶ bytes. `None` if the system does not measure it."""
 
     torch_mb: float | None
-    """Of one picture through the torch module, without gradients."""
+    """Peak for one picture in the torch module, without gradients."""
     onnxruntime_mb: float | None
-    """Of the same through the exported graph."""
+    """Peak for one picture in the exported graph."""
     training_mb: float | None
-    """Of one training step: what is kept for the gradients, and the gradients."""
+    """Peak for one training step, with the gradients and what they need."""
 
 
 def memory(name: str, config: TrainingConfig, exported: Path, side_px: int, threads: int) -> PeakMemory:
-    """Measure the candidate called `name` on a picture of `side_px` pixels a side."""
+    """Measure the candidate called `name` on a picture of `side_px` pixels per side."""
     if not STATUS.exists():
         return PeakMemory(None, None, None)
     return PeakMemory(
@@ -54,7 +54,7 @@ def memory(name: str, config: TrainingConfig, exported: Path, side_px: int, thre
 
 
 def _apart(function: Callable[..., float], *arguments: object) -> float:
-    context = get_context("forkserver")  # forks a process that never computed: torch's threads do not survive a fork
+    context = get_context("forkserver")  # forks a process that has no threads yet, because torch's do not survive a fork
     context.set_forkserver_preload(["upconv.models.training.comparison.memory"])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
@@ -99,6 +99,6 @@ def _rise(job: Job, warm_px: int, side_px: int) -> float:
 
 
 def _resident_kb(field: str) -> int:
-    found = re.search(rf"^{field}:\s*(\d+) kB", STATUS.read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1])
+    match = re.search(rf"^{field}:\s*(\d+) kB", STATUS.read_text(), re.MULTILINE)
+    assert match is not None
+    return int(match[1])

@@ -1,4 +1,4 @@
-"""The comparison as one HTML page that needs nothing but itself."""
+"""The comparison as one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from upconv.models.training.comparison.table import heading, rows
 from upconv.models.training.data import Pixels
 
 SHOWN_PX = 32
-"""Side of what is shown of a flat or smooth picture's enlargement."""
+"""Side of the crop of an upscaled flat or smooth picture that the page shows, in pixels."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """An SVG and what it shows."""
+    """An SVG with its caption."""
 
     svg: Markup
     caption: str
@@ -43,7 +43,7 @@ class Strip:
 
 
 def page(comparison: DecoderComparison) -> str:
-    """The page's HTML."""
+    """Return the HTML of the page."""
     results, setup = comparison.results, comparison.setup
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False)
     return environment.get_template("page.html").render(
@@ -59,7 +59,7 @@ def page(comparison: DecoderComparison) -> str:
 
 
 def _training(results: Sequence[CandidateResult]) -> list[Plot]:
-    # The first points, where all fall steeply, would flatten the rest.
+    # Without the first points, because their steep fall would flatten the rest of the plot.
     start = min(2, len(results[0].curve.steps) - 1)
 
     def plot(
@@ -74,13 +74,13 @@ def _training(results: Sequence[CandidateResult]) -> list[Plot]:
         Plot(plot(lambda r: r.curve.loss, lambda r: r.curve.steps, ("step", "training loss")), "Training loss by step."),
         Plot(
             plot(lambda r: r.curve.loss, lambda r: r.seconds, ("seconds of training", "training loss")),
-            "The same by time: steps, times each candidate's median step.",
+            "Training loss by time: the number of steps times the median step of the candidate.",
         ),
         Plot(
             plot(lambda r: r.curve.psnr_y, lambda r: r.curve.steps, ("step", "PSNR-Y, dB")),
             "PSNR on small crops of the held-out pictures, averaged weights, by step.",
         ),
-        Plot(plot(lambda r: r.curve.psnr_y, lambda r: r.seconds, ("seconds of training", "PSNR-Y, dB")), "The same by time."),
+        Plot(plot(lambda r: r.curve.psnr_y, lambda r: r.seconds, ("seconds of training", "PSNR-Y, dB")), "PSNR by time."),
     ]
 
 
@@ -95,7 +95,7 @@ def _times(results: Sequence[CandidateResult], picture_px: int) -> list[Plot]:
             )
             for r in results
         ]
-        return Plot(Markup(bars(drawn, title)), f"{title}, beside {results[0].name}'s; the whisker spans the quartiles.")  # noqa: S704
+        return Plot(Markup(bars(drawn, title)), f"{title}, relative to {results[0].name}. The whisker spans the quartiles.")  # noqa: S704
 
     picture = f"one picture of {picture_px}x{picture_px}"
     return [
@@ -108,28 +108,28 @@ def _times(results: Sequence[CandidateResult], picture_px: int) -> list[Plot]:
 def _spectra(results: Sequence[CandidateResult]) -> list[Plot]:
     def plot(spectrum: Callable[[CandidateResult], Sequence[float]], when: str) -> Plot:
         series = [Series(r.name, np.linspace(0, 0.5, len(spectrum(r))).tolist(), spectrum(r)) for r in results]
-        svg = lines(series, "cycles a pixel; the stride's frequency is 0.5", "dB of the wave", f"Spectrum {when}")
-        return Plot(Markup(svg), f"Spectrum of an enlarged smooth wave {when} training.")  # noqa: S704
+        svg = lines(series, "cycles per pixel; the stride's frequency is 0.5", "dB of the wave", f"Spectrum {when}")
+        return Plot(Markup(svg), f"Spectrum of an upscaled smooth wave {when} training.")  # noqa: S704
 
     return [plot(lambda r: r.before.spectrum_db, "before"), plot(lambda r: r.after.spectrum_db, "after")]
 
 
 def _artefact_strips(comparison: DecoderComparison) -> list[Strip]:
     shown: tuple[tuple[str, str, Callable[[Exhibit], Planes]], ...] = (
-        ("A flat picture, before training", "The grey level on which the phases differ most", lambda e: e.before.flat),
-        ("A flat picture, after training", "The grey level on which the phases differ most", lambda e: e.after.flat),
-        ("A smooth wave, before training", "What the head adds to the bilinear base", lambda e: e.before.smooth),
-        ("A smooth wave, after training", "What the head adds to the bilinear base", lambda e: e.after.smooth),
+        ("A flat picture, before training", "The grey level whose phases differ most", lambda e: e.before.flat),
+        ("A flat picture, after training", "The grey level whose phases differ most", lambda e: e.after.flat),
+        ("A smooth wave, before training", "The detail that the head adds to the bilinear base", lambda e: e.before.smooth),
+        ("A smooth wave, after training", "The detail that the head adds to the bilinear base", lambda e: e.after.smooth),
     )
-    return [_strip(comparison, title, what, planes) for title, what, planes in shown]
+    return [_strip(comparison, title, content, planes) for title, content, planes in shown]
 
 
-def _strip(comparison: DecoderComparison, title: str, what: str, planes: Callable[[Exhibit], Planes]) -> Strip:
+def _strip(comparison: DecoderComparison, title: str, content: str, planes: Callable[[Exhibit], Planes]) -> Strip:
     crops = [planes(exhibit)[:, :SHOWN_PX, :SHOWN_PX] for exhibit in comparison.exhibits]
     strongest = max(float(np.abs(crop).max()) for crop in crops)
     gain = 0.5 / max(strongest, 1e-6)
     images = [_data_url(_visible(crop, gain)) for crop in crops]
-    caption = f"{what}, {SHOWN_PX}x{SHOWN_PX} pixels, contrast times {gain:.3g} about grey for all alike."
+    caption = f"{content}, {SHOWN_PX}x{SHOWN_PX} pixels. Contrast around grey times {gain:.3g}, the same for all."
     return Strip(title, caption, list(zip((r.name for r in comparison.results), images, strict=True)))
 
 
@@ -139,7 +139,7 @@ def _photograph_strips(comparison: DecoderComparison) -> list[Strip]:
         images = [("original", _data_url(original))]
         images += [(r.name, _data_url(e.crops[index])) for r, e in zip(comparison.results, comparison.exhibits, strict=True)]
         side = original.shape[0]
-        strips.append(Strip(f"Held out: {name}", f"Its busiest {side}x{side} pixels, magnified.", images))
+        strips.append(Strip(f"Held out: {name}", f"The {side}x{side} pixels with the most detail, magnified.", images))
     return strips
 
 

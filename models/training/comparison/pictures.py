@@ -1,4 +1,4 @@
-"""What is trained on and what is held out: folders of images, or pictures that come with scikit-image."""
+"""The training pictures and the held-out pictures: folders of images, or pictures of scikit-image."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ BUNDLED_HELD_OUT = ("chelsea", "rocket", "camera", "hubble_deep_field")
 """Names in `skimage.data` that need no download."""
 
 HELD_OUT_PX = 384
-"""Side of the middle of a held-out picture that quality is measured on."""
+"""Side of the middle of a held-out picture on which quality is measured, in pixels."""
 CURVE_PX = 128
-"""The same for the points of the training curve, which there are many of."""
+"""Side for the points of the training curve. It is smaller, because there are many points."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,23 @@ class Pictures:
 
     patches: Patches
     curve: Pairs
-    """Small crops of the held-out pictures, low and high resolution, for the curve."""
+    """Small crops of the held-out pictures in low and high resolution, for the curve."""
     held_out: Pairs
     names: tuple[str, ...]
-    """Of the held-out pictures, in order."""
+    """Names of the held-out pictures, in order."""
     described: str
-    """What was trained on and what was measured with, for the report."""
+    """Description of the training pictures and the held-out pictures, for the report."""
 
 
 def pictures(config: TrainingConfig, training: Path | None = None, validation: Path | None = None) -> Pictures:
-    """The pictures below two folders, or scikit-image's own where both are left out.
+    """Return the pictures below two folders, or those of scikit-image if both are `None`.
 
-    Raises `ParameterError` where just one is given, a folder holds no image or a held-out file is a training file too.
+    Raises `ParameterError` if only one is given, if a folder contains no image, or if a file is in both folders.
     """
     if training is None and validation is None:
         return _bundled(config)
     if training is None or validation is None:
-        raise ParameterError("--data and --validation belong together: give both folders, or neither")
+        raise ParameterError("--data and --validation belong together; give both folders or neither")
     try:
         return _of_folders(config, training, validation)
     except (OSError, ValueError) as error:
@@ -59,7 +59,7 @@ def pictures(config: TrainingConfig, training: Path | None = None, validation: P
 def _of_folders(config: TrainingConfig, training: Path, validation: Path) -> Pictures:
     shared = {p.resolve() for p in image_paths(training)} & {p.resolve() for p in image_paths(validation)}
     if shared:
-        raise ParameterError(f"{sorted(shared)[0]} is both trained on and held out; give folders that share no picture")
+        raise ParameterError(f"{sorted(shared)[0]} is in both --data and --validation; give folders that share no picture")
     patches = Patches.from_folder(training, SCALE, config.patch_px, config.keep)
     held, curve = (held_out(validation, SCALE, crop_px=side) for side in (HELD_OUT_PX, CURVE_PX))
     described = f"{len(patches.pairs)} pictures of {training.name}/, {len(held)} of {validation.name}/ held out"

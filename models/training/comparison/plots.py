@@ -1,4 +1,4 @@
-"""Plots as inline SVG, in colours that the page's style sheet sets for light and dark."""
+"""Plots as inline SVG. The style sheet of the page sets their colours for light and dark mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LABEL_WIDTH = 140
 
 @dataclass(frozen=True)
 class Series:
-    """A line; its colour goes by its place among those drawn with it."""
+    """A line of a chart. Its colour depends on its index."""
 
     name: str
     x: Sequence[float]
@@ -25,30 +25,30 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar with a whisker over what its value may as well be."""
+    """A bar with a whisker, which shows the uncertainty of its value."""
 
     name: str
     value: float
     whisker: tuple[float, float]
     note: str
-    """Written behind the bar."""
+    """The text after the bar."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to pixels, linear."""
+    """A linear map from values to pixels."""
 
     values: tuple[float, float]
     pixels: tuple[float, float]
 
     def __call__(self, value: float) -> float:
-        """Where a value lies."""
+        """Return the position of a value, in pixels."""
         (low, high), (start, end) = self.values, self.pixels
         return start + (value - low) / ((high - low) or 1.0) * (end - start)
 
     @property
     def ticks(self) -> list[float]:
-        """About five round values within the scale."""
+        """Return about five round values within the scale."""
         low, high = self.values
         rough = (high - low) / 5 or 1.0
         power = 10.0 ** math.floor(math.log10(rough))
@@ -58,7 +58,7 @@ class Scale:
 
 
 def lines(series: Sequence[Series], x_label: str, y_label: str, title: str) -> str:
-    """A chart of lines over common axes that hold all points."""
+    """Draw a chart of lines on common axes that contain all points, and return the SVG."""
     svg = _svg(HEIGHT, title)
     xs, ys = [x for s in series for x in s.x], [y for s in series for y in s.y]
     across = Scale((min(xs), max(xs)), (LEFT, WIDTH - RIGHT))
@@ -72,7 +72,7 @@ def lines(series: Sequence[Series], x_label: str, y_label: str, title: str) -> s
 
 
 def bars(rows: Sequence[Bar], title: str) -> str:
-    """Horizontal bars from zero, in the rows' order."""
+    """Draw horizontal bars from zero, in the order of `rows`, and return the SVG."""
     svg = _svg(ROW * len(rows) + 8, title)
     across = Scale((0, max(max(bar.value, *bar.whisker) for bar in rows)), (LABEL_WIDTH, WIDTH - 150))
     for index, bar in enumerate(rows):

@@ -1,4 +1,4 @@
-"""How close decoders come to held-out pictures, image by image, so that small differences can be judged."""
+"""The quality of decoders on held-out pictures, with the standard error of a difference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upconv.runtime import Upscaler
 
 @dataclass(frozen=True)
 class Scores:
-    """Of each held-out picture, in order."""
+    """The measures of each held-out picture, in order."""
 
     psnr_y: tuple[float, ...]
     ssim_y: tuple[float, ...]
@@ -24,21 +24,24 @@ class Scores:
 
 @dataclass(frozen=True)
 class MeanScores:
-    """Means over the held-out pictures."""
+    """The means of the measures over the held-out pictures."""
 
     psnr_y: float
-    """In dB."""
+    """PSNR of luma, in dB."""
     ssim_y: float
     sharpness: float
-    """Steepness of the result's luma per the original's: below 1 it is smoother."""
+    """Mean gradient of luma, divided by that of the original. Below 1, the result is smoother."""
     psnr_gain: float
-    """Mean over the pictures of the difference to the first candidate, in dB."""
+    """Mean difference from the PSNR of the first candidate, in dB."""
     psnr_gain_error: float
-    """The standard error of that mean: another set of pictures would move it by so much; another seed, by more yet."""
+    """Standard error of that mean over the pictures, in dB. It does not include the effect of another seed."""
 
 
 def scores(exported: Path, pairs: Pairs) -> tuple[Scores, list[Pixels]]:
-    """What the exported decoder makes of pairs of low and high resolution, as it is served: in 8 bits, in tiles."""
+    """Return the scores and the results of an exported decoder on pairs of low and high resolution.
+
+    The decoder runs as in the service: on 8-bit pixels and in tiles.
+    """
     with Upscaler(exported) as upscaler:
         results = [upscaler.upscale(low) for low, _ in pairs]
     compared = [(result, high, SCALE) for result, (_, high) in zip(results, pairs, strict=True)]
@@ -50,13 +53,13 @@ def scores(exported: Path, pairs: Pairs) -> tuple[Scores, list[Pixels]]:
     return measured, results
 
 
-def quality(found: Scores, first: Scores) -> MeanScores:
-    """The means, beside the first candidate's."""
-    gains = [a - b for a, b in zip(found.psnr_y, first.psnr_y, strict=True)]
+def quality(candidate: Scores, first: Scores) -> MeanScores:
+    """Return the means of a candidate's scores, and its difference from the first candidate."""
+    gains = [a - b for a, b in zip(candidate.psnr_y, first.psnr_y, strict=True)]
     return MeanScores(
-        psnr_y=mean(found.psnr_y),
-        ssim_y=mean(found.ssim_y),
-        sharpness=mean(found.sharpness),
+        psnr_y=mean(candidate.psnr_y),
+        ssim_y=mean(candidate.ssim_y),
+        sharpness=mean(candidate.sharpness),
         psnr_gain=mean(gains),
         psnr_gain_error=stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0,
     )

@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The results of a comparison."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from upconv.models.training.data import Pixels
 
 @dataclass(frozen=True)
 class Setup:
-    """What all candidates had in common, and what they were measured on."""
+    """The settings of training and measurement, which all candidates share."""
 
     pictures: str
-    """What was trained on and what was held out."""
+    """Description of the training pictures and the held-out pictures."""
     steps: int
     batch: int
     patch_px: int
     seed: int
     picture_px: int
-    """Side of the picture that operations and times are of."""
+    """Side of the picture for operations and times, in pixels."""
     memory_px: int
-    """Side of the picture that memory is of."""
+    """Side of the picture for memory, in pixels."""
     rounds: int
-    """Of each time."""
+    """Rounds of each timing."""
     threads: int
     machine: str
     versions: dict[str, str]
@@ -38,7 +38,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What was measured of one candidate."""
+    """The measurements of one candidate."""
 
     name: str
     summary: str
@@ -51,50 +51,53 @@ class CandidateResult:
     reached: Reached
     quality: MeanScores
     before: Artefacts
-    """The checkerboard with random weights."""
+    """The checkerboard with the initial weights."""
     after: Artefacts
     """The checkerboard after training."""
     parity: float
-    """Error of the exported graph in noise floors of torch's own float32; the export allows four."""
+    """Error of the exported graph, in noise floors. The export allows four."""
 
     @property
     def seconds(self) -> tuple[float, ...]:
-        """Training time at each point of the curve."""
+        """Return the training time at each point of the curve, in seconds."""
         return tuple(self.seconds_of(step) for step in self.curve.steps)
 
     def seconds_of(self, steps: float) -> float:
-        """Training time of so many steps: that many median steps, as a clock would count what else the machine did."""
+        """Return the training time of this number of steps, in seconds.
+
+        It is a multiple of the median step, because a clock would include other work of the machine.
+        """
         return steps * self.timings.step.ms / 1000
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What a candidate's results look like."""
+    """The pictures that show the results of one candidate."""
 
     before: Responses
     after: Responses
     crops: tuple[Pixels, ...]
-    """The same places of held-out pictures, enlarged by the trained decoder."""
+    """Crops of the held-out pictures, upscaled by the trained decoder."""
 
 
 @dataclass(frozen=True)
 class DecoderComparison:
-    """The whole of it; the first result is what the others are compared with."""
+    """The results of all candidates. The others are compared with the first one."""
 
     setup: Setup
     results: tuple[CandidateResult, ...]
     exhibits: tuple[Exhibit, ...]
-    """One for each result."""
+    """One exhibit for each result."""
     originals: dict[str, Pixels]
-    """What the crops should be, by the held-out picture's name."""
+    """The original of each crop, by the name of the held-out picture."""
 
     def as_dict(self) -> dict[str, Any]:
-        """All numbers, for JSON; the pictures are left out."""
+        """Return all figures for JSON, without the pictures."""
         return {"setup": asdict(self.setup), "results": [asdict(result) for result in self.results]}
 
 
 def busiest(picture: Pixels, side_px: int) -> tuple[slice, slice]:
-    """Where in a picture (H, W, 3) the square of `side_px` lies that differs most between neighbours, on an even place."""
+    """Return the rows and columns of the square of `side_px` with the largest gradients in a picture (H, W, 3)."""
     grey = picture.astype(np.float32).mean(axis=2)
     slope = np.abs(np.diff(grey, axis=0))[:, 1:] + np.abs(np.diff(grey, axis=1))[1:]
     places = [

@@ -1,4 +1,4 @@
-"""The comparison from its pictures to its results."""
+"""The run of a comparison, from the pictures to the results."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from upconv.models.training.loop import TrainingProgress
 from upconv.models.upscalers import CompactUpscaler
 
 CROP_PX = 64
-"""Side of the crops of held-out pictures that are shown."""
+"""Side of the crops of held-out pictures that the page shows, in pixels."""
 CROPS = 2
-"""Held-out pictures that are shown, the first ones."""
+"""Number of held-out pictures that the page shows."""
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""A function of the current activity, the amount that is done, and the total."""
 
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """What is compared, and how thoroughly it is measured."""
+    """The candidates of a comparison, and the settings of training and measurement."""
 
     training: TrainingConfig
     candidates: tuple[Candidate, ...] = CANDIDATES
-    """The first is what the others are compared with."""
+    """The candidates. The others are compared with the first one."""
     rounds: int = 31
-    """Of each time."""
+    """Rounds of each timing."""
     picture_px: int = 256
-    """Side of the picture that operations and times are of."""
+    """Side of the picture for operations and times, in pixels."""
     memory_px: int = 512
-    """Side of the picture that memory is of."""
+    """Side of the picture for memory, in pixels."""
 
 
 def compare(
     plan: ComparisonPlan, pictures: Pictures, work: Path, on_progress: OnProgress = lambda *_: None
 ) -> DecoderComparison:
-    """Train the candidates in `work`, or go on there, and measure them, with as many threads as torch is set to.
+    """Train the candidates in `work`, or resume their training there, and measure them.
 
-    Raises `ParameterError` where `work` holds another comparison and `ExportError` where a trained decoder's graph is
-    not the same function.
+    onnxruntime uses as many threads as torch. Raises `ParameterError` if `work` contains another comparison, and
+    `ExportError` if the exported graph of a trained decoder does not equal the decoder.
     """
     return _Run(plan, pictures, work, on_progress).compare()
 
@@ -69,16 +69,16 @@ class _Run:
         matched.claim(self.work, self.plan.training, self.pictures)
         trained = [self._trained(*each) for each in enumerate(self.plan.candidates)]
         qualities, crops, originals = self._qualities(trained)
-        fresh = [_drawn(matched.untrained(t.candidate, self.plan.training)) for t in trained]
-        drawn = [_drawn(t.decoder) for t in trained]
+        before = [_checkerboard(matched.untrained(t.candidate, self.plan.training)) for t in trained]
+        after = [_checkerboard(t.decoder) for t in trained]
         timed = self._timings(trained)
         memories = [self._memory(*each) for each in enumerate(trained)]
         reached = [matched.to_equal([t.curve for t in trained], n) for n in range(len(trained))]
-        parts = zip(trained, qualities, fresh, drawn, timed, memories, reached, strict=True)
+        parts = zip(trained, qualities, before, after, timed, memories, reached, strict=True)
         return DecoderComparison(
             setup=self._setup(),
             results=tuple(self._result(*part) for part in parts),
-            exhibits=tuple(Exhibit(*each) for each in zip((f[1] for f in fresh), (d[1] for d in drawn), crops, strict=True)),
+            exhibits=tuple(Exhibit(*each) for each in zip((b[1] for b in before), (a[1] for a in after), crops, strict=True)),
             originals=dict(zip(self.pictures.names, originals, strict=False)),
         )
 
@@ -93,20 +93,20 @@ class _Run:
     def _qualities(self, trained: list[Trained]) -> tuple[list[MeanScores], list[tuple[Pixels, ...]], tuple[Pixels, ...]]:
         highs = [high for _, high in self.pictures.held_out[:CROPS]]
         places = [busiest(high, CROP_PX) for high in highs]
-        found, crops = [], []
+        measured, crops = [], []
         for index, each in enumerate(trained):
             self.on_progress("held-out pictures", index, len(trained))
-            measured, enlarged = scores(each.exported, self.pictures.held_out)
-            found.append(measured)
-            crops.append(_cut(enlarged[:CROPS], places))
-        return [quality(each, found[0]) for each in found], crops, _cut(highs, places)
+            candidate, results = scores(each.exported, self.pictures.held_out)
+            measured.append(candidate)
+            crops.append(_cut(results[:CROPS], places))
+        return [quality(each, measured[0]) for each in measured], crops, _cut(highs, places)
 
     def _timings(self, trained: list[Trained]) -> list[Timings]:
         config, rounds = self.plan.training, self.plan.rounds
         batch = self.pictures.patches.batch(config.seed, 0, config.batch)
 
-        def on_round(what: str, done: int) -> None:
-            self.on_progress(f"timing: {what}", done, rounds)
+        def on_round(task: str, done: int) -> None:
+            self.on_progress(f"timing: {task}", done, rounds)
 
         return timings(trained, config, batch, self.plan.picture_px, rounds, on_round)
 
@@ -159,7 +159,7 @@ class _Run:
         )
 
 
-def _drawn(decoder: CompactUpscaler) -> tuple[Artefacts, Responses]:
+def _checkerboard(decoder: CompactUpscaler) -> tuple[Artefacts, Responses]:
     return artefacts(decoder), responses(decoder)
 
 

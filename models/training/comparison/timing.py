@@ -1,4 +1,4 @@
-"""What each candidate costs in time, measured in turns."""
+"""The times of each candidate, measured in turns."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from upconv.runtime import open_model
 
 @dataclass(frozen=True)
 class Timings:
-    """All that is timed of one candidate."""
+    """The times of one candidate."""
 
     step: Timing
-    """Of one optimiser step."""
+    """Time of one optimiser step."""
     torch: Timing
-    """Of one picture through the torch module."""
+    """Time of one picture in the torch module."""
     onnxruntime: Timing
-    """Of one picture through the exported graph, by a session whose threads do not spin."""
+    """Time of one picture in the exported graph, in a session whose threads do not spin."""
 
 
 OnRound = Callable[[str, int], None]
-"""Called after each round with what is being timed and how many rounds it has had."""
+"""A function of the task that is timed and the number of rounds that are done, called after each round."""
 
 
 def timings(
@@ -43,9 +43,12 @@ def timings(
     rounds: int,
     on_round: OnRound,
 ) -> list[Timings]:
-    """Training steps on `batch`, then pictures of (1, 3, side, side) through torch and onnxruntime, for each candidate."""
+    """Return the times of each candidate.
+
+    They are those of training steps on `batch`, and of a picture of (1, 3, side, side) in torch and in onnxruntime.
+    """
     image = np.random.default_rng(0).random((1, 3, side_px, side_px), np.float32)
-    with tempfile.TemporaryDirectory() as folder:  # where there is no checkpoint to go on from
+    with tempfile.TemporaryDirectory() as folder:  # a folder without a checkpoint, so that the runs start at step 0
         runs = [TrainingRun(config, Path(folder), t.candidate.decoder) for t in trained]
     models = [open_model(t.exported, threads=torch.get_num_threads()) for t in trained]
     tasks: Mapping[str, list[Callable[[], object]]] = {
@@ -53,7 +56,7 @@ def timings(
         "torch": [partial(_infer, t.decoder, torch.from_numpy(image)) for t in trained],
         "onnxruntime": [partial(model.run, image) for model in models],
     }
-    timed = [in_turns(each, rounds, partial(on_round, what)) for what, each in tasks.items()]
+    timed = [in_turns(each, rounds, partial(on_round, name)) for name, each in tasks.items()]
     return [Timings(*each) for each in zip(*timed, strict=True)]
 
 

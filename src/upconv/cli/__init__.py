@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs when it runs, so that `upconv --help` is quick."""
+"""The command line. Each command imports its modules when it runs, so that `upconv --help` is fast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from upconv.cli import bench, compare, export, inspect, models, operators, parit
 
 
 class _Commands(TyperGroup):
-    """Commands of one word, and of two where the first is a command of its own: `parity A B`, `parity operators`."""
+    """A group with commands of one word and of two words, such as `parity A B` and `parity operators`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         two = " ".join(args[:2])
@@ -44,7 +44,7 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Run a command; what a user can do something about ends in one sentence and exit code 1."""
+    """Run a command. Print an error that a user can correct as one sentence, and exit with code 1."""
     from typer.exceptions import Abort, TyperException
 
     from upconv.runtime.errors import UpconvError
@@ -54,7 +54,7 @@ def main() -> None:
     except UpconvError as error:
         sys.exit(f"error: {error}")
     except TyperException as error:
-        print(f"error: {error.format_message().rstrip('.')}; --help says what is expected", file=sys.stderr)
+        print(f"error: {error.format_message().rstrip('.')}; see --help", file=sys.stderr)
         sys.exit(error.exit_code)
     except Abort:
         sys.exit(130)
@@ -62,7 +62,7 @@ def main() -> None:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        sys.exit(f"error: this needs {error.name}, which is not installed; pip install 'upconv[{extra}]'")
+        sys.exit(f"error: this command needs {error.name}, which is not installed; pip install 'upconv[{extra}]'")
 
 
 _EXTRAS = {

@@ -1,4 +1,4 @@
-"""A page that shows pictures before and after, under a line that can be dragged."""
+"""An HTML page that shows pictures before and after upscaling, divided by a movable line."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from upconv.runtime.folders import FileResult
 
 _PREVIEW_PX = 1600
-"""Longest side of what stands in for a picture that browsers cannot show."""
+"""Longest side of the preview of a picture that browsers cannot show, in pixels."""
 
 
 def check_page(page: Path | None) -> None:
-    """Raise `ParameterError` where the page cannot be written, or might replace a picture."""
+    """Raise `ParameterError` if the page cannot be written, or if it might replace a picture."""
     if page is None:
         return
     if page.is_dir() or not page.parent.is_dir():
         raise ParameterError(f"cannot write a page to {page}: expected a file in a folder that exists")
     if page.suffix.lower() not in (".html", ".htm"):
-        raise ParameterError(f"cannot write a page to {page}: expected a file called .html")  # and never a picture
+        raise ParameterError(f"cannot write a page to {page}: expected a name that ends in .html")
 
 
 def write_page(page: Path, outcomes: Sequence[FileResult], model: str) -> None:
-    """Write the page; it links to the pictures by relative paths, and needs nothing else."""
+    """Write the page. It links to the pictures by relative paths, and needs no other file."""
     from upconv.runtime.codecs import write_atomically
 
     template = Template((Path(__file__).parent / "before_after.html").read_text("utf-8"))
     figures = "\n".join(_figure(page.parent, outcome) for outcome in outcomes if outcome.error is None)
     title = f"Before and after {model}"
     write_atomically(
-        page, template.substitute(title=escape(title), figures=figures or "<p>No picture was enlarged.</p>").encode()
+        page, template.substitute(title=escape(title), figures=figures or "<p>No picture was upscaled.</p>").encode()
     )
 
 
@@ -48,14 +48,14 @@ def _figure(folder: Path, outcome: FileResult) -> str:
 
     assert outcome.before is not None and outcome.after is not None
     name, (width, height) = escape(printable(outcome.job.destination.name)), outcome.after
-    said = "".join(f"; {escape(conversion)}" for conversion in outcome.conversions)
+    notes = "".join(f"; {escape(conversion)}" for conversion in outcome.conversions)
     return f"""<figure>
 <div class="pair">
 <img src="{_source(folder, outcome.job.destination)}" width="{width}" height="{height}" loading="lazy" alt="{name} after">
 <img class="before" src="{_source(folder, outcome.job.source)}" loading="lazy" alt="{name} before">
-<input type="range" min="0" max="100" step="0.5" value="50" aria-label="How much of {name} is shown as it was before">
+<input type="range" min="0" max="100" step="0.5" value="50" aria-label="Share of {name} that is shown as before">
 </div>
-<figcaption>{name}: {outcome.before[0]}x{outcome.before[1]} to {width}x{height}<span class="said">{said}</span></figcaption>
+<figcaption>{name}: {outcome.before[0]}x{outcome.before[1]} to {width}x{height}<span class="notes">{notes}</span></figcaption>
 </figure>"""
 
 
@@ -67,7 +67,7 @@ def _source(folder: Path, picture: Path) -> str:
         return escape(quote(os.fsencode(path)))
     try:
         return f"data:image/webp;base64,{base64.b64encode(_preview(picture)).decode()}"
-    except UpconvError:  # gone or changed since
+    except UpconvError:  # removed or changed since it was upscaled
         return ""
 
 
@@ -75,7 +75,7 @@ def _preview(picture: Path) -> bytes:
     from upconv.runtime import codecs
     from upconv.runtime.resampling import resize
 
-    shown = codecs.to_srgb(codecs.read(picture))
-    factor = min(1.0, _PREVIEW_PX / max(shown.width, shown.height))
-    sides = (max(1, round(shown.width * factor)), max(1, round(shown.height * factor)))
-    return codecs.encode(shown.with_samples(resize(shown.samples, *sides)), "webp")[0]
+    decoded = codecs.to_srgb(codecs.read(picture))
+    factor = min(1.0, _PREVIEW_PX / max(decoded.width, decoded.height))
+    sides = (max(1, round(decoded.width * factor)), max(1, round(decoded.height * factor)))
+    return codecs.encode(decoded.with_samples(resize(decoded.samples, *sides)), "webp")[0]

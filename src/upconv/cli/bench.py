@@ -1,4 +1,4 @@
-"""`upconv bench`."""
+"""The command `upconv bench`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ def bench(
     sources: Annotated[
         list[str], typer.Argument(help="Catalogue names, file.py:factory, package.module:factory, or files such as model.onnx.")
     ],
-    side: Annotated[int, typer.Option(min=1, help="Length of the input's free axes, in pixels.")] = 128,
-    rounds: Annotated[int, typer.Option(min=5, help="Most rounds in which everything takes its turn.")] = 30,
-    budget_s: Annotated[float, typer.Option(min=1, help="Seconds after which no further round begins, for each source.")] = 60,
-    peer: Annotated[list[str] | None, typer.Option(help="Only peers whose name holds this; repeat for several.")] = None,
-    kwargs: Annotated[str, typer.Option(help="Arguments of factories, a JSON object.")] = "{}",
+    side: Annotated[int, typer.Option(min=1, help="Length of the input's dynamic axes, in pixels.")] = 128,
+    rounds: Annotated[int, typer.Option(min=5, help="Maximum number of rounds; in each, every peer runs once.")] = 30,
+    budget_s: Annotated[float, typer.Option(min=1, help="Seconds after which no new round starts, for each source.")] = 60,
+    peer: Annotated[list[str] | None, typer.Option(help="Only peers whose name contains this text; can be repeated.")] = None,
+    kwargs: Annotated[str, typer.Option(help="Arguments of the factories, as a JSON object.")] = "{}",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure how fast a decoder is on this machine, beside its peers: one thread each, in turns, as ratios to the first."""
+    """Measure the speed of a decoder and its peers on this machine.
+
+    Each peer uses one thread. The peers are measured in turns, as ratios to the first.
+    """
     from upconv.export.benchmark import PEERS
     from upconv.export.benchmark import bench as run
     from upconv.export.benchmark.subjects import subject_of
@@ -37,17 +40,17 @@ def bench(
 
     peers = [p for p in PEERS if not peer or any(part.lower() in p.name.lower() for part in peer)]
     if not peers:
-        raise ParameterError(f"no peer is called so; there are {', '.join(p.name for p in PEERS)}")
-    found = {}
+        raise ParameterError(f"no peer matches --peer; expected part of one of {', '.join(p.name for p in PEERS)}")
+    results = {}
     for spec in sources:
         subject = subject_of(_source(spec, kwargs), side)
         rows = run(subject, peers, rounds=rounds, budget_s=budget_s)
-        found[spec] = {"shapes": [x.shape for x in subject.inputs], "peers": [row.as_dict() for row in rows]}
+        results[spec] = {"shapes": [x.shape for x in subject.inputs], "peers": [row.as_dict() for row in rows]}
         if not as_json:
             shapes = " and ".join("x".join(map(str, x.shape)) for x in subject.inputs)
             Console(width=None if sys.stdout.isatty() else 160).print(_table(f"{subject.name}, {shapes}", rows))
     if as_json:
-        print(json.dumps({"machine": processor(), "threads": 1, "sources": found}, indent=2))
+        print(json.dumps({"machine": processor(), "threads": 1, "sources": results}, indent=2))
 
 
 def _source(spec: str, kwargs: str) -> Source:

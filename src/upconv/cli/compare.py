@@ -1,4 +1,4 @@
-"""`upconv compare`."""
+"""The command `upconv compare`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ QUICK_ROUNDS, ROUNDS = 9, 31
 
 
 def compare(
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write a page with plots here, .html.")] = None,
-    quick: Annotated[bool, typer.Option(help="A few hundred steps: minutes, and quality less settled.")] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder of pictures to train on; scikit-image's own otherwise.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The .html page with plots to write.")] = None,
+    quick: Annotated[
+        bool, typer.Option(help="Train for a few hundred steps: it takes minutes, quality is less final.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of training pictures; by default those of scikit-image.")] = None,
     validation: Annotated[Path | None, typer.Option(help="Folder of pictures to measure with, none of them in --data.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each candidate.")] = None,
-    candidates: Annotated[str | None, typer.Option(help="Such as deconv,subpixel; all otherwise.")] = None,
-    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints; a comparison there goes on.")] = None,
+    candidates: Annotated[str | None, typer.Option(help="Names such as deconv,subpixel; all by default.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder of checkpoints; a comparison in it is resumed.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of torch and onnxruntime.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights and of the order of pictures.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and of the order of the pictures.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare nn.Upsample, nn.ConvTranspose2d and PixelShuffle by training decoders that differ in nothing else."""
+    """Compare nn.Upsample, nn.ConvTranspose2d and PixelShuffle.
+
+    The command trains decoders that differ only in that layer, and measures them.
+    """
     _check(output)
     import torch
 
@@ -46,17 +51,17 @@ def compare(
         candidates=named(candidates),
         rounds=QUICK_ROUNDS if quick else ROUNDS,
     )
-    found = _compared(plan, data, validation, work)
+    comparison = _compared(plan, data, validation, work)
     if output is not None:
-        write_atomically(output, page(found).encode())
-    print(json.dumps(found.as_dict(), indent=2) if as_json else text(found))
+        write_atomically(output, page(comparison).encode())
+    print(json.dumps(comparison.as_dict(), indent=2) if as_json else text(comparison))
 
 
 def _check(output: Path | None) -> None:
     if output is None:
         return
     if output.suffix.lower() not in (".html", ".htm"):
-        raise ParameterError(f"--output must end in .html, not {output.suffix or 'nothing'!r}")
+        raise ParameterError(f"--output must end in .html; got {output.name!r}")
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
 
@@ -71,7 +76,7 @@ def _compared(plan: ComparisonPlan, data: Path | None, validation: Path | None, 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error, for what is being done at the moment."""
+    """Show a progress bar on standard error; yield the function that updates it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -79,10 +84,10 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("loading pictures", total=None)
 
-        def show(what: str, done: int, total: int) -> None:
-            kind = what.split()[0]
+        def show(activity: str, done: int, total: int) -> None:
+            kind = activity.split()[0]
             if bar.tasks[0].fields.get("kind") != kind:
                 bar.reset(task, kind=kind)
-            bar.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=activity, completed=done, total=total)
 
         yield show

@@ -1,4 +1,4 @@
-"""`upconv export`."""
+"""The command `upconv export`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 KINDS = ("float32", "int64", "int32", "bool")
-"""What an input can hold."""
+"""The element types of an input."""
 
 
 def export(
@@ -32,43 +32,43 @@ def export(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
     weights: Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")] = None,
-    kwargs: Annotated[str, typer.Option(help="Arguments of the factory, a JSON object.")] = "{}",
+    kwargs: Annotated[str, typer.Option(help="Arguments of the factory, as a JSON object.")] = "{}",
     shape: Annotated[
-        list[str] | None, typer.Option(help="An example input, such as 1x3x64x64 or 1:int64; once for each input.")
+        list[str] | None, typer.Option(help="Shape of an example input, such as 1x3x64x64 or 1:int64; once for each input.")
     ] = None,
     value_range: Annotated[
-        str | None, typer.Option("--range", help="What black and white become in the model's input; 0,1 by default.")
+        str | None, typer.Option("--range", help="Values of black and white in the model's input; 0,1 by default.")
     ] = None,
-    output_range: Annotated[str | None, typer.Option(help="The same for its output, where that differs.")] = None,
-    opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
+    output_range: Annotated[str | None, typer.Option(help="Values of black and white in its output, if they differ.")] = None,
+    opset: Annotated[int, typer.Option(min=18, max=23, help="Version of the ONNX operator set.")] = 18,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
     precision: Annotated[
         Literal["fp32", "fp16", "int8", "auto"],
-        typer.Option(help="int8 for processors, fp16 for CUDA; auto tunes, and takes int8 where it is faster."),
+        typer.Option(help="int8 for processors, fp16 for CUDA; auto tunes, and uses int8 if it is faster."),
     ] = "fp32",
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="A folder of pictures for int8 (or of .npy, .npz inputs); photographs of the project by default."),
+        typer.Option(help="Calibration data of int8: a folder of pictures, or of .npy and .npz; the project's own by default."),
     ] = None,
-    limit_db: Annotated[float, typer.Option(min=0, help="Decibels that fewer bits may lose against the pictures.")] = 0.1,
+    limit_db: Annotated[float, typer.Option(min=0, help="Decibels of quality that reduced precision may lose.")] = 0.1,
     tune: Annotated[bool, typer.Option("--tune", help="Keep only rewrites that are faster on this machine.")] = False,
     tune_s: Annotated[float, typer.Option(min=1, help="Seconds that tuning may take.")] = 60,
     rewrite: Annotated[bool, typer.Option(help="Rewrite the graph to an equal one that runs faster.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")] = False,
 ) -> None:
-    """Export a decoder to one verified .onnx file that describes itself."""
+    """Export a decoder to one verified .onnx file with a contract."""
     from upconv.export import to_onnx as run
     from upconv.export.precision import PrecisionOptions
     from upconv.export.rewrite import RULES
 
     if output.is_dir():
-        raise ParameterError(f"{output} is a folder; give the name of a file in it")
+        raise ParameterError(f"--output {output} is a folder; give the name of a file in it")
     if not output.parent.is_dir():
-        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
+        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into; create it first")
     ranges = (pixels_of(value_range), pixels_of(output_range))
     if quiet + verbose + as_json > 1:
-        raise ParameterError("--quiet, --verbose and --json exclude each other")
+        raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
     loaded = _source(source, weights, kwargs, shape or [], ranges)
     with measuring(tune_s if tune or precision == "auto" else None, silent=quiet or as_json) as tuner:
         artifact = run(
@@ -111,38 +111,38 @@ def _source(
             pixels=ranges[0],
             output_pixels=ranges[1],
         )
-    found = catalogue.source(spec, weights)
+    source = catalogue.source(spec, weights)
     if kwargs != "{}" or shapes or any(ranges):
         raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape and --range are for factories and files")
-    return found
+    return source
 
 
 def arguments_of(text: str) -> dict[str, object]:
-    """The factory's arguments in `--kwargs`."""
+    """Return the factory's arguments of `--kwargs`. Raises `ParameterError` if it is not a JSON object."""
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ParameterError(f"--kwargs is no JSON: {error}") from error
+        raise ParameterError(f"--kwargs is not JSON: {error}") from error
     if not isinstance(arguments, dict):
-        raise ParameterError(f"--kwargs must be a JSON object of arguments by name, not {text}")
+        raise ParameterError(f"--kwargs must be a JSON object with a value for each argument; got {text}")
     return arguments
 
 
 def example_of(text: str) -> NDArray[Any]:
-    """An input of the shape and type in `--shape`."""
+    """Return zeros of the shape and type of `--shape`. Raises `ParameterError` if it is malformed."""
     import numpy as np
 
     shape, _, kind = text.lower().partition(":")
     lengths = shape.split("x")
     if not all(n.isdigit() and int(n) > 0 for n in lengths) or kind not in ("", *KINDS):
         raise ParameterError(
-            f"--shape must be lengths above 0 such as 1x3x64x64, with {', '.join(KINDS)} behind a colon where not float32; got {text!r}"
+            f"--shape must be lengths above 0 such as 1x3x64x64, and after a colon one of {', '.join(KINDS)} if not float32; got {text!r}"
         )
     return np.zeros([int(n) for n in lengths], kind or "float32")
 
 
 def pixels_of(text: str | None) -> Pixels | None:
-    """The bounds in `--range`."""
+    """Return the bounds of `--range`, or `None` without it. Raises `ParameterError` if it is malformed."""
     from upconv.runtime.contract import Pixels
 
     if text is None:
@@ -151,4 +151,4 @@ def pixels_of(text: str | None) -> Pixels | None:
         low, high = (float(part) for part in text.split(","))
         return Pixels(low=low, high=high)
     except ValueError as error:
-        raise ParameterError(f"--range must be two rising numbers such as -1,1, not {text!r}") from error
+        raise ParameterError(f"--range must be two ascending numbers such as -1,1; got {text!r}") from error

@@ -1,4 +1,4 @@
-"""`upconv inspect`."""
+"""The command `upconv inspect`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def inspect(
     model: Annotated[Path, typer.Argument(help="An .onnx file with a contract.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a model file says about itself: contract, size law, halo, evidence, operators."""
+    """Show the contract of a model file, its operators and the findings of lint."""
     from upconv.runtime import open_model
 
     opened = open_model(model)
@@ -54,7 +54,7 @@ def _graph(model: Path) -> tuple[dict[str, int] | None, tuple[Finding, ...] | No
 
 
 def described(contract: Contract) -> Iterator[tuple[str, str]]:
-    """What a contract says, as lines with a word in front of each."""
+    """Yield the lines that describe a contract, each as a label and a text."""
     from upconv.runtime.contract import Halo
 
     yield "name", contract.name
@@ -66,7 +66,7 @@ def described(contract: Contract) -> Iterator[tuple[str, str]]:
     elif contract.halo is not None:
         yield "halo", f"none finite, because of {contract.halo.node}: {contract.halo.reason}"
     for row in contract.halo_deviation:
-        yield "", f"{row.halo_px} would differ by {row.steps:.2g} of 255 at most, in {row.share:.1%} of 8-bit values"
+        yield "", f"{row.halo_px} differs by at most {row.steps:.2g} of 255, in {row.share:.1%} of 8-bit values"
     for side, pixels in (("input", contract.input), ("output", contract.output)):
         if pixels is not None:
             yield side, f"{pixels.color}, {pixels.low:g} to {pixels.high:g}"
@@ -83,7 +83,7 @@ def _evidence(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "parity", f"{parity.backend} {parity.version}, optimisation {parity.level}, on {shapes}:"
         yield "", f"error {parity.max_abs:.2g}, noise floor {parity.noise_floor:.2g}, {parity.factor:g} noise floors allowed"
     if contract.evidence.tiling_max_abs is not None:
-        yield "tiling", f"differs from the whole picture by {contract.evidence.tiling_max_abs:.2g} at most"
+        yield "tiling", f"differs from the whole picture by at most {contract.evidence.tiling_max_abs:.2g}"
     if contract.tuning is not None:
         yield "tuning", str(contract.tuning)
     if contract.evidence.quality is not None:

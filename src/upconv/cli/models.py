@@ -1,4 +1,4 @@
-"""`upconv models` and `upconv models evaluate`."""
+"""The commands `upconv models` and `upconv models evaluate`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upconv.runtime.errors import ParameterError
 if TYPE_CHECKING:
     from upconv.models import CatalogueEntry
 
-app = typer.Typer(help="The models that come with the project, and how good they are.")
+app = typer.Typer(help="List the models that come with the project, and measure their quality.")
 
 
 @app.callback(invoke_without_command=True)
@@ -29,7 +29,7 @@ def models(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
     if as_json:
         print(json.dumps([_row(entry) | {"default": entry.name == DEFAULT} for entry in CATALOGUE.values()], indent=2))
         return
-    table = Table("name", "task", "scale", "parameters", "PSNR-Y", "licence", "what it is", box=None, pad_edge=False)
+    table = Table("name", "task", "scale", "parameters", "PSNR-Y", "licence", "summary", box=None, pad_edge=False)
     for entry in CATALOGUE.values():
         quality = f"{entry.psnr_y:.2f} dB" if entry.psnr_y else "random weights" if entry.parameters else "no weights"
         scale = f"x{entry.scale}" if entry.scale else "-"
@@ -54,14 +54,17 @@ def _row(entry: CatalogueEntry) -> dict[str, object]:
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A catalogue name or an .onnx file.")],
-    data: Annotated[Path, typer.Option(help="Folder of photographs, none of them trained on.")],
-    jpeg: Annotated[int | None, typer.Option(min=1, max=100, help="Put low resolution through JPEG first.")] = None,
-    sharpen: Annotated[bool, typer.Option(help="Reduce large soft photographs first, as training does.")] = False,
+    data: Annotated[Path, typer.Option(help="Folder of photographs that the model was not trained on.")],
+    jpeg: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Compress the low-resolution pictures as JPEG first.")
+    ] = None,
+    sharpen: Annotated[bool, typer.Option(help="Downscale large photographs first, as training does.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure an exported model by the literature's protocol, beside plain interpolation.
+    """Measure the quality of an exported model, and compare it with interpolation.
 
-    PSNR and SSIM of BT.601 luma, a border of `scale` pixels left out; low resolution by antialiased bicubic.
+    The protocol is that of the literature: PSNR and SSIM of BT.601 luma, without a border of `scale` pixels. The
+    low-resolution pictures are made by antialiased bicubic interpolation.
     """
     from dataclasses import asdict
 

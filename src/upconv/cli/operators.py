@@ -1,4 +1,4 @@
-"""`upconv parity operators`."""
+"""The command `upconv parity operators`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import typer
 
 
 def operators(
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The page to write, in Markdown.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The Markdown page to write.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write every result to this file as JSON.")] = None,
-    count: Annotated[int | None, typer.Option("--sample", min=1, help="Try as many cases, chosen at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Which ones are chosen.")] = 0,
+    count: Annotated[
+        int | None, typer.Option("--sample", min=1, help="Number of cases to choose at random; all by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random choice.")] = 0,
 ) -> None:
-    """Try every layer that upsamples, with every parameter, in every runtime."""
+    """Test every upsampling layer with every parameter in every backend."""
     from upconv.export.conformance import grid, present, run, sample, table
     from upconv.runtime.codecs import write_atomically
 

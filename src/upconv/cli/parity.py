@@ -1,4 +1,4 @@
-"""`upconv parity`."""
+"""The command `upconv parity`."""
 
 from __future__ import annotations
 
@@ -17,30 +17,33 @@ if TYPE_CHECKING:
 
 _SHORT = {"float32": "fp32", "float64": "fp64"}
 _HEAD = ("backend", "version", "max abs", "relative", "ulp", "PSNR", "8-bit", "verdict")
-_WHAT = "A catalogue name, file.py:factory, package.module:factory or an .onnx file"
+_SUBJECT = "A catalogue name, file.py:factory, package.module:factory or an .onnx file"
 
 
 def parity(
-    a: Annotated[str, typer.Argument(help=f"{_WHAT}.")],
-    b: Annotated[str | None, typer.Argument(help=f"{_WHAT}; without it, A is compared with itself in every backend.")] = None,
-    backend: Annotated[
-        list[str] | None, typer.Option(help="A backend to compare in; repeat for several. All by default.")
+    a: Annotated[str, typer.Argument(help=f"{_SUBJECT}.")],
+    b: Annotated[
+        str | None, typer.Argument(help=f"{_SUBJECT}; by default, A is compared with itself in every backend.")
     ] = None,
-    factor: Annotated[float, typer.Option(min=1.0, help="Noise floors that an error may come to.")] = 4.0,
-    min_psnr: Annotated[float, typer.Option(min=0.0, help="Decibels that bf16, fp16 and int8 must reach.")] = 45.0,
-    weights: Annotated[Path | None, typer.Option(help="Weights for A, a factory: .safetensors or .pth.")] = None,
-    kwargs: Annotated[str, typer.Option(help="Arguments of factories, a JSON object.")] = "{}",
-    shape: Annotated[list[str] | None, typer.Option(help="An example of each input, such as 1x3x64x64 or 1:int64.")] = None,
+    backend: Annotated[list[str] | None, typer.Option(help="A backend to compare in; can be repeated. All by default.")] = None,
+    factor: Annotated[float, typer.Option(min=1.0, help="Largest allowed error, in noise floors.")] = 4.0,
+    min_psnr: Annotated[float, typer.Option(min=0.0, help="Smallest allowed PSNR of bf16, fp16 and int8, in dB.")] = 45.0,
+    weights: Annotated[Path | None, typer.Option(help="Weights for A, if it is a factory: .safetensors or .pth.")] = None,
+    kwargs: Annotated[str, typer.Option(help="Arguments of the factories, as a JSON object.")] = "{}",
+    shape: Annotated[list[str] | None, typer.Option(help="Shape of an example input, such as 1x3x64x64 or 1:int64.")] = None,
     value_range: Annotated[str | None, typer.Option("--range", help="Bounds of the inputs; 0,1 by default.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with difference images here.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors: the exit code tells.")] = False,
+    html: Annotated[Path | None, typer.Option(help="The .html page with difference images to write.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors; the exit code is the result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell whether A and B are the same function, and where they part. Exit code 0: equal, 1: not, 2: not comparable."""
+    """Compare A and B, and find the first node at which they differ.
+
+    The exit code is 0 if they are equal, 1 if they are not, and 2 if they cannot be compared.
+    """
     try:
         table = not quiet and not as_json
         comparison = _compared(a, b, backend or [], (factor, min_psnr), (weights, kwargs, shape, value_range), html, table)
-    except UpconvError as error:  # as with `diff`, 1 is kept for a difference
+    except UpconvError as error:  # exit code 1 means a difference, as with `diff`
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     if as_json:
@@ -97,20 +100,20 @@ def _show(row: BackendResult) -> None:
     version = "" if row.status == "missing" else f"{row.version.split('+')[0]} {_SHORT.get(row.precision, row.precision)}"
     numbers = [""] * 5
     if row.measures is not None:
-        found = row.measures
+        errors = row.measures
         numbers = [
-            f"{found.max_abs:.1e}",
-            f"{found.max_relative:.1e}",
-            f"{found.max_ulp:.0f}" if found.max_ulp < 1e6 else f"{found.max_ulp:.0e}",
+            f"{errors.max_abs:.1e}",
+            f"{errors.max_relative:.1e}",
+            f"{errors.max_ulp:.0f}" if errors.max_ulp < 1e6 else f"{errors.max_ulp:.0e}",
         ]
-        numbers += ["none" if found.psnr_db is None else f"{found.psnr_db:.0f} dB"]
-        numbers += ["-" if found.max_8bit is None else str(found.max_8bit)]
+        numbers += ["none" if errors.psnr_db is None else f"{errors.psnr_db:.0f} dB"]
+        numbers += ["-" if errors.max_8bit is None else str(errors.max_8bit)]
     _line((row.name, version, *numbers, f"{row.status}: {row.said}"))
 
 
 def _line(cells: tuple[str, ...]) -> None:
-    name, version, absolute, relative, ulp, psnr, steps, said = cells
-    print(f"{name:<22}{version:<15}{absolute:>9}{relative:>10}{ulp:>8}{psnr:>8}{steps:>7}  {said}", flush=True)
+    name, version, absolute, relative, ulp, psnr, steps, verdict = cells
+    print(f"{name:<22}{version:<15}{absolute:>9}{relative:>10}{ulp:>8}{psnr:>8}{steps:>7}  {verdict}", flush=True)
 
 
 def _conclude(comparison: Comparison) -> None:
@@ -121,8 +124,8 @@ def _conclude(comparison: Comparison) -> None:
     sides = comparison.a if comparison.b is None else f"{comparison.a} and {comparison.b}"
     tried = [row for row in comparison.rows if row.status != "missing"]
     wrong = [row.name for row in tried if row.status == "different"]
-    said = f"not equal in {', '.join(wrong)}" if wrong else f"equal in {len(tried)} backends"
-    print(f"{sides}: {said}, on {len(comparison.inputs)} inputs")
+    result = f"not equal in {', '.join(wrong)}" if wrong else f"equal in {len(tried)} backends"
+    print(f"{sides}: {result}, on {len(comparison.inputs)} inputs")
 
 
 def _quiet(_: BackendResult) -> None:

@@ -1,4 +1,4 @@
-"""How a run over many pictures is shown while it goes on, and summed up at its end."""
+"""The progress and the summary of a run over many pictures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ProgressReport:
-    """A bar on a terminal, a line for each picture elsewhere, and a summary of several pictures."""
+    """A bar on a terminal, or a line for each picture without a terminal; then a summary of all pictures."""
 
     def __init__(self, found: FolderListing, *, quiet: bool) -> None:
-        """Prepare for what was `found`; `quiet` leaves the standard output to others."""
+        """Prepare the report of the `found` pictures. If `quiet`, nothing is written to standard output."""
         self.outcomes: list[FileResult] = []
         self._found = found
         self._quiet = quiet
@@ -33,17 +33,17 @@ class ProgressReport:
             console=console,
             disable=not console.is_terminal or len(found.jobs) < 2,
         )
-        # Bytes tell better than numbers of pictures how much there is still to do.
+        # The remaining time follows the bytes of the files better than their number.
         total = sum(_size(job.source) for job in found.jobs)
         self._task = self._bar.add_task("", total=total, done=0, count=len(found.jobs), worked=0)
 
     @property
     def failed(self) -> bool:
-        """Whether any picture has no result."""
+        """Return true if a picture has no result."""
         return bool(self._found.closed) or any(outcome.error is not None for outcome in self.outcomes)
 
     def take(self, outcome: FileResult) -> None:
-        """Count and show what became of a picture."""
+        """Count and show the result of one picture."""
         self.outcomes.append(outcome)
         worked = sum(1 for before in self.outcomes if before.status == "done")
         self._bar.update(self._task, advance=_size(outcome.job.source), done=len(self.outcomes), worked=worked)
@@ -74,18 +74,18 @@ class ProgressReport:
     def _summary(self) -> str:
         counts = {status: [o.status for o in self.outcomes].count(status) for status in ("done", "skipped", "failed", "left")}
         waiting = len(self._found.jobs) - sum(counts.values()) + counts.pop("left")
-        parts = [f"{counts['done']} enlarged"]
-        parts += [f"{counts['skipped']} skipped as they were done before"] if counts["skipped"] else []
+        parts = [f"{counts['done']} upscaled"]
+        parts += [f"{counts['skipped']} skipped because they were done before"] if counts["skipped"] else []
         parts += [f"{counts['failed']} failed"] if counts["failed"] else []
-        parts += [f"{waiting} left to do; the same command takes them up"] if waiting else []
+        parts += [f"{waiting} left to do; run the same command to continue"] if waiting else []
         ignored = self._found.ignored
         others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(ignored.items()))
-        parts += [f"{sum(ignored.values())} of formats that are not read ({others})"] if ignored else []
+        parts += [f"{sum(ignored.values())} ignored because of their format ({others})"] if ignored else []
         return ", ".join(parts)
 
 
 class _Speed(ProgressColumn):
-    """Pictures per second, without those that were skipped."""
+    """A column with the pictures per second, without the pictures that were skipped."""
 
     def render(self, task: Task) -> Text:
         worked, elapsed = task.fields["worked"], task.elapsed or 0
@@ -93,15 +93,15 @@ class _Speed(ProgressColumn):
 
 
 def printable(text: str) -> str:
-    """Text in which bytes of a file's name that are no UTF-8 have become marks."""
+    """Return a text in which bytes of a file name that are not UTF-8 are replaced by U+FFFD."""
     return os.fsencode(text).decode("utf-8", "replace")
 
 
 def _line(outcome: FileResult) -> str:
     assert outcome.before is not None and outcome.after is not None
     (width, height), (to_width, to_height) = outcome.before, outcome.after
-    said = "".join(f"; {conversion}" for conversion in outcome.conversions)
-    return f"{outcome.job.destination}: {width}x{height} to {to_width}x{to_height} in {outcome.seconds:.2f} s{said}"
+    notes = "".join(f"; {conversion}" for conversion in outcome.conversions)
+    return f"{outcome.job.destination}: {width}x{height} to {to_width}x{to_height} in {outcome.seconds:.2f} s{notes}"
 
 
 def _size(path: Path) -> int:

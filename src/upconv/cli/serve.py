@@ -1,4 +1,4 @@
-"""`upconv serve`, whose options are the service's settings."""
+"""The command `upconv serve`. Its options are the settings of the service."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ if TYPE_CHECKING:
 
 _FLAGS = {"models": "--model"}
 _SECRET = ("api_keys", "admin_key")
-"""Seen by everybody on a command line, so that they are read from the environment alone."""
+"""Settings that are read from the environment only, because other users can see a command line."""
 
 
 def serve() -> None:
     """Serve models over HTTP.
 
-    Every setting is also read from the environment, as UPCONV_PORT and so on; a flag wins. Keys are read from there
-    alone: UPCONV_API_KEYS as NAME:KEY separated by commas, and UPCONV_ADMIN_KEY. Of a catalogue model the int8 form is
-    served where it is faster on this machine; its file is served as it is.
+    Every setting is also read from the environment, for example UPCONV_PORT; a flag has precedence. Keys are read from
+    the environment only: UPCONV_API_KEYS as NAME:KEY separated by commas, and UPCONV_ADMIN_KEY. For the name of a
+    catalogue model, the service uses the int8 form if it is faster on this machine. A file is served as it is.
     """
 
 
 class ServeCommand(TyperCommand):
-    """Takes its options from the settings, which are imported only when this command runs or tells its help."""
+    """A command whose options are the settings, which are imported only if it runs or prints its help."""
 
     def get_params(self, ctx: Any) -> Any:
-        """The settings, the shortcuts, and --help."""
+        """Return the settings, `--print-config`, `--new-key` and `--help`."""
         if not self.params:
             self.params = list(_command().params)
         return super().get_params(ctx)
 
     def invoke(self, ctx: Any) -> None:
-        """Run with what was given."""
-        given = {name: value for name, value in ctx.params.items() if value not in (None, (), [])}
-        if name := given.pop("new_key", None):
+        """Serve with the options that were given, or print the settings or a new key."""
+        options = {name: value for name, value in ctx.params.items() if value not in (None, (), [])}
+        if name := options.pop("new_key", None):
             _print_key(name)
-        elif given.pop("print_config", False):
-            print(_settings(given).model_dump_json(indent=2))
+        elif options.pop("print_config", False):
+            print(_settings(options).model_dump_json(indent=2))
         else:
-            settings = _settings(given)
+            settings = _settings(options)
             from upconv.service import serve as run
 
             run(settings)
 
 
 def _command() -> Any:
-    """A command that nobody runs, of which typer makes the options."""
+    """Return a command that is never run: typer makes the options from its signature."""
     from upconv.service.settings import Settings
 
     parameters = [_parameter(name, field) for name, field in Settings.model_fields.items() if name not in _SECRET]
     shortcuts: dict[str, tuple[Any, str]] = {
-        "print_config": (bool, "Print the settings as JSON, and end."),
-        "new_key": (str, "Print a new API key and its line for the file of keys, and end."),
+        "print_config": (bool, "Print the settings as JSON, and exit."),
+        "new_key": (str, "Print a new API key with this name and its line for --api-keys-file, and exit."),
     }
     for name, (kind, help) in shortcuts.items():
         option = typer.Option(f"--{name.replace('_', '-')}", help=help, show_default=False)
@@ -87,7 +87,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _kind(annotation: Any) -> Any:
-    """What typer understands of a setting's type; its bounds are the settings' own business."""
+    """Return the type of a setting for typer. The settings check the bounds themselves."""
     if get_origin(annotation) is tuple:
         return list[str] if get_args(annotation)[0] is Path else str
     if get_origin(annotation) is Literal:
@@ -96,13 +96,13 @@ def _kind(annotation: Any) -> Any:
 
 
 def _help(name: str, field: FieldInfo) -> str:
-    text = "An .onnx file, a folder of them or a catalogue name; repeat for several." if name == "models" else field.description
+    text = "An .onnx file, a folder of them or a catalogue name; can be repeated." if name == "models" else field.description
     choices = f" One of {', '.join(get_args(field.annotation))}." if get_origin(field.annotation) is Literal else ""
     shown = field.default not in (None, ()) and not field.is_required() and not isinstance(field.default, bool)
     return f"{text}{choices}{f' Default: {field.default}.' if shown else ''}"
 
 
-def _settings(given: dict[str, Any]) -> Any:
+def _settings(options: dict[str, Any]) -> Any:
     import os
     from concurrent.futures import ThreadPoolExecutor
     from importlib import import_module
@@ -113,22 +113,22 @@ def _settings(given: dict[str, Any]) -> Any:
     from upconv.runtime.cores import available_cores
     from upconv.service import Settings
 
-    if "models" in given or "UPCONV_MODELS" not in os.environ:
-        brought = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
-        names = given.get("models") or sorted(brought, key=lambda name: name != DEFAULT)  # the service's default comes first
+    if "models" in options or "UPCONV_MODELS" not in os.environ:
+        exported = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
+        names = options.get("models") or sorted(exported, key=lambda name: name != DEFAULT)  # the default is the first
         with ThreadPoolExecutor(available_cores()) as pool:
-            chosen = pool.map(lambda name: _path(name, given.get("provider", "cpu")), names)
-            import_module("upconv.service.server")  # takes as long as the choice does
-            given["models"] = tuple(chosen)
+            paths = pool.map(lambda name: _path(name, options.get("provider", "cpu")), names)
+            import_module("upconv.service.server")  # at the same time, because it takes as long as the choice
+            options["models"] = tuple(paths)
     try:
-        return Settings(**given)
+        return Settings(**options)
     except ValidationError as error:
         first = error.errors()[0]
         raise ParameterError(f"setting {'.'.join(str(p) for p in first['loc']) or 'of the service'}: {first['msg']}") from error
 
 
 def _path(name: str, provider: str) -> Path:
-    """A file or folder as it is; of a catalogue model, the form that is fastest on this machine."""
+    """Return a file or folder as it is, and for a catalogue model the form that is fastest on this machine."""
     from upconv.cli.upscale import model_path
     from upconv.models.catalogue import CATALOGUE
     from upconv.runtime.form_choice import fastest_form
@@ -143,4 +143,4 @@ def _print_key(name: str) -> None:
     from upconv.service.keys import new_key
 
     secret, key = new_key(name)
-    print(f"The key, which is shown once:      {secret}\nIts line for --api-keys-file:      {key.line()}")
+    print(f"The key, which is shown only once: {secret}\nIts line for --api-keys-file:      {key.line()}")

@@ -1,4 +1,4 @@
-"""What an export and a tuner show while they work."""
+"""The progress of an export and of tuning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def measuring(budget_s: float | None, silent: bool) -> Iterator[Tuner | None]:
-    """A tuner whose progress through its budget is shown on a terminal; none without a budget."""
+    """Yield a tuner and show its progress on a terminal. Yield `None` if `budget_s` is `None`."""
     from upconv.export.tuner import Tuner
 
     if budget_s is None:
@@ -36,7 +36,7 @@ def measuring(budget_s: float | None, silent: bool) -> Iterator[Tuner | None]:
 
 
 def show(stage: StageReport) -> None:
-    """Print what a step of an export did."""
+    """Print the report of one step of an export."""
     mark = "changed" if stage.changed else "       "
     print(f"{stage.name:<26}{stage.seconds:6.1f} s  {mark}  {stage.summary}", flush=True)
     if stage.equality:
@@ -44,4 +44,4 @@ def show(stage: StageReport) -> None:
 
 
 def nothing(_: StageReport) -> None:
-    """Print nothing."""
+    """Ignore the report of a step."""

@@ -1,4 +1,4 @@
-"""`upconv tune`."""
+"""The command `upconv tune`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from upconv.runtime.errors import ParameterError
 def tune(
     model: Annotated[Path, typer.Argument(help="A float32 .onnx file with a contract.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file to write; the model itself by default.")
+        Path | None, typer.Option("-o", "--output", help="The file to write; by default the model itself is replaced.")
     ] = None,
-    tune_s: Annotated[float, typer.Option(min=1, help="Seconds that measuring may take.")] = 60,
+    tune_s: Annotated[float, typer.Option(min=1, help="Seconds that tuning may take.")] = 60,
     precision: Annotated[
-        Literal["fp32", "auto"], typer.Option(help="auto takes int8 where it passes its gate and is faster.")
+        Literal["fp32", "auto"], typer.Option(help="auto uses int8 if it passes its quality gate and is faster.")
     ] = "fp32",
     calibrate: Annotated[
-        Path | None, typer.Option(help="A folder of pictures for int8; photographs of the project by default.")
+        Path | None, typer.Option(help="A folder of pictures to calibrate int8 with; the project's own by default.")
     ] = None,
-    limit_db: Annotated[float, typer.Option(min=0, help="Decibels that int8 may lose against the pictures.")] = 0.1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON instead.")] = False,
+    limit_db: Annotated[float, typer.Option(min=0, help="Decibels of quality that int8 may lose.")] = 0.1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")] = False,
 ) -> None:
-    """Tune an exported file for this machine: what is faster here and proved equal is kept."""
+    """Tune an exported file for this machine. Keep only changes that are faster here and proved equal."""
     from upconv.export import tune as run
     from upconv.export.precision import PrecisionOptions
 
     out = output or model
     if out.is_dir() or not out.parent.is_dir():
-        raise ParameterError(f"{out} is no file that could be written")
+        raise ParameterError(f"cannot write {out}; give the name of a file in a folder that exists")
     reduction = PrecisionOptions("int8" if precision == "auto" else "fp32", calibrate, limit_db, only_if_faster=True)
     with measuring(tune_s, silent=as_json) as tuner:
         assert tuner is not None

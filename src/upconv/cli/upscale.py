@@ -1,4 +1,4 @@
-"""`upconv upscale`."""
+"""The command `upconv upscale`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FormatOption(StrEnum):
-    """What results may be written as."""
+    """The format of a result."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -30,14 +30,14 @@ class FormatOption(StrEnum):
 
 
 class ProfileOption(StrEnum):
-    """Colours in the profile that they came in, or in sRGB."""
+    """The colour profile of a result: that of the picture, or sRGB."""
 
     KEEP = "keep"
     SRGB = "srgb"
 
 
 class MetadataOption(StrEnum):
-    """EXIF, XMP and texts go along, or do not."""
+    """The EXIF, XMP and texts of a picture: kept or removed."""
 
     KEEP = "keep"
     STRIP = "strip"
@@ -45,28 +45,30 @@ class MetadataOption(StrEnum):
 
 def upscale(
     inputs: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A file, or a folder for several inputs.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A file for one input, or a folder.")],
     model: Annotated[str | None, typer.Option(help="An .onnx file or a catalogue name.")] = None,
-    scale: Annotated[float | None, typer.Option(help="How many times as large; the model's own scale by default.")] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="Output pixels per input pixel, per side; by default the model's.")
+    ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Width of the result in pixels.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Height of the result in pixels.")] = None,
     format: Annotated[
-        FormatOption | None, typer.Option(help="Of results in a folder; that of each picture by default.")
+        FormatOption | None, typer.Option(help="Format of the results in a folder; by default that of each picture.")
     ] = None,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="For JPEG, WebP and AVIF.")] = 90,
-    lossless: Annotated[bool, typer.Option("--lossless", help="Lose nothing in WebP and AVIF either.")] = False,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF.")] = 90,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
     profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
-    metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or strip them.")] = MetadataOption.KEEP,
-    frames: Annotated[bool, typer.Option("--frames", help="Every frame of GIF and WebP, not the first alone.")] = False,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Largest picture to read.")] = 100_000_000,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done in the folder.")] = False,
-    compare: Annotated[Path | None, typer.Option(help="Write a page that shows before and after here.")] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Tiles with the whole halo, whatever it costs.")] = False,
-    provider: Annotated[str, typer.Option(help="cpu, cuda or openvino.")] = "cpu",
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; the cores at hand by default.")] = None,
+    metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or remove them.")] = MetadataOption.KEEP,
+    frames: Annotated[bool, typer.Option("--frames", help="Upscale every frame of GIF and WebP, not only the first.")] = False,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of the largest picture to read.")] = 100_000_000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Upscale again what is already done in the folder.")] = False,
+    compare: Annotated[Path | None, typer.Option(help="The .html page to write, which shows before and after.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Use the exact halo of the model, even if it is slow.")] = False,
+    provider: Annotated[str, typer.Option(help="Execution provider: cpu, cuda or openvino.")] = "cpu",
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker threads; by default one for each available core.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
 ) -> None:
-    """Enlarge pictures. Needs no torch. A folder of results is taken up where it was left."""
+    """Upscale pictures, without torch. A folder that is partly done is continued."""
     from upconv.cli.before_after import check_page, write_page
     from upconv.cli.progress import ProgressReport
     from upconv.models.catalogue import DEFAULT
@@ -102,14 +104,14 @@ def upscale(
 
 
 def model_path(name: str) -> Path:
-    """The file that a catalogue name or a path stands for."""
+    """Return the file of a catalogue name or of a path. Raises `ModelError` if there is no such model."""
     from upconv.models.catalogue import CATALOGUE, bundled
     from upconv.runtime.errors import ModelError
 
     if name in CATALOGUE:
         return bundled(name)
     if not Path(name).is_file():
-        raise ModelError(f"no model called {name!r}: neither a file nor one of {', '.join(CATALOGUE)}")
+        raise ModelError(f"no model called {name!r}; expected a file or one of {', '.join(CATALOGUE)}")
     return Path(name)
 
 
@@ -122,12 +124,12 @@ def _found(inputs: list[Path], output: Path, format: FormatOption | None, frames
     if missing:
         raise ParameterError(f"no such file: {missing[0]}")
     if format is FormatOption.GIF and not frames:
-        raise ParameterError("a GIF is written with --frames only; choose png for one picture")
+        raise ParameterError("--format gif needs --frames; choose png for a single picture")
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir():
         found = _single(inputs[0], output, format, frames)
     else:
         if output.is_file():
-            raise ParameterError(f"{output} is a file; several pictures need a folder")
+            raise ParameterError(f"--output {output} is a file; give a folder for several pictures")
         found = find_tasks(inputs, output, format=None if format is None else format.value, frames=frames)
     for job in found.jobs if lossless else ():
         check_options(SUFFIXES[job.destination.suffix.lower()], 90, lossless)
@@ -143,9 +145,9 @@ def _single(source: Path, output: Path, format: FormatOption | None, frames: boo
 
     name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
     if format is not None and format != name:
-        raise ParameterError(f"--format {format.value} and {output.name} disagree; leave one out")
+        raise ParameterError(f"--format {format.value} does not match {output.name}; give only one of them")
     if not output.parent.is_dir():
-        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into")
+        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into; create it first")
     jobs = (FileTask(source, output),)
     check_tasks(jobs)
     return FolderListing(jobs, Counter())

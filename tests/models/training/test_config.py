@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from upconv.models.training.__main__ import CONFIGS
 from upconv.models.training.comparison.matched import budget
 from upconv.models.training.config import TrainingConfig, UpscalerConfig
 
@@ -15,3 +20,14 @@ def test_a_comparison_differs_in_its_steps_alone() -> None:
     config = budget(1500)
     assert (config.steps, config.validate_every, config.batch, config.patch_px) == (1500, 100, 16, 48)
     assert config.model == UpscalerConfig()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
+def test_the_projects_own_configurations_load(path: Path) -> None:
+    assert TrainingConfig.load(path).steps > 1000
+
+
+def test_a_setting_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("step = 3")
+    with pytest.raises(ValueError, match="unknown setting 'step'"):
+        TrainingConfig.load(tmp_path / "c.toml")
