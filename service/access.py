@@ -1,4 +1,4 @@
-"""Who may ask, and how often: API keys and rates."""
+"""API keys and rate limits: the checks of every request before its route."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_CLIENTS = 10_000
 
 
 class Access:
-    """ASGI middleware: asks for a key where there are any, and for patience where a client sends too much."""
+    """ASGI middleware that requires an API key, if there are keys, and limits the rate of each client."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys, rates: Rates) -> None:
         self._app, self._keys, self._rates = app, keys, rates
@@ -56,14 +56,14 @@ class Access:
 
 
 class Rates:
-    """A bucket of tokens a client: `burst` at once, `per_s` a second in the long run. Belongs to one event loop."""
+    """A token bucket per client: `burst` requests at once, `per_s` per second on average. Belongs to one event loop."""
 
     def __init__(self, per_s: float | None, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_s, self._burst, self._clock = per_s, burst, clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, client: str, own_per_s: float | None = None) -> None:
-        """Count a request of `client`; raises `RateLimitError` where it sent too many."""
+        """Count a request of `client`; raises `RateLimitError` if the client sends too many."""
         per_s = own_per_s or self._per_s
         if per_s is None:
             return
@@ -87,13 +87,13 @@ class _Bucket:
 
 
 def owner_of(request: Request) -> str:
-    """The name of the key that a request came with; empty where none are needed."""
+    """Return the name of the request's API key, or an empty string if no keys are needed."""
     key: ApiKey | None = request.scope.get("state", {}).get("key")
     return key.name if key else ""
 
 
 def expect_admin(request: Request) -> None:
-    """Raise `ForbiddenError` where the request did not come with an admin's key."""
+    """Raise `ForbiddenError` if the request does not have an admin's key."""
     key: ApiKey | None = request.scope.get("state", {}).get("key")
     if key is None or not key.admin:
         raise ForbiddenError("this needs the admin key, which is set by UPCONV_ADMIN_KEY; send it as Authorization: Bearer KEY")

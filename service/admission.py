@@ -28,12 +28,12 @@ class Throughput:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Work starts after a time without any."""
+        """Start the measurement after a time without work."""
         with self._lock:
             self._since = self._clock()
 
     def advance(self, cost_s: float) -> None:
-        """Work of this predicted cost is done."""
+        """Count finished work of this predicted cost."""
         with self._lock:
             now = self._clock()
             fade = 0.5 ** ((now - self._since) / _HALF_S)
@@ -43,27 +43,27 @@ class Throughput:
 
     @property
     def per_s(self) -> float:
-        """Predicted seconds a second."""
+        """Predicted seconds of work per second."""
         with self._lock:
             return max(self._work_s / max(self._time_s, 1e-3), 1e-3)
 
 
 class Admission:
-    """Counts pictures in work or waiting. Belongs to one event loop, so it needs no lock."""
+    """Counts of the pictures in work or waiting, and the limits on them. Belongs to one event loop, so it needs no lock."""
 
     def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput) -> None:
         self.pictures = 0
         self.bytes = 0
         self.cost_s = 0.0
-        """Predicted seconds of what is in work or waiting."""
+        """Predicted seconds of the work that is running or waiting."""
         self._expected = 0
-        """How many pictures these are of."""
+        """The number of pictures with a predicted cost."""
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._throughput = throughput
 
     @contextmanager
     def reading(self) -> Iterator[Ticket]:
-        """Give a ticket for the bytes of a body alone."""
+        """Yield a ticket for the bytes of a body only."""
         ticket = Ticket(self)
         try:
             yield ticket
@@ -72,14 +72,14 @@ class Admission:
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """Give a ticket for one picture; raises `AdmissionFullError` if all are taken or the predicted wait is too long."""
+        """Yield a ticket for one picture; raises `AdmissionFullError` if all are taken or the predicted wait is too long."""
         self.check()
         with self.reading() as ticket:
             ticket.come_in()
             yield ticket
 
     def check(self) -> None:
-        """Raise `AdmissionFullError` where no picture may come in now."""
+        """Raise `AdmissionFullError` if no further picture may enter now."""
         if self.pictures >= self._max_pictures:
             raise self.full(f"{self.pictures} pictures are in work or waiting")
         if self.wait_s > self._max_wait_s:
@@ -87,24 +87,24 @@ class Admission:
 
     @property
     def wait_s(self) -> float:
-        """When what is here should be done, in seconds from now."""
+        """Predicted seconds until the present work is done."""
         return self.cost_s / self._throughput.per_s
 
     @property
     def retry_after_s(self) -> int:
-        """Return the seconds until a ticket should be free: until the wait is short enough or a mean picture is done."""
+        """Seconds until a ticket should be free: until the wait is short enough, or an average picture is done."""
         one = self.wait_s / max(self.pictures, 1)
         return max(1, min(_LONGEST_S, math.ceil(max(self.wait_s - self._max_wait_s, one))))
 
     def full(self, why: str) -> AdmissionFullError:
-        """The error that says when to come back."""
+        """Return the error that states when to retry."""
         return AdmissionFullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
 
     def expect(self, cost_s: float, limit_s: float) -> None:
-        """Count the predicted cost of a picture that has come in.
+        """Count the predicted cost of a picture.
 
-        Raises `TooLongError` for one that alone would take longer than `limit_s`, `AdmissionFullError` for one that would be done too late
-        behind the others, and `DeadlineError` where no time is left.
+        Raises `TooLongError` if the picture alone takes longer than `limit_s`, `AdmissionFullError` if it would be done too late
+        behind the others, and `DeadlineError` if no time is left.
         """
         if limit_s <= 0:
             raise DeadlineError("the time for this request was over before the work began; allow more, or send a smaller file")
@@ -119,52 +119,52 @@ class Admission:
         self.cost_s += cost_s
 
     def done(self, cost_s: float) -> None:
-        """Take the cost back."""
+        """Remove the cost of a picture."""
         self._expected -= 1
-        self.cost_s = max(0.0, self.cost_s - cost_s) if self._expected else 0.0  # what rounding left over
+        self.cost_s = max(0.0, self.cost_s - cost_s) if self._expected else 0.0  # removes rounding errors when nothing is left
 
     def advance(self, cost_s: float) -> None:
-        """Learn from work of this predicted cost that is done, from any thread."""
+        """Measure the throughput from finished work of this predicted cost. Any thread may call it."""
         self._throughput.advance(cost_s)
 
     def hold(self, bytes: int) -> None:
-        """Count further bytes; raises `AdmissionFullError` where they are too many."""
+        """Count further bytes; raises `AdmissionFullError` if they exceed the limit."""
         if self.bytes + bytes > self._max_bytes:
             raise self.full(f"{self.bytes} bytes of pictures are in work or waiting")
         self.bytes += bytes
 
 
 class Ticket:
-    """The share of one request in the limits: its bytes and, once it has come in, its picture and the predicted cost of that."""
+    """The share of one request in the limits: its bytes and, once they have arrived, its picture and the predicted cost."""
 
     def __init__(self, admission: Admission) -> None:
         self.held = 0
-        """Bytes counted for it."""
+        """The counted bytes."""
         self._admission = admission
         self._in = False
         self._cost_s: float | None = None
         self._advanced_s = 0.0
-        """What of the cost is done."""
+        """The part of the cost that is done, in seconds."""
         self._lock = threading.Lock()
 
     def come_in(self) -> None:
-        """Count as a picture."""
+        """Count the request as a picture."""
         self._in = True
         self._admission.pictures += 1
 
     def hold(self, bytes: int) -> None:
-        """Count `bytes` in all; raises `AdmissionFullError` where there is no room for them."""
+        """Count `bytes` in total; raises `AdmissionFullError` if they exceed the limit."""
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes
 
     def expect(self, cost_s: float, limit_s: float) -> None:
-        """Count what the picture is predicted to cost; raises as `Admission.expect`."""
+        """Count the predicted cost of the picture; raises as `Admission.expect`."""
         self._admission.expect(cost_s, limit_s)
         self._cost_s = cost_s
 
     def advance(self, done: int, total: int) -> None:
-        """Record how many tiles are done, from any thread: work that is cancelled later is a measurement of the throughput too."""
+        """Record the number of finished tiles, from any thread, so that cancelled work is measured too."""
         with self._lock:
             cost_s = (self._cost_s or 0.0) * done / total - self._advanced_s
             if cost_s > 0:
@@ -172,12 +172,12 @@ class Ticket:
                 self._admission.advance(cost_s)
 
     def done(self) -> None:
-        """Finished: count no longer as a picture; bytes stay counted."""
+        """Stop counting the picture when it is done. Its bytes stay counted."""
         self.advance(1, 1)
         self._end()
 
     def leave(self) -> None:
-        """Count no longer at all."""
+        """Stop counting the request."""
         self._end()
         self._admission.bytes -= self.held
         self.held = 0

@@ -1,4 +1,4 @@
-"""The app: routes, middleware, and what lives as long as it runs."""
+"""The app: routes, middleware, and the state that lives as long as the app."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", 
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service as an ASGI app; its lifespan opens the models and the jobs, and closes them.
+    """Return the service as an ASGI app. Its lifespan opens and closes the models and the jobs.
 
-    Raises `ParameterError` for settings that cannot be used, such as a file of keys that is not there.
+    Raises `ParameterError` for settings that cannot be used, such as a file of keys that does not exist.
     """
     state = _state(settings)
     app = FastAPI(
@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_middleware(app: FastAPI, state: ServiceState) -> None:
-    """The last that is added comes first."""
+    """Add the middleware. The last one that is added is called first."""
     settings = state.settings
     app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
     if settings.cors_origins:

@@ -1,4 +1,4 @@
-"""Request bodies: read under limits, and the picture found in them."""
+"""Request bodies: they are read under limits, and the picture in them is found."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FILE_FIELD = "file"
 
 _STEP = 1 << 16
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
-"""What `curl --data-binary @photo.jpg` says unless told otherwise; the bytes themselves say what they are."""
+"""The default type of `curl --data-binary @photo.jpg`. The bytes themselves identify the format."""
 
 
 def media_type(request: Request) -> str:
-    """The body's media type in lower case, without parameters, or nothing; raises `MediaTypeError` where it holds no picture."""
+    """Return the body's media type in lower case, without parameters; raises `MediaTypeError` if it cannot be a picture."""
     name = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if name in ("", "application/octet-stream", _CURL_DEFAULT, FORM) or name.startswith("image/"):
         return name
@@ -31,10 +31,10 @@ def media_type(request: Request) -> str:
 
 
 async def read(request: Request, limit: int, timeout_s: float, ticket: Ticket) -> bytes:
-    """The whole body, counted in `ticket`.
+    """Return the whole body, counted in `ticket`.
 
-    Raises `BodyTooLargeError` as soon as it is known to have over `limit` bytes, `SlowBodyError` where it takes longer
-    than `timeout_s`, and `FullError` where there is no room for it.
+    Raises `BodyTooLargeError` as soon as the body exceeds `limit` bytes, `SlowBodyError` if it takes longer than `timeout_s`,
+    and `AdmissionFullError` if there is no room for it.
     """
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
@@ -48,10 +48,10 @@ async def read(request: Request, limit: int, timeout_s: float, ticket: Ticket) -
 
 
 def picture_in(body: bytes, content_type: str) -> bytes:
-    """The image file in a body, the field `file` of a form.
+    """Return the image file in a body, or in the field `file` of a form.
 
-    Raises `ImageError` for an empty one, `NotAnImageError` for one of no known format and `ParameterError` for a form
-    without such a field or with others.
+    Raises `ImageError` for an empty file, `NotAnImageError` for an unknown format, and `ParameterError` for a form without
+    this field or with other fields.
     """
     data = _file_field(body, content_type) if content_type.strip().lower().startswith(FORM) else body
     if not data:

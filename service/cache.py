@@ -1,4 +1,4 @@
-"""Results on the disk, by what was asked for; bounded, the least recently used go first."""
+"""A bounded cache of results on disk. The least recently used results are deleted first."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import UpscaleOptions
 
 _HEAD = 4
-"""Bytes that hold the length of the headers, which come before the picture."""
+"""Length of the header block's length field, in bytes. The picture follows the headers."""
 _SWEEP_TO = 0.9
 _IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
-"""The options that decide a result."""
+"""The options that determine a result."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ def etag(options: UpscaleOptions, picture: bytes, model_sha256: str) -> str:
 
 
 def matches(if_none_match: str, etag: str) -> bool:
-    """Whether an If-None-Match header names this one."""
+    """Return `True` if an If-None-Match header contains this tag."""
     return if_none_match.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in if_none_match.split(","))
 
 
 class Cache:
-    """A folder of results; threads may share it."""
+    """A folder of results. Threads may share it."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        """Raises `ParameterError` where the folder cannot be used."""
+        """Raise `ParameterError` if the folder cannot be used."""
         self._folder, self._max_bytes = folder, max_bytes
         self._lock = threading.Lock()
         try:
@@ -62,11 +62,11 @@ class Cache:
 
     @property
     def bytes(self) -> int:
-        """What is kept."""
+        """The size of the results, in bytes."""
         return self._bytes
 
     def get(self, etag: str) -> CachedResult | None:
-        """The result, or none; a damaged file counts as none."""
+        """Return the result, or `None` if it is missing or damaged."""
         path = self._path(etag)
         try:
             whole = path.read_bytes()
@@ -77,7 +77,7 @@ class Cache:
             return None
 
     def put(self, etag: str, kept: CachedResult) -> None:
-        """Keep a result; where the disk does not take it, it is not kept."""
+        """Keep a result, unless the disk has no room for it."""
         head = json.dumps(kept.headers).encode()
         size = _HEAD + len(head) + len(kept.data)
         if size > self._max_bytes:
@@ -95,7 +95,7 @@ class Cache:
             return
 
     def _sweep(self) -> None:
-        """Delete the least recently used, some more than needed; counts anew what is left."""
+        """Delete the least recently used results, with some reserve, and count the rest again."""
         found = sorted(((path, path.stat()) for path in self._folder.glob("*.kept")), key=lambda each: each[1].st_mtime_ns)
         self._bytes = sum(stat.st_size for _, stat in found)
         for path, stat in found:

@@ -1,4 +1,4 @@
-"""Work that is called off when the client goes away, or its time is over."""
+"""Work that is cancelled when the client closes the connection, or when its time is over."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WorkSlot:
-    """When and where work is done."""
+    """The resources that work waits for, and its deadline."""
 
     threads: anyio.CapacityLimiter
     room: AbstractAsyncContextManager[None]
-    """Entered before the thread is asked for."""
+    """Entered before a thread is requested."""
     until: float
-    """Event loop's time at which the answer is no longer wanted."""
+    """The event loop's time after which the answer is useless."""
 
 
 async def run_while_connected(request: Request, work: Callable[[Cancellation], T], turn: WorkSlot) -> T:
-    """What `work` returns, computed in a thread; the request's body must have been read.
+    """Return the result of `work`, computed in a thread. The request's body must be read before.
 
-    When the client closes the connection, or the time is over, work that waits for its turn is dropped and running
-    work is told by its `Cancellation`; that raises `ClientGoneError` or `DeadlineError`. It is told as well when the task is cancelled.
+    If the client closes the connection, or the time is over, waiting work is dropped, and running work is cancelled through
+    its `Cancellation`. This raises `ClientGoneError` or `DeadlineError`. Work is also cancelled if the task is cancelled.
     """
     called_off = _CalledOff()
     with anyio.CancelScope() as scope:

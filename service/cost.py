@@ -1,4 +1,4 @@
-"""What a picture will cost, known from its size: pixels, memory and time."""
+"""The predicted cost of a picture, from its size: pixels, memory and time."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from upconv.service.registry import ServedModel
 _BYTES_PER_PIXEL = 4 * (4 + 1)
 """Four channels, each as a float and as a sample."""
 _CODEC_S_PER_PIXEL = 25e-9
-"""Decoding or encoding, JPEG about; a part of the whole, so that it need not be exact."""
+"""Seconds per pixel for decoding or encoding, about that of JPEG. It is a small part of the cost, so it is not exact."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A prediction."""
+    """A predicted cost."""
 
     tiles: int
     bytes: int
-    """Memory at the largest, beside the file's own bytes."""
+    """Largest memory in bytes, without the file's own bytes."""
     seconds: float
-    """Of one core."""
+    """Processor seconds on one core."""
 
 
 def together(costs: Sequence[Cost]) -> Cost:
-    """The cost of pictures that are computed one after the other."""
+    """Return the cost of pictures that are computed one after the other."""
     return Cost(sum(cost.tiles for cost in costs), max(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
 
 
@@ -43,17 +43,17 @@ def predict(passes: Passes, entry: ServedModel) -> Cost:
 
 
 class MemoryBudget:
-    """Room for pixels: work waits for it in the order in which it came. Belongs to one event loop."""
+    """The memory for pixels. Work waits for it in the order of arrival. Belongs to one event loop."""
 
     def __init__(self, bytes: int) -> None:
         self.bytes = bytes
-        """In all."""
+        """The whole budget in bytes."""
         self.taken = 0
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def room(self, bytes: int) -> AsyncIterator[None]:
-        """Wait for this much; raises `ImageTooLargeError` for more than there is at all."""
+        """Wait for this many bytes; raises `ImageTooLargeError` if the budget is smaller."""
         if bytes > self.bytes:
             raise ImageTooLargeError(f"the picture would take {bytes} bytes of memory; at most {self.bytes} are allowed")
         await self._take(bytes)

@@ -47,91 +47,91 @@ from upconv.runtime.errors import (
 
 
 class NotAnImageError(ImageError):
-    """The body is no image of a format that is read."""
+    """Raised if the body is not an image of a supported format."""
 
 
 class BodyTooLargeError(ImageError):
-    """The body has more bytes than the limit allows."""
+    """Raised if the body has more bytes than the limit."""
 
 
 class TooLongError(ImageError):
-    """The picture would take longer than a request may."""
+    """Raised if the picture would take longer than a request may."""
 
 
 class UnknownModelError(ParameterError):
-    """No loaded model has the name that was asked for."""
+    """Raised if no loaded model has the requested name."""
 
 
 class MediaTypeError(ParameterError):
-    """The body's Content-Type cannot hold a picture."""
+    """Raised if the body's Content-Type cannot be that of a picture."""
 
 
 class KeyRequiredError(ParameterError):
-    """The request has no API key, or one that is not known."""
+    """Raised if the request has no API key, or an unknown one."""
 
 
 class ForbiddenError(ParameterError):
-    """The request's API key is not an admin's."""
+    """Raised if the request's API key is not an admin's."""
 
 
 class UnknownJobError(ParameterError):
-    """No job has the id that was asked for."""
+    """Raised if no job has the requested id."""
 
 
 class NotDoneError(ParameterError):
-    """The job has no result, or not yet."""
+    """Raised if the job has no result, or not yet."""
 
 
 class KeyReusedError(ParameterError):
-    """The idempotency key came with another picture or other parameters before."""
+    """Raised if the idempotency key belongs to another picture or other parameters."""
 
 
 class TensorError(ParameterError):
-    """The tensors of an inference request are not what the model takes."""
+    """Raised if the tensors of an inference request do not match the model."""
 
 
 class UnsupportedError(ParameterError):
-    """A part of the inference protocol that this service does not have."""
+    """Raised for a part of the inference protocol that this service does not support."""
 
 
 class ClientGoneError(Cancelled):
-    """The client closed the connection before the answer."""
+    """Raised if the client closed the connection before the answer."""
 
 
 class SlowBodyError(Cancelled):
-    """The body did not arrive in time."""
+    """Raised if the body did not arrive in time."""
 
 
 class RetryLaterError(Overloaded):
-    """Worth trying again at a time that is known."""
+    """Raised if a later attempt may succeed, at a time that is known."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """Seconds until it is worth trying again."""
+        """Seconds until the next attempt."""
 
 
 class AdmissionFullError(RetryLaterError):
-    """All places are taken."""
+    """Raised if admission has no room for another request."""
 
 
 class RateLimitError(RetryLaterError):
-    """This client sends too much."""
+    """Raised if a client sends too many requests."""
 
 
 class DeadlineError(Overloaded):
-    """The answer was not ready in the time that the request has."""
+    """Raised if the answer is not ready within the time of the request."""
 
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """A kind of problem, as RFC 9457 understands it."""
+    """A kind of problem, as RFC 9457 defines it."""
 
     status: int
     slug: str
-    """The last part of its type."""
+    """The last part of the problem's type."""
     title: str
-    """The same words each time."""
+    """The title, always the same for one kind."""
 
 
 UNEXPECTED = ProblemKind(500, "internal", "Something went wrong in the service")
@@ -168,5 +168,5 @@ KINDS: dict[type[Exception], ProblemKind] = {
 
 
 def problem_kind(error: Exception) -> ProblemKind:
-    """The kind of problem that an error is, by its nearest class in `KINDS`."""
+    """Return the kind of problem of an error, by its nearest class in `KINDS`."""
     return next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), UNEXPECTED)

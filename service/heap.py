@@ -1,4 +1,4 @@
-"""Memory that was freed between blocks in use, given back to the system: glibc keeps it, so that a server would only grow."""
+"""Return of free memory to the system. glibc keeps memory that is freed between used blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EVERY_S = 5.0
 
 
 async def release_when_idle(work_done: Callable[[], float]) -> None:
-    """Every few seconds in which work was done, give back what is free; until cancelled."""
+    """Return free memory every few seconds in which work was done, until the task is cancelled."""
     before = work_done()
     while True:
         await anyio.sleep(_EVERY_S)

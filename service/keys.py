@@ -1,4 +1,4 @@
-"""API keys: known by their hash alone."""
+"""API keys. Only their hashes are kept."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from upconv.runtime.errors import ParameterError
 from upconv.service.settings import Settings
 
 _SHORTEST = 16
-"""Keys are random, so that one round of SHA-256 keeps them; short ones could be guessed."""
+"""Shortest key. Keys are random, so one round of SHA-256 protects them; short keys could be guessed."""
 _LINE = re.compile(r"(?P<name>\S+)\s+sha256:(?P<digest>[0-9a-f]{64})(?P<admin>\s+admin)?(\s+rate=(?P<rate>\d+(\.\d+)?))?")
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """One caller."""
+    """The API key of one caller."""
 
     name: str
     digest: bytes
     """SHA-256 of the key."""
     admin: bool = False
     rate_per_s: float | None = None
-    """Requests a second; the service's own limit where none is given."""
+    """Requests per second, or `None` for the service's own limit."""
 
     def line(self) -> str:
-        """As it stands in a file of keys."""
+        """The line in a file of keys."""
         rate = f" rate={self.rate_per_s:g}" if self.rate_per_s else ""
         return f"{self.name} sha256:{self.digest.hex()}{' admin' if self.admin else ''}{rate}"
 
 
 @dataclass(frozen=True)
 class ApiKeys:
-    """Everybody who may ask; empty where everybody may."""
+    """The accepted API keys. Without keys, everybody is accepted."""
 
     keys: tuple[ApiKey, ...] = ()
 
     @classmethod
     def read(cls, settings: Settings) -> Self:
-        """Those of the settings; raises `ParameterError` for a file or a key that cannot be used."""
+        """Return the keys of the settings; raises `ParameterError` for a file or a key that cannot be used."""
         keys: list[ApiKey] = []
         if settings.api_keys_file is not None:
             keys.extend(_of_file(settings.api_keys_file))
@@ -60,18 +60,18 @@ class ApiKeys:
 
     @property
     def only_admin(self) -> bool:
-        """Whether there is no key for anybody else, so that the rest is open."""
+        """True if there is only the admin's key, so that all other routes are open."""
         return all(key.admin for key in self.keys)
 
     def find(self, secret: str) -> ApiKey | None:
-        """Whose key this is; takes the same time for all."""
+        """Return the owner of this key, in the same time for all keys, or `None`."""
         digest = hashlib.sha256(secret.encode()).digest()
         found = [key for key in self.keys if hmac.compare_digest(key.digest, digest)]
         return found[0] if found else None
 
 
 def new_key(name: str) -> tuple[str, ApiKey]:
-    """A fresh key, and what is kept of it."""
+    """Return a new key, and its entry for the file of keys."""
     if not re.fullmatch(r"[\w.-]{1,64}", name):
         raise ParameterError(f"a key's name must be of letters, digits, dots and dashes, not {name!r}")
     secret = secrets.token_urlsafe(32)

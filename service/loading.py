@@ -1,4 +1,4 @@
-"""From model files to a registry: at the start all of them or an error, later whatever is new and good."""
+"""Loading of model files: all of them or an error at the start, and later every new file that is valid."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _WARM_PX = 64
 
 @dataclass
 class Changes:
-    """What a reload did, by names of models, and what it would not do."""
+    """The result of a reload, by names of models."""
 
     loaded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    """Files, and why; where one was loaded before, that stays."""
+    """The refused files with the reason. A model that was loaded before stays."""
 
 
 def files(settings: Settings) -> list[Path]:
-    """The model files, the default first: those that are named, and in folders all that end in `.onnx`."""
+    """Return the model files, the default first: the named files, and all `.onnx` files in the named folders."""
     return [file for path in settings.models for file in (sorted(path.glob("[!.]*.onnx")) if path.is_dir() else [path])]
 
 
 def signature(path: Path) -> FileSignature | None:
-    """What `path` is now; none where there is no file."""
+    """Return the present signature of `path`, or `None` if there is no file."""
     try:
         stat = path.stat()
     except OSError:
@@ -44,9 +44,9 @@ def signature(path: Path) -> FileSignature | None:
 
 
 def load(settings: Settings) -> Registry:
-    """Open and warm every model of `settings`, or none.
+    """Open and warm every model of `settings`, and keep no model open if one fails.
 
-    Raises `ModelError`, `ContractError` or `ProviderError` where one cannot be used.
+    Raises `ModelError`, `ContractError` or `ProviderError` if one of them cannot be used.
     """
     paths = files(settings)
     if not paths:
@@ -68,9 +68,9 @@ def load(settings: Settings) -> Registry:
 
 
 def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
-    """A registry of what the files are now; models whose file is the same are taken over.
+    """Return a registry of the present files. Models whose file is unchanged are taken over.
 
-    A file that cannot be used is refused, and what was loaded from it stays. The caller retires what is gone.
+    A file that cannot be used is refused, and the model that was loaded from it stays. The caller retires the old models.
     """
     changes, entries = Changes(), dict[str, ServedModel]()
     before = {entry.model.path: entry for entry in current.entries.values()}
@@ -89,7 +89,7 @@ def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
 
 
 def gone(old: Registry, new: Registry) -> list[ServedModel]:
-    """What only the old one has."""
+    """Return the models that are only in the old registry."""
     kept = {id(entry) for entry in new.entries.values()}
     return [entry for entry in old.entries.values() if id(entry) not in kept]
 
@@ -132,7 +132,7 @@ def _open(path: Path, settings: Settings) -> ServedModel:
 
 
 def _warm(upscaler: Upscaler) -> float:
-    """Let the first request find everything allocated, and a model that fails, fail now; gives input pixels a second."""
+    """Warm a model, so that the first request finds everything allocated, and return input pixels per second."""
     picture = Picture(np.zeros((_WARM_PX, _WARM_PX, 3), np.uint8))
     upscaler.run(picture)
     started = time.perf_counter()

@@ -18,7 +18,7 @@ def new_log(file: TextIO | None = None, level: Level = "info") -> Any:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Without local variables, which may hold what people sent.
+            # without local variables, which may hold users' data
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],

@@ -15,12 +15,12 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class Metrics:
-    """Everything that the service counts."""
+    """All counters and gauges of the service."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.pictures = 0
-        """Pictures and jobs so far."""
+        """The number of pictures and jobs so far."""
         ProcessCollector(registry=self.registry)
         self._requests = Counter("upconv_requests", "Requests answered", ("route", "method", "status"), registry=self.registry)
         self._stages = Histogram("upconv_stage_seconds", "Time per stage", ("stage",), buckets=_SECONDS, registry=self.registry)
@@ -37,11 +37,11 @@ class Metrics:
         Gauge(name, help, registry=self.registry).set_function(value)
 
     def answered(self, route: str, method: str, status: int) -> None:
-        """Count a request; `route` must be one of finitely many."""
+        """Count a request. `route` must be one of a finite number."""
         self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
 
     def upscaled(self, model: str, seconds: Mapping[str, float], pixels_in: int, pixels_out: int, tiles: int) -> None:
-        """Count a picture that was upscaled."""
+        """Count an upscaled picture."""
         self.pictures += 1
         for stage, value in seconds.items():
             self._stages.labels(stage).observe(value)
@@ -56,14 +56,14 @@ class Metrics:
             self._models.labels(name, sha256, provider).set(1)
 
     def job_ended(self, how: str) -> None:
-        """Count a job that ended."""
+        """Count a finished job."""
         self.pictures += 1
         self._jobs.labels(how).inc()
 
     def looked_up(self, found: bool) -> None:
-        """Count a look into the cache."""
+        """Count a lookup in the cache."""
         self._looked_up.labels(str(found).lower()).inc()
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Return every metric in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""What may be asked of a picture, by query parameters and by the Accept header."""
+"""The options of an upscale as query parameters, and the Accept header."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_SIDE = 1_000_000
 
 
 class UpscaleQuery(BaseModel):
-    """What is to become of the picture."""
+    """The query parameters of an upscale."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +56,7 @@ class UpscaleQuery(BaseModel):
 
 
 def accepted_format(accept: str) -> str | None:
-    """The format of the one writable image type that an Accept header names, or none."""
+    """Return the one writable image format in an Accept header, or `None` if there is not exactly one."""
     offered = {codecs.MEDIA_TYPES[name]: name for name in codecs.WRITABLE}
     named = {
         offered[kind] for kind, *parameters in map(_parts, accept.split(",")) if kind in offered and "q=0" not in parameters

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), and under `/v2` as its protocol has them."""
+"""Errors as `application/problem+json` (RFC 9457), and under `/v2` in the protocol's own form."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKi
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
-"""What `Retry-After` says where nothing better is known."""
+"""The default of `Retry-After`, in seconds."""
 
 PROTOCOL = "/v2"
-"""Where errors are `{"error"}`."""
+"""The path below which errors are `{"error"}`."""
 
 _LONGEST_VALUE = 60
 _PROTOCOL_STATUS = {415: 400, 422: 400}
-"""The protocol knows fewer kinds of refusal."""
+"""The protocol has fewer kinds of refusal."""
 
 
 class Problem(BaseModel):
-    """Why a request failed."""
+    """The reason why a request failed."""
 
     model_config = ConfigDict(
         json_schema_extra={"x-problems": {kind.slug: f"{kind.status}: {kind.title}" for kind in (*KINDS.values(), UNEXPECTED)}}
@@ -41,19 +41,19 @@ class Problem(BaseModel):
 
 
 def told(kind: ProblemKind, detail: str) -> Problem:
-    """A problem of this kind."""
+    """Return a problem of this kind."""
     return Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
 
 
 def answer(path: str, kind: ProblemKind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The answer that tells of a problem at a request for `path`."""
+    """Return the answer for a problem of a request for `path`."""
     if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
         return JSONResponse({"error": detail}, _PROTOCOL_STATUS.get(kind.status, kind.status), headers)
     return JSONResponse(told(kind, detail).model_dump(), kind.status, headers, MEDIA_TYPE)
 
 
 def headers_of(error: Exception) -> dict[str, str]:
-    """What else the answer to an error says: when to come back, or which key is needed."""
+    """Return further headers of an error: when to retry, or which key is needed."""
     if isinstance(error, RetryLaterError):
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, KeyRequiredError):
@@ -62,17 +62,17 @@ def headers_of(error: Exception) -> dict[str, str]:
 
 
 def unexpected(path: str) -> JSONResponse:
-    """The answer to an error that nobody thought of: it tells nothing about the inside."""
+    """Return the answer to an unexpected error. It reveals nothing about the inside."""
     return answer(path, UNEXPECTED, "the service failed at this request; its log says why, by the X-Request-Id of this answer")
 
 
 def stopping(path: str) -> JSONResponse:
-    """The answer to a request that could not be finished in the time left."""
+    """Return the answer to a request that could not be finished before the service stops."""
     return answer(path, KINDS[Cancelled], "the service is stopping; try again in a moment", {"Retry-After": str(BUSY_S)})
 
 
 def install(app: FastAPI) -> None:
-    """Answer all errors of `app` that are known this way."""
+    """Answer all errors of `app` in this form."""
     for error in KINDS:
         app.add_exception_handler(error, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -110,14 +110,14 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allow(request: Request, first: str) -> str:
-    """All methods that the path understands, by OpenAPI; starlette names those of the `first` route alone."""
+    """Return all methods of the path from OpenAPI, because starlette names only those of the `first` route."""
     paths = request.app.openapi()["paths"].items()
     methods = {method.upper() for path, known in paths if compile_path(path)[0].fullmatch(request.url.path) for method in known}
     return ", ".join(sorted(methods)) or first
 
 
 def _sentence(error: Any) -> str:
-    """One of pydantic's errors as: which parameter, what was expected, what came."""
+    """Describe one of pydantic's errors: the parameter, the expectation, the value."""
     name = str(error["loc"][-1])
     if error["type"] == "extra_forbidden":
         return f"there is no parameter {_short(name)!r}; /docs lists those there are"

@@ -1,4 +1,4 @@
-"""The models that are loaded, by name."""
+"""The loaded models, by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upconv.service.errors import UnknownModelError
 
 @dataclass(frozen=True)
 class FileSignature:
-    """What tells one state of a file from another."""
+    """The properties by which a changed file is recognised."""
 
     modified_ns: int
     bytes: int
@@ -28,23 +28,23 @@ class ServedModel:
 
     model: Model
     upscaler: Upscaler | None
-    """None for models that do not upscale pictures."""
+    """The upscaler, or `None` if the model does not upscale pictures."""
     signature: FileSignature
-    """Of the file when it was read."""
+    """Signature of the file when it was read."""
     pixels_per_s: float = 1e6
-    """Input pixels that one core computed in a second, measured when it was warmed."""
+    """Input pixels per second on one core, measured when the model was warmed."""
     _uses: int = 0
     _retired: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
-        """What its contract calls it."""
+        """The name in its contract."""
         return self.model.contract.name
 
     @contextmanager
     def in_use(self) -> Iterator[Self]:
-        """While this lasts, the model stays open, also when it is replaced."""
+        """Keep the model open within the context, even if it is replaced."""
         with self._lock:
             self._uses += 1
         try:
@@ -57,7 +57,7 @@ class ServedModel:
                 self._close()
 
     def retire(self) -> None:
-        """Close it as soon as nobody uses it; once is enough."""
+        """Close the model as soon as it is not in use. One call is enough."""
         with self._lock:
             close = not self._retired and not self._uses
             self._retired = True
@@ -71,13 +71,13 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Registry:
-    """All loaded models, warm; to change them, load another registry."""
+    """All loaded models, warm. To change them, load another registry."""
 
     entries: dict[str, ServedModel]
 
     @property
     def default(self) -> ServedModel | None:
-        """What is used where no model is named: the first that upscales."""
+        """The default: the first model that upscales."""
         return next((entry for entry in self.entries.values() if entry.upscaler is not None), None)
 
     @property
@@ -86,15 +86,15 @@ class Registry:
         return [(entry.name, entry.model.sha256, entry.model.provider) for entry in self.entries.values()]
 
     def entry(self, name: str) -> ServedModel:
-        """The model with this name; raises `UnknownModelError` where none has it."""
+        """Return the model with this name; raises `UnknownModelError` if there is none."""
         if name not in self.entries:
             raise UnknownModelError(f"there is no model {name[:200]!r}; loaded are {', '.join(self.entries)}")
         return self.entries[name]
 
     def upscaling(self, name: str | None = None) -> tuple[ServedModel, Upscaler]:
-        """The model with this name or the default, and its upscaler.
+        """Return the model with this name, or the default, and its upscaler.
 
-        Raises `UnknownModelError` for a name that no model has and `ParameterError` for one that does not upscale.
+        Raises `UnknownModelError` for an unknown name, and `ParameterError` for a model that does not upscale.
         """
         entry = self.default if name is None else self.entry(name)
         if entry is None:
@@ -104,6 +104,6 @@ class Registry:
         return entry, entry.upscaler
 
     def close(self) -> None:
-        """Close every model that is not in use, and the others afterwards."""
+        """Close every model that is not in use, and the others later."""
         for entry in self.entries.values():
             entry.retire()

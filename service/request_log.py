@@ -1,4 +1,4 @@
-"""The request log: per request one line of JSON, one count, a request id and the security headers of its answer."""
+"""The request log: for each request a line of JSON, a count, a request id, and the security headers of the answer."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-"""On every answer: the page runs only what this service sends, and nothing may frame it."""
+"""Security headers of every answer: the page runs only scripts of this service, and nothing may frame it."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestLog:
-    """ASGI middleware around the whole app; also turns what nobody caught into a 500 that tells nothing."""
+    """ASGI middleware around the whole app. It also answers unexpected errors with a 500 that reveals nothing."""
 
     def __init__(self, app: ASGIApp, log: Any, metrics: Metrics) -> None:
         self._app, self._log, self._metrics = app, log, metrics
@@ -50,7 +50,7 @@ class RequestLog:
             if not answer.status:
                 await problem.unexpected(scope["path"])(scope, receive, answer.send)
         except asyncio.CancelledError:
-            # The time to drain is over; raised further, it would reach the client as a bare 500.
+            # the time to drain is over; if raised, the client would get a bare 500
             if not answer.status:
                 await problem.stopping(scope["path"])(scope, receive, answer.send)
         finally:
@@ -73,11 +73,11 @@ class RequestLog:
 
 
 class _Answer:
-    """What is sent, with the headers that every answer has."""
+    """The answer that is being sent, with the common headers."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.status = 0
-        """Zero until the answer has begun."""
+        """The status, or zero until the answer starts."""
         self.request_id = request_id
         self._send = send
 
@@ -92,7 +92,7 @@ class _Answer:
 
 
 def _client(scope: Scope) -> dict[str, str]:
-    """The name of the key that the request came with."""
+    """Return the name of the request's API key."""
     key = scope.get("state", {}).get("key")
     return {"key": key.name} if key else {}
 
@@ -103,5 +103,5 @@ def _request_id(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The path as it was declared: of these there are finitely many."""
+    """Return the path as it was declared, of which there is a finite number."""
     return getattr(scope.get("route"), "path", None) or "unknown"

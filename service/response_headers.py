@@ -1,4 +1,4 @@
-"""Response headers that tell how a picture came about."""
+"""Response headers that describe how a picture was computed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from upconv.runtime import Model, Processed, codecs
 
 _SUFFIXES = {"jpeg": "jpg"}
 _READABLE = " ;,:'()/%+"
-"""What need not be percent-encoded in a header's value for it to stay one."""
+"""Characters that need no percent-encoding in a header's value."""
 
 
 def of_result(result: Processed, model: Model) -> dict[str, str]:
-    """Type, model, its hash, provider, tiles, conversions."""
+    """Return the headers: type, model, its hash, provider, tiles, conversions."""
     headers = {
         "Content-Type": codecs.MEDIA_TYPES[result.format],
         "X-Upconv-Model": readable(model.contract.name),
@@ -28,10 +28,10 @@ def of_result(result: Processed, model: Model) -> dict[str, str]:
 
 
 def timing(seconds: Mapping[str, float]) -> str:
-    """The value of Server-Timing."""
+    """Return the value of Server-Timing."""
     return ", ".join(f"{stage};dur={max(value, 0) * 1000:.1f}" for stage, value in seconds.items())
 
 
 def readable(text: str) -> str:
-    """Percent-encoded as little as headers allow."""
+    """Return text percent-encoded as little as headers allow."""
     return quote(text, safe=_READABLE)

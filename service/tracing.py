@@ -32,7 +32,7 @@ class Tracing:
         with self._tracer.start_as_current_span(
             scope["method"], context=context, kind=trace.SpanKind.SERVER, attributes=attributes
         ) as span:
-            await self._app(scope, receive, _telling(span, scope, send))
+            await self._app(scope, receive, _recording(span, scope, send))
 
 
 def tracer() -> tuple[Any, Callable[[], None]]:
@@ -45,7 +45,9 @@ def tracer() -> tuple[Any, Callable[[], None]]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise ParameterError(f"tracing needs {error.name}, which is not installed; run pip install 'upconv[tracing]'") from error
+        raise ParameterError(
+            f"tracing needs {error.name}, which is not installed; run pip install 'upconv[tracing]'"
+        ) from error
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider.get_tracer("upconv"), provider.shutdown

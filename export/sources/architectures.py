@@ -1,4 +1,4 @@
-"""The architectures of community checkpoints, from spandrel's registry, which recognises them by the names and shapes of weights.
+"""The architectures of community checkpoints. spandrel's registry recognises them by their weights.
 
 spandrel needs torchvision for two of its architectures, and imports all of them at once. If torchvision is missing, or
 built for another torch, these two are registered as never recognised, and the others work.

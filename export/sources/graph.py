@@ -1,4 +1,4 @@
-"""An .onnx file of any origin as a source. Its own graph is the function, computed in float64 by onnx's reference evaluator."""
+"""An .onnx file of any origin as a source. Its own graph is the function, computed in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that reduces the precision of a proved float32 graph, if it passes the quality gate and, when tuning, is faster."""
+"""The step that reduces the precision, if the quality gate passes and, when tuning, the result is faster."""
 
 from __future__ import annotations
 

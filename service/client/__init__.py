@@ -1,4 +1,4 @@
-"""A typed client of the service: `Client` for threads, `AsyncClient` for asyncio. Needs httpx alone."""
+"""A typed client of the service: `Client` for threads, `AsyncClient` for asyncio. It needs only httpx."""
 
 from upconv.runtime.options import UpscaleOptions
 from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled

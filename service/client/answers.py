@@ -1,4 +1,4 @@
-"""What the service says, as values."""
+"""The service's answers as values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from upconv.runtime.errors import UpconvError
 
 
 class ServiceError(UpconvError):
-    """The service refused a request, or could not be reached; its message is the service's own sentence."""
+    """Raised if the service refuses a request, or cannot be reached. Its message is the service's own sentence."""
 
     def __init__(self, detail: str, status: int = 0, kind: str = "") -> None:
         super().__init__(detail)
         self.status = status
-        """Of HTTP; 0 where there was no answer."""
+        """The HTTP status, or 0 if there was no answer."""
         self.kind = kind
         """The last part of the problem's type, such as `unknown-model`."""
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """What an answer that is no success says."""
+        """Return the error that an unsuccessful answer describes."""
         try:
             problem = answer.json()
             return cls(str(problem["detail"]), answer.status_code, str(problem["type"]).rpartition("#")[2])
@@ -33,23 +33,23 @@ class ServiceError(UpconvError):
 
 @dataclass(frozen=True)
 class Upscaled:
-    """An enlarged picture."""
+    """An upscaled picture."""
 
     data: bytes
-    """A whole image file."""
+    """The bytes of the image file."""
     media_type: str
     model: str
     model_sha256: str
     provider: str
-    """What really computed it."""
+    """The execution provider that computed it."""
     tiles: int
     conversions: tuple[str, ...]
-    """What could not be kept of the picture."""
+    """The properties of the picture that could not be kept."""
     etag: str
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """What `/v1/upscale` or a job's result says."""
+        """Return the picture in an answer of `/v1/upscale` or of a job's result."""
         headers = answer.headers
         said = unquote(headers.get("x-upconv-conversions", ""))
         return cls(
@@ -66,27 +66,27 @@ class Upscaled:
 
 @dataclass(frozen=True)
 class JobInfo:
-    """How far a job is."""
+    """The progress of a job."""
 
     id: str
     state: Literal["queued", "running", "done", "failed"]
     model: str
     tiles_done: int
     tiles: int | None
-    """Of all passes; none until the picture has been decoded."""
+    """The number of tiles of all passes, or `None` until the picture is decoded."""
     ahead: int
-    """Jobs that come first."""
+    """The number of jobs that come first."""
     error: str | None
-    """Why it failed."""
+    """The reason of the failure, or `None`."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen."""
+        """True if the state of the job is final."""
         return self.state in ("done", "failed")
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """What `/v1/jobs/…` says."""
+        """Return the job that an answer of `/v1/jobs/…` describes."""
         told = answer.json()
         progress, error = told["progress"], told["error"]
         return cls(
@@ -113,5 +113,5 @@ class ModelInfo:
 
     @classmethod
     def all_of(cls, answer: httpx.Response) -> list[Self]:
-        """What `/v1/models` says."""
+        """Return the models in an answer of `/v1/models`."""
         return [cls(**model) for model in answer.json()["models"]]

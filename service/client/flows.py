@@ -1,7 +1,6 @@
-"""What a client does, step by step and without doing it: generators that yield requests and waits.
+"""The steps of a client as generators that yield requests and waits, so that threads and asyncio share them.
 
-Whoever drives one sends back the answer, or the error of the connection, for every request it yields; so the same steps serve
-threads and asyncio.
+The caller of a generator sends back the answer, or the connection's error, for every request that it yields.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ Step = httpx.Request | float
 """A request to send, or seconds to wait."""
 Flow = Generator[Step, httpx.Response | httpx.TransportError | None, T]
 Build = Callable[..., httpx.Request]
-"""`httpx.Client.build_request`."""
+"""The signature of `httpx.Client.build_request`."""
 
 _LATER = (429, 503)
 _LOCAL = {"frames", "max_pixels", "max_output_pixels"}
-"""Options that the service does not take."""
+"""Options that the service does not accept."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to try again where the service says later, or cannot be reached."""
+    """The limits on retries when the service says later, or cannot be reached."""
 
     attempts: int = 5
     longest_wait_s: float = 60.0
-    """A service that asks for more is believed to be busy, and its error raised."""
+    """Longest wait in seconds. If the service asks for more, its error is raised."""
     first_wait_s: float = 0.5
-    """Where it says nothing; doubled each time."""
+    """First wait in seconds if the service states none. It doubles with each attempt."""
 
     def wait_s(self, answer: httpx.Response | httpx.TransportError | None, attempt: int) -> float | None:
-        """Seconds until the next attempt; none where this was the last one."""
+        """Return the seconds until the next attempt, or `None` if this was the last one."""
         if attempt >= self.attempts:
             return None
         guess: float = self.first_wait_s * 2**attempt
@@ -56,20 +55,20 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class PictureUpload:
-    """A picture, and what the service is asked to do with it."""
+    """A picture, and the options of its upscale."""
 
     picture: bytes
     """The bytes of an image file."""
     options: UpscaleOptions = DEFAULTS
-    """All of them but `frames` and the limits, which are the service's own."""
+    """The options. The service does not accept `frames` and limits."""
     model: str | None = None
-    """The name of a loaded model. `None`: the service's default."""
+    """The name of a loaded model, or `None` for the service's default."""
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the query: those that differ from the defaults.
+        """Return the query parameters: the options that differ from the defaults.
 
-        Raises `ParameterError` for options that the service does not take.
+        Raises `ParameterError` for options that the service does not accept.
         """
         given = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
         given = {name: value for name, value in given.items() if value != getattr(DEFAULTS, name)}
@@ -80,25 +79,25 @@ class PictureUpload:
 
 
 def upscale(build: Build, patience: RetryPolicy, request: PictureUpload) -> Flow[Upscaled]:
-    """Enlarge a picture while one waits."""
+    """Upscale a picture in one request."""
     sent = build("POST", "/v1/upscale", params=request.query, content=request.picture, headers=_BYTES)
     return Upscaled.of((yield from _sent(sent, patience)))
 
 
 def submit(build: Build, patience: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
-    """Hand a picture in; sent again by accident it is still one job."""
+    """Submit a picture. A repeated attempt is still one job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
     sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
     return JobInfo.of((yield from _sent(sent, patience)))
 
 
 def job(build: Build, patience: RetryPolicy, id: str) -> Flow[JobInfo]:
-    """How far a job is."""
+    """Return the progress of a job."""
     return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
 
 
 def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
-    """Wait for a job, and fetch its result; raises `ServiceError` where it failed."""
+    """Wait for a job and fetch its result; raises `ServiceError` if the job failed."""
     while True:
         answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
         told = JobInfo.of(answer)
@@ -113,7 +112,7 @@ def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[Jo
 
 
 def delete(build: Build, patience: RetryPolicy, id: str) -> Flow[None]:
-    """Delete a job; that there is none any more is fine too."""
+    """Delete a job. It is not an error if the job no longer exists."""
     try:
         yield from _sent(build("DELETE", f"/v1/jobs/{id}"), patience)
     except ServiceError as error:
@@ -122,7 +121,7 @@ def delete(build: Build, patience: RetryPolicy, id: str) -> Flow[None]:
 
 
 def models(build: Build, patience: RetryPolicy) -> Flow[list[ModelInfo]]:
-    """What is loaded."""
+    """Return the loaded models."""
     return ModelInfo.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
 
 
@@ -130,7 +129,7 @@ _BYTES = {"Content-Type": "application/octet-stream"}
 
 
 def _sent(request: httpx.Request, patience: RetryPolicy) -> Flow[httpx.Response]:
-    """The answer, of an attempt that succeeded; every request here may be sent twice."""
+    """Return the answer of the first attempt that succeeds. Every request here may be sent twice."""
     attempt = 0
     while True:
         answer = yield request

@@ -1,4 +1,4 @@
-"""The protocol's datatypes: their names in onnxruntime and numpy, and arrays from and to bytes."""
+"""The protocol's datatypes: their names in onnxruntime and numpy, and conversion from and to bytes."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ _ONNX = {
     "tensor(double)": "FP64",
 }
 _VALUES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
-"""Which JSON values may become which kind of numbers."""
+"""The JSON types that each kind of number accepts."""
 
 
 def of_onnx(type: str) -> str:
-    """The protocol's name of a type as onnxruntime writes it; the type itself where the protocol has none."""
+    """Return the protocol's name of an onnxruntime type, or the type itself if the protocol has no name for it."""
     return _ONNX.get(type, type)
 
 
 def shape_of(shape: Sequence[Any]) -> list[int]:
-    """A shape as onnxruntime declares it, with -1 for what is not fixed."""
+    """Return a shape as onnxruntime declares it, with -1 for free axes."""
     return [axis if isinstance(axis, int) else -1 for axis in shape]
 
 
 def from_binary(name: str, datatype: str, data: memoryview) -> NDArray[Any]:
-    """A flat array from little-endian bytes; raises `TensorError` where they are not a whole number of elements."""
+    """Return a flat array from little-endian bytes; raises `TensorError` if they are not a whole number of elements."""
     kind = NUMPY[datatype]
     if len(data) % kind.itemsize:
         raise TensorError(f"input {name!r} has {len(data)} bytes, which are no whole number of {datatype} elements")
@@ -59,21 +59,21 @@ def from_binary(name: str, datatype: str, data: memoryview) -> NDArray[Any]:
 
 
 def from_json(name: str, datatype: str, data: list[Any]) -> NDArray[Any]:
-    """A flat array from JSON's lists, nested or not; raises `TensorError` for what is no array of `datatype`."""
+    """Return a flat array from JSON lists, nested or flat; raises `TensorError` if they are not an array of `datatype`."""
     kind = NUMPY[datatype]
     values = flat(name, data)
-    # Before numpy sees them: it would turn texts and nulls into something.
+    # before numpy sees them, because it would convert strings and nulls
     if not set(map(type, values)) <= _VALUES[kind.kind]:
         raise TensorError(f"the data of input {name!r} holds other values than {datatype}")
     try:
-        with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+        with np.errstate(over="ignore"):  # values that become infinite are refused below
             return np.array(values, np.float64 if kind.kind == "f" else kind).astype(kind)
     except OverflowError as error:
         raise TensorError(f"the data of input {name!r} holds values beyond the range of {datatype}") from error
 
 
 def flat(name: str, data: list[Any]) -> list[Any]:
-    """The innermost values of nested lists, whose rows must be of one length; raises `TensorError` where they are not."""
+    """Return the innermost values of nested lists; raises `TensorError` if rows have different lengths."""
     level = data
     while level and isinstance(level[0], list):
         if len({len(row) if isinstance(row, list) else -1 for row in level}) != 1:
@@ -83,12 +83,12 @@ def flat(name: str, data: list[Any]) -> list[Any]:
 
 
 def elements(name: str, data: memoryview) -> list[bytes]:
-    """The elements of a binary BYTES tensor: each its length, four bytes little-endian, and then itself."""
+    """Yield the elements of a binary BYTES tensor. Each has its length first, in four little-endian bytes."""
     return list(_elements(name, data))
 
 
 def join(parts: list[bytes]) -> bytes:
-    """The binary BYTES tensor of these elements."""
+    """Return the binary BYTES tensor of these elements."""
     return b"".join(piece for part in parts for piece in (struct.pack("<I", len(part)), part))
 
 

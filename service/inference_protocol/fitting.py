@@ -1,4 +1,4 @@
-"""Whether a request's inputs are those that a model takes."""
+"""The check of a request's inputs against a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_IMAGES = 64
 
 
 def fitting(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor]:
-    """The inputs by their names, every one that the model has and no other; raises `TensorError` where they do not fit."""
+    """Return the inputs by name; raises `TensorError` if they are not exactly the model's inputs."""
     declared = {each.name: each for each in entry.model.session.get_inputs()}
     if request.raw is not None:
         (name, given) = _raw(entry, request.raw)
@@ -30,7 +30,7 @@ def fitting(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor
 
 
 def _fits(given: InputTensor, node: Any, takes_images: bool) -> None:
-    """Raise `TensorError` where a tensor is not what the graph declares."""
+    """Raise `TensorError` if a tensor differs from the graph's declaration."""
     datatype, shape = datatypes.of_onnx(node.type), shape_of(node.shape)
     if given.datatype == BYTES and takes_images:
         if not 1 <= len(given.values) <= _MOST_IMAGES:
@@ -45,7 +45,7 @@ def _fits(given: InputTensor, node: Any, takes_images: bool) -> None:
 
 
 def _raw(entry: ServedModel, body: memoryview) -> tuple[str, InputTensor]:
-    """A body that is one tensor: an image file for models that upscale, otherwise the elements of the only input."""
+    """Return the input of a raw body: an image file for upscalers, otherwise the elements of the only input."""
     nodes = entry.model.session.get_inputs()
     if entry.upscaler is not None:
         return nodes[0].name, InputTensor(BYTES, (1,), [bytes(body)])

@@ -1,7 +1,7 @@
-"""From a request's inputs to a model's outputs, for a worker thread.
+"""The computation of a model's outputs from a request's inputs, in a worker thread.
 
-A model that upscales takes its tensor, which goes through the tiles of the engine, or a BYTES tensor of image files, each of
-which becomes the larger image file. Any other model takes the tensors that its graph declares.
+An upscaler takes a tensor, which the engine computes in tiles, or a BYTES tensor of image files, each of which becomes a
+larger image file. Any other model takes the tensors that its graph declares.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from upconv.service.registry import ServedModel
 from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
-"""Of a decoder's widest layer, as floats; a guess."""
+"""Estimated bytes per pixel of a decoder's widest layer, as floats."""
 _UNKNOWN_S = 0.1
-"""What a decoder takes, a guess that the measured throughput corrects."""
+"""Estimated seconds of a decoder. The measured throughput corrects it."""
 
 
 @dataclass
 class InferenceResult:
-    """What came out, and how."""
+    """The outputs of an inference, and how they were computed."""
 
     outputs: list[OutputTensor]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -56,12 +56,12 @@ class InferenceResult:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that fits the model, and what it will cost."""
+    """A request that matches the model, with its predicted cost."""
 
     request: ParsedRequest
     inputs: dict[str, InputTensor]
     names: list[str]
-    """Outputs that are asked for."""
+    """The requested outputs."""
     cost: Cost
     pictures: tuple[bytes, ...] = ()
     """Image files to upscale, if the input is BYTES."""
@@ -72,7 +72,7 @@ class Prepared:
 def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
     """Check a request against a model, and predict its cost.
 
-    Raises `TensorError` for inputs that the model does not take, and `ImageError` and its children for images.
+    Raises `TensorError` for inputs that the model does not accept, and `ImageError` and its children for images.
     """
     names = wanted(request, [each.name for each in entry.model.session.get_outputs()])
     inputs = fitting(entry, request)
@@ -88,10 +88,7 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
 
 
 def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) -> InferenceResult:
-    """Compute the outputs that are asked for; stops soon after `cancellation` is said.
-
-    Raises `TensorError` for values that the model does not take, `ImageError` and its children for images, and `Cancelled`.
-    """
+    """Compute the requested outputs; raises `Cancelled` soon after `cancellation`."""
     started = time.perf_counter()
     given, name = next(iter(prepared.inputs.values())), prepared.names[0]
     if entry.upscaler is None:

@@ -1,4 +1,4 @@
-"""What goes over the wire as JSON, by the protocol's names."""
+"""The JSON messages of the protocol, with the protocol's names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 VERSION = "1"
-"""The one version that every model has."""
+"""The version of every model."""
 
 _MOST_TENSORS = 64
 _MOST_AXES = 16
@@ -28,14 +28,14 @@ class Input(BaseModel):
 
 
 class RequestedOutput(BaseModel):
-    """A tensor that is asked for."""
+    """A requested tensor."""
 
     name: Name
     parameters: dict[str, Any] = Field(default={}, description="binary_data: whether it comes after the JSON")
 
 
 class InferRequest(BaseModel):
-    """What to compute."""
+    """The request of an inference."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -64,7 +64,7 @@ class Output(BaseModel):
 
 
 class InferResponse(BaseModel):
-    """What was computed."""
+    """The answer of an inference."""
 
     model_name: str
     model_version: str
@@ -74,7 +74,7 @@ class InferResponse(BaseModel):
 
 
 class TensorMetadata(BaseModel):
-    """What a model takes or gives."""
+    """The name, datatype and shape of an input or output."""
 
     name: str
     datatype: str
@@ -82,7 +82,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What a model is."""
+    """The metadata of a model."""
 
     name: str
     versions: list[str]
@@ -93,7 +93,7 @@ class ModelMetadata(BaseModel):
 
 
 class ServerMetadata(BaseModel):
-    """What this service is."""
+    """The metadata of the service."""
 
     name: str
     version: str
@@ -101,19 +101,19 @@ class ServerMetadata(BaseModel):
 
 
 class ServerLive(BaseModel):
-    """The process answers."""
+    """The answer of a running process."""
 
     live: bool = True
 
 
 class ServerReady(BaseModel):
-    """Whether requests can be sent."""
+    """The readiness of the service."""
 
     ready: bool
 
 
 class ModelReady(BaseModel):
-    """Whether requests for one model can be sent."""
+    """The readiness of one model."""
 
     ready: bool
     name: str
@@ -129,6 +129,6 @@ class IndexEntry(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a request failed."""
+    """The reason why a request failed."""
 
     error: str = Field(description="one sentence")

@@ -1,4 +1,4 @@
-"""From outputs to an answer's body: JSON, with binary tensors behind it where they are wanted."""
+"""The body of an answer: JSON, followed by binary tensors if they are requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from upconv.service.inference_protocol.request import LENGTH_HEADER, ParsedReque
 
 _MOST_JSON_VALUES = 1_000_000
 _SMALL = 1024
-"""Bytes below which compression gains nothing."""
+"""Size in bytes below which compression gains nothing."""
 _REFUSED = re.compile(r"q\s*=\s*0(\.0*)?\s*$")
 
 
@@ -34,14 +34,14 @@ class OutputTensor:
 
     @property
     def binary(self) -> bytes:
-        """As it goes over the wire."""
+        """Return the tensor in binary form."""
         if isinstance(self.values, list):
             return datatypes.join(self.values)
         return np.ascontiguousarray(self.values, datatypes.NUMPY[self.datatype]).tobytes()
 
     @property
     def json(self) -> list[Any]:
-        """Flat, in row-major order; raises `TensorError` where JSON cannot hold it."""
+        """Return the values flat, in row-major order; raises `TensorError` if JSON cannot hold them."""
         if isinstance(self.values, list):
             return [base64.b64encode(value).decode("ascii") for value in self.values]
         if self.values.size > _MOST_JSON_VALUES:
@@ -52,14 +52,14 @@ class OutputTensor:
 
 @dataclass(frozen=True)
 class Reply:
-    """A body and the headers that go with it."""
+    """A body and its headers."""
 
     body: bytes
     headers: dict[str, str]
 
 
 def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], parameters: dict[str, str], accept: str) -> Reply:
-    """The answer to `request`; packed where `accept`, its Accept-Encoding, asks for it."""
+    """Return the answer to `request`, compressed if `accept`, its Accept-Encoding, allows it."""
     blobs: list[bytes] = []
     described = []
     for output in outputs:
@@ -79,7 +79,7 @@ def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], param
 
 
 def wanted(request: ParsedRequest, names: list[str]) -> list[str]:
-    """The outputs that are asked for, of those there are; raises `TensorError` for others."""
+    """Return the requested outputs; raises `TensorError` if one of them does not exist."""
     asked = [output.name for output in request.outputs] or names
     for name in asked:
         if name not in names:

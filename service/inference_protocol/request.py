@@ -1,4 +1,4 @@
-"""From a request's body to its inputs: JSON, binary tensors behind it, or one raw tensor alone."""
+"""The inputs in a request's body: JSON, JSON followed by binary tensors, or one raw tensor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from upconv.service.inference_protocol.messages import InferRequest, Input, Requ
 LENGTH_HEADER = "Inference-Header-Content-Length"
 
 _ENCODINGS = {"gzip": 31, "deflate": 47}
-"""Which window bits make zlib read them."""
+"""The window bits with which zlib reads each encoding."""
 _STATEFUL = ("sequence_id", "sequence_start", "sequence_end")
 
 
@@ -37,19 +37,19 @@ class InputTensor:
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """What a body asks for."""
+    """The parsed body of a request."""
 
     id: str | None
     parameters: dict[str, Any]
     inputs: dict[str, InputTensor]
     outputs: tuple[RequestedOutput, ...]
-    """Empty where all are wanted."""
+    """The requested outputs; empty for all."""
     raw: memoryview | None = None
-    """The body, where it is one tensor and nothing else; its name and shape are the model's to say."""
+    """The body if it is a single raw tensor. The model determines its name and shape."""
 
 
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body without its Content-Encoding; raises `BodyTooLargeError` before more than `limit` bytes are made."""
+    """Return the body without its Content-Encoding; raises `BodyTooLargeError` before it exceeds `limit` bytes."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
@@ -68,10 +68,10 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> ParsedRequest:
-    """The request in a body; `header_length` is what the header of that name says.
+    """Return the request in a body. `header_length` is the value of the header with this name.
 
-    Raises `TensorError` for what breaks the protocol, `UnsupportedError` for parts that are not served, and
-    `BodyTooLargeError` for more JSON than `max_json_bytes`.
+    Raises `TensorError` for violations of the protocol, `UnsupportedError` for unsupported parts, and `BodyTooLargeError` for
+    more JSON than `max_json_bytes`.
     """
     length = _length(header_length, len(body))
     if header_length is not None and length == 0:
@@ -152,7 +152,7 @@ def _from_json(tensor: Input) -> InputTensor:
 
 
 def _image(name: str, text: Any) -> bytes:
-    """JSON holds no bytes, so elements come as base64."""
+    """Decode base64 elements, because JSON cannot hold bytes."""
     try:
         return base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:

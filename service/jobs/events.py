@@ -14,7 +14,11 @@ SCHEMA = {
     "type": "object",
     "properties": {
         "event": {"type": "string", "enum": ["progress", "done", "failed", "deleted"]},
-        "data": {"type": "string", "contentMediaType": "application/json", "description": "the same JSON as GET /v1/jobs/{id} returns"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "the same JSON as GET /v1/jobs/{id} returns",
+        },
         "retry": {"type": "integer"},
     },
 }

@@ -164,7 +164,9 @@ class JobRunner:
         if kind is UNEXPECTED or kind.status == UNEXPECTED.status:
             self._log.error("job", job=job.id, exc_info=error)
         known = isinstance(error, UpconvError) and kind.status != UNEXPECTED.status
-        detail = str(error) if known else "the service failed to compute this job; its log has the cause, under the id of the job"
+        detail = (
+            str(error) if known else "the service failed to compute this job; its log has the cause, under the id of the job"
+        )
         return replace(job, state="failed", error=problem.describe(kind, detail).model_dump())
 
     def _finish(self, job: Job) -> None:

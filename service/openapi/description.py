@@ -1,4 +1,4 @@
-"""The OpenAPI description as a whole: FastAPI's own, completed by what it cannot know."""
+"""The whole OpenAPI description: FastAPI's own, with the parts that it cannot generate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from upconv.service.problem import Problem
 
 
 def complete(app: FastAPI) -> None:
-    """Add to the app's OpenAPI what `problems` refers to, and take out FastAPI's own errors, which are never sent."""
+    """Add the referenced schemas to the app's OpenAPI, and remove FastAPI's own errors, which are never sent."""
     description = app.openapi()
     schemas = description["components"]["schemas"]
     for operation in (each for path in description["paths"].values() for each in path.values()):

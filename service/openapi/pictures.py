@@ -1,4 +1,4 @@
-"""What OpenAPI says of bodies and answers that are images, where FastAPI cannot know it."""
+"""The OpenAPI description of bodies and answers that are images."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ PICTURE: dict[str, Any] = {
     "content": {codecs.MEDIA_TYPES[name]: _BINARY for name in codecs.WRITABLE},
     "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()},
 }
-"""The answer of routes that give a picture."""
+"""The answer of routes that return a picture."""
 
 NOT_MODIFIED: dict[str, Any] = {"description": "The client has this result: If-None-Match named its ETag"}

@@ -1,4 +1,4 @@
-"""What OpenAPI says of answers that refuse a request."""
+"""The OpenAPI description of answers that refuse a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the tensors of `/v2`, where FastAPI cannot know it."""
+"""The OpenAPI description of the tensors of `/v2`."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ INFER_ANSWER: dict[int | str, dict[str, Any]] = {
 }
 
 SCHEMAS = (InferRequest, InferResponse, Failure)
-"""Models that the above refers to."""
+"""The schemas that the descriptions above refer to."""

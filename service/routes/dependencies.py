@@ -1,4 +1,4 @@
-"""What routes ask FastAPI for: the state of the app and the deadline of the request."""
+"""The dependencies of routes: the state of the app and the deadline of the request."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ async def _until(
 
 
 Until = Annotated[float, Depends(_until)]
-"""The event loop's time at which the answer is no longer wanted."""
+"""Return the event loop's time after which the answer is useless."""

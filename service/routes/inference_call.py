@@ -1,4 +1,4 @@
-"""One inference: admitted, read, computed in a thread, answered."""
+"""One inference: admission, reading, computation in a thread, answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from upconv.service.state import ServiceState
 
 @dataclass(frozen=True)
 class _InferCall:
-    """What a thread needs to know."""
+    """The arguments of the thread."""
 
     data: bytes
     encoding: str
@@ -36,7 +36,7 @@ class _InferCall:
 
 
 async def answer(call: Request, entry: ServedModel, state: ServiceState, until: float) -> Response:
-    """The answer to `POST …/infer`; raises what reading, admission and the model raise."""
+    """Answer `POST …/infer`; raises the errors of reading, admission and the model."""
     started = time.perf_counter()
     try:
         return await _answer(call, entry, state, until)

@@ -39,7 +39,7 @@ _NOT_SERVED = (
 @router.get("", summary="What this service is")
 @router.get("/", include_in_schema=False)
 async def server() -> ServerMetadata:
-    """Name, version and the extensions of the protocol that are served."""
+    """Name, version and the supported extensions of the protocol."""
     return metadata.of_server()
 
 
@@ -53,20 +53,20 @@ async def live() -> ServerLive:
     "/health/ready", summary="Whether requests can be sent", responses={503: {"model": ServerReady, "description": "Not now"}}
 )
 async def ready(state: Shared, response: Response) -> ServerReady:
-    """200 when all models are warm and the service is not about to stop, otherwise 503."""
+    """200 if all models are warm and the service is not about to stop, otherwise 503."""
     response.status_code = 200 if state.ready else 503
     return ServerReady(ready=state.ready)
 
 
 @router.post("/repository/index", summary="The models", responses=failures(503))
 async def index(state: Shared) -> list[IndexEntry]:
-    """Every loaded model; a body is not needed."""
+    """Every loaded model. A body is not needed."""
     return [IndexEntry(name=name, version=VERSION, state="READY") for name in state.models.entries]
 
 
 @router.get("/models/stats", summary="What all models have done", responses=failures(503))
 async def all_statistics(state: Shared) -> dict[str, Any]:
-    """Counts and times since the service began."""
+    """Counts and times since the start of the service."""
     return {"model_stats": [state.statistics.of(name) for name in state.models.entries]}
 
 
@@ -105,27 +105,27 @@ def _of_one_model(prefix: str, choose: Callable[..., None]) -> APIRouter:
 
 
 async def _model(entry: _Chosen) -> ModelMetadata:
-    """Name, versions, platform and tensors; -1 stands for axes of any length."""
+    """Name, versions, platform and tensors. -1 marks axes of any length."""
     return metadata.of_model(entry)
 
 
 async def _model_ready(entry: _Chosen) -> ModelReady:
-    """200 for every loaded model: they are warm before they are loaded."""
+    """200 for every loaded model, because models are warmed before they are loaded."""
     return ModelReady(name=entry.name, ready=True)
 
 
 async def _configuration(entry: _Chosen) -> dict[str, Any]:
-    """What Triton's tools read."""
+    """The configuration that Triton's tools read."""
     return metadata.configuration(entry)
 
 
 async def _statistics(entry: _Chosen, state: Shared) -> dict[str, Any]:
-    """Counts and times since the service began."""
+    """Counts and times since the start of the service."""
     return {"model_stats": [state.statistics.of(entry.name)]}
 
 
 async def _infer(request: Request, entry: _Chosen, state: Shared, until: Until) -> Response:
-    """Tensors as JSON or binary; a model that upscales also takes BYTES, each element an image file."""
+    """Tensors as JSON or binary. An upscaler also takes BYTES, with one image file per element."""
     return await inference_call.answer(request, entry, state, until)
 
 

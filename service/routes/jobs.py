@@ -1,4 +1,4 @@
-"""`/v1/jobs`: long work, accepted now and fetched later."""
+"""`/v1/jobs`: work that is accepted now and fetched later."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def submit(
         str | None, Header(min_length=1, max_length=200, description="a second request with it gives the first one's job")
     ] = None,
 ) -> JobStatus:
-    """What `/v1/upscale` takes, as a job: once accepted, it is finished also when the service is restarted meanwhile."""
+    """The parameters of `/v1/upscale`, as a job. An accepted job is finished even if the service restarts."""
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
     with entry.in_use(), state.admission.reading() as ticket:
@@ -69,7 +69,7 @@ async def submit(
 
 @router.get("/{id}", summary="How far a job is", responses=problems(401, 404, 429, 503))
 async def status(job: _Known, state: Shared, response: Response) -> JobStatus:
-    """For polling; `Retry-After` says when it is worth asking again."""
+    """For polling. `Retry-After` states when to ask again."""
     response.headers["Cache-Control"] = "no-store"
     if not job.over:
         response.headers["Retry-After"] = _POLL_S
@@ -89,7 +89,7 @@ async def status(job: _Known, state: Shared, response: Response) -> JobStatus:
     },
 )
 async def watch(job: _Known, state: Shared) -> StreamingResponse:
-    """An event `progress` for every change, and at the end one of `done`, `failed` or `deleted`; then the stream ends."""
+    """An event `progress` for every change, and one of `done`, `failed` or `deleted` at the end of the stream."""
     stream = events.stream(job, state.jobs, lambda: state.draining)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
@@ -109,7 +109,7 @@ async def watch(job: _Known, state: Shared) -> StreamingResponse:
     },
 )
 async def result(job: _Known, state: Shared) -> FileResponse:
-    """The picture, as often as it is asked for until the job expires; ranges of bytes too."""
+    """The picture, any number of times until the job expires. Ranges of bytes are supported."""
     if job.state != "done":
         ended = f" and says: {job.error['detail']}" if job.error else "; it has no result yet"
         raise NotDoneError(f"the job is {job.state}{ended}")
@@ -121,7 +121,7 @@ async def result(job: _Known, state: Shared) -> FileResponse:
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
 async def delete(job: _Known, state: Shared) -> None:
-    """Work on it stops; its picture and its result are deleted."""
+    """Cancels the work, and deletes the picture and the result."""
     await state.jobs.delete(job.id)
 
 

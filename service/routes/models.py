@@ -1,4 +1,4 @@
-"""`/v1/models`: the loaded models, and how to reload them."""
+"""`/v1/models`: the loaded models, and their reload."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class LoadedModel(BaseModel):
 
 
 class LoadedModels(BaseModel):
-    """All of them, the default first."""
+    """All loaded models, the default first."""
 
     models: list[LoadedModel]
 
 
 class Reloaded(BaseModel):
-    """What a reload did, by names of models."""
+    """The result of a reload, by names of models."""
 
     models: list[str] = Field(description="what is loaded now")
     loaded: list[str] = Field(description="new ones")
@@ -61,7 +61,7 @@ async def models(state: Shared) -> LoadedModels:
 
 @router.post("/models/reload", summary="Look at the model files again", responses=problems(401, 403, 429, 503))
 async def reload(request: Request, state: Shared) -> Reloaded:
-    """Takes up new and changed files, at once or not at all; needs the admin key."""
+    """Loads new and changed files in one step. A file that cannot be used is refused. Needs the admin key."""
     expect_admin(request)
     changes = await replace_models(state)
     return Reloaded(models=list(state.models.entries), **vars(changes))

@@ -1,4 +1,4 @@
-"""The routes of whoever operates the service: `/healthz`, `/readyz` and `/metrics`."""
+"""The routes for operators: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["operation"])
 
 
 class Liveness(BaseModel):
-    """The process answers."""
+    """The answer of a running process."""
 
     status: Literal["live"] = "live"
 
@@ -24,11 +24,11 @@ class ReadyModel(BaseModel):
 
     name: str
     provider: str
-    """The execution provider that really runs."""
+    """The execution provider that is in use."""
 
 
 class Readiness(BaseModel):
-    """Whether pictures can be sent."""
+    """The readiness of the service."""
 
     status: Literal["ready", "loading", "draining"]
     models: list[ReadyModel] = []
@@ -42,7 +42,7 @@ async def live() -> Liveness:
 
 @router.get("/readyz", summary="Whether pictures can be sent", responses={503: {"model": Readiness, "description": "Not now"}})
 async def ready(state: Shared, response: Response) -> Readiness:
-    """200 when all models are warm and the service is not about to stop, otherwise 503."""
+    """200 if all models are warm and the service is not about to stop, otherwise 503."""
     if state.registry is None or not state.ready:
         response.status_code = 503
         return Readiness(status="draining" if state.draining else "loading")

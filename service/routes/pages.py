@@ -1,7 +1,7 @@
-"""The page at `/`, the reference at `/docs`, and their files: no build step, no third party.
+"""The page at `/`, the reference at `/docs`, and their files, without a build step and without third parties.
 
-FastAPI's own /docs loads its scripts from a third-party host, and a bundled Swagger UI weighs megabytes and needs inline
-styles; `docs.js` draws the same facts from `/openapi.json` under the strict policy.
+FastAPI's own /docs loads scripts from a third-party host. A bundled Swagger UI has several megabytes and needs inline
+styles. `docs.js` shows the same facts from `/openapi.json` under the strict policy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def index() -> FileResponse:
-    """The page where one drops a picture."""
+    """The page for upscaling a picture in the browser."""
     return FileResponse(FOLDER / "index.html", headers={"Cache-Control": "no-cache"})
 
 

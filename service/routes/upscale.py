@@ -64,7 +64,7 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
 @dataclass(frozen=True)
 class _Foreseen:
     picture: bytes
-    """The image file."""
+    """The bytes of the image file."""
     options: UpscaleOptions
     cost: Cost
     etag: str
