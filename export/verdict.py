@@ -1,9 +1,8 @@
-"""A noise floor in place of a guessed tolerance.
+"""The verdict on a backend, with the noise floor as tolerance.
 
-Let y be the module's output in float64. torch's own float32 output differs from y by an error that no float32 runtime
-can be asked to undercut: the noise floor. Another runtime passes where its error is at most `FACTOR` noise floors, over
-the same inputs. A function that only copies has no error at all; the floor is then one unit in the last place of its
-largest output.
+Let y be the output of the module in float64. The noise floor is the error of torch's float32 output against y. A backend
+passes if its error over the same inputs is at most `FACTOR` noise floors. A function that only copies has no error. Its
+noise floor is one unit in the last place of its largest output.
 """
 
 from __future__ import annotations
@@ -16,39 +15,42 @@ import numpy as np
 from upconv.export.backends import Array, Backend
 
 Inputs = Sequence[Array]
+"""The inputs of a model, in its order."""
+
 Outputs = list[Array]
-"""What a model takes and puts out, in its own order."""
+"""The outputs of a model, in its order."""
 
 CEILING = 1e-3
-"""Largest noise floor, per unit of the output's range: a module that float32 itself distorts more cannot be judged by it."""
+"""Largest noise floor that is accepted, as a fraction of the output's range. Above it, float32 is too imprecise to judge by."""
 
 ROUNDINGS = 8
-"""The same in roundings of the precision that the outputs are in, where that is more: one of float16 is a thousandth already."""
+"""The same limit in machine epsilons of the outputs. The larger limit applies: one epsilon of float16 is already 1e-3."""
 
 FACTOR = 4.0
-"""Noise floors that a runtime's error may come to: another order of summation costs about two."""
+"""Largest error that passes, in noise floors. Another order of summation costs about two."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How equal one backend is to the reference, over all inputs."""
+    """The comparison of one backend with the float64 reference, over all inputs."""
 
     backend: str
     version: str
     level: str
     shapes: tuple[tuple[int, ...], ...]
-    """Of the inputs that were tried; of the first, where there are several."""
+    """The shapes of the inputs that were tried; of the first input if the model has several."""
     max_abs: float
-    """Largest error against float64."""
+    """Largest absolute error against float64."""
     noise_floor: float
-    """The largest error of torch in float32."""
+    """Largest absolute error of torch in float32."""
     factor: float
+    """Largest error that passes, in noise floors."""
     problem: str | None = None
-    """What is wrong, where it is not a matter of size."""
+    """The reason why the outputs cannot be judged by their error; `None` if they can."""
 
     @property
     def equal(self) -> bool:
-        """Whether the backend computes the same function."""
+        """True if the backend computes the same function."""
         return self.problem is None and self.max_abs <= self.factor * self.noise_floor
 
     def __str__(self) -> str:
@@ -61,9 +63,9 @@ class Verdict:
 def judge(
     exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs], factor: float = FACTOR
 ) -> Verdict:
-    """Compare `backend` on `inputs` with `exact` (float64) and `rounded` (float32), the original's own outputs.
+    """Run `backend` on `inputs` and compare it with `exact` (float64) and `rounded` (float32).
 
-    Each output is measured by its own noise floor; the verdict tells of the one that is farthest from passing.
+    Both are outputs of the original. Each output has its own noise floor. The worst output decides the verdict.
     """
     got: list[Outputs] = []
     for expected, arrays in zip(exact, inputs, strict=True):
@@ -81,7 +83,10 @@ def compare_outputs(
     inputs: Sequence[Inputs],
     factor: float = FACTOR,
 ) -> Verdict:
-    """The verdict on outputs that `backend` has given already; they may end where they can no longer be compared."""
+    """Return the verdict on outputs that `backend` has already computed.
+
+    `got` may end at the first outputs that cannot be compared.
+    """
     tried = tuple(dict.fromkeys(tuple(x[0].shape) for x in inputs))
     for expected, outputs, arrays in zip(exact, got, inputs, strict=False):
         wrong = problem(expected, outputs, arrays)
@@ -97,34 +102,37 @@ def compare_outputs(
 
 
 def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str | None]:
-    """The noise floor of one output over all inputs, and what is wrong where it is too high to judge by."""
+    """Return the noise floor of one output over all inputs, and a problem if it is too high to judge by."""
     floor = max(noise_floor(e, r) for e, r in zip(exact, rounded, strict=True))
     span = max(float(np.ptp(e)) if e.size else 0.0 for e in exact) or 1.0
     kind = rounded[0].dtype
     coarsest = max(CEILING, ROUNDINGS * float(np.finfo(kind).eps)) if kind.kind == "f" else CEILING
     if floor <= coarsest * span:
         return floor, None
-    return floor, f"{kind} is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
+    return floor, f"{kind} is too imprecise for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
 
 
 def problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
-    """Why outputs cannot be compared at all: their number, their shapes, or values that are no numbers."""
+    """Return why outputs cannot be compared, or `None` if they can.
+
+    Their number, their shapes and non-finite values are checked.
+    """
     given = " and ".join(str(array.shape) for array in inputs)
     if len(got) != len(expected):
         return f"there are {len(got)} outputs, expected {len(expected)}"
-    for wanted, output in zip(expected, got, strict=True):
-        if output.shape != wanted.shape:
-            return f"for an input of {given} the output has shape {output.shape}, expected {wanted.shape}"
+    for reference, output in zip(expected, got, strict=True):
+        if output.shape != reference.shape:
+            return f"for an input of {given} the output has shape {output.shape}, expected {reference.shape}"
         if not np.isfinite(output).all():
-            return f"for an input of {given} the output holds values that are no numbers"
+            return f"for an input of {given} the output contains values that are not finite"
     return None
 
 
 def noise_floor(exact: Array, rounded: Array) -> float:
-    """The error of float32, at least one unit in the last place of the largest value."""
+    """Return the error of float32, or one unit in the last place of the largest value if that is larger."""
     return max(error(exact, rounded), float(np.spacing(np.float32(np.abs(exact).max(initial=0.0)))))
 
 
 def error(exact: Array, got: Array) -> float:
-    """Largest absolute difference."""
+    """Return the largest absolute difference, computed in float64."""
     return float(np.abs(exact - got.astype(np.float64)).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""A layer with its arguments, and what it is tried on."""
+"""The cases of the grid: a layer with its arguments, and its inputs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from upconv.export.backends import Array
 
 DType = Literal["float32", "float64", "float16"]
 Arguments = tuple[tuple[str, Any], ...]
-"""By name, in the order in which they are written."""
+"""Names and values, in the order of the written call."""
 
 CHANNELS = 4
-"""Of every input: enough for two groups of two, and for depthwise."""
+"""Channels of every input: enough for two groups of two, and for depthwise layers."""
 
 _SPATIAL = {
     1: ((10,), (7,), (50,)),
     2: ((7, 10), (5, 9), (50, 14)),
     3: ((4, 5, 6), (5, 3, 7)),
 }
-"""Lengths that are tried: odd, even, unequal, and one where 2.3 rounds otherwise in float32."""
+"""Lengths of the inputs by rank: odd, even, unequal, and 50, which times 2.3 rounds differently in float32."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class GridCase:
     """One layer with one choice of arguments."""
 
     layer: str
-    """As it is called in torch: `F.interpolate`, `nn.Upsample`, `nn.ConvTranspose2d` and so on."""
+    """The name in torch, such as `F.interpolate`, `nn.Upsample` or `nn.ConvTranspose2d`."""
     arguments: Arguments
     rank: int
-    """Axes beyond batch and channels."""
+    """Number of axes after batch and channels."""
     dtype: DType = "float32"
     batched: bool = True
 
@@ -47,12 +47,12 @@ class GridCase:
         return f"{self.layer}({written}) on {shape}{'DHW'[3 - self.rank :]} {self.dtype}"
 
     def __getitem__(self, name: str) -> Any:
-        """An argument; none where it is left at its default."""
+        """Return an argument, or `None` if it has its default."""
         return dict(self.arguments).get(name)
 
     @property
     def variant(self) -> str:
-        """What the results are summed up by, within a layer: the mode, or the groups."""
+        """The group of the case within its layer, for summaries: the mode, or the kind of groups."""
         if self.layer.startswith("nn.ConvTranspose"):
             return _connections(self["groups"]) + ("" if self.batched else ", unbatched")
         words = [self["mode"] or _IMPLIED.get(self.layer, "nearest")]
@@ -60,11 +60,11 @@ class GridCase:
         return ", ".join(words)
 
     def module(self) -> nn.Module:
-        """The layer, its weights the same each time."""
+        """Return the layer. Its weights are the same each time."""
         if self.layer.startswith("F."):
             return _Function(self.layer.removeprefix("F."), dict(self.arguments))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the deprecated classes say so
+            warnings.simplefilter("ignore")  # some classes are deprecated
             layer: nn.Module = getattr(nn, self.layer.removeprefix("nn."))(**dict(self.arguments))
         generator = torch.Generator().manual_seed(len(str(self)))
         for parameter in layer.parameters():
@@ -73,7 +73,7 @@ class GridCase:
 
 
 def inputs(rank: int, dtype: DType, batched: bool) -> list[Array]:
-    """What every case of this kind is tried on, batches of one and of two."""
+    """Return the input arrays for cases of this kind, with batches of one and two."""
     random = np.random.default_rng(rank)
     leads = [((2,), (1,), (1,))[n] if batched else () for n in range(len(_SPATIAL[rank]))]
     shapes = [(*lead, CHANNELS, *lengths) for lead, lengths in zip(leads, _SPATIAL[rank], strict=True)]
@@ -95,14 +95,14 @@ class _Function(nn.Module):
 
 
 class Branches(nn.Module):
-    """Several layers on one input, so that they are exported at once."""
+    """Several layers on one input, which are exported as one graph."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What each layer makes of the image."""
+        """Return the output of each layer."""
         return tuple(layer(image) for layer in self.layers)
 
 
@@ -111,4 +111,4 @@ def _connections(groups: int | None) -> str:
 
 
 _IMPLIED = {"nn.UpsamplingBilinear2d": "bilinear, align_corners"}
-"""Modes that a class implies."""
+"""Variants of classes whose mode is fixed."""

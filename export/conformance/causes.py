@@ -1,4 +1,4 @@
-"""Why a case is not equal, in one sentence that names the attribute at fault."""
+"""The causes of results that are not equal, each in one sentence that names the attribute at fault."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from upconv.export.conformance.results import CaseResult
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason and the results that it explains."""
+    """One cause and the results that it explains."""
 
     sentence: str
     results: tuple[CaseResult, ...]
 
     @property
     def cases(self) -> int:
-        """How many cases are concerned, in whatever runtime."""
+        """Number of cases that are affected, in any runtime."""
         return len({result.case for result in self.results})
 
     @property
     def runtimes(self) -> tuple[str, ...]:
-        """Where, in the order in which they ran."""
+        """The runtimes that are affected, in the order in which they ran."""
         return tuple(dict.fromkeys(result.runtime for result in self.results))
 
 
 def causes(results: Sequence[CaseResult]) -> list[Cause]:
-    """Everything that is not equal, by cause, the one that concerns most cases first."""
+    """Return the causes of all results that are not equal, the one with the most cases first."""
     found: dict[str, list[CaseResult]] = {}
     for result in results:
         if result.status != "equal":
             found.setdefault(cause(result), []).append(result)
-    return sorted((Cause(sentence, tuple(of)) for sentence, of in found.items()), key=lambda c: -c.cases)
+    return sorted((Cause(sentence, tuple(explained)) for sentence, explained in found.items()), key=lambda c: -c.cases)
 
 
 def cause(result: CaseResult) -> str:
-    """What explains a result that is not equal; the runtime's own words where nothing is known of it."""
-    return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _own_words(result)
+    """Return the known cause of a result that is not equal, or the message of the runtime."""
+    return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _shortened(result)
 
 
-def _own_words(result: CaseResult) -> str:
-    lacking = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
-    if lacking:
-        return f"onnxruntime has no {lacking[1]} for {result.case.dtype} on the processor"
+def _shortened(result: CaseResult) -> str:
+    missing = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
+    if missing:
+        return f"onnxruntime has no {missing[1]} for {result.case.dtype} on the processor"
     return re.sub(r"Name:'[^']*' ?|^.*?cannot (open|run) the graph[^:]*: |torch cannot trace the layer: ", "", result.reason)
 
 
@@ -110,4 +110,4 @@ _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
         "to 9 units in the last place. `export` refuses it if a size that it tries shows the error",
     ),
 )
-"""Causes that were looked into, the first that applies is told."""
+"""Known causes. The first one that applies is reported."""

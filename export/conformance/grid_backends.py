@@ -1,4 +1,4 @@
-"""The runtimes that the grid is tried in: those of `upconv parity` that run a graph in float32 on any machine."""
+"""The backends of the grid: those of `upconv parity` that run in float32 on any machine."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from upconv.export.backends import Backend
 from upconv.export.parity.backend_choice import RUNTIMES
 
 SERVED = "onnxruntime:all"
-"""The runtime as it serves: what it computes is what must be right."""
+"""The backend that the service uses."""
 
 _TRIED = ("onnxruntime:disabled", SERVED, "reference:float32", "openvino:float32")
 
 
 @dataclass(frozen=True)
 class GridBackend:
-    """A way to run a graph."""
+    """One backend of the grid."""
 
     name: str
-    """As `upconv parity --backend` takes it."""
+    """The name for `upconv parity --backend`."""
     open: Callable[[onnx.ModelProto], Backend]
-    """Raises `ExportError` where the runtime cannot open a graph."""
+    """Opens a graph. Raises `ExportError` if the runtime cannot open it."""
 
 
 def present() -> tuple[GridBackend, ...]:
-    """The runtimes that are installed, in the order in which they are reported."""
+    """Return the installed backends, in the order of the report."""
     opened = {runtime.name: runtime.of_graph for runtime in RUNTIMES}
     found = [(name, opened[name]) for name in _TRIED if _installed(name)]
     return tuple(GridBackend(name, opener) for name, opener in found if opener is not None)

@@ -1,4 +1,4 @@
-"""Cases through the export and through every runtime, several in one graph."""
+"""The run of the grid: cases are exported together and run in every backend."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from upconv.export.sizes import InputAxis
 from upconv.runtime.errors import ExportError
 
 TOGETHER = 32
-"""Cases in one graph: an export costs about as much for many layers as for one."""
+"""Number of cases in one graph. An export takes about as long for many layers as for one."""
 
 
 def run(
     cases: Sequence[GridCase], runtimes: Sequence[GridBackend], on_done: Callable[[int], None] = lambda _: None
 ) -> list[CaseResult]:
-    """What every runtime makes of every case; `on_done` is told after each group how many there were."""
+    """Return the result of every case in every runtime, in the order of `cases`.
+
+    `on_done` is called after each group with the number of its cases.
+    """
     results: list[CaseResult] = []
     for group in _groups(cases):
         results += _results(group, runtimes)
@@ -37,7 +40,7 @@ def run(
 
 
 def _groups(cases: Sequence[GridCase]) -> Iterator[list[GridCase]]:
-    """Cases that take the same input and are likely to share their fate."""
+    """Yield groups of cases that take the same input. Cases that torch refuses stand alone."""
 
     def kind(case: GridCase) -> tuple[int, str, bool, bool, bool]:
         refused = bool(case["antialias"] and case["align_corners"])
@@ -51,7 +54,7 @@ def _groups(cases: Sequence[GridCase]) -> Iterator[list[GridCase]]:
 
 
 def _results(group: list[GridCase], runtimes: Sequence[GridBackend]) -> list[CaseResult]:
-    """Of a group, halved until what cannot be exported stands alone."""
+    """Return the results of a group. If it cannot be exported, halve it until the case at fault is alone."""
     first = group[0]
     tried = inputs(first.rank, first.dtype, first.batched)
     try:
@@ -67,7 +70,7 @@ def _results(group: list[GridCase], runtimes: Sequence[GridBackend]) -> list[Cas
 
 
 def _captured(group: list[GridCase], tried: list[Array]) -> onnx.ModelProto:
-    """The graph as the export makes it; raises `ExportError` where torch pins its sizes, too."""
+    """Capture a group as one graph. Raises `ExportError` also if torch makes the input size constant."""
     first = group[0]
     leading = 1 + first.batched
     axes = [InputAxis(index, None, free=True) for index in range(leading, leading + first.rank)]
@@ -76,12 +79,12 @@ def _captured(group: list[GridCase], tried: list[Array]) -> onnx.ModelProto:
     model = capture(module, "the layer", [tried[0]], axes)
     lengths = model.graph.input[0].type.tensor_type.shape.dim
     if not all(lengths[axis.index].dim_param for axis in axes):
-        raise ExportError("torch pinned the input's size")
+        raise ExportError("torch made the size of the input constant")
     return model
 
 
 def _answers(group: list[GridCase], tried: list[Array]) -> tuple[list[list[Array]], list[list[Array]]]:
-    """What torch computes, in float64 and in the cases' precision."""
+    """Return the outputs of torch in float64 and in the precision of the cases."""
     module = Branches([case.module() for case in group])
     exact = TorchBackend(module.to(getattr(torch, group[0].dtype)), torch.float64)
     rounded = TorchBackend(module, getattr(torch, group[0].dtype))

@@ -1,7 +1,7 @@
-"""What a smaller halo than the exact one costs: tiles of a photograph against the whole of it.
+"""The deviation of halos smaller than the exact one: a tile of a photograph against the whole picture.
 
-Deep networks look hundreds of pixels far by their operators, and notice little of what is there. Whose the photograph is:
-`photographs/LICENCES.md`.
+The receptive field of a deep network can be hundreds of pixels wide, but the far pixels have little influence. The
+licence of the photograph is in `photographs/LICENCES.md`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 USEFUL_PX = 64
-"""A larger halo than this is rarely worth computing: most of a tile would be thrown away."""
+"""Largest halo that is worth its cost, in pixels. With a larger one, most of a tile is discarded."""
 
 HALOS_PX = (10, 16, 24, 32, 48, 64, 96)
-"""What is tried, up to the exact one; 10 is the `tile_pad` that many upscalers come with."""
+"""Halos to measure, below the exact one, in pixels; 10 is the default `tile_pad` of many upscalers."""
 
 TILE_PX = 64
-"""Side of the part whose output is compared. It lies in the picture's corner, so two of its sides are cut ones."""
+"""Side of the compared part, in input pixels. It is in the corner of the picture, so two of its sides are cut."""
 
 PICTURE_PX = 192
-"""Side of the picture, which is all that "the whole" means here: a larger one would cost a deep network minutes."""
+"""Side of the whole picture, in input pixels. A larger one takes a deep network minutes."""
 
 
 def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDeviation, ...]:
-    """The table for a model whose exact halo is larger than useful; empty for any other."""
+    """Return the deviation of each smaller halo; empty if the exact halo is at most `USEFUL_PX`."""
     if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
         return ()
     assert contract.height is not None and contract.width is not None
@@ -60,14 +60,14 @@ def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw)
 
 
 def photograph(contract: Contract) -> Tensor:
-    """The photograph as a model of this contract takes it, (1, C, 192, 192)."""
+    """Return the photograph as an input of the model, a float32 array (1, C, 192, 192)."""
     pixels = contract.input
     assert pixels is not None
     return samples_to_tensor(read(PHOTOGRAPH).samples, pixels)[None]
 
 
 def _core(output: Tensor, contract: Contract) -> Tensor:
-    """The compared part of an output, in 8-bit steps."""
+    """Return the compared part of an output, in 8-bit steps."""
     assert contract.output is not None
     side = TILE_PX * contract.scale
     span = contract.output.high - contract.output.low

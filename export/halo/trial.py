@@ -1,4 +1,4 @@
-"""What a contract promises of tiles, tried with the engine that serves."""
+"""The trial of the halo: tiles against the whole picture, computed by the engine of the service."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from upconv.runtime.rounding import round_up
 from upconv.runtime.session import Model, open_model
 
 TOLERANCE = 1e-3
-"""Largest difference between tiled and whole-image output, per unit of the output's range: a quarter of an 8-bit step.
+"""Largest difference between the tiled and the whole picture, as a fraction of the output's range: a quarter of an 8-bit step.
 
-Tiles differ by 0 to 1e-6 as a rule. A Resize by 3 rounds its coordinates, the more so the farther from the corner, and
-comes to some 1e-5. More than that is no rounding: the halo is too small for what the graph does.
+Tiles usually differ by 0 to 1e-6. A Resize by 3 rounds its coordinates, more so far from the corner, and differs by about
+1e-5. A larger difference is not rounding: the halo is too small for the graph.
 """
 
 REDUCED_TOLERANCE = 4 / 255
-"""The same in fewer bits: where float32 differs in its last place, a value may be rounded to the next of 256."""
+"""The same limit in reduced precision: a last-place difference in float32 can round to the next of 256 values."""
 
 LONG_PX = 1500
-"""Width of the picture that tiling is tried on: what is rounded wrong is rounded worse far from the corner."""
+"""Width of the trial picture, in pixels. Rounding errors of coordinates grow with the distance from the corner."""
 
 BUDGET = 1e11
-"""Multiplications that a trial may cost, some seconds; what is deeper is tried on two strips, one along each axis."""
+"""Largest number of multiplications of a trial, a few seconds. Above it, two strips are tried, one along each axis."""
 
 STRIP_PX = 4
-"""Rows of a strip, where the model's minimum asks for no more."""
+"""Short side of a strip, in pixels, if the minimum of the model is not larger."""
 
 
 def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
-    """`model` with its contract in its metadata."""
+    """Return a copy of `model` with the contract in its metadata."""
     copy = copied(model)
     helper.set_model_props(copy, {KEY: contract.to_json()})
     return copy
 
 
 def tiling_difference(model: onnx.ModelProto, contract: Contract, products: float) -> float:
-    """Largest difference between tiled and whole output on noise, per unit of the output's range.
+    """Return the largest difference between tiled and whole output on noise.
 
-    `products` is how many multiplications the model does for each pixel of an input, before it was rewritten.
+    The unit is the range of the output.     `products` is the number of multiplications per input pixel, before any rewrite.
     """
     assert contract.output
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def tiling_difference(model: onnx.ModelProto, contract: Contract, products: floa
 
 
 def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int]]:
-    """Height and width of the pictures, and the tiles' side."""
+    """Yield height and width of each picture, and the side of its tiles, in pixels."""
     assert isinstance(contract.halo, Halo) and contract.height and contract.width
     sides = contract.halo.model_dump().values()
     tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
@@ -73,14 +73,14 @@ def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int
 
 
 def _two_tiles(before: int, after: int, law: SizeLaw) -> int:
-    """The length that the engine cuts into two of its smallest tiles, each with exactly the halo on its inner side."""
+    """Return the length that the engine cuts into two of its smallest tiles, each with exactly the halo on its inner side."""
     before, after = (round_up(px, law.multiple) for px in (before, after))
     smallest = law.fitted(3 * (before + after))
     return 2 * smallest - before - after
 
 
 def strip(law: SizeLaw) -> int:
-    """The length of a strip's short side."""
+    """Return the short side of a strip, in pixels."""
     return law.fitted(STRIP_PX)
 
 

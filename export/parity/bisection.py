@@ -1,8 +1,8 @@
-"""The first node at which two computations part, and what explains it.
+"""Bisection: the search for the first node at which two computations differ.
 
-All values on the way are compared, not outputs alone. From an output that differs one walks back through values that
-differ, too; the nodes reached whose own inputs still agree are where it begins. Values that differ beside that way, as
-those inside a part that was rewritten and comes to the same result, play no role.
+The search compares the outputs and every intermediate value. It starts at an output that differs and walks back through
+values that differ too. The first difference is at a node that it visits and whose own inputs agree. Differing values
+outside this path do not count, for example those inside a rewritten part that gives the same result.
 """
 
 from __future__ import annotations
@@ -26,41 +26,43 @@ from upconv.runtime.errors import ExportError
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one value is off."""
+    """The error of one value."""
 
     error: float
+    """Largest absolute error; infinite if the values cannot be compared."""
     noise_floor: float
 
     @classmethod
     def beyond_noise(cls, exact: Array, rounded: Array, got: Array, factor: float) -> Difference | None:
-        """The difference where it is more than `factor` noise floors; none where rounding accounts for it."""
+        """Return the difference if it exceeds `factor` noise floors; `None` if rounding explains it."""
         floor = noise_floor(exact, rounded)
-        off = error(exact, got) if np.isfinite(got).all() else float("inf")
-        return Difference(off, floor) if off > factor * floor else None
+        distance = error(exact, got) if np.isfinite(got).all() else float("inf")
+        return Difference(distance, floor) if distance > factor * floor else None
 
 
 Differs = Callable[[Array, Array, Array], Difference | None]
-"""Compares a value in float64, the same in float32, and another: how it differs, or none where it does not."""
+"""Compares a value (third) with its float64 and float32 forms. Returns the difference, or `None` if there is none."""
 
 
 @dataclass(frozen=True)
 class FirstDifference:
-    """Where two computations part."""
+    """The first node at which two computations differ."""
 
     node: str
     operator: str
     output: str
-    """The value that differs first."""
+    """The name of the first value that differs."""
     attributes: dict[str, Any]
-    """Of the node, defaults included."""
+    """The attributes of the node, defaults included."""
     error: float | None
-    """Largest difference; none where even the shapes differ."""
+    """Largest absolute error; `None` if the shapes differ."""
     noise_floor: float | None
+    """The noise floor of the value; `None` if the shapes differ."""
     explanation: tuple[str, ...]
-    """What is not the same about the node, a phrase each."""
+    """One phrase for each property of the node that differs."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding for JSON."""
+        """Return the fields in types that JSON has."""
         return {**asdict(self), "attributes": {name: written(value) for name, value in self.attributes.items()}}
 
     def __str__(self) -> str:
@@ -68,10 +70,10 @@ class FirstDifference:
 
 
 def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Array], differs: Differs) -> FirstDifference | None:
-    """Where B's graph first computes something else than A's, both in float64; none where their outputs agree.
+    """Return the first node at which B's graph differs from A's in float64; `None` if their outputs agree.
 
-    Nodes are paired by their order and names; a value of B that has no pair, or differs from it, also agrees where
-    it equals any other value of A.
+    Nodes are paired by their order and names. A value of B that has no pair, or that differs from its pair, still agrees
+    if it equals any other value of A.
     """
     exact, rounded = (_reference(a, inputs, kind) for kind in ("float64", "float32"))
     got = _reference(b, inputs, "float64")
@@ -82,7 +84,7 @@ def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Arra
         if found[name] is not None and _known_elsewhere(got[name], exact, rounded, differs):
             found[name] = None
     output_pairs = zip(a.graph.output, b.graph.output, strict=False)
-    for before, after in output_pairs:  # outputs correspond by their order, whatever node makes them
+    for before, after in output_pairs:  # outputs correspond by their order, not by their node
         found[after.name] = _difference(exact[before.name], rounded[before.name], got[after.name], differs)
     node = _first(b.graph, found)
     if node is None:
@@ -99,10 +101,14 @@ def in_runtime(
     inputs: Sequence[Array],
     differs: Differs,
 ) -> FirstDifference | None:
-    """Where a runtime first computes something else than the graph says; none where it does not once every value is shown."""
+    """Return the first node at which a runtime differs from the graph in float64, or `None`.
+
+    The result is also `None` if the runtime cannot output intermediate values. A runtime that must output every value fuses
+    fewer nodes, so a difference can disappear.
+    """
     try:
         got = traced(opener, model, inputs)
-    except ExportError:  # a runtime that cannot show its values can only be blamed as a whole
+    except ExportError:  # the runtime cannot output its intermediate values
         return None
     exact, rounded = (_reference(model, inputs, kind) for kind in ("float64", "float32"))
     found = {value: _difference(exact[value], rounded[value], got[value], differs) for value in _values(model.graph)}
@@ -136,7 +142,7 @@ def _difference(exact: Array, rounded: Array, got: Array, differs: Differs) -> D
 
 
 def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Differs) -> bool:
-    """Whether A computes this value somewhere; a value that is the same everywhere proves nothing."""
+    """True if any value of A equals this value. A constant value does not count."""
     if value.size < 2 or value.dtype.kind != "f" or np.ptp(value) == 0:
         return False
     candidates = (name for name, other in exact.items() if other.shape == value.shape and other.dtype.kind == "f")
@@ -144,7 +150,7 @@ def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Diff
 
 
 def _first(graph: onnx.GraphProto, found: dict[str, Difference | None]) -> NodeProto | None:
-    """The first node, of those that the difference of an output leads back to, whose inputs all agree."""
+    """Return the first node with agreeing inputs that lies on a path of differing values to an output."""
     bad = {name for name, difference in found.items() if difference is not None}
     reached = {value.name for value in graph.output} & bad
     first = None

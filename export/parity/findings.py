@@ -1,4 +1,4 @@
-"""What a comparison found: a row for each runtime, and the first node at fault."""
+"""The result of a comparison: one row per backend, and the first node that differs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from upconv.export.parity.bisection import FirstDifference
 from upconv.export.parity.measures import Measures
 
 JSON_VERSION = 1
-"""Of the fields of `Comparison.as_dict`; it rises when one of them is renamed, removed or given another meaning."""
+"""Version of the fields of `Comparison.as_dict`. It rises if a field is renamed, removed or changes its meaning."""
 
 
 @dataclass(frozen=True)
 class BackendResult:
-    """What was found in one runtime."""
+    """The result of one backend."""
 
     name: str
     status: Literal["equal", "different", "missing"]
     said: str
-    """The verdict in words, or why there is none."""
+    """The verdict in words, or the reason why there is none."""
     backend: str = ""
     version: str = ""
     level: str = "-"
     precision: str = "float32"
-    """What it computes in."""
+    """The precision that the backend computes in."""
     measures: Measures | None = None
-    """None where nothing could be measured."""
+    """`None` if the outputs could not be compared."""
     noise_floor: float | None = None
-    """What float32 costs the original; none where decibels decide."""
+    """The error of the original in float32; `None` if the PSNR decides."""
     worst: str | None = None
     """The input with the largest error."""
     sample: Array | None = field(default=None, repr=False, compare=False)
@@ -38,7 +38,7 @@ class BackendResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The whole of what was found."""
+    """The result of a comparison."""
 
     a: str
     b: str | None
@@ -48,17 +48,17 @@ class Comparison:
     rows: tuple[BackendResult, ...]
     first_difference: FirstDifference | None
     notes: tuple[str, ...] = ()
-    """What was left out, and why."""
+    """Remarks, such as sizes that were left out and why."""
     sample: Array | None = field(default=None, repr=False, compare=False)
     """A's first output for the photograph, in float64."""
 
     @property
     def equal(self) -> bool:
-        """Whether every runtime that is present computes A's function."""
+        """True if every available backend computes the function of A."""
         return all(row.status != "different" for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """The report for JSON; `JSON_VERSION` says which fields there are."""
+        """Return the report in types that JSON has. `JSON_VERSION` is the version of its fields."""
         return {
             "version": JSON_VERSION,
             "a": self.a,

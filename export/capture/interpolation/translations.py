@@ -1,15 +1,15 @@
-"""What torch's operators for interpolation become, for `torch.onnx.export(custom_translation_table=…)`.
+"""Translations of torch's interpolation, for `custom_translation_table` of `torch.onnx.export`.
 
 | torch | Resize |
 | --- | --- |
 | `linear`, `bilinear`, `trilinear` | `linear`, `half_pixel` |
 | `bicubic` | `cubic`, `half_pixel`, `cubic_coeff_a` -0.75 |
 | the same, `antialias` | `antialias`, `exclude_outside`; `cubic_coeff_a` -0.5 |
-| the same, `align_corners` | `align_corners`; always by size, as torch ignores the scale then |
+| the same, `align_corners` | `align_corners`; always by size, because torch ignores the scale |
 | `nearest`, `nearest-exact`, `area` | see `nearest.py` and `area.py` |
 
-torch's own translations leave out the scale factor where there is antialiasing, write `linear` and `nearest-exact` as
-dozens of nodes, and measure `align_corners` with antialiasing from other places than torch's kernel does.
+torch's own translations omit the scale factor with antialiasing, write `linear` and `nearest-exact` as dozens of nodes,
+and use other positions than torch's kernel for `align_corners` with antialiasing.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def _smooth(image: Value, sizes: Value, scales: Sequence[float] | None, align_co
 
 
 def linear(input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None) -> Value:
-    """`aten.upsample_linear1d`, `bilinear2d` and `trilinear3d`."""
+    """Translate `aten.upsample_linear1d`, `bilinear2d` and `trilinear3d`."""
     return _smooth(input, output_size, scale_factors, align_corners, mode="linear")
 
 
 def cubic(input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None) -> Value:
-    """`aten.upsample_bicubic2d`."""
+    """Translate `aten.upsample_bicubic2d`."""
     return _smooth(input, output_size, scale_factors, align_corners, mode="cubic", cubic_coeff_a=-0.75)
 
 
 def linear_antialiased(
     input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None
 ) -> Value:
-    """`aten._upsample_bilinear2d_aa`."""
+    """Translate `aten._upsample_bilinear2d_aa`; raises `ExportError` for `align_corners`."""
     _refuse_aligned(align_corners)
     return _smooth(input, output_size, scale_factors, False, mode="linear", antialias=1, exclude_outside=1)
 
@@ -59,31 +59,31 @@ def linear_antialiased(
 def cubic_antialiased(
     input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None
 ) -> Value:
-    """`aten._upsample_bicubic2d_aa`."""
+    """Translate `aten._upsample_bicubic2d_aa`; raises `ExportError` for `align_corners`."""
     _refuse_aligned(align_corners)
     how = {"mode": "cubic", "antialias": 1, "exclude_outside": 1, "cubic_coeff_a": -0.5}
     return _smooth(input, output_size, scale_factors, False, **how)
 
 
 def nearest_before(input: Value, output_size: INT64 | None, scale_factors: Sequence[float] | None = None) -> Value:
-    """`aten.upsample_nearest1d`, `2d` and `3d`."""
+    """Translate `aten.upsample_nearest1d`, `2d` and `3d`."""
     return nearest(input, output_size, scale_factors, exact=False)
 
 
 def nearest_exact(input: Value, output_size: INT64 | None, scale_factors: Sequence[float] | None = None) -> Value:
-    """`aten._upsample_nearest_exact1d`, `2d` and `3d`."""
+    """Translate `aten._upsample_nearest_exact1d`, `2d` and `3d`."""
     return nearest(input, output_size, scale_factors, exact=True)
 
 
 def area(input: Value, output_size: INT64 | None) -> Value:
-    """`aten.adaptive_avg_pool1d`, `2d` and `3d`."""
+    """Translate `aten.adaptive_avg_pool1d`, `2d` and `3d`."""
     return adaptive_average(input, output_size)
 
 
 def _refuse_aligned(align_corners: bool) -> None:
     if align_corners:
         raise ExportError(
-            "no ONNX operator places pixels as torch does for antialias=True with align_corners=True; use align_corners=False"
+            "no ONNX operator has the pixel positions of torch for antialias=True with align_corners=True; use align_corners=False"
         )
 
 
@@ -104,4 +104,4 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     aten.adaptive_avg_pool2d.default: area,
     aten.adaptive_avg_pool3d.default: area,
 }
-"""By torch operator; of each the form that takes all scale factors at once, which `program.with_scales` leaves."""
+"""Translations by torch operator, in the form that takes all scale factors at once (see `with_scales`)."""
