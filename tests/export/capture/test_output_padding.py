@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -12,7 +14,7 @@ from upconv.export.capture.output_padding import without_excess
 def model(padding: int, extra: int, bias: bool) -> onnx.ModelProto:
     weight = np.random.default_rng(0).random((2, 2, 3), np.float32)
     tensors = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.array([1, 2], np.float32), "b")]
-    attributes = {"strides": [1], "dilations": [3], "pads": [padding, padding], "output_padding": [extra]}
+    attributes: dict[str, Any] = {"strides": [1], "dilations": [3], "pads": [padding, padding], "output_padding": [extra]}
     node = helper.make_node("ConvTranspose", ["x", "w", *(["b"] if bias else [])], ["y"], **attributes)
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2, None]) for name in "xy")
     graph = helper.make_graph([node], "g", [x], [y], tensors)

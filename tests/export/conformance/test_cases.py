@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from upconv.export.conformance.cases import Branches, GridCase, inputs
@@ -27,7 +26,7 @@ def test_weights_are_the_same_each_time() -> None:
 
 def test_inputs_have_the_type_and_the_batch_of_the_case() -> None:
     assert [x.shape for x in inputs(1, "float16", True)] == [(2, 4, 10), (1, 4, 7), (1, 4, 50)]
-    assert [(x.ndim, x.dtype) for x in inputs(3, "float64", False)] == [(4, np.float64)] * len(inputs(3, "float64", False))
+    assert {(x.ndim, str(x.dtype)) for x in inputs(3, "float64", False)} == {(4, "float64")}
 
 
 def test_branches_return_one_output_per_layer() -> None:
