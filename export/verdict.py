@@ -1,8 +1,8 @@
-"""The verdict on a backend by a noise floor, in place of a guessed tolerance.
+"""The verdict on a backend, with the noise floor as tolerance.
 
-Let y be the module's output in float64. The noise floor is the error of torch's own float32 output against y, which no
-float32 runtime can be expected to improve on. A backend passes if its error is at most `FACTOR` noise floors on the same
-inputs. A function that only copies has no error; its floor is one unit in the last place of its largest output.
+Let y be the output of the module in float64. The noise floor is the error of torch's float32 output against y. A backend
+passes if its error over the same inputs is at most `FACTOR` noise floors. A function that only copies has no error. Its
+noise floor is one unit in the last place of its largest output.
 """
 
 from __future__ import annotations
@@ -15,35 +15,38 @@ import numpy as np
 from upconv.export.backends import Array, Backend
 
 Inputs = Sequence[Array]
+"""The inputs of a model, in its order."""
+
 Outputs = list[Array]
-"""The inputs or outputs of a model, in the model's order."""
+"""The outputs of a model, in its order."""
 
 CEILING = 1e-3
-"""Largest noise floor, per unit of the output's range. A module that float32 distorts more cannot be judged in float32."""
+"""Largest noise floor that is accepted, as a fraction of the output's range. Above it, float32 is too imprecise to judge by."""
 
 ROUNDINGS = 8
-"""The same limit in roundings of the outputs' precision, if that is more. One rounding of float16 is about 1e-3."""
+"""The same limit in machine epsilons of the outputs. The larger limit applies: one epsilon of float16 is already 1e-3."""
 
 FACTOR = 4.0
-"""The number of noise floors that an error may reach. Another order of summation costs about two."""
+"""Largest error that passes, in noise floors. Another order of summation costs about two."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The comparison of one backend with the float64 reference, over all inputs. The worst output decides."""
+    """The comparison of one backend with the float64 reference, over all inputs."""
 
     backend: str
     version: str
     level: str
     shapes: tuple[tuple[int, ...], ...]
-    """Shapes of the tried inputs; of the first input if there are several."""
+    """The shapes of the inputs that were tried; of the first input if the model has several."""
     max_abs: float
     """Largest absolute error against float64."""
     noise_floor: float
     """Largest absolute error of torch in float32."""
     factor: float
+    """Largest error that passes, in noise floors."""
     problem: str | None = None
-    """The reason why outputs cannot be compared, or `None` if they can."""
+    """The reason why the outputs cannot be judged by their error; `None` if they can."""
 
     @property
     def equal(self) -> bool:
@@ -60,9 +63,9 @@ class Verdict:
 def judge(
     exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs], factor: float = FACTOR
 ) -> Verdict:
-    """Compare `backend` on `inputs` with `exact` (float64) and `rounded` (float32), the source model's own outputs.
+    """Run `backend` on `inputs` and compare it with `exact` (float64) and `rounded` (float32).
 
-    Each output is measured by its own noise floor. The verdict is that of the output that is farthest from passing.
+    Both are outputs of the original. Each output has its own noise floor. The worst output decides the verdict.
     """
     got: list[Outputs] = []
     for expected, arrays in zip(exact, inputs, strict=True):
@@ -80,7 +83,10 @@ def compare_outputs(
     inputs: Sequence[Inputs],
     factor: float = FACTOR,
 ) -> Verdict:
-    """Return the verdict on outputs that `backend` returned earlier. The list may end at an output that cannot be compared."""
+    """Return the verdict on outputs that `backend` has already computed.
+
+    `got` may end at the first outputs that cannot be compared.
+    """
     tried = tuple(dict.fromkeys(tuple(x[0].shape) for x in inputs))
     for expected, outputs, arrays in zip(exact, got, inputs, strict=False):
         wrong = problem(expected, outputs, arrays)
@@ -96,34 +102,37 @@ def compare_outputs(
 
 
 def _noise(exact: Sequence[Array], rounded: Sequence[Array]) -> tuple[float, str | None]:
-    """Return the noise floor of one output over all inputs, and the problem if the floor is too high, or `None`."""
+    """Return the noise floor of one output over all inputs, and a problem if it is too high to judge by."""
     floor = max(noise_floor(e, r) for e, r in zip(exact, rounded, strict=True))
     span = max(float(np.ptp(e)) if e.size else 0.0 for e in exact) or 1.0
     kind = rounded[0].dtype
     coarsest = max(CEILING, ROUNDINGS * float(np.finfo(kind).eps)) if kind.kind == "f" else CEILING
     if floor <= coarsest * span:
         return floor, None
-    return floor, f"{kind} is not enough for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
+    return floor, f"{kind} is too imprecise for this module: torch's own error is {floor:.2g} on outputs that span {span:.2g}"
 
 
 def problem(expected: Outputs, got: Outputs, inputs: Inputs) -> str | None:
-    """Return why outputs cannot be compared (number, shape, values that are not finite), or `None` if they can."""
+    """Return why outputs cannot be compared, or `None` if they can.
+
+    Their number, their shapes and non-finite values are checked.
+    """
     given = " and ".join(str(array.shape) for array in inputs)
     if len(got) != len(expected):
         return f"there are {len(got)} outputs, expected {len(expected)}"
-    for wanted, output in zip(expected, got, strict=True):
-        if output.shape != wanted.shape:
-            return f"for an input of {given} the output has shape {output.shape}, expected {wanted.shape}"
+    for reference, output in zip(expected, got, strict=True):
+        if output.shape != reference.shape:
+            return f"for an input of {given} the output has shape {output.shape}, expected {reference.shape}"
         if not np.isfinite(output).all():
-            return f"for an input of {given} the output holds values that are no numbers"
+            return f"for an input of {given} the output contains values that are not finite"
     return None
 
 
 def noise_floor(exact: Array, rounded: Array) -> float:
-    """Return the error of float32, at least one unit in the last place of the largest value."""
+    """Return the error of float32, or one unit in the last place of the largest value if that is larger."""
     return max(error(exact, rounded), float(np.spacing(np.float32(np.abs(exact).max(initial=0.0)))))
 
 
 def error(exact: Array, got: Array) -> float:
-    """Return the largest absolute difference."""
+    """Return the largest absolute difference, computed in float64."""
     return float(np.abs(exact - got.astype(np.float64)).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""The interface of a backend."""
+"""The interface of every backend."""
 
 from __future__ import annotations
 
@@ -10,41 +10,45 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 Precision = Literal["float32", "float64"]
+"""The precision that a backend computes in."""
 
 
 class Backend(Protocol):
-    """One way to compute a model's function."""
+    """One way to compute a model."""
 
     @property
     def name(self) -> str:
-        """Name of the runtime and its device."""
+        """The runtime and its device or precision."""
         ...
 
     @property
     def version(self) -> str:
-        """Version of the runtime."""
+        """The version of the runtime."""
         ...
 
     @property
     def level(self) -> str:
-        """The runtime's graph optimisation level, or a dash if it has none."""
+        """The graph optimisation level of the runtime, or a dash if it has none."""
         ...
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return the outputs for the inputs, both in the model's order. Floating-point inputs are float32."""
+        """Return the outputs of the model, in its order.
+
+        `inputs` are in the order of the model. Floating-point inputs are float32.
+        """
         ...
 
 
 @runtime_checkable
 class Rounding(Protocol):
-    """A backend that computes in a lower precision than the model's own, and reports it."""
+    """A backend that can compute in a lower precision than float32, and reports it."""
 
     @property
     def rounds_to(self) -> str | None:
-        """The precision of the computation, such as bf16, or `None` for float32."""
+        """The precision that it computes in, such as bf16; `None` if that is float32."""
         ...
 
 
 def rounds_to(backend: Backend) -> str | None:
-    """Return the precision below float32 in which a backend computes, or `None`."""
+    """Return the precision below float32 that a backend computes in, or `None`."""
     return backend.rounds_to if isinstance(backend, Rounding) else None

@@ -18,14 +18,14 @@ LEVELS = {
     "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-"""Graph optimisation levels. `all` is the level of serving."""
+"""Graph optimisation levels by name. The service uses `all`."""
 
 
 class OnnxruntimeBackend:
     """onnxruntime on one execution provider, with one thread, at one graph optimisation level.
 
-    On CUDA, TensorFloat-32 is off, because its ten bits of mantissa would look like a fault (onnxruntime#19357). Raises
-    `ProviderError` if the provider is missing, and `ExportError` if onnxruntime cannot open the graph.
+    TensorFloat-32 is off on CUDA: its mantissa of ten bits would look like an error (onnxruntime#19357). Raises
+    `ProviderError` if the provider is not available and `ExportError` if onnxruntime cannot open the graph.
     """
 
     version: str = ort.__version__
@@ -33,16 +33,16 @@ class OnnxruntimeBackend:
     def __init__(self, model: onnx.ModelProto, level: str = "all", provider: str = "cpu") -> None:
         self.name = f"onnxruntime {provider}"
         self.level = level
-        wanted = providers.provider_options(provider)
+        chosen = providers.provider_options(provider)
         try:
             with opened(model) as graph:
-                self._session = ort.InferenceSession(graph, _options(level), providers=wanted)
+                self._session = ort.InferenceSession(graph, _options(level), providers=chosen)
         except Exception as error:  # onnxruntime raises several unrelated types
             raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
         providers.verify(self._session, provider)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return the graph's outputs; raises `ExportError` if onnxruntime cannot run it."""
+        """Return the outputs of the graph; raises `ExportError` if onnxruntime cannot run it."""
         feed = {value.name: array for value, array in zip(self._session.get_inputs(), inputs, strict=True)}
         try:
             outputs: list[Array] = self._session.run(None, feed)

@@ -1,4 +1,4 @@
-"""OpenVINO on the processor as a backend. It is imported only when it is used."""
+"""OpenVINO on the CPU as a backend. The package is imported when a backend is created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _SHORT = {"bfloat16": "bf16", "float16": "fp16", "f16": "fp16"}
 
 
 class OpenvinoBackend:
-    """A graph compiled by OpenVINO, in float32 or in OpenVINO's default precision on this processor."""
+    """A graph compiled by OpenVINO.
+
+    `hint` is the precision, or `None` for the default of OpenVINO on this CPU. Raises `ExportError` if OpenVINO cannot open
+    the graph.
+    """
 
     level = "-"
 
@@ -29,17 +33,17 @@ class OpenvinoBackend:
             with opened(model) as graph:
                 read = core.read_model(graph if isinstance(graph, str) else io.BytesIO(graph))
                 self._compiled = core.compile_model(read, "CPU", settings)
-        except Exception as error:  # any error of OpenVINO about an operator that it lacks
+        except Exception as error:  # OpenVINO can raise any error for an unknown operator
             raise ExportError(f"OpenVINO cannot open the graph: {first_line(error)}") from error
         kind: str = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.rounds_to = None if kind in ("f32", "float32") else _SHORT.get(kind, kind)
         self.name = f"openvino cpu {self.rounds_to or 'float32'}"
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return the graph's outputs; raises `ExportError` if OpenVINO cannot run it."""
+        """Return the outputs of the graph; raises `ExportError` if OpenVINO cannot run it."""
         try:
-            made = self._compiled(list(inputs))
+            outputs = self._compiled(list(inputs))
         except Exception as error:
             shapes = ", ".join(str(array.shape) for array in inputs)
             raise ExportError(f"OpenVINO cannot run the graph on {shapes}: {first_line(error)}") from error
-        return [made[output].copy() for output in self._compiled.outputs]
+        return [outputs[output].copy() for output in self._compiled.outputs]

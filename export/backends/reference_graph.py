@@ -1,4 +1,4 @@
-"""An ONNX graph computed as the standard defines it, by onnx's reference evaluator, in float32 or float64."""
+"""onnx's reference evaluator as a backend, in float32 or float64."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from upconv.runtime.errors import ExportError, first_line
 
 
 class ReferenceBackend:
-    """The graph's own function. In float64 it is the reference for every runtime if there is no torch module.
+    """A graph computed by the definition of its operators.
 
-    Convolutions, pools and Resize come from `backends.exact`, all other operators from onnx.
+    In float64 it is the reference for a graph that has no torch module. Convolutions, pools, Resize and DequantizeLinear come
+    from `backends.exact`, all other operators from onnx. Raises `ExportError` if the evaluator cannot open the graph.
     """
 
     level = "-"
@@ -25,20 +26,20 @@ class ReferenceBackend:
     def __init__(self, model: onnx.ModelProto, precision: Precision = "float64") -> None:
         self.name = f"onnx reference {precision}"
         self._double = precision == "float64"
-        self._inputs = [value.name for value in _given(model.graph)]
+        self._inputs = [value.name for value in _real_inputs(model.graph)]
         try:
             self._evaluator = ReferenceEvaluator(in_double(model) if precision == "float64" else model, new_ops=list(OPERATORS))
-        except Exception as error:  # any error of onnx about an operator that it lacks
+        except Exception as error:  # onnx can raise any error for an unknown operator
             raise ExportError(f"onnx's reference evaluator cannot open the graph: {first_line(error)}") from error
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return the graph's outputs in its precision; raises `ExportError` if the evaluator cannot run it."""
+        """Return the outputs of the graph; raises `ExportError` if the evaluator cannot run it."""
         feed = {
             name: array.astype(np.float64) if self._double and array.dtype.kind == "f" else array
             for name, array in zip(self._inputs, inputs, strict=True)
         }
         try:
-            with np.errstate(all="ignore"):  # values that are not finite are found in the outputs
+            with np.errstate(all="ignore"):  # callers check the outputs for values that are not finite
                 outputs = self._evaluator.run(None, feed)
         except Exception as error:
             shapes = ", ".join(str(array.shape) for array in inputs)
@@ -47,7 +48,7 @@ class ReferenceBackend:
         return [np.asarray(output) for output in outputs]
 
 
-def _given(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """Return the inputs without a default value. Old graphs list their weights among the inputs."""
+def _real_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that are not initialisers: old graphs list these among the inputs too."""
     known = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in known]

@@ -14,7 +14,7 @@ from upconv.runtime.errors import SourceError
 
 
 class TorchBackend:
-    """A torch module in float32, or in the float64 of the reference."""
+    """A copy of a torch module in one dtype. In float64 it is the reference for all other backends."""
 
     level = "-"
 
@@ -25,7 +25,10 @@ class TorchBackend:
         self._module = copy.deepcopy(module).to(dtype).eval()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return every output tensor of the module, in its own precision, as a flat list."""
+        """Return every tensor of the output, flattened, in the dtype of the backend.
+
+        Raises `SourceError` if the output holds no tensor.
+        """
         tensors = [torch.from_numpy(array) for array in inputs]
         with torch.inference_mode():
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))

@@ -1,1 +1,1 @@
-"""Tracing a torch module, and writing it as an ONNX graph."""
+"""Capture: tracing a torch module and writing it as an ONNX graph."""

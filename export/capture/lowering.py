@@ -1,7 +1,8 @@
-"""Other translations of operators that torch's exporter writes in a form from which nothing can be derived.
+"""Translations of operators that torch's exporter writes without a derivable receptive field.
 
-torch writes `pixel_unshuffle` as Reshape, Transpose, Reshape, which have no receptive field. It is also a depthwise
-convolution with stride r whose r*r kernels each pick one pixel of a block. That is exact, as all other products are 0.
+torch's exporter writes `pixel_unshuffle` as Reshape, Transpose, Reshape, whose receptive field is unknown. It equals a
+depthwise convolution with stride r whose r * r kernels each select one pixel of a block. The result is exact, because all
+other products are 0.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from onnxscript import opset18
 
 
 def pixel_unshuffle(image: Any, downscale_factor: int) -> Any:
-    """Return (N, C, H*r, W*r) as (N, C*r*r, H, W), as `torch.nn.PixelUnshuffle` does."""
+    """Write `torch.nn.PixelUnshuffle`, from (N, C, H*r, W*r) to (N, C*r*r, H, W), as one convolution."""
     r, channels = downscale_factor, image.shape[1]
     pick = np.eye(r * r, dtype=np.float32).reshape(r * r, 1, r, r)
     kernel = opset18.Constant(value=numpy_helper.from_array(np.tile(pick, (channels, 1, 1, 1))))
@@ -24,4 +25,4 @@ def pixel_unshuffle(image: Any, downscale_factor: int) -> Any:
 
 
 TABLE: dict[Callable[..., Any], Callable[..., Any]] = {torch.ops.aten.pixel_unshuffle.default: pixel_unshuffle}
-"""The translations for `torch.onnx.export`."""
+"""Translations that replace those of `torch.onnx.export`, by torch operator."""

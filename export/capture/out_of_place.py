@@ -1,7 +1,8 @@
-"""Modules whose activations do not overwrite their input, if that makes no difference.
+"""The replacement of in-place activations.
 
-torch's exporter decomposes each in-place operator with all its symbolic sizes, which takes half of the tracing time of a
-deep network. `nn.ReLU(inplace=True)` saves memory in training. It is the same function, unless its input is read again.
+torch's exporter decomposes each in-place operator with all its symbolic sizes. This takes half of the tracing time of a
+deep network. `nn.ReLU(inplace=True)` saves memory in training. It computes the same function out of place, unless its
+input is read again later.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from torch.utils._pytree import tree_leaves
 
 
 def out_of_place(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[nn.Module, int]:
-    """Return a copy that computes equal outputs without overwriting, or `module`; and the number of outputs."""
+    """Return a copy of `module` without in-place activations, and its number of output tensors.
+
+    The copy must give equal outputs for `inputs`. Otherwise `module` itself is returned.
+    """
     expected = _outputs(module, inputs)
     if not any(_overwrites(layer) for layer in module.modules()):
         return module, len(expected)
@@ -31,6 +35,6 @@ def _overwrites(layer: nn.Module) -> bool:
 
 
 def _outputs(module: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
-    # not inference_mode: a module that stores its results could not be traced with them afterwards
+    # Not inference_mode: its tensors cannot be traced later if the module stores them.
     with torch.no_grad():
         return [leaf for leaf in tree_leaves(module(*(x.clone() for x in inputs))) if isinstance(leaf, Tensor)]

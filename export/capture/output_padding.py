@@ -1,11 +1,11 @@
-"""Output padding as large as the stride, in a form that runtimes accept. torch allows it if the dilation is larger.
+"""A form of ConvTranspose with large output padding that runtimes accept.
 
-`output_padding` o extends the output's window at its end; `padding` p crops the output. With o >= stride
+torch allows an output padding of at least the stride if it is less than the dilation. onnxruntime refuses it:
+"output_padding may be too large for stride". `output_padding` o extends the output at its end, and `padding` p crops it.
+For o >= stride:
 
-before    ConvTranspose(pads=(p, p), output_padding=o)
-after     ConvTranspose(pads=(p, max(p - o, 0)), output_padding=0), then o - p rows that no tap reaches: the bias
-
-onnxruntime refuses the first form: "output_padding may be too large for stride".
+    before    ConvTranspose(pads=(p, p), output_padding=o)
+    after     ConvTranspose(pads=(p, max(p - o, 0)), output_padding=0), then o - p rows that hold only the bias
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from onnx import NodeProto, helper, numpy_helper
 
 
 def without_excess(model: onnx.ModelProto) -> None:
-    """Rewrite, in place, every ConvTranspose with an output padding of at least its stride."""
+    """Rewrite, in place, every ConvTranspose whose output padding is at least its stride."""
     for node in list(model.graph.node):
         if node.op_type == "ConvTranspose":
             _rewrite(model.graph, node)
@@ -42,7 +42,7 @@ def _rewrite(graph: onnx.GraphProto, node: NodeProto) -> None:
 
 
 def _extend(graph: onnx.GraphProto, node: NodeProto, missing: list[int]) -> None:
-    """Add zeros at the end of every axis, and then the bias."""
+    """Pad every axis with zeros at its end, then add the bias."""
     output, bias = node.output[0], node.input[2] if len(node.input) > 2 else ""
     name = f"{output}_extended"
     pads = np.array([0] * (4 + len(missing)) + missing, np.int64)

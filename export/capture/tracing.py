@@ -1,4 +1,4 @@
-"""Tracing of a torch module to an ONNX graph, by `torch.onnx.export(dynamo=True)`, with free axes if possible."""
+"""The capture of torch modules by `torch.onnx.export(dynamo=True)`, with dynamic axes."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
 
 Dynamic = tuple[dict[int, Any], ...]
-"""For each input, the dynamic axes as torch describes them."""
+"""The `dynamic_shapes` of `torch.export`: one dict of axes per input."""
 
 
 def capture(
     module: nn.Module, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int = OPSET
 ) -> onnx.ModelProto:
-    """Return the graph of `module`, batch and free axes symbolic, without names of this machine.
+    """Return the graph of `module`, with symbolic batch and free axes, and without traces of this machine.
 
-    Inputs have the names of `forward`'s arguments, or `image` if there is one. Outputs are named `output`, with numbers if
-    there are several. An axis that torch can only trace as a constant is constant in the graph's input, too. Raises
-    `ExportError` with torch's own reason if torch cannot trace the module.
+    A single input is called `image`, several have the names of the arguments of `forward`. A single output is called
+    `output`, several are numbered. An axis that torch makes constant is constant in the graph too. Raises `ExportError`
+    with torch's reason if torch cannot trace the module.
     """
     shapes = _unequal(tuple(array.shape for array in example), axes)
-    # torch.export treats a length of 0 or 1 as a constant
+    # torch.export treats a length of 0 or 1 as a constant.
     tensors = tuple(torch.from_numpy(np.resize(array, _doubled(shape))) for array, shape in zip(example, shapes, strict=True))
     free = [axis for axis in axes if axis.free]
     problem: ExportError | None = None
@@ -51,7 +51,7 @@ def capture(
         except Exception as error:
             problem = problem or ExportError(f"torch cannot trace {name}: {_cause(error)}")
             problem.__cause__ = problem.__cause__ or error
-            if not _about_sizes(error):
+            if not _concerns_sizes(error):
                 break
     assert problem is not None
     raise problem
@@ -61,7 +61,7 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
     module, outputs = out_of_place(module, tensors)
     parameters = inspect.signature(module.forward).parameters
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
-    # torch.export treats the values of *args as one nested argument
+    # torch.export treats *args as one nested argument.
     nested = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
     with _quiet():
         program = _traced(module, tensors, (dynamic,) if nested else dynamic)
@@ -69,7 +69,10 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
 
 
 def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> onnx.ModelProto:
-    """Return the graph of a traced program, with the program's free axes; raises `ExportError` as `capture` does."""
+    """Return the graph of a program of `torch.export`, with the same dynamic axes.
+
+    Raises `ExportError` with torch's reason if torch cannot write it.
+    """
     signature = program.graph_signature
     try:
         return _written(program, signature.user_inputs, len(signature.user_outputs), opset)
@@ -97,9 +100,9 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
 
 
 def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> ExportedProgram:
-    """Trace the module's Python code or, if that fails, its bytecode."""
+    """Trace a module. If tracing its Python code fails, trace its bytecode (`strict=True`)."""
     options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
-    # as in torch.onnx.export: a length of 0 or 1 is not a constant
+    # A length of 0 or 1 is not a constant, as in torch.onnx.export.
     oblivious = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with oblivious, lines_pooled_as_pictures():
         try:
@@ -107,12 +110,12 @@ def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> Exp
         except Exception as error:
             try:
                 return torch.export.export(module, tensors, strict=True, **options)
-            except Exception:  # the first reason is the better one
+            except Exception:  # the first reason is clearer
                 raise error from None
 
 
 def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
-    """Describe the sizes as the trials found them. If torch knows a multiple, it need not prove that halves are whole."""
+    """Declare the multiples that were found, so that torch need not prove that lengths divide evenly."""
     dynamic = _batches(tensors)
     for axis in axes:
         multiple = axis.law.multiple if axis.law else 1
@@ -129,7 +132,7 @@ def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
 
 
 def _automatic(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
-    """Let torch infer the sizes."""
+    """Let torch decide which axes are dynamic."""
     dynamic = _batches(tensors)
     for axis in axes:
         for number in axis.inputs:
@@ -138,7 +141,7 @@ def _automatic(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
 
 
 def _fixed(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
-    """Fix every size."""
+    """Make every axis constant."""
     return tuple({} for _ in tensors)
 
 
@@ -146,8 +149,8 @@ def _batches(tensors: tuple[Tensor, ...]) -> list[dict[int, Any]]:
     return [{0: Dim.AUTO} if tensor.ndim else {} for tensor in tensors]
 
 
-def _about_sizes(error: BaseException) -> bool:
-    """Return `True` if torch's error is about the described sizes, and not about the module."""
+def _concerns_sizes(error: BaseException) -> bool:
+    """True if the error is about the declared sizes and not about the module."""
     seen: BaseException | None = error
     while seen is not None:
         if "onstraint" in str(seen) or "specialized" in str(seen):
@@ -161,18 +164,18 @@ def _doubled(shape: Shape) -> Shape:
 
 
 def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
-    """Return shapes with a different length for each axis, because torch.export treats equal lengths as one symbol."""
+    """Return shapes whose free axes all differ: torch.export gives equal lengths the same symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
         law = axis.law or SizeLaw(scale=1)
         base = law.fitted(max(shapes[axis.inputs[0]][axis.index], 2))
         steps = (base + n * law.multiple for n in count(step))
-        shapes = next(found for n in steps if (found := axis.resized(shapes, n)) is not None)
+        shapes = next(resized for n in steps if (resized := axis.resized(shapes, n)) is not None)
     return shapes
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter's warnings about optional packages."""
+    """Silence the exporter, which warns about missing optional packages on every call."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The conformance grid: every layer that upsamples, with every parameter, through every runtime."""
+"""The conformance grid: every upsampling layer with every parameter, run in every backend."""
 
 from upconv.export.conformance.cases import GridCase
 from upconv.export.conformance.grid import grid, sample

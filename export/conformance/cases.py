@@ -1,4 +1,4 @@
-"""The cases of the conformance grid: a layer with its arguments and its inputs."""
+"""The cases of the grid: a layer with its arguments, and its inputs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from upconv.export.backends import Array
 
 DType = Literal["float32", "float64", "float16"]
 Arguments = tuple[tuple[str, Any], ...]
-"""Arguments by name, in the order in which they are written."""
+"""Names and values, in the order of the written call."""
 
 CHANNELS = 4
-"""Channels of every input: enough for two groups of two, and for depthwise."""
+"""Channels of every input: enough for two groups of two, and for depthwise layers."""
 
 _SPATIAL = {
     1: ((10,), (7,), (50,)),
     2: ((7, 10), (5, 9), (50, 14)),
     3: ((4, 5, 6), (5, 3, 7)),
 }
-"""Tried lengths: odd, even, unequal, and one that 2.3 rounds differently in float32."""
+"""Lengths of the inputs by rank: odd, even, unequal, and 50, which times 2.3 rounds differently in float32."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class GridCase:
     """One layer with one choice of arguments."""
 
     layer: str
-    """Its name in torch: `F.interpolate`, `nn.Upsample`, `nn.ConvTranspose2d` and so on."""
+    """The name in torch, such as `F.interpolate`, `nn.Upsample` or `nn.ConvTranspose2d`."""
     arguments: Arguments
     rank: int
-    """The number of axes beyond batch and channels."""
+    """Number of axes after batch and channels."""
     dtype: DType = "float32"
     batched: bool = True
 
@@ -52,7 +52,7 @@ class GridCase:
 
     @property
     def variant(self) -> str:
-        """The key by which results are summed up within a layer: the mode, or the groups."""
+        """The group of the case within its layer, for summaries: the mode, or the kind of groups."""
         if self.layer.startswith("nn.ConvTranspose"):
             return _connections(self["groups"]) + ("" if self.batched else ", unbatched")
         words = [self["mode"] or _IMPLIED.get(self.layer, "nearest")]
@@ -64,7 +64,7 @@ class GridCase:
         if self.layer.startswith("F."):
             return _Function(self.layer.removeprefix("F."), dict(self.arguments))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the deprecated classes warn
+            warnings.simplefilter("ignore")  # some classes are deprecated
             layer: nn.Module = getattr(nn, self.layer.removeprefix("nn."))(**dict(self.arguments))
         generator = torch.Generator().manual_seed(len(str(self)))
         for parameter in layer.parameters():
@@ -73,7 +73,7 @@ class GridCase:
 
 
 def inputs(rank: int, dtype: DType, batched: bool) -> list[Array]:
-    """Return the inputs of every case of this kind, with batches of one and of two."""
+    """Return the input arrays for cases of this kind, with batches of one and two."""
     random = np.random.default_rng(rank)
     leads = [((2,), (1,), (1,))[n] if batched else () for n in range(len(_SPATIAL[rank]))]
     shapes = [(*lead, CHANNELS, *lengths) for lead, lengths in zip(leads, _SPATIAL[rank], strict=True)]
@@ -95,7 +95,7 @@ class _Function(nn.Module):
 
 
 class Branches(nn.Module):
-    """Several layers on one input, so that they are exported together."""
+    """Several layers on one input, which are exported as one graph."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -111,4 +111,4 @@ def _connections(groups: int | None) -> str:
 
 
 _IMPLIED = {"nn.UpsamplingBilinear2d": "bilinear, align_corners"}
-"""Modes that a class implies."""
+"""Variants of classes whose mode is fixed."""

@@ -1,4 +1,4 @@
-"""The causes of differences, each in one sentence that names the attribute."""
+"""The causes of results that are not equal, each in one sentence that names the attribute at fault."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ class Cause:
 
     @property
     def cases(self) -> int:
-        """The number of cases, in any backend."""
+        """Number of cases that are affected, in any runtime."""
         return len({result.case for result in self.results})
 
     @property
     def runtimes(self) -> tuple[str, ...]:
-        """The backends, in the order in which they ran."""
+        """The runtimes that are affected, in the order in which they ran."""
         return tuple(dict.fromkeys(result.runtime for result in self.results))
 
 
 def causes(results: Sequence[CaseResult]) -> list[Cause]:
-    """Return everything that is not equal, by cause, the cause with most cases first."""
+    """Return the causes of all results that are not equal, the one with the most cases first."""
     found: dict[str, list[CaseResult]] = {}
     for result in results:
         if result.status != "equal":
             found.setdefault(cause(result), []).append(result)
-    return sorted((Cause(sentence, tuple(of)) for sentence, of in found.items()), key=lambda c: -c.cases)
+    return sorted((Cause(sentence, tuple(explained)) for sentence, explained in found.items()), key=lambda c: -c.cases)
 
 
 def cause(result: CaseResult) -> str:
-    """Return the cause of a result that is not equal, or the backend's own message if the cause is unknown."""
-    return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _own_words(result)
+    """Return the known cause of a result that is not equal, or the message of the runtime."""
+    return next((sentence for applies, sentence in _KNOWN if applies(result)), None) or _shortened(result)
 
 
-def _own_words(result: CaseResult) -> str:
-    lacking = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
-    if lacking:
-        return f"onnxruntime has no {lacking[1]} for {result.case.dtype} on the processor"
+def _shortened(result: CaseResult) -> str:
+    missing = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
+    if missing:
+        return f"onnxruntime has no {missing[1]} for {result.case.dtype} on the processor"
     return re.sub(r"Name:'[^']*' ?|^.*?cannot (open|run) the graph[^:]*: |torch cannot trace the layer: ", "", result.reason)
 
 

@@ -1,4 +1,4 @@
-"""All cases: interpolation by mode, size, scale and corner, and transposed convolution by every parameter."""
+"""The cases of the grid: interpolation and transposed convolution, by every parameter."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _RECOMPUTED: tuple[float, ...] = (2, 1.5, 1.7, 2.3, 0.5, 0.7)
 
 
 def grid() -> tuple[GridCase, ...]:
-    """Return every case, always in the same order."""
+    """Return all cases, always in the same order."""
     return tuple(dict.fromkeys((*_interpolations(), *_transposed())))
 
 
 def sample(cases: tuple[GridCase, ...], count: int, seed: int) -> tuple[GridCase, ...]:
-    """Return `count` of the cases in the grid's order, chosen at random by the seed."""
-    chosen = set(random.Random(seed).sample(range(len(cases)), min(count, len(cases))))  # noqa: S311 - no secret
+    """Return `count` random cases in the order of the grid. The same seed gives the same cases."""
+    chosen = set(random.Random(seed).sample(range(len(cases)), min(count, len(cases))))  # noqa: S311 - not a secret
     return tuple(case for number, case in enumerate(cases) if number in chosen)
 
 
@@ -78,7 +78,7 @@ def _interpolations() -> Iterator[GridCase]:
 
 
 def _targets(rank: int) -> list[dict[str, Any]]:
-    """Return sizes and scales: whole, fractional, smaller than 1, and different per axis."""
+    """Return sizes and scales: whole, fractional, below 1, and different per axis."""
     sizes: list[dict[str, Any]] = [{"size": size} for size in _SIZES[rank]]
     scales: list[dict[str, Any]] = [{"scale_factor": scale} for scale in (*_SCALES, *_PER_AXIS[rank])]
     recomputed: list[dict[str, Any]] = [{"scale_factor": scale, "recompute_scale_factor": True} for scale in _RECOMPUTED]
@@ -86,7 +86,7 @@ def _targets(rank: int) -> list[dict[str, Any]]:
 
 
 def _transposed() -> Iterator[GridCase]:
-    """Return every geometry for every rank, with groups and bias in turn, so that all combinations of two occur."""
+    """Yield every geometry for every rank. Groups and bias rotate, so that all values occur together."""
     turns = list(product((1, 2, CHANNELS), (True, False)))
     for rank in (1, 2, 3):
         for number, geometry in enumerate(_geometries(rank)):
@@ -112,7 +112,7 @@ def _geometries(rank: int) -> Iterator[dict[str, Any]]:
 
 
 def _uneven(rank: int) -> Iterator[dict[str, Any]]:
-    """Return cases with different parameters for every axis."""
+    """Yield geometries with different parameters for each axis."""
     if rank == 1:
         return
     for shift in range(4):

@@ -1,4 +1,4 @@
-"""The backends of the grid: those of `upconv parity` that run a graph in float32 on any machine."""
+"""The backends of the grid: those of `upconv parity` that run in float32 on any machine."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from upconv.export.backends import Backend
 from upconv.export.parity.backend_choice import RUNTIMES
 
 SERVED = "onnxruntime:all"
-"""The runtime in its serving form, whose results must be right."""
+"""The backend that the service uses."""
 
 _TRIED = ("onnxruntime:disabled", SERVED, "reference:float32", "openvino:float32")
 
 
 @dataclass(frozen=True)
 class GridBackend:
-    """A way to run a graph."""
+    """One backend of the grid."""
 
     name: str
     """The name for `upconv parity --backend`."""
     open: Callable[[onnx.ModelProto], Backend]
-    """Opens a graph; raises `ExportError` if the runtime cannot."""
+    """Opens a graph. Raises `ExportError` if the runtime cannot open it."""
 
 
 def present() -> tuple[GridBackend, ...]:

@@ -1,4 +1,4 @@
-"""The run of the grid: cases through the export and through every backend, several in one graph."""
+"""The run of the grid: cases are exported together and run in every backend."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from upconv.export.sizes import InputAxis
 from upconv.runtime.errors import ExportError
 
 TOGETHER = 32
-"""The number of cases in one graph. An export of many layers takes about as long as an export of one."""
+"""Number of cases in one graph. An export takes about as long for many layers as for one."""
 
 
 def run(
     cases: Sequence[GridCase], runtimes: Sequence[GridBackend], on_done: Callable[[int], None] = lambda _: None
 ) -> list[CaseResult]:
-    """Return the results of every case in every backend. `on_done` gets the size of each finished group."""
+    """Return the result of every case in every runtime, in the order of `cases`.
+
+    `on_done` is called after each group with the number of its cases.
+    """
     results: list[CaseResult] = []
     for group in _groups(cases):
         results += _results(group, runtimes)
@@ -37,7 +40,7 @@ def run(
 
 
 def _groups(cases: Sequence[GridCase]) -> Iterator[list[GridCase]]:
-    """Return groups of cases that take the same input and probably share their result."""
+    """Yield groups of cases that take the same input. Cases that torch refuses stand alone."""
 
     def kind(case: GridCase) -> tuple[int, str, bool, bool, bool]:
         refused = bool(case["antialias"] and case["align_corners"])
@@ -51,7 +54,7 @@ def _groups(cases: Sequence[GridCase]) -> Iterator[list[GridCase]]:
 
 
 def _results(group: list[GridCase], runtimes: Sequence[GridBackend]) -> list[CaseResult]:
-    """Return the results of a group, which is halved until a case that cannot be exported is alone."""
+    """Return the results of a group. If it cannot be exported, halve it until the case at fault is alone."""
     first = group[0]
     tried = inputs(first.rank, first.dtype, first.batched)
     try:
@@ -67,7 +70,7 @@ def _results(group: list[GridCase], runtimes: Sequence[GridBackend]) -> list[Cas
 
 
 def _captured(group: list[GridCase], tried: list[Array]) -> onnx.ModelProto:
-    """Return the graph of the export; raises `ExportError` also if torch pins its sizes."""
+    """Capture a group as one graph. Raises `ExportError` also if torch makes the input size constant."""
     first = group[0]
     leading = 1 + first.batched
     axes = [InputAxis(index, None, free=True) for index in range(leading, leading + first.rank)]
@@ -76,12 +79,12 @@ def _captured(group: list[GridCase], tried: list[Array]) -> onnx.ModelProto:
     model = capture(module, "the layer", [tried[0]], axes)
     lengths = model.graph.input[0].type.tensor_type.shape.dim
     if not all(lengths[axis.index].dim_param for axis in axes):
-        raise ExportError("torch pinned the input's size")
+        raise ExportError("torch made the size of the input constant")
     return model
 
 
 def _answers(group: list[GridCase], tried: list[Array]) -> tuple[list[list[Array]], list[list[Array]]]:
-    """Return torch's outputs, in float64 and in the cases' precision."""
+    """Return the outputs of torch in float64 and in the precision of the cases."""
     module = Branches([case.module() for case in group])
     exact = TorchBackend(module.to(getattr(torch, group[0].dtype)), torch.float64)
     rounded = TorchBackend(module, getattr(torch, group[0].dtype))

@@ -1,4 +1,4 @@
-"""Verdicts on the outputs of one graph, each output on its own."""
+"""The verdicts on the outputs of one graph, one per case."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upconv.runtime.errors import ExportError
 
 
 class CaseJudge:
-    """The expected outputs of a group of cases."""
+    """The expected outputs of a group of cases, one output per case."""
 
     def __init__(
         self, cases: list[GridCase], inputs: list[Array], exact: list[list[Array]], rounded: list[list[Array]]
@@ -24,14 +24,17 @@ class CaseJudge:
         self._cases, self._inputs, self._exact, self._rounded = cases, inputs, exact, rounded
 
     def results(self, runtime: GridBackend, model: onnx.ModelProto) -> list[CaseResult]:
-        """Return the results of one backend. If it cannot run the group's graph, each output's part is run on its own."""
+        """Return one result per case for the graph of the group in one runtime.
+
+        If the runtime fails on the whole graph, it runs the part of each output separately.
+        """
         numbers = range(len(self._cases))
         try:
             backend = runtime.open(model)
             answers = [backend.run([x]) for x in self._inputs]
         except ExportError:
             return [self._alone(runtime, only(model, number), number) for number in numbers]
-        return [self._result(runtime, _Recorded(backend, [outputs[n] for outputs in answers]), n) for n in numbers]
+        return [self._result(runtime, _Replay(backend, [outputs[n] for outputs in answers]), n) for n in numbers]
 
     def _alone(self, runtime: GridBackend, model: onnx.ModelProto, number: int) -> CaseResult:
         try:
@@ -41,19 +44,19 @@ class CaseJudge:
 
     def _result(self, runtime: GridBackend, backend: Backend, number: int) -> CaseResult:
         exact, rounded = ([[outputs[number]] for outputs in answers] for answers in (self._exact, self._rounded))
-        told = _Kept(backend)
-        verdict = judge(exact, rounded, told, [[x] for x in self._inputs])
+        recording = _Recording(backend)
+        verdict = judge(exact, rounded, recording, [[x] for x in self._inputs])
         case = self._cases[number]
         if verdict.equal:
             return CaseResult(case, runtime.name, "equal", verdict.max_abs / verdict.noise_floor)
-        copies = case.variant.startswith("nearest") and len(told.outputs) == len(rounded)
-        if copies and all(map(np.array_equal, told.outputs, (r[0] for r in rounded))):
+        copies = case.variant.startswith("nearest") and len(recording.outputs) == len(rounded)
+        if copies and all(map(np.array_equal, recording.outputs, (r[0] for r in rounded))):
             return CaseResult(case, runtime.name, "as float32", reason=str(verdict))
         return CaseResult(case, runtime.name, "differs", verdict.max_abs / (verdict.noise_floor or 1), str(verdict))
 
 
-class _Recorded:
-    """One of the outputs that a backend returned earlier, in the order of the requests."""
+class _Replay:
+    """A backend that returns outputs of an earlier run, in the same order."""
 
     def __init__(self, backend: Backend, outputs: list[Array]) -> None:
         self.name, self.version, self.level = backend.name, backend.version, backend.level
@@ -63,8 +66,8 @@ class _Recorded:
         return [next(self._outputs)]
 
 
-class _Kept:
-    """A backend whose outputs are stored."""
+class _Recording:
+    """A backend that also stores its outputs."""
 
     def __init__(self, backend: Backend) -> None:
         self.name, self.version, self.level = backend.name, backend.version, backend.level
@@ -72,13 +75,13 @@ class _Kept:
         self.outputs: list[Array] = []
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        made = self._backend.run(inputs)
-        self.outputs += made
-        return made
+        outputs = self._backend.run(inputs)
+        self.outputs += outputs
+        return outputs
 
 
 def only(model: onnx.ModelProto, number: int) -> onnx.ModelProto:
-    """Return the part of a graph that one of its outputs needs."""
+    """Return the part of a graph that one output needs, by the number of the output."""
     part = onnx.ModelProto()
     part.CopyFrom(model)
     graph = part.graph

@@ -1,4 +1,4 @@
-"""The results of the grid, and their sums."""
+"""The results of the grid, and their summary by layer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from typing import Any, Literal
 from upconv.export.conformance.cases import GridCase
 
 Status = Literal["equal", "as float32", "differs", "unsupported", "refused"]
-"""The possible results. `as float32`: torch's float32 and float64 select different pixels, and the backend selects those of
-float32, bit for bit. `unsupported`: the backend cannot run the graph. `refused`: no graph was written.
-"""
+"""`as float32`: torch takes different pixels in float32 and float64, and the runtime takes those of float32, bit for bit.
+`unsupported`: the runtime cannot run the graph. `refused`: the export wrote no graph."""
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case in one backend."""
+    """The result of one case in one runtime."""
 
     case: GridCase
     runtime: str
     status: Status
     floors: float = 0.0
-    """Largest error against float64, in noise floors, or infinity if the outputs cannot be compared."""
+    """Largest error against float64, in noise floors; infinite if outputs cannot be compared."""
     reason: str = ""
-    """The reason why the case is not equal."""
+    """The problem; empty if the case is equal."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result for JSON."""
+        """Return the fields in types that JSON has."""
         return {**asdict(self), "case": str(self.case), "layer": self.case.layer, "variant": self.case.variant}
 
 
@@ -41,13 +40,13 @@ class LayerSummary:
     dtype: str
     cases: int
     equal: dict[str, int]
-    """The number of equal cases, by backend."""
+    """Number of equal cases, by runtime."""
     floors: dict[str, float]
-    """The largest error of the equal cases, in noise floors, by backend."""
+    """Largest error of the equal cases, in noise floors, by runtime."""
 
 
 def summarise(results: Sequence[CaseResult]) -> list[LayerSummary]:
-    """Return one summary per layer, variant and precision, in the grid's order."""
+    """Return a row for each layer, variant and precision, in the order of the results."""
     keys = dict.fromkeys((r.case.layer, r.case.variant, r.case.dtype) for r in results)
     return [_row(key, [r for r in results if (r.case.layer, r.case.variant, r.case.dtype) == key]) for key in keys]
 

@@ -1,4 +1,4 @@
-"""The grid's results as a page of Markdown."""
+"""The results of the grid as a Markdown page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _REPAIRS = """\
 
 
 def page(results: Sequence[CaseResult], command: str) -> str:
-    """Return the whole page. `command` is the command that wrote it."""
+    """Return the page. It names `command` as the command that wrote it."""
     runtimes = list(dict.fromkeys(result.runtime for result in results))
     return "\n".join(
         [
@@ -65,18 +65,18 @@ def page(results: Sequence[CaseResult], command: str) -> str:
 
 
 def summary(results: Sequence[CaseResult]) -> str:
-    """Return one line: the cases that are served correctly."""
+    """Return one line: the number of cases by status in the served backend."""
     served = Counter(result.status for result in results if result.runtime == SERVED)
-    said = ", ".join(f"{count} {status}" for status, count in served.items())
-    return f"{served.total()} cases in {SERVED}: {said}"
+    counts = ", ".join(f"{count} {status}" for status, count in served.items())
+    return f"{served.total()} cases in {SERVED}: {counts}"
 
 
 def _counts(results: Sequence[CaseResult], runtimes: list[str]) -> list[str]:
     statuses = get_args(Status)
     lines = [f"| runtime | {' | '.join(statuses)} |", f"| --- |{' --- |' * len(statuses)}"]
     for runtime in runtimes:
-        of = Counter(result.status for result in results if result.runtime == runtime)
-        lines.append(f"| {runtime} | {' | '.join(str(of[status]) for status in statuses)} |")
+        counts = Counter(result.status for result in results if result.runtime == runtime)
+        lines.append(f"| {runtime} | {' | '.join(str(counts[status]) for status in statuses)} |")
     return [*lines, ""]
 
 
@@ -104,7 +104,7 @@ def _versions() -> str:
     for name in _PACKAGES:
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:  # one of the backends, which may be missing
+        except importlib.metadata.PackageNotFoundError:  # an optional runtime
             continue
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{', '.join(found)}; {os.cpu_count()}-core {capability} {platform.machine()}"

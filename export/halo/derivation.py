@@ -1,7 +1,7 @@
-"""The derivation of the halo from the graph, and its proof by a trial.
+"""The halo of a graph: derived from its operators, and checked by a probe.
 
-For a tile of input pixels [a, b) the outputs are those of [scale * a, scale * b). With the bounds of a `ReceptiveField`,
-the tile needs `-low` pixels before it and `high + 1 - 1 / scale` pixels after it, both rounded down.
+A tile of input pixels [a, b) gives the outputs [scale * a, scale * b). With the bounds of `receptive_field.py`, these
+outputs need `-low` pixels before the tile and `high + 1 - 1 / scale` pixels after it, both rounded down.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from upconv.runtime.contract import Halo, NoHalo
 
 
 def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
-    """Return the receptive field of the graph's output along height and width, or the first operator without a bound."""
-    known = _reaches(model, _constants(model.graph))
+    """Return the receptive fields of the output along height and width.
+
+    If they have no bound, return the first operator without a bound.
+    """
+    known = _fields(model, _constants(model.graph))
     if isinstance(known, NoHalo):
         return known
     output = model.graph.output[0].name
@@ -29,14 +32,17 @@ def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
 
 
 def products_per_pixel(model: onnx.ModelProto) -> float:
-    """Return the multiplications of the graph's convolutions per input pixel, from which trials choose their sizes."""
+    """Return the number of multiplications of all convolutions, per input pixel.
+
+    It is 0 if the receptive fields have no bound.
+    """
     constants = _constants(model.graph)
-    known = _reaches(model, constants)
+    known = _fields(model, constants)
     if isinstance(known, NoHalo):
         return 0.0
     products = 0.0
     for node in model.graph.node:
-        # a convolution uses each weight once per output pixel, a transposed convolution once per input pixel
+        # A convolution uses each weight once per output pixel, a transposed one once per input pixel.
         pixels = {"Conv": node.output[:1], "ConvTranspose": node.input[:1]}.get(node.op_type, [])
         for name in pixels:
             if name in known and len(node.input) > 1 and node.input[1] in constants:
@@ -45,51 +51,52 @@ def products_per_pixel(model: onnx.ModelProto) -> float:
     return products
 
 
-def _reaches(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, ReceptiveFields] | NoHalo:
+def _fields(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, ReceptiveFields] | NoHalo:
     known: dict[str, ReceptiveFields] = {model.graph.input[0].name: (ReceptiveField(), ReceptiveField())}
     for node in model.graph.node:
         inputs = [known[name] for name in node.input if name in known]
         if not inputs or node.op_type == "Shape":
             continue
         try:
-            reaches = Operator(node, constants).after(inputs)
+            fields = Operator(node, constants).after(inputs)
         except UnboundedError as error:
             return NoHalo(node=node.name or f"{node.op_type} making {node.output[0]}", reason=str(error))
-        known.update(dict.fromkeys(node.output, reaches))
+        known.update(dict.fromkeys(node.output, fields))
     return known
 
 
-def halo_of(reaches: ReceptiveFields) -> Halo:
-    """Return the whole input pixels that a tile needs around it."""
-    (top, bottom), (left, right) = (_sides(reach) for reach in reaches)
+def halo_of(fields: ReceptiveFields) -> Halo:
+    """Return the halo of each side, in input pixels."""
+    (top, bottom), (left, right) = (_sides(field) for field in fields)
     return Halo(top=top, bottom=bottom, left=left, right=right)
 
 
-def probe(backend: Backend, shape: Sequence[int], reaches: ReceptiveFields, seed: int = 0) -> NoHalo | None:
-    """Change the pixel in the middle of an input, and return a reason if an output moves that should not, or `None`.
+def probe(backend: Backend, shape: Sequence[int], fields: ReceptiveFields, seed: int = 0) -> NoHalo | None:
+    """Change the middle pixel of an input and check which outputs change.
 
-    `shape` is (N, C, H, W). Along at least one axis it is so large that the border has no effect.
+    Returns a reason if an output outside the receptive fields changes, else `None`. `shape` is (N, C, H, W). At least
+    one axis must be so long that the border has no influence.
     """
     before = np.random.default_rng(seed).random(shape, np.float32)
     after = before.copy()
     middle = (shape[2] // 2, shape[3] // 2)
     after[:, :, middle[0], middle[1]] += 1
-    moved: Array = np.any(backend.run([before])[0] != backend.run([after])[0], axis=(0, 1))
-    for axis, reach in enumerate(reaches):
-        rows = np.flatnonzero(moved.any(axis=1 - axis))
-        if rows.size and not _within(reach, middle[axis], rows):
-            reason = f"pixel {middle[axis]} moves outputs {rows[0]} to {rows[-1]}, more than its operators account for"
+    changed: Array = np.any(backend.run([before])[0] != backend.run([after])[0], axis=(0, 1))
+    for axis, field in enumerate(fields):
+        rows = np.flatnonzero(changed.any(axis=1 - axis))
+        if rows.size and not _within(field, middle[axis], rows):
+            reason = f"pixel {middle[axis]} changes outputs {rows[0]} to {rows[-1]}, which is outside its receptive field"
             return NoHalo(node="the whole graph", reason=reason)
     return None
 
 
-def _within(reach: ReceptiveField, pixel: int, rows: Array) -> bool:
-    first, last = (Fraction(int(row)) / reach.scale for row in (rows[0], rows[-1]))
-    return pixel - first <= reach.high and pixel - last >= reach.low
+def _within(field: ReceptiveField, pixel: int, rows: Array) -> bool:
+    first, last = (Fraction(int(row)) / field.scale for row in (rows[0], rows[-1]))
+    return pixel - first <= field.high and pixel - last >= field.low
 
 
-def _sides(reach: ReceptiveField) -> tuple[int, int]:
-    return max(0, math.floor(-reach.low)), max(0, math.floor(reach.high + 1 - 1 / reach.scale))
+def _sides(field: ReceptiveField) -> tuple[int, int]:
+    return max(0, math.floor(-field.low)), max(0, math.floor(field.high + 1 - 1 / field.scale))
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, Array]:

@@ -1,7 +1,7 @@
-"""The deviation of halos smaller than the exact one: tiles of a photograph compared with the whole photograph.
+"""The deviation of halos smaller than the exact one: a tile of a photograph against the whole picture.
 
-By their operators, deep networks depend on pixels hundreds of pixels away, but most of these hardly change the output.
-`photographs/LICENCES.md` names the photograph's author.
+The receptive field of a deep network can be hundreds of pixels wide, but the far pixels have little influence. The
+licence of the photograph is in `photographs/LICENCES.md`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 USEFUL_PX = 64
-"""The largest useful halo, in pixels. With a larger one, most of a tile would be discarded."""
+"""Largest halo that is worth its cost, in pixels. With a larger one, most of a tile is discarded."""
 
 HALOS_PX = (10, 16, 24, 32, 48, 64, 96)
-"""The halos that are tried, in pixels, up to the exact one. 10 is the default `tile_pad` of many upscalers."""
+"""Halos to measure, below the exact one, in pixels; 10 is the default `tile_pad` of many upscalers."""
 
 TILE_PX = 64
-"""Side of the compared part, in pixels. It lies in the picture's corner, so two of its sides are cut."""
+"""Side of the compared part, in input pixels. It is in the corner of the picture, so two of its sides are cut."""
 
 PICTURE_PX = 192
-"""Side of the whole picture, in pixels. A larger one would take minutes for a deep network."""
+"""Side of the whole picture, in input pixels. A larger one takes a deep network minutes."""
 
 
 def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDeviation, ...]:
-    """Return the table for a model with an exact halo larger than `USEFUL_PX`, or an empty tuple for any other model."""
+    """Return the deviation of each smaller halo; empty if the exact halo is at most `USEFUL_PX`."""
     if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
         return ()
     assert contract.height is not None and contract.width is not None
@@ -60,7 +60,7 @@ def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw)
 
 
 def photograph(contract: Contract) -> Tensor:
-    """Return the photograph as an input of a model with this contract, (1, C, 192, 192)."""
+    """Return the photograph as an input of the model, a float32 array (1, C, 192, 192)."""
     pixels = contract.input
     assert pixels is not None
     return samples_to_tensor(read(PHOTOGRAPH).samples, pixels)[None]

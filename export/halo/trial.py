@@ -1,4 +1,4 @@
-"""The trial of the contract's promise about tiles, with the engine that serves."""
+"""The trial of the halo: tiles against the whole picture, computed by the engine of the service."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from upconv.runtime.rounding import round_up
 from upconv.runtime.session import Model, open_model
 
 TOLERANCE = 1e-3
-"""Largest difference between tiled and whole output, per unit of the output's range: a quarter of an 8-bit step.
+"""Largest difference between the tiled and the whole picture, as a fraction of the output's range: a quarter of an 8-bit step.
 
-Tiles usually differ by 0 to 1e-6. A Resize by 3 rounds its coordinates, more so far from the corner, and reaches about
+Tiles usually differ by 0 to 1e-6. A Resize by 3 rounds its coordinates, more so far from the corner, and differs by about
 1e-5. A larger difference is not rounding: the halo is too small for the graph.
 """
 
 REDUCED_TOLERANCE = 4 / 255
-"""The same limit for reduced precision: if float32 differs in its last place, a value may round to the next of 256."""
+"""The same limit in reduced precision: a last-place difference in float32 can round to the next of 256 values."""
 
 LONG_PX = 1500
-"""Width of the tried picture, in pixels. Rounding errors grow with the distance from the corner."""
+"""Width of the trial picture, in pixels. Rounding errors of coordinates grow with the distance from the corner."""
 
 BUDGET = 1e11
-"""Largest number of multiplications of a trial, some seconds. Deeper models are tried on a strip along each axis."""
+"""Largest number of multiplications of a trial, a few seconds. Above it, two strips are tried, one along each axis."""
 
 STRIP_PX = 4
-"""Rows of a strip, if the model's minimum is not larger."""
+"""Short side of a strip, in pixels, if the minimum of the model is not larger."""
 
 
 def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
-    """Return `model` with its contract in its metadata."""
+    """Return a copy of `model` with the contract in its metadata."""
     copy = copied(model)
     helper.set_model_props(copy, {KEY: contract.to_json()})
     return copy
 
 
 def tiling_difference(model: onnx.ModelProto, contract: Contract, products: float) -> float:
-    """Return the largest difference between tiled and whole output on noise, per unit of the output's range.
+    """Return the largest difference between tiled and whole output on noise.
 
-    `products` is the number of multiplications per input pixel, before any rewrite.
+    The unit is the range of the output.     `products` is the number of multiplications per input pixel, before any rewrite.
     """
     assert contract.output
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def tiling_difference(model: onnx.ModelProto, contract: Contract, products: floa
 
 
 def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int]]:
-    """Yield height and width of the pictures, and the side of the tiles."""
+    """Yield height and width of each picture, and the side of its tiles, in pixels."""
     assert isinstance(contract.halo, Halo) and contract.height and contract.width
     sides = contract.halo.model_dump().values()
     tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
@@ -80,7 +80,7 @@ def _two_tiles(before: int, after: int, law: SizeLaw) -> int:
 
 
 def strip(law: SizeLaw) -> int:
-    """Return the length of a strip's short side."""
+    """Return the short side of a strip, in pixels."""
     return law.fitted(STRIP_PX)
 
 

@@ -1,1 +1,1 @@
-"""Parity: whether two backends compute the same function, judged by a noise floor."""
+"""The comparison of two backends with the noise floor as tolerance."""

@@ -1,4 +1,4 @@
-"""The backends of a comparison, and how to install the missing ones."""
+"""The backends that parity can compare in, and the reason if one of them is not available."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ class ParityBackend:
     """One way to run a subject."""
 
     name: str
-    """The name for `--backend`. The part before a colon selects all names that start with it."""
+    """The value of `--backend`. The part before the colon selects all backends that start with it."""
     of_graph: OfGraph | None
-    """Opens a graph, or `None` if the backend runs the torch module itself."""
+    """Opens any graph; `None` if the backend runs the torch module itself."""
     of_subject: Callable[[ParitySubject], Backend]
+    """Opens a subject in this backend."""
     missing: Callable[[ParitySubject], str | None] = lambda _: None
-    """Returns why the backend cannot be used here, with what to do about it, or `None` if it can."""
+    """Returns why the backend is not available here and what to do about it; `None` if it is available."""
 
 
 def _graph(name: str, opener: OfGraph, missing: Callable[[ParitySubject], str | None] = lambda _: None) -> ParityBackend:
@@ -66,11 +67,14 @@ RUNTIMES: tuple[ParityBackend, ...] = (
     _graph("openvino:float32", lambda model: OpenvinoBackend(model, "f32"), _no_openvino),
     _graph("openvino:default", lambda model: OpenvinoBackend(model, None), _no_openvino),
 )
-"""The backends, in the order of the report."""
+"""All backends, in the order of the report."""
 
 
 def chosen(names: Sequence[str], subject: ParitySubject) -> tuple[ParityBackend, ...]:
-    """Return the backends with these names, or all for the subject; raises `ParameterError` for an unknown name."""
+    """Return the backends with these names, or all that apply to the subject if `names` is empty.
+
+    Raises `ParameterError` if a name is unknown.
+    """
     for name in names:
         if not any(_named(runtime, name) for runtime in RUNTIMES):
             raise ParameterError(f"unknown backend {name!r}; expected one of {', '.join(r.name for r in RUNTIMES)}")

@@ -1,8 +1,8 @@
-"""The search for the first node at which two computations differ, and for the explanation.
+"""Bisection: the search for the first node at which two computations differ.
 
-All intermediate values are compared. The search walks back from an output that differs through values that differ too.
-It ends at the nodes whose own inputs agree. Values that differ elsewhere, such as inside a part that was rewritten and
-returns the same result, do not matter.
+The search compares the outputs and every intermediate value. It starts at an output that differs and walks back through
+values that differ too. The first difference is at a node that it visits and whose own inputs agree. Differing values
+outside this path do not count, for example those inside a rewritten part that gives the same result.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from upconv.runtime.errors import ExportError
 
 @dataclass(frozen=True)
 class Difference:
-    """The size of the difference of one value."""
+    """The error of one value."""
 
     error: float
+    """Largest absolute error; infinite if the values cannot be compared."""
     noise_floor: float
 
     @classmethod
     def beyond_noise(cls, exact: Array, rounded: Array, got: Array, factor: float) -> Difference | None:
-        """Return the difference if it is more than `factor` noise floors, or `None` if rounding explains it."""
+        """Return the difference if it exceeds `factor` noise floors; `None` if rounding explains it."""
         floor = noise_floor(exact, rounded)
-        off = error(exact, got) if np.isfinite(got).all() else float("inf")
-        return Difference(off, floor) if off > factor * floor else None
+        distance = error(exact, got) if np.isfinite(got).all() else float("inf")
+        return Difference(distance, floor) if distance > factor * floor else None
 
 
 Differs = Callable[[Array, Array, Array], Difference | None]
-"""Compares a value in float64, the same in float32, and another value, and returns the difference or `None`."""
+"""Compares a value (third) with its float64 and float32 forms. Returns the difference, or `None` if there is none."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,18 @@ class FirstDifference:
     node: str
     operator: str
     output: str
-    """The first value that differs."""
+    """The name of the first value that differs."""
     attributes: dict[str, Any]
-    """Attributes of the node, with defaults."""
+    """The attributes of the node, defaults included."""
     error: float | None
-    """Largest difference, or `None` if the shapes differ."""
+    """Largest absolute error; `None` if the shapes differ."""
     noise_floor: float | None
+    """The noise floor of the value; `None` if the shapes differ."""
     explanation: tuple[str, ...]
-    """The differences of the node, one phrase each."""
+    """One phrase for each property of the node that differs."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result for JSON."""
+        """Return the fields in types that JSON has."""
         return {**asdict(self), "attributes": {name: written(value) for name, value in self.attributes.items()}}
 
     def __str__(self) -> str:
@@ -68,10 +70,10 @@ class FirstDifference:
 
 
 def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Array], differs: Differs) -> FirstDifference | None:
-    """Return the first node of B's graph with another result than A's, both in float64, or `None` if the outputs agree.
+    """Return the first node at which B's graph differs from A's in float64; `None` if their outputs agree.
 
-    Nodes are paired by their order and names. A value of B that has no pair, or differs from it, also agrees if it equals
-    any other value of A.
+    Nodes are paired by their order and names. A value of B that has no pair, or that differs from its pair, still agrees
+    if it equals any other value of A.
     """
     exact, rounded = (_reference(a, inputs, kind) for kind in ("float64", "float32"))
     got = _reference(b, inputs, "float64")
@@ -82,7 +84,7 @@ def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Arra
         if found[name] is not None and _known_elsewhere(got[name], exact, rounded, differs):
             found[name] = None
     output_pairs = zip(a.graph.output, b.graph.output, strict=False)
-    for before, after in output_pairs:  # outputs correspond by their order, whatever node computes them
+    for before, after in output_pairs:  # outputs correspond by their order, not by their node
         found[after.name] = _difference(exact[before.name], rounded[before.name], got[after.name], differs)
     node = _first(b.graph, found)
     if node is None:
@@ -99,10 +101,14 @@ def in_runtime(
     inputs: Sequence[Array],
     differs: Differs,
 ) -> FirstDifference | None:
-    """Return the first node at which a runtime differs from the graph, or `None` if no value differs once all are outputs."""
+    """Return the first node at which a runtime differs from the graph in float64, or `None`.
+
+    The result is also `None` if the runtime cannot output intermediate values. A runtime that must output every value fuses
+    fewer nodes, so a difference can disappear.
+    """
     try:
         got = traced(opener, model, inputs)
-    except ExportError:  # if a runtime cannot show its values, no single node can be blamed
+    except ExportError:  # the runtime cannot output its intermediate values
         return None
     exact, rounded = (_reference(model, inputs, kind) for kind in ("float64", "float32"))
     found = {value: _difference(exact[value], rounded[value], got[value], differs) for value in _values(model.graph)}
@@ -136,7 +142,7 @@ def _difference(exact: Array, rounded: Array, got: Array, differs: Differs) -> D
 
 
 def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Differs) -> bool:
-    """Return `True` if A computes this value somewhere. A constant value proves nothing."""
+    """True if any value of A equals this value. A constant value does not count."""
     if value.size < 2 or value.dtype.kind != "f" or np.ptp(value) == 0:
         return False
     candidates = (name for name, other in exact.items() if other.shape == value.shape and other.dtype.kind == "f")
@@ -144,7 +150,7 @@ def _known_elsewhere(value: Array, exact: Values, rounded: Values, differs: Diff
 
 
 def _first(graph: onnx.GraphProto, found: dict[str, Difference | None]) -> NodeProto | None:
-    """Return the first node whose inputs all agree, among those that lead to a different output."""
+    """Return the first node with agreeing inputs that lies on a path of differing values to an output."""
     bad = {name for name, difference in found.items() if difference is not None}
     reached = {value.name for value in graph.output} & bad
     first = None

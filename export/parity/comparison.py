@@ -1,4 +1,4 @@
-"""The comparison of A, or of A and B, in every runtime: one result per runtime, and the first difference."""
+"""The comparison of A with B, or of A with itself, in every backend."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from upconv.export.verdict import FACTOR, Outputs, compare_outputs, error, probl
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
 
 MIN_PSNR_DB = 45.0
-"""Smallest PSNR for reduced precision, in dB. An upscaler with 32 dB then loses at most another 0.2 dB."""
+"""Limit for reduced precision: an upscaler at 32 dB from the truth then loses at most 0.2 dB more."""
 
 
 def compare(
@@ -31,11 +31,13 @@ def compare(
     min_psnr_db: float = MIN_PSNR_DB,
     on_row: Callable[[BackendResult], None] = lambda _: None,
 ) -> Comparison:
-    """Compare B, or A itself, in every installed runtime with A's own outputs in float64.
+    """Compare B, or A itself, in every available backend with the float64 outputs of A.
 
-    A runtime in float32 passes if its error is at most `factor` times that of A in float32. A runtime of reduced precision
-    passes from `min_psnr_db` up. Raises `ExportError` if A returns no outputs to compare with, and `ParameterError` if the
-    two do not take the same inputs or if no runtime is left.
+    A backend in float32 passes if its error is at most `factor` noise floors. A backend in reduced precision passes if
+    its PSNR is at least `min_psnr_db`. `on_row` is called with each result as soon as it is known.
+
+    Raises `ExportError` if A gives no finite outputs, and `ParameterError` if A and B share no input size, a backend is
+    unknown, or no backend is available.
     """
     with _one_thread():
         return _Comparing(a, b, factor, min_psnr_db).run(backends, on_row)
@@ -43,7 +45,7 @@ def compare(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Set torch to one thread, as onnxruntime has, so that the order of summation does not depend on the number of cores."""
+    """Run torch on one thread, as onnxruntime does: the order of summation must not depend on the number of cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -60,7 +62,7 @@ class _Comparing:
         shared = [s for s in shapes if self.subject.accepts(s)]
         if not shared:
             raise ParameterError(
-                f"{a.label} and {self.subject.label} take no input in common; compare what has the same inputs"
+                f"{a.label} and {self.subject.label} have no input in common; compare models that take the same inputs"
             )
         left_out = len(shapes) - len(shared)
         self.notes = (
@@ -83,8 +85,8 @@ class _Comparing:
             if row.status == "different":
                 at_fault.append((runtime, row))
         if all(row.status == "missing" for row in rows):
-            raise ParameterError(f"none of these backends is here: {'; '.join(f'{row.name}: {row.said}' for row in rows)}")
-        first_difference = self._where(at_fault)
+            raise ParameterError(f"none of these backends is available: {'; '.join(f'{row.name}: {row.said}' for row in rows)}")
+        first_difference = self._first_difference(at_fault)
         return Comparison(
             a=self.a.label,
             b=self.b.label if self.b else None,
@@ -102,7 +104,7 @@ class _Comparing:
         return next(n for n, case in enumerate(self.cases) if case.distribution == "photograph")
 
     def _is_truth(self, runtime: ParityBackend) -> bool:
-        """Return `True` if this backend is the reference."""
+        """True if this backend is the reference itself."""
         return self.b is None and runtime.name == ("torch:float64" if self.a.is_source else "reference:float64")
 
     def _row(self, runtime: ParityBackend) -> BackendResult:
@@ -111,17 +113,17 @@ class _Comparing:
             return BackendResult(runtime.name, "missing", reason)
         try:
             backend = runtime.of_subject(self.subject)
-        except ProviderError as error:  # installed, but without a device
+        except ProviderError as error:  # the runtime is installed but has no device
             return BackendResult(runtime.name, "missing", str(error))
         except ExportError as error:
             return BackendResult(runtime.name, "different", str(error))
         try:
-            got = [backend.run(x) for x in self.inputs]
-        except Exception as error:  # torch modules raise any type
+            outputs = [backend.run(x) for x in self.inputs]
+        except Exception as error:  # a torch module can raise any error
             return BackendResult(runtime.name, "different", first_line(error), backend.name, backend.version, backend.level)
-        return self._weighed(runtime, backend, got)
+        return self._judged(runtime, backend, outputs)
 
-    def _weighed(self, runtime: ParityBackend, backend: Backend, got: list[Outputs]) -> BackendResult:
+    def _judged(self, runtime: ParityBackend, backend: Backend, got: list[Outputs]) -> BackendResult:
         verdict = compare_outputs(self.exact, self.rounded, got, backend, self.inputs, self.factor)
         low = rounds_to(backend) or self.lossy
         precision = low or ("float64" if runtime.name.endswith("float64") else "float32")
@@ -130,10 +132,10 @@ class _Comparing:
         if not comparable:
             return row
         found = measured(self.exact, got, self.pixels)
-        equal, said = verdict.equal, str(verdict)
+        equal, summary = verdict.equal, str(verdict)
         if low is not None:
             equal = found.psnr_db is None or found.psnr_db >= self.min_psnr_db
-            said = (
+            summary = (
                 "no difference"
                 if found.psnr_db is None
                 else f"{found.psnr_db:.1f} dB {'>=' if equal else '<'} {self.min_psnr_db:g} dB"
@@ -141,7 +143,7 @@ class _Comparing:
         return BackendResult(
             name=runtime.name,
             status="equal" if equal else "different",
-            said=said,
+            said=summary,
             backend=backend.name,
             version=backend.version,
             level=backend.level,
@@ -156,8 +158,8 @@ class _Comparing:
         errors = [max(error(x, y) for x, y in zip(e, g, strict=True)) for e, g in zip(self.exact, got, strict=True)]
         return int(np.argmax(errors))
 
-    def _where(self, at_fault: list[tuple[ParityBackend, BackendResult]]) -> FirstDifference | None:
-        """Return the first node that differs between the graphs of A and B or, if they agree, within a runtime."""
+    def _first_difference(self, at_fault: list[tuple[ParityBackend, BackendResult]]) -> FirstDifference | None:
+        """Return the first node that differs between the graphs of A and B, or in the first backend at fault."""
         if not at_fault:
             return None
         names = [str(case) for case in self.cases]
@@ -184,12 +186,12 @@ def _unexplained(at_fault: list[tuple[ParityBackend, BackendResult]], found: Fir
         return ()
     name = at_fault[0][1].name
     return (
-        f"in {name} no node differs once it must show every value: look at what it fuses, or what torch's exporter changed",
+        f"no node differs in {name} if it outputs every value: check the nodes that it fuses, and what torch's exporter changed",
     )
 
 
 def _answers(a: ParitySubject, tried: list[TrialInput]) -> tuple[list[Outputs], list[Outputs]]:
-    """Return A's outputs in float64 and in float32."""
+    """Return the outputs of A in float64 and in float32."""
     rounded, exact = a.original("float32"), a.original("float64")
     answers = []
     for case in tried:
@@ -197,8 +199,8 @@ def _answers(a: ParitySubject, tried: list[TrialInput]) -> tuple[list[Outputs], 
             answers.append((exact.run(list(case.arrays)), rounded.run(list(case.arrays))))
         except ExportError:
             raise
-        except Exception as reason:  # torch modules raise any type
+        except Exception as reason:  # a torch module can raise any error
             raise ExportError(f"{a.label} cannot run on {case} in float64 and float32: {first_line(reason)}") from reason
     if not all(np.isfinite(y).all() for outputs, _ in answers for y in outputs):
-        raise ExportError(f"{a.label} puts out values that are no finite numbers; nothing to compare with")
+        raise ExportError(f"{a.label} returns values that are not finite; there is nothing to compare with")
     return [e for e, _ in answers], [r for _, r in answers]

@@ -1,4 +1,4 @@
-"""The distributions of trial inputs: noise, a photograph, the ends of the range, one value, one impulse."""
+"""The test inputs: noise, a photograph, extremes of the range, a constant, an impulse."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SEED = 0
 
 @dataclass(frozen=True)
 class TrialInput:
-    """One set of inputs."""
+    """One set of input arrays for a model."""
 
     distribution: str
     arrays: tuple[Array, ...]
 
     @property
     def shape(self) -> Shape:
-        """Shape of the first input."""
+        """The shape of the first array."""
         return tuple(self.arrays[0].shape)
 
     def __str__(self) -> str:
@@ -33,16 +33,16 @@ class TrialInput:
 
 
 def trial_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[TrialInput]:
-    """Return noise in every size, and every other distribution in the first and the last size.
+    """Return noise in every size, and each other distribution in the first and the last size.
 
-    `example` determines the types, and the bounds of integers. Floating-point inputs lie within `pixels`.
+    `example` gives the types, and the bounds of integer inputs. Floating-point inputs lie within `pixels`.
     """
     random = np.random.default_rng(SEED)
     ends = list(dict.fromkeys([shapes[0], shapes[-1]])) if shapes else []
-    wanted = [("uniform", s) for s in shapes] + [(name, s) for name in DISTRIBUTIONS if name != "uniform" for s in ends]
+    kinds = [("uniform", s) for s in shapes] + [(name, s) for name in DISTRIBUTIONS if name != "uniform" for s in ends]
     return [
         TrialInput(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
-        for name, chosen in wanted
+        for name, chosen in kinds
     ]
 
 
@@ -56,7 +56,7 @@ def _drawn(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.r
 
 
 def _photograph(shape: Shape, random: np.random.Generator) -> Array:
-    """Return crops of a photograph, one per item of the batch, mirrored if the photograph is too small."""
+    """Return one crop of the photograph per batch item. A small photograph is mirrored, missing channels are repeated."""
     from upconv.runtime import codecs
     from upconv.runtime.tiled_picture import samples_to_tensor
 
@@ -77,7 +77,7 @@ def _photograph(shape: Shape, random: np.random.Generator) -> Array:
 
 
 def _impulse(shape: Shape, random: np.random.Generator) -> Array:
-    """Return items with one value at the top of the range, in the middle, and all others at the bottom."""
+    """Return zeros with a one in the middle of each batch item."""
     array = np.zeros(shape, np.float32)
     middle: tuple[Any, ...] = (..., *(n // 2 for n in shape[1:]))
     array[middle] = 1
@@ -91,4 +91,4 @@ DISTRIBUTIONS: dict[str, Callable[[Shape, np.random.Generator], Array]] = {
     "constant": lambda shape, random: np.full(shape, 0.6, np.float32),
     "impulse": _impulse,
 }
-"""The distributions by name, between 0 and 1. The constant is a whole 8-bit value, 153, so that rounding is unambiguous."""
+"""Functions that draw values from 0 to 1, by name. The constant is the 8-bit value 153, so that rounding cannot change it."""

@@ -1,4 +1,4 @@
-"""The explanation of a difference between two nodes: operator, attributes, weights."""
+"""The differences between two corresponding nodes: operator, attributes, weights."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from onnx import NodeProto, TensorProto, defs, helper, numpy_helper
 from upconv.export.parity.trace import Values
 
 Graph = tuple[onnx.ModelProto, Values]
-"""A model, and every value that it computes."""
+"""A model and every value that it computes."""
 
 
 def explain(before: NodeProto | None, after: NodeProto, a: Graph, b: Graph) -> tuple[str, ...]:
-    """Return a phrase for each difference between A's node `before` and B's node `after`, or one that there is none."""
+    """Return one phrase for each difference between A's node and B's node, or a phrase that there is none.
+
+    `before` is A's node, or `None` if A has no corresponding node.
+    """
     if before is None:
-        return ("A has no node in its place",)
+        return ("A has no corresponding node",)
     if before.op_type != after.op_type:
-        return (f"A has {before.op_type} {before.name} in its place",)
+        return (f"A has {before.op_type} {before.name} instead",)
     phrases = (*_attributes(before, after, a[0], b[0]), *_inputs(before, after, a[1], b[1]))
     return phrases or ("its operator, attributes and inputs are the same in A and B",)
 
 
 def attributes_of(node: NodeProto, model: onnx.ModelProto) -> dict[str, Any]:
-    """Return a node's attributes by name, with defaults."""
+    """Return the attributes of a node by name, defaults included."""
     version = next((entry.version for entry in model.opset_import if entry.domain == node.domain), 1)
     given = {attribute.name: _value(attribute) for attribute in node.attribute}
     try:
@@ -37,7 +40,7 @@ def attributes_of(node: NodeProto, model: onnx.ModelProto) -> dict[str, Any]:
 
 
 def written(value: Any) -> Any:
-    """Return an attribute's value in a type that JSON supports."""
+    """Return an attribute value as a type that JSON has."""
     if isinstance(value, np.ndarray):
         return value.tolist() if value.size <= 16 else f"{value.dtype} {'x'.join(map(str, value.shape))}"
     return value if isinstance(value, int | float | str | list) else str(value)
@@ -80,18 +83,18 @@ def _input(old: str, new: str, a: Values, b: Values) -> str | None:
     x, y = a[old], b[new]
     if x.shape != y.shape:
         return f"has shape {_shape(x.shape)} in A and {_shape(y.shape)} in B"
-    # both graphs ran in float64, whose last bits depend on the order of summation
+    # The last bits of float64 values depend on the order of summation.
     if x.dtype.kind not in "fiub" or np.allclose(x, y, rtol=1e-9, atol=1e-12):
         return None
     gap = np.abs(x.astype(np.float64) - y.astype(np.float64))
     place = tuple(int(n) for n in np.unravel_index(int(gap.argmax()), gap.shape))
-    where = f" at {list(place)}" if place else ""
+    position = f" at {list(place)}" if place else ""
     count = int((gap > 0).sum())
-    return f"differs in {count} of {gap.size} values, most{where}: {x[place]:.9g} in A and {y[place]:.9g} in B"
+    return f"differs in {count} of {gap.size} values, most{position}: {x[place]:.9g} in A and {y[place]:.9g} in B"
 
 
 def _role(node: NodeProto, number: int) -> str:
-    """Return the standard's name for an input of the operator."""
+    """Return the name of an input in the ONNX standard."""
     try:
         inputs = defs.get_schema(node.op_type, node.domain).inputs
     except defs.SchemaError:

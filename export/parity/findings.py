@@ -1,4 +1,4 @@
-"""The result of a comparison: one result per backend, and the first difference."""
+"""The result of a comparison: one row per backend, and the first node that differs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from upconv.export.parity.bisection import FirstDifference
 from upconv.export.parity.measures import Measures
 
 JSON_VERSION = 1
-"""Version of the fields of `Comparison.as_dict`. It rises when a field is renamed, removed or changes its meaning."""
+"""Version of the fields of `Comparison.as_dict`. It rises if a field is renamed, removed or changes its meaning."""
 
 
 @dataclass(frozen=True)
 class BackendResult:
-    """The result in one backend."""
+    """The result of one backend."""
 
     name: str
     status: Literal["equal", "different", "missing"]
@@ -25,11 +25,11 @@ class BackendResult:
     version: str = ""
     level: str = "-"
     precision: str = "float32"
-    """The precision of the computation."""
+    """The precision that the backend computes in."""
     measures: Measures | None = None
-    """The distances, or `None` if nothing could be measured."""
+    """`None` if the outputs could not be compared."""
     noise_floor: float | None = None
-    """The error of float32, or `None` if decibels decide."""
+    """The error of the original in float32; `None` if the PSNR decides."""
     worst: str | None = None
     """The input with the largest error."""
     sample: Array | None = field(default=None, repr=False, compare=False)
@@ -38,7 +38,7 @@ class BackendResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of a whole comparison."""
+    """The result of a comparison."""
 
     a: str
     b: str | None
@@ -48,17 +48,17 @@ class Comparison:
     rows: tuple[BackendResult, ...]
     first_difference: FirstDifference | None
     notes: tuple[str, ...] = ()
-    """What was left out, with the reason."""
+    """Remarks, such as sizes that were left out and why."""
     sample: Array | None = field(default=None, repr=False, compare=False)
     """A's first output for the photograph, in float64."""
 
     @property
     def equal(self) -> bool:
-        """True if every present backend computes A's function."""
+        """True if every available backend computes the function of A."""
         return all(row.status != "different" for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report for JSON. `JSON_VERSION` is the version of its fields."""
+        """Return the report in types that JSON has. `JSON_VERSION` is the version of its fields."""
         return {
             "version": JSON_VERSION,
             "a": self.a,

@@ -1,4 +1,4 @@
-"""The correspondence of values between two graphs."""
+"""The pairing of the values of two graphs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from onnx import GraphProto
 
 
 def matched(a: GraphProto, b: GraphProto) -> dict[str, str]:
-    """Return for the outputs of B's nodes those of A's: by order if the operators are alike, otherwise by name."""
+    """Return the value of A for each output of B's nodes.
+
+    Equal runs of operators are paired first, in order. The rest is paired by name. Values without a pair are left out.
+    """
     before, after = ([node.op_type for node in graph.node] for graph in (a, b))
     pairs: dict[str, str] = {}
     for start_a, start_b, length in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():

@@ -1,4 +1,4 @@
-"""The distances of outputs from the exact ones, in several units."""
+"""The error of outputs, in absolute, relative, last-place, decibel and 8-bit units."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from upconv.export.verdict import Outputs
 from upconv.runtime.contract import Pixels
 
 SMALLEST = 0.1
-"""Smallest value, relative to the output's largest, for which relative errors and units in the last place are measured."""
+"""Relative and last-place errors count only values above this fraction of the largest value of the output."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Distances from the exact outputs, the largest over all inputs and outputs."""
+    """The largest errors over all inputs and outputs."""
 
     max_abs: float
-    """Absolute error."""
+    """Largest absolute error."""
     max_relative: float
-    """Error per unit of the exact value, if that is not close to zero (`SMALLEST`)."""
+    """Largest error relative to the exact value, for values that are not close to zero (`SMALLEST`)."""
     max_ulp: float
-    """Error in float32's units in the last place, for the same values."""
+    """Largest error of the same values, in units in the last place of float32."""
     psnr_db: float | None
-    """PSNR in dB of the worst input and output, or `None` if nothing differs. The peak is the range of pixels or of values."""
+    """PSNR of the worst output; `None` if nothing differs. The peak is the range of the pixels, or of the values of other outputs."""
     max_8bit: int | None
-    """Largest difference after rounding to 8-bit pixels, or `None` if the output is not a picture."""
+    """Largest difference after rounding to 8-bit pixels; `None` if the output is not a picture."""
 
 
 def measured(exact: Sequence[Outputs], got: Sequence[Outputs], pixels: Pixels | None) -> Measures:
-    """Return the distances of `got` from `exact`, each one list of outputs per input. `pixels` is set for pictures."""
+    """Return the errors of `got` against `exact`, each one list of outputs per input.
+
+    `pixels` is the range of the first output if it is a picture, else `None`.
+    """
     pairs = [pair for e, g in zip(exact, got, strict=True) for pair in zip(e, g, strict=True)]
     scaled = [_scaled(e, g) for e, g in pairs]
     levels = [psnr_db(e, g, pixels) for e, g in pairs]
@@ -48,7 +51,10 @@ def measured(exact: Sequence[Outputs], got: Sequence[Outputs], pixels: Pixels | 
 
 
 def psnr_db(exact: Array, got: Array, pixels: Pixels | None) -> float | None:
-    """Return the peak signal-to-noise ratio in dB, or `None` if nothing differs."""
+    """Return the peak signal-to-noise ratio in dB, or `None` if nothing differs.
+
+    PSNR = 10 log10(peak^2 / mean squared error). The peak is the range of `pixels`, or of `exact` if `pixels` is `None`.
+    """
     difference = got.astype(np.float64) - exact.astype(np.float64)
     square = float(np.mean(difference**2)) if difference.size else 0.0
     if square == 0:
@@ -58,13 +64,13 @@ def psnr_db(exact: Array, got: Array, pixels: Pixels | None) -> float | None:
 
 
 def quantised(values: Array, pixels: Pixels) -> Array:
-    """Return values as 8-bit pixels."""
+    """Return values as 8-bit pixels, rounded and clipped."""
     scaled: Array = np.rint((values.astype(np.float64) - pixels.low) / (pixels.high - pixels.low) * 255)
     return scaled.clip(0, 255).astype(np.uint8)
 
 
 def _scaled(exact: Array, got: Array) -> tuple[float, float]:
-    """Return the largest relative error and the largest error in units in the last place."""
+    """Return the largest relative error, and the largest error in units in the last place."""
     size = np.abs(exact).astype(np.float64)
     counted = size > SMALLEST * size.max(initial=0.0)
     difference = np.abs(got.astype(np.float64) - exact)[counted]

@@ -1,4 +1,4 @@
-"""A comparison as one self-contained HTML page: the table, the first difference, and pictures of the differences."""
+"""A comparison as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def page(comparison: Comparison) -> str:
 <h1>Parity of {title}</h1>
 <p class="{"equal" if comparison.equal else "different"}">{"Equal" if comparison.equal else "Not equal"}
 on {len(comparison.inputs)} inputs: {escape(", ".join(comparison.inputs))}.
-Float32 may be {comparison.factor:g} noise floors off; fewer bits must reach {comparison.min_psnr_db:g} dB.</p>
+The limit for float32 is {comparison.factor:g} noise floors. The limit for reduced precision is {comparison.min_psnr_db:g} dB.</p>
 {_fault(comparison)}
 <table><thead><tr>{head}</tr></thead><tbody>
 {rows}
@@ -80,7 +80,7 @@ def _row(row: BackendResult) -> str:
 def _figures(comparison: Comparison) -> list[str]:
     exact = comparison.sample
     if exact is None or exact.ndim != 4:
-        return ["<p>The output is no picture.</p>"]
+        return ["<p>The output is not a picture.</p>"]
     low, span = float(exact[0].min()), float(np.ptp(exact[0])) or 1.0
     figures = [_figure((exact[0] - low) / span, f"{comparison.a} in float64")]
     for row in comparison.rows:
@@ -93,7 +93,7 @@ def _figures(comparison: Comparison) -> list[str]:
 
 
 def _figure(values: Array, caption: str) -> str:
-    """Return (C, H, W) between 0 and 1 as colour if there are three channels, otherwise the largest of all channels."""
+    """Return a figure of a (C, H, W) array from 0 to 1: three channels as colours, others as their maximum in grey."""
     shown = values if len(values) == 3 else values.max(axis=0, keepdims=True)
     samples = np.rint(shown.transpose(1, 2, 0) * 255).clip(0, 255).astype(np.uint8)
     data, _ = codecs.encode(Picture(np.ascontiguousarray(samples)), "png")

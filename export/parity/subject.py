@@ -1,4 +1,4 @@
-"""The subject of a comparison: a torch source or an .onnx file, behind one interface."""
+"""The subjects of a comparison: a torch source or an .onnx file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ExportError, ParameterError
 
 LENGTHS = (32, 64, 24, 128, 256)
-"""Lengths that are tried for the free axes of a file that does not state its sizes."""
+"""Lengths that are tried along the free axes of a file without a contract, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -30,41 +30,44 @@ class ParitySubject:
     """A function to compare."""
 
     label: str
-    """The user's name for it."""
+    """The name that the user gave."""
     original: Callable[[Precision], Backend]
-    """Returns the backend of its own outputs: the torch module, or onnx's reference evaluator for a file."""
+    """Opens the reference: the torch module, or onnx's reference evaluator for a file."""
     model: onnx.ModelProto
-    """The graph of the file, or the graph that torch's exporter makes of the module."""
+    """The graph of the file, or the capture of the module."""
     example: tuple[Array, ...]
-    """One array for each input."""
+    """One array per input."""
     axes: tuple[InputAxis, ...]
-    """Its axes with their size laws."""
+    """The axes whose length can change, with their size laws."""
     is_source: bool
     """True if there is a torch module."""
     pixels: Pixels = Pixels()
-    """The range of its inputs."""
+    """The range of the inputs."""
     output_pixels: Pixels | None = None
-    """The pixels of its first output, or `None` if it is not a picture."""
+    """The pixels of the first output; `None` if it is not a picture."""
     precision: str = "fp32"
-    """The precision that the file states."""
+    """The precision of the weights: `fp32`, `fp16` or `int8`."""
 
     def shapes(self) -> list[Shapes]:
-        """Return the trial sizes that its graph accepts."""
+        """Return the input shapes to try, of those that the graph accepts."""
         example = tuple(array.shape for array in self.example)
         return [s for s in trial_shapes(example, list(self.axes)) if self.accepts(s)]
 
     def accepts(self, shapes: Shapes) -> bool:
-        """Return `True` if its graph declares inputs of this rank, with lengths that allow these shapes."""
+        """Return whether the graph declares inputs of this rank and accepts these lengths."""
         declared = [len(value.type.tensor_type.shape.dim) for value in self.model.graph.input]
         return declared == [len(shape) for shape in shapes] and accepts(self.model, shapes)
 
 
 def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject:
-    """Return the subject of a torch source; raises `ExportError` if it refuses its example or cannot be captured."""
+    """Return a torch source as a subject, with its capture as the graph.
+
+    Raises `ExportError` if the source refuses its example or cannot be captured.
+    """
     backend = source.original.backend("float32")
     if output_shapes(backend, source, source.shapes) is None:
         raise ExportError(
-            f"{source.name} refuses an input of shape {_said(source.shapes)}; give one that it accepts with --shape"
+            f"{source.name} refuses an input of shape {_written(source.shapes)}; give one that it accepts with --shape"
         )
     axes = find_axes(lambda shapes: output_shapes(backend, source, shapes), source.shapes)
     model = source.original.capture(source.name, source.example, axes, opset)
@@ -82,10 +85,11 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject
 
 
 def from_file(path: Path, label: str | None = None, shape: Shape | None = None, pixels: Pixels | None = None) -> ParitySubject:
-    """Return the subject of an .onnx file. Its contract states sizes and values; without one, they are tried.
+    """Return an .onnx file as a subject.
 
-    `shape` is that of the first input. Raises `SourceError` if the file is not a model, and `ParameterError` if no input is
-    found that it runs on.
+    Sizes and pixels come from the contract. Without a contract, several sizes are tried. `shape` is the shape of the
+    first input. Raises `SourceError` if the file is not an ONNX model, and `ParameterError` if it runs on no input that was
+    tried.
     """
     model = load(path)
     contract = contract_in(model, path)
@@ -106,7 +110,7 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
 
 
 def _stored(model: onnx.ModelProto, contract: Contract | None) -> str:
-    """Return the precision of a graph, from its operators and the types of its weights. Other tools do not update contracts."""
+    """Return the precision of a graph from its operators and weights: other tools can lower it without changing the contract."""
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "DynamicQuantizeLinear") for node in model.graph.node):
         return "int8"
     kinds = {tensor.data_type for tensor in model.graph.initializer}
@@ -123,18 +127,22 @@ def _sizes(
     if all(laws) and shape is None:
         needed = [law.fitted(LENGTHS[0]) for law in laws if law]
         candidates.insert(0, _example(model, (needed[0], needed[1]), None))
-    example = next((e for e in candidates if _made(backend, e) is not None), None)
+    example = next((e for e in candidates if _output_shapes(backend, e) is not None), None)
     if example is None:
-        wanted = _said(tuple(array.shape for array in candidates[0]))
-        raise ParameterError(f"{backend.name} cannot run the graph on {wanted}; give an input that it accepts with --shape")
+        shapes_tried = _written(tuple(array.shape for array in candidates[0]))
+        raise ParameterError(
+            f"{backend.name} cannot run the graph on {shapes_tried}; give an input that it accepts with --shape"
+        )
     if all(laws):
         return example, [InputAxis(index, law, free=True) for index, law in zip((2, 3), laws, strict=True)]
     shapes = tuple(array.shape for array in example)
-    return example, find_axes(lambda s: _made(backend, tuple(np.resize(x, n) for x, n in zip(example, s, strict=True))), shapes)
+    return example, find_axes(
+        lambda s: _output_shapes(backend, tuple(np.resize(x, n) for x, n in zip(example, s, strict=True))), shapes
+    )
 
 
 def _example(model: onnx.ModelProto, lengths: tuple[int, int], shape: Shape | None) -> tuple[Array, ...]:
-    """Return zeros of the declared types. A free axis is a batch of one, three channels, or of the given length."""
+    """Return zeros of the declared types. Free axes get one batch item, three channels and the given lengths."""
     arrays = []
     for number, value in enumerate(model.graph.input):
         kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
@@ -145,12 +153,12 @@ def _example(model: onnx.ModelProto, lengths: tuple[int, int], shape: Shape | No
     return tuple(arrays)
 
 
-def _made(backend: Backend, arrays: tuple[Array, ...]) -> Shapes | None:
+def _output_shapes(backend: Backend, arrays: tuple[Array, ...]) -> Shapes | None:
     try:
         return tuple(tuple(output.shape) for output in backend.run(list(arrays)))
     except ExportError:
         return None
 
 
-def _said(shapes: Shapes) -> str:
+def _written(shapes: Shapes) -> str:
     return " and ".join("x".join(map(str, shape)) for shape in shapes)

@@ -1,4 +1,4 @@
-"""All intermediate values of a graph, in any runtime."""
+"""Every value that a graph computes, intermediate values included, in any backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Values = dict[str, Array]
 
 
 def traced(opener: Callable[[onnx.ModelProto], Backend], model: onnx.ModelProto, inputs: Sequence[Array]) -> Values:
-    """Return the outputs of each node, the weights and the inputs. A runtime fuses less if it must return every value."""
+    """Return the outputs of all nodes, the weights and the inputs, by name.
+
+    A runtime that must output every value fuses fewer nodes.
+    """
     exposed, names = _exposed(model)
     outputs = opener(exposed).run(inputs)
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
@@ -24,7 +27,7 @@ def traced(opener: Callable[[onnx.ModelProto], Backend], model: onnx.ModelProto,
 
 
 def _exposed(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
-    """Return a copy whose outputs are the model's own and then every other value, in order."""
+    """Return a copy that outputs every value, and their names: the model's own outputs first."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     names = [value.name for value in copy.graph.output]

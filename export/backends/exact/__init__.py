@@ -1,4 +1,4 @@
-"""The exact evaluator: ONNX operators in the precision of their inputs, for onnx's reference evaluator."""
+"""The exact evaluator: ONNX operators in the precision of their inputs, written from the standard."""
 
 from upconv.export.backends.exact.convolution import Conv, ConvTranspose
 from upconv.export.backends.exact.double import in_double
@@ -7,6 +7,6 @@ from upconv.export.backends.exact.pooling import AveragePool, MaxPool
 from upconv.export.backends.exact.quantization import DequantizeLinear
 
 OPERATORS = (AveragePool, Conv, ConvTranspose, DequantizeLinear, MaxPool, Resize)
-"""Classes for `ReferenceEvaluator(new_ops=...)`, which finds them by their names."""
+"""Classes for `ReferenceEvaluator(new_ops=...)`. The name of a class is the name of its operator."""
 
 __all__ = ["OPERATORS", "in_double"]

@@ -1,9 +1,9 @@
-"""Conv and ConvTranspose in the precision of their inputs, by torch.
+"""Conv and ConvTranspose in the precision of their inputs, computed by torch.
 
     Conv            y[m, p] = b[m] + sum over c, t of w[m, c, t] * x[c, stride * p - before + dilation * t]
     ConvTranspose   y[m, stride * p - before + dilation * t] += w[c, m, t] * x[c, p], then + b[m]
 
-after https://onnx.ai/onnx/operators/onnx__Conv.html and onnx__ConvTranspose.html.
+See https://onnx.ai/onnx/operators/onnx__Conv.html and onnx__ConvTranspose.html.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose
 
 
 class Conv(OpRun):
-    """Convolution over one to three axes."""
+    """Convolution along one to three axes."""
 
     def _run(self, x: Array, weights: Array, bias: Array | None = None, **attributes: Any) -> tuple[Array]:
-        where = windows(
+        layout = windows(
             x.shape[2:],
             weights.shape[2:],
             attributes.get("strides"),
@@ -33,34 +33,34 @@ class Conv(OpRun):
             attributes.get("pads"),
             attributes.get("auto_pad"),
         )
-        bordered = padded(x, where.before, where.after)
-        run = _FORWARD[len(where.kernel)]
+        bordered = padded(x, layout.before, layout.after)
+        run = _FORWARD[len(layout.kernel)]
         made = run(
             _tensor(bordered),
             _tensor(weights),
             None if bias is None else _tensor(bias),
-            stride=where.strides,
-            dilation=where.dilations,
+            stride=layout.strides,
+            dilation=layout.dilations,
             groups=attributes.get("group") or 1,
         )
         return (made.numpy().astype(x.dtype),)
 
 
 class ConvTranspose(OpRun):
-    """Transposed convolution over one to three axes."""
+    """Transposed convolution along one to three axes."""
 
     def _run(self, x: Array, weights: Array, bias: Array | None = None, **attributes: Any) -> tuple[Array]:
         kernel = weights.shape[2:]
-        where = windows(
+        layout = windows(
             x.shape[2:], kernel, attributes.get("strides"), attributes.get("dilations"), attributes.get("pads"), None
         )
         extra = tuple(attributes.get("output_padding") or (0,) * len(kernel))
-        before, after = _cropped(x.shape[2:], where, extra, attributes.get("output_shape"), attributes.get("auto_pad"))
+        before, after = _cropped(x.shape[2:], layout, extra, attributes.get("output_shape"), attributes.get("auto_pad"))
         run = _TRANSPOSED[len(kernel)]
         whole = run(
-            _tensor(x), _tensor(weights), stride=where.strides, dilation=where.dilations, groups=attributes.get("group") or 1
+            _tensor(x), _tensor(weights), stride=layout.strides, dilation=layout.dilations, groups=attributes.get("group") or 1
         ).numpy()
-        # output padding adds positions that no tap reaches; then both ends lose their padding
+        # Output padding adds zeros at the end. Then padding is cut from both ends.
         made = padded(whole, [-b for b in before], [e - a for e, a in zip(extra, after, strict=True)])
         if bias is not None:
             made = made + bias.reshape(-1, *[1] * len(kernel))
@@ -69,25 +69,27 @@ class ConvTranspose(OpRun):
 
 def _cropped(
     lengths: tuple[int, ...],
-    where: Windows,
+    layout: Windows,
     extra: tuple[int, ...],
     output_shape: list[int] | None,
     auto_pad: str | None,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the number of values to cut off before and after each axis, from the padding or the output's lengths."""
+    """Return the lengths to cut before and after each axis, from the padding or from the output shape."""
     same = auto_pad in ("SAME_UPPER", "SAME_LOWER")
     if not output_shape and not same:
-        return where.before, where.after
-    wanted = output_shape or [n * stride for n, stride in zip(lengths, where.strides, strict=True)]
+        return layout.before, layout.after
+    target = output_shape or [n * stride for n, stride in zip(lengths, layout.strides, strict=True)]
     totals = [
         stride * (n - 1) + e + extent - out
-        for n, stride, e, extent, out in zip(lengths, where.strides, extra, where.extent, wanted[-len(lengths) :], strict=True)
+        for n, stride, e, extent, out in zip(
+            lengths, layout.strides, extra, layout.extent, target[-len(lengths) :], strict=True
+        )
     ]
     pads = split_padding(totals, "SAME_UPPER" if auto_pad == "SAME_UPPER" else "SAME_LOWER")
     return pads[: len(lengths)], pads[len(lengths) :]
 
 
 def _tensor(array: Array) -> torch.Tensor:
-    # torch cannot multiply 16-bit floats on every processor; runtimes sum them in float32, too
+    # torch cannot multiply 16-bit floats on every CPU; runtimes also accumulate them in float32.
     kind = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float32)
     return torch.from_numpy(np.require(array, kind, ["C", "W"]))

@@ -1,4 +1,4 @@
-"""A graph's function without rounding, with float64 in place of every floating-point type."""
+"""The conversion of a graph to float64."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, num
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _TYPED = ("dtype", "output_dtype", "precision", "to")
-"""Attributes that name a type."""
+"""Attributes that hold an element type."""
 
 
 def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy of `model` whose weights, inputs, outputs and casts are float64.
 
-    Weights keep their stored values, so the copy is the function that the file describes, computed exactly. The copy is for
-    onnx's reference evaluator, which does not check types: even the scales of a Resize are float64.
+    The weights keep their stored values, so the copy computes the same function without float32 rounding. Only onnx's
+    reference evaluator can run it, because the scales of a Resize become float64 too, which the standard forbids.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)

@@ -1,16 +1,17 @@
-"""Resize as one matrix per axis, from its definition (https://onnx.ai/onnx/operators/onnx__Resize.html).
+"""Resize as one matrix per axis.
 
-Output pixel y lies at x = place(y) among the input's pixels. Each row of an axis' matrix holds the weights of a filter
-around x; indices beyond the edge count for the edge pixel, or not at all with `exclude_outside`. With `antialias` a
-filter for a scale below 1 is stretched by 1 / scale and its weights are made to sum to 1.
+The definition is https://onnx.ai/onnx/operators/onnx__Resize.html. Output pixel y is at position x = place(y) of the input.
+Each row of a matrix holds the weights of a filter around x. Indices beyond the edge count for the edge pixel, or not at
+all with `exclude_outside`. With `antialias` and a scale below 1, the filter is stretched by 1 / scale and its weights are
+normalized to a sum of 1.
 
-    nearest   1 at x rounded as `nearest_mode` says
+    nearest   1 at x rounded by `nearest_mode`
     linear    1 - |d|                                      for |d| <= 1
     cubic     (a + 2)|d|^3 - (a + 3)|d|^2 + 1              for |d| <= 1
               a|d|^3 - 5a|d|^2 + 8a|d| - 4a                for |d| <  2        (Keys 1981, equation 15, a = -0.75)
 
-Places and weights are computed in the precision of the data: rounding them is part of what float32 costs. Where a pixel
-is chosen and not weighed, its place is computed in float64, as a rounded one is another pixel.
+Positions and weights are computed in the precision of the data, because their rounding is part of the error of float32.
+Mode `nearest` computes positions in float64, because a rounded position can select another pixel.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from upconv.export.backends.exact.windows import Array
 
 
 class Resize(OpRun):
-    """Resampling to other lengths along any axes."""
+    """Resampling to other lengths, along any axes."""
 
     def _run(
         self, x: Array, roi: Array | None = None, scales: Array | None = None, sizes: Array | None = None, **attributes: Any
@@ -52,20 +53,24 @@ class Resize(OpRun):
 
 @dataclass(frozen=True)
 class ResizedAxis:
-    """One axis of a Resize."""
+    """One axis that is resized."""
 
     length: int
-    wanted: int
+    """Length of the input."""
+    output_length: int
     rate: float
     """Output pixels per input pixel."""
     span: tuple[float, float]
     """The region of interest, for `tf_crop_and_resize`."""
     kind: np.dtype[Any]
-    """The precision of positions and weights."""
+    """The dtype of positions and weights."""
 
     def places(self, mode: str) -> Array:
-        """Return the position of each output pixel among the input's pixels."""
-        y: Array = np.arange(self.wanted, dtype=self.kind)
+        """Return the position of each output pixel in the input, in input pixels.
+
+        `mode` is the `coordinate_transformation_mode` of the operator.
+        """
+        y: Array = np.arange(self.output_length, dtype=self.kind)
         one = self.kind.type  # keeps float32 from becoming float64
         whole, last = self.rate * self.length, self.length - 1
         places: Array = (y + one(0.5)) / one(self.rate) - one(0.5)
@@ -75,25 +80,25 @@ class ResizedAxis:
             places = np.zeros_like(y) if whole == 1 else y * one(last) / one(whole - 1)
         elif mode == "tf_crop_and_resize":
             start, end = self.span
-            step = (end - start) * last / max(1, self.wanted - 1)
-            places = one(start * last) + y * one(step) if self.wanted > 1 else np.full_like(y, (start + end) * last / 2)
-        elif mode == "pytorch_half_pixel" and self.wanted == 1:
+            step = (end - start) * last / max(1, self.output_length - 1)
+            places = one(start * last) + y * one(step) if self.output_length > 1 else np.full_like(y, (start + end) * last / 2)
+        elif mode == "pytorch_half_pixel" and self.output_length == 1:
             places = np.zeros_like(y)
         elif mode == "half_pixel_symmetric":
-            places = places + one(self.length / 2 * (1 - self.wanted / whole))
+            places = places + one(self.length / 2 * (1 - self.output_length / whole))
         return places
 
     def matrix(self, places: Array, attributes: dict[str, Any]) -> Array:
-        """Return the weights of every input pixel (columns) in every output pixel (rows)."""
-        rows = np.zeros((self.wanted, self.length), self.kind)
+        """Return the weights of every input pixel (columns) for every output pixel (rows)."""
+        rows = np.zeros((self.output_length, self.length), self.kind)
         if attributes["mode"] == "nearest":
             chosen = np.clip(_ROUNDED[attributes["nearest_mode"]](places), 0, self.length - 1).astype(int)
-            rows[np.arange(self.wanted), chosen] = 1
+            rows[np.arange(self.output_length), chosen] = 1
             return rows
         cubic = attributes["mode"] == "cubic"
         squeeze = min(1.0, self.rate) if attributes.get("antialias") else 1.0
-        reach = int(np.ceil((2 if cubic else 1) / squeeze))
-        taps = np.floor(places)[:, None] + np.arange(-reach, reach + 1, dtype=self.kind)
+        radius = int(np.ceil((2 if cubic else 1) / squeeze))
+        taps = np.floor(places)[:, None] + np.arange(-radius, radius + 1, dtype=self.kind)
         distance = np.abs(taps - places[:, None]) * self.kind.type(squeeze)
         weights = _cubic(distance, attributes["cubic_coeff_a"]) if cubic else np.maximum(0, 1 - distance)
         if attributes.get("exclude_outside"):
@@ -101,7 +106,7 @@ class ResizedAxis:
         if attributes.get("exclude_outside") or squeeze < 1:
             weights = weights / weights.sum(axis=1, keepdims=True)
         columns = np.clip(taps, 0, self.length - 1).astype(int)
-        np.add.at(rows, (np.arange(self.wanted)[:, None], columns), weights.astype(self.kind))
+        np.add.at(rows, (np.arange(self.output_length)[:, None], columns), weights.astype(self.kind))
         return rows
 
 
@@ -123,7 +128,7 @@ def _cubic(distance: Array, a: float) -> Array:
 def _lengths(
     lengths: list[int], scales: Array | None, sizes: Array | None, policy: str | None
 ) -> tuple[list[int], list[float]]:
-    """Return the output's lengths and scales along the resized axes."""
+    """Return the output lengths and the scales along the resized axes."""
     if scales is not None:
         rates = [float(scale) for scale in scales]
         return [int(np.floor(n * rate)) for n, rate in zip(lengths, rates, strict=True)], rates

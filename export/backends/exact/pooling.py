@@ -1,4 +1,7 @@
-"""MaxPool and AveragePool in the precision of their input (https://onnx.ai/onnx/operators/onnx__MaxPool.html)."""
+"""MaxPool and AveragePool in the precision of their input.
+
+See https://onnx.ai/onnx/operators/onnx__MaxPool.html and onnx__AveragePool.html.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +16,42 @@ from upconv.runtime.rounding import ceil_div
 
 
 class MaxPool(OpRun):
-    """The largest value of each window. If the index is requested too, onnx's own implementation computes it."""
+    """The largest value of each window. For the indices of these values, onnx's own implementation runs."""
 
     def _run(self, x: Array, **attributes: Any) -> tuple[Array, ...]:
         if len(self.onnx_node.output) > 1 or not np.issubdtype(x.dtype, np.floating):
             indexed: tuple[Array, ...] = _OnnxMaxPool(self.onnx_node, self.run_params)._run(x, **attributes)  # type: ignore[no-untyped-call]
             return indexed
-        where, beyond = _windows(x, attributes)
-        bordered = padded(x, where.before, [a + b for a, b in zip(where.after, beyond, strict=True)], -np.inf)
-        return (_over_kernel(where, bordered, np.max),)
+        layout, beyond = _windows(x, attributes)
+        bordered = padded(x, layout.before, [a + b for a, b in zip(layout.after, beyond, strict=True)], -np.inf)
+        return (_over_kernel(layout, bordered, np.max),)
 
 
 class AveragePool(OpRun):
-    """The mean of each window, over its pixels alone or over its padding as well."""
+    """The mean of each window, with or without its padding."""
 
     def _run(self, x: Array, **attributes: Any) -> tuple[Array]:
-        where, beyond = _windows(x, attributes)
-        after = [a + b for a, b in zip(where.after, beyond, strict=True)]
-        total = _over_kernel(where, padded(x, where.before, after), np.sum)
+        layout, beyond = _windows(x, attributes)
+        after = [a + b for a, b in zip(layout.after, beyond, strict=True)]
+        total = _over_kernel(layout, padded(x, layout.before, after), np.sum)
         real = np.ones((1, 1, *x.shape[2:]), x.dtype)
         if attributes.get("count_include_pad"):
-            real = padded(real, where.before, where.after, 1.0)
+            real = padded(real, layout.before, layout.after, 1.0)
             counted = padded(real, [0] * len(beyond), beyond)
         else:
-            counted = padded(real, where.before, after)
-        return ((total / _over_kernel(where, counted, np.sum)).astype(x.dtype),)
+            counted = padded(real, layout.before, after)
+        return ((total / _over_kernel(layout, counted, np.sum)).astype(x.dtype),)
 
 
-def _over_kernel(where: Windows, bordered: Array, reduce: Any) -> Array:
-    cut = where.cut(bordered)
+def _over_kernel(layout: Windows, bordered: Array, reduce: Any) -> Array:
+    cut = layout.cut(bordered)
     result: Array = reduce(cut, axis=tuple(range(bordered.ndim, cut.ndim)))
     return result
 
 
 def _windows(x: Array, attributes: dict[str, Any]) -> tuple[Windows, list[int]]:
-    """Return the windows, and how far the last ones extend beyond the padding if lengths are rounded up."""
-    where = windows(
+    """Return the windows, and how far the last window extends beyond the padding in `ceil_mode`."""
+    layout = windows(
         x.shape[2:],
         attributes["kernel_shape"],
         attributes.get("strides"),
@@ -57,13 +60,13 @@ def _windows(x: Array, attributes: dict[str, Any]) -> tuple[Windows, list[int]]:
         attributes.get("auto_pad"),
     )
     if not attributes.get("ceil_mode"):
-        return where, [0] * len(where.kernel)
+        return layout, [0] * len(layout.kernel)
     beyond = []
     for n, before, after, extent, stride in zip(
-        x.shape[2:], where.before, where.after, where.extent, where.strides, strict=True
+        x.shape[2:], layout.before, layout.after, layout.extent, layout.strides, strict=True
     ):
         steps = ceil_div(n + before + after - extent, stride)
-        if steps * stride >= n + before:  # a window that starts in the padding after the image is left out
+        if steps * stride >= n + before:  # a window that starts in the padding after the image is dropped
             steps -= 1
         beyond.append(max(0, steps * stride + extent - (n + before + after)))
-    return where, beyond
+    return layout, beyond

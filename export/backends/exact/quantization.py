@@ -1,8 +1,8 @@
-"""DequantizeLinear in the precision of its scale, at every opset. onnx's own implementation starts at 19.
+"""DequantizeLinear in the precision of its scale, for every opset. onnx's own starts at opset 19.
 
-y = (x - zero_point) * scale        with one scale for all, one for each index along `axis`, or one for each block
+    y = (x - zero_point) * scale        with one scale for all values, one per index along `axis`, or one per block
 
-after https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html.
+See https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 class DequantizeLinear(OpRun):
-    """Conversion of integers, or of floats of at most eight bits, to the values that they represent."""
+    """The conversion of integers, or of floats of up to 8 bits, to real values."""
 
     def _run(self, x: Array, scale: Array, zero_point: Array | None = None, **attributes: Any) -> tuple[Array]:
         axis, block = attributes.get("axis"), attributes.get("block_size") or 0
@@ -28,12 +28,12 @@ class DequantizeLinear(OpRun):
         if zero_point is not None:
             centred = centred - _spread(zero_point, x.shape, axis, block).astype(kind)
         made = centred * _spread(scale, x.shape, axis, block).astype(kind)
-        wanted = attributes.get("output_dtype")
-        return (made.astype(helper.tensor_dtype_to_np_dtype(wanted) if wanted else scale.dtype),)
+        output_type = attributes.get("output_dtype")
+        return (made.astype(helper.tensor_dtype_to_np_dtype(output_type) if output_type else scale.dtype),)
 
 
 def _spread(values: Array, shape: tuple[int, ...], axis: int, block: int) -> Array:
-    """Return scales or zero points in a shape that broadcasts to the tensor's shape."""
+    """Return scales or zero points in a shape that broadcasts to the shape of the tensor."""
     if values.ndim == 0 or values.size == 1:
         return values.reshape(())
     if block:

@@ -1,4 +1,4 @@
-"""The windows of convolutions and pools."""
+"""The positions of the windows of convolutions and pools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Windows:
-    """The attributes that Conv, ConvTranspose and the pools share, with defaults."""
+    """The attributes that Conv, ConvTranspose and the pools share, defaults included."""
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -27,11 +27,11 @@ class Windows:
 
     @property
     def extent(self) -> tuple[int, ...]:
-        """Return the number of pixels that a window spans, with its holes."""
+        """The length of a window along each axis, dilation included."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
 
     def cut(self, padded: Array) -> Array:
-        """Return every window of a padded (N, C, ...) array: (N, C, positions..., kernel...)."""
+        """Return a view of all windows of a padded (N, C, ...) array, as (N, C, positions..., kernel...)."""
         axes = tuple(range(2, padded.ndim))
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.extent, axis=axes)
         positions = tuple(slice(None, None, stride) for stride in self.strides)
@@ -48,7 +48,10 @@ def windows(
     pads: Sequence[int] | None,
     auto_pad: str | None,
 ) -> Windows:
-    """Return the windows for these input lengths. With `auto_pad` the output length is ceil(input / stride)."""
+    """Return the windows over an input of these lengths, with defaults for what is `None`.
+
+    With `auto_pad` `SAME_UPPER` or `SAME_LOWER` the output length is ceil(input / stride).
+    """
     count = len(kernel)
     ones = (1,) * count
     found = Windows(tuple(kernel), tuple(strides or ones), tuple(dilations or ones), (0,) * count, (0,) * count)
@@ -64,13 +67,16 @@ def windows(
 
 
 def split_padding(totals: Sequence[int], auto_pad: str) -> tuple[int, ...]:
-    """Return the padding of all axes before, then after. The rest of an odd total goes to the named end."""
+    """Return the padding before all axes, then after all axes.
+
+    An odd total puts the extra pixel after for `SAME_UPPER`, before for `SAME_LOWER`.
+    """
     less, more = [total // 2 for total in totals], [total - total // 2 for total in totals]
     return (*less, *more) if auto_pad == "SAME_UPPER" else (*more, *less)
 
 
 def padded(array: Array, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Array:
-    """Return (N, C, ...) with a border of `value`. Negative widths crop."""
+    """Return an (N, C, ...) array with a border of `value`. Negative widths crop."""
     widths = [(max(0, b), max(0, a)) for b, a in zip(before, after, strict=True)]
     wider = np.pad(array, [(0, 0), (0, 0), *widths], constant_values=value)
     kept = (slice(max(0, -b), n - max(0, -a)) for b, a, n in zip(before, after, wider.shape[2:], strict=True))

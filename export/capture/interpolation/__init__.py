@@ -1,4 +1,4 @@
-"""torch's interpolation as ONNX: a runtime computes from every `aten.upsample_*` what torch computes."""
+"""Translations of torch's interpolation to ONNX that give the same result as torch in every runtime."""
 
 from upconv.export.capture.interpolation.exported_program import lines_pooled_as_pictures, with_scales
 from upconv.export.capture.interpolation.lengths import lengths_in_double

@@ -1,11 +1,11 @@
-"""Adaptive average pooling (`area` interpolation) as a matrix product along each axis.
+"""Adaptive average pooling, the operator of `area` interpolation, as a matrix product along each axis.
 
-Output pixel i is the mean of the input pixels from `floor(i * n / m)` up to `ceil((i + 1) * n / m)`. Along each axis the
-output is A x with
+Output pixel i is the mean of the input pixels from `floor(i * n / m)` up to, but not including, `ceil((i + 1) * n / m)`.
+Along each axis the output is A x with
 
-A[i, j] = 1 / (end_i - start_i)   if start_i <= j < end_i, otherwise 0
+    A[i, j] = 1 / (end_i - start_i)   if start_i <= j < end_i, else 0
 
-torch's own export fixes the window's length at that of the example, and gives wrong values at other sizes.
+torch's exporter fixes the window to its length for the example and gives wrong values at other sizes.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from upconv.export.capture.interpolation.resize import Value, as_tensor, op
 
 
 def adaptive_average(image: Value, sizes: Value) -> Value:
-    """Return (…, n, …) as (…, *sizes): every output pixel is the mean of its window. `sizes` is a sequence."""
+    """Write the pooling of the last axes, from (…, n, …) to (…, *sizes). `sizes` is a sequence."""
     rank = len(sizes)
     first = len(image.shape) - rank
     if all(isinstance(size, int) and size == 1 for size in sizes):
         return op.ReduceMean(image, op.Constant(value_ints=list(range(first, first + rank))), keepdims=1)
-    wanted, given = as_tensor(sizes), op.Shape(image, start=first)
+    target, given = as_tensor(sizes), op.Shape(image, start=first)
     result = image
     for axis in range(rank):
         at = op.Constant(value_int=axis)
-        means = op.CastLike(_means(op.Gather(wanted, at, axis=0), op.Gather(given, at, axis=0)), image)
+        means = op.CastLike(_means(op.Gather(target, at, axis=0), op.Gather(given, at, axis=0)), image)
         result = _along(result, means, first + axis, len(image.shape))
     return result
 
 
 def _means(length: Value, source: Value) -> Value:
-    """Return A, transposed: (n, m)."""
+    """Write the transpose of A, with the shape (n, m)."""
     zero, one = op.Constant(value_int=0), op.Constant(value_int=1)
     place = op.Range(zero, length, one)
     start = op.Div(op.Mul(place, source), length)
@@ -41,7 +41,7 @@ def _means(length: Value, source: Value) -> Value:
 
 
 def _along(image: Value, matrix: Value, axis: int, rank: int) -> Value:
-    """Return `image` multiplied by `matrix` along one axis."""
+    """Write the product of `image` and `matrix` along one axis."""
     if axis == rank - 1:
         return op.MatMul(image, matrix)
     order = [*(n for n in range(rank) if n != axis), axis]

@@ -1,6 +1,6 @@
-"""Changes to torch's own graph before its translation.
+"""Changes to torch's graph before its translation.
 
-If a size is a fixed multiple of the input's, it becomes a scale factor, so that the graph states the multiple.
+If an output size is a fixed multiple of the input size, it becomes a scale factor, so that the graph shows the scale.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ _BY_SIZE = {
     aten._upsample_nearest_exact2d: 2,
     aten._upsample_nearest_exact3d: 3,
 }
-"""The number of axes that each operator resizes."""
+"""Number of axes that each operator resizes."""
 
 _POOLS = {
     aten.adaptive_avg_pool1d.default: aten.upsample_nearest1d.vec,
     aten.adaptive_avg_pool2d.default: aten.upsample_nearest2d.vec,
     aten.adaptive_avg_pool3d.default: aten.upsample_nearest3d.vec,
 }
-"""Operators that average nothing if the output is a multiple of the input, with their equal counterparts."""
+"""Pools, and the operators that compute the same if the output is a multiple of the input: no pixels are averaged then."""
 
 
 @contextmanager
 def lines_pooled_as_pictures() -> Iterator[None]:
-    """Treat adaptive pooling of lines as that of pictures one pixel high, whose size torch keeps symbolic.
+    """Replace 1-d adaptive pooling by the 2-d form on pictures one pixel high, inside the context.
 
-    `adaptive_avg_pool1d` (`area` interpolation of lines) has no symbolic sizes: in a trace, its output always has the
-    example's length.
+    `area` interpolation in 1-d calls `adaptive_avg_pool1d`, which has no symbolic sizes: after tracing, its output always
+    has the length of the example. The 2-d form keeps its size symbolic.
     """
 
     def pooled(line: Tensor, output_size: Any) -> Tensor:
@@ -61,10 +61,10 @@ def lines_pooled_as_pictures() -> Iterator[None]:
 
 
 def with_scales(program: torch.export.ExportedProgram) -> None:
-    """Rewrite every interpolation of `program` to the form with all scale factors.
+    """Rewrite, in place, every interpolation to the form that takes all scale factors at once.
 
-    An output whose length is a whole multiple of the input's, for all sizes, gets that multiple as its scale. A graph with
-    constant scales can be tiled and uses the runtimes' fast paths.
+    If the output length is a whole multiple of the input length for all sizes, this multiple becomes the scale. A graph
+    with constant scales can be tiled, and runtimes have fast paths for it.
     """
     for node in program.graph.nodes:
         if node.op != "call_function":
@@ -89,7 +89,7 @@ def _pool_to_nearest(node: Node) -> None:
 def _unify(node: Node, packet: Any) -> None:
     arguments: list[Any] = list(node.args)
     if node.target == packet.default:
-        # (image, sizes, align_corners?, *scales), without the optional arguments
+        # The arguments are (image, sizes, align_corners?, *scales), without omitted ones.
         kept = len(packet.default._schema.arguments) - _BY_SIZE[packet]
         given = arguments[kept:]
         scales = given if len(given) == _BY_SIZE[packet] and all(given) else None
@@ -104,7 +104,7 @@ def _unify(node: Node, packet: Any) -> None:
 
 
 def _multiples(node: Node) -> list[float] | None:
-    """Return the ratios of the output's lengths to the input's, or `None` if they are not whole numbers for all sizes."""
+    """Return output length / input length of each axis if all are whole numbers for every size, else `None`."""
     image = node.args[0]
     assert isinstance(image, Node)
     lengths = zip(image.meta["val"].shape[2:], node.meta["val"].shape[2:], strict=True)
@@ -118,7 +118,7 @@ def _multiple(given: Any, made: Any) -> int | None:
 
 
 def _expression(length: Any) -> Any:
-    """Return a length in terms of the input's, with `int(2.0 * n)`, which whole scale factors produce, as 2 * n."""
+    """Return a length as an expression of the input length. `int(2.0 * n)`, from whole scale factors, becomes 2 * n."""
     if not isinstance(length, torch.SymInt):
         return sympy.Integer(length)
     exact = length.node.expr.replace(lambda e: e.is_Float and float(e).is_integer(), sympy.Integer)

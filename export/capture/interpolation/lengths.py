@@ -1,9 +1,9 @@
-"""Lengths computed in float64, as Python and torch compute them.
+"""The computation of lengths in float64, as in Python and torch.
 
 before    Cast(length, FLOAT)  -> Mul(·, float32 scale) -> Cast(·, INT64)
 after     Cast(length, DOUBLE) -> Mul(·, float64 scale) -> Cast(·, INT64)
 
-torch's exporter writes `int(length * scale)` in float32. 50 pixels by 2.3 are 114 in torch, and 115 in that graph.
+torch's exporter writes `int(length * scale)` in float32: 50 pixels by 2.3 give 115 there, but 114 in torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import NodeProto, TensorProto, numpy_helper
 
 
 def lengths_in_double(model: onnx.ModelProto, program: torch.export.ExportedProgram) -> None:
-    """Compute the lengths of `model` in float64, with the factors of `program`."""
+    """Change `model`, in place, to compute its lengths in float64, with the exact factors of `program`."""
     exact = {np.float32(factor): factor for factor in _factors(program)}
     graph = model.graph
     makers = {node.output[0]: node for node in graph.node}

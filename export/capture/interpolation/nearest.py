@@ -1,10 +1,10 @@
-"""`nearest` and `nearest-exact`: by `Resize` if it selects the same pixels as torch, otherwise by indices.
+"""Modes `nearest` and `nearest-exact`, as `Resize` if its pixels equal torch's, else as `Gather`.
 
-torch selects pixel `floor(i * fl(1 / scale))`, or `floor((i + 0.5) * fl(1 / scale))`, rounded in float32. Runtimes divide
-by the scale. If `i / scale` is a whole number, one of them may round below it and select the previous pixel: from 2 to 82
-pixels, pixel 41 differs. Along the axes of a picture, but not of a line or a volume, `nearest` copies if the length stays
-and halves if it doubles, whatever the given scale (ATen/native/UpSample.h, `nearest_neighbor_compute_source_index`).
-For a constant scale all pixels are compared here, once.
+torch takes pixel `floor(i * fl(1 / scale))`, or `floor((i + 0.5) * fl(1 / scale))`, with fl the rounding to float32. Runtimes
+divide by the scale. If `i / scale` is a whole number, one of the two can round below it and take the pixel before: 2 pixels
+resized to 82 differ at pixel 41. In 2-d, but not in 1-d or 3-d, `nearest` uses the step 1 if the length stays and 1/2 if it
+doubles, for any given scale (ATen/native/UpSample.h, `nearest_neighbor_compute_source_index`). For a constant scale, all
+pixels up to `LONGEST` are compared once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Scales = Sequence[float] | None
 
 
 def nearest(image: Value, sizes: Value, scales: Scales, *, exact: bool) -> Value:
-    """Return (N, C, n, …) as (N, C, m, …) by nearest pixels. `exact` measures from the centres of pixels."""
+    """Write the nearest-neighbour resize from (N, C, n, …) to (N, C, m, …).
+
+    `exact` selects `nearest-exact`, which measures from the centres of the pixels.
+    """
     shift, shortcut = 0.5 if exact else 0.0, not exact and len(image.shape) == 4
     if scales is not None and all(_resize_agrees(scale, shift, shortcut) for scale in scales):
         return by_scales(image, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
@@ -34,9 +37,9 @@ def nearest(image: Value, sizes: Value, scales: Scales, *, exact: bool) -> Value
 
 @cache
 def _resize_agrees(scale: float, shift: float, shortcut: bool) -> bool:
-    """Return `True` if `Resize` with `asymmetric` and `floor` gives as many pixels as torch, and the same ones.
+    """Return whether `Resize` with `asymmetric` and `floor` gives the length and the pixels of torch.
 
-    The scale is a float32, whatever it is divided by: 17 / 1.7 is less than 10 for a runtime that computes in float64.
+    The scale is always a float32, but some runtimes divide in float64, and there 17 / 1.7 is less than 10.
     """
     place: NDArray[np.float32] = np.arange(LONGEST, dtype=np.float32)
     torch_takes = np.floor((place + np.float32(shift)) * np.float32(1 / scale))
@@ -62,14 +65,14 @@ def _is_power_of_two(scale: float) -> bool:
 
 
 def _gathered(image: Value, sizes: Value, scales: Scales, shift: float, shortcut: bool) -> Value:
-    """Select by index, axis after axis, the last axis first, because rows are contiguous."""
-    wanted = as_tensor(sizes) if scales is None else lengths(image, scales)
+    """Write the resize as a `Gather` of indices along each axis, the last axis first."""
+    target = as_tensor(sizes) if scales is None else lengths(image, scales)
     given = op.Shape(image, start=2)
     rank = len(image.shape) - 2
     result = image
     for axis in reversed(range(rank)):
         at = op.Constant(value_int=axis)
-        length, source = op.Gather(wanted, at, axis=0), op.Gather(given, at, axis=0)
+        length, source = op.Gather(target, at, axis=0), op.Gather(given, at, axis=0)
         step = _step(length, source, None if scales is None else scales[axis])
         if scales is not None and shortcut:
             step = _shortened(length, source, step)
@@ -78,14 +81,14 @@ def _gathered(image: Value, sizes: Value, scales: Scales, shift: float, shortcut
 
 
 def _step(length: Value, source: Value, scale: float | None) -> Value:
-    """Return the input pixels per output pixel, as torch rounds the ratio."""
+    """Write the step in input pixels per output pixel, rounded as in torch."""
     if scale is not None:
         return op.Constant(value_float=float(np.float32(1 / scale)))
     return op.Div(op.Cast(source, to=FLOAT.dtype), op.Cast(length, to=FLOAT.dtype))
 
 
 def _shortened(length: Value, source: Value, step: Value) -> Value:
-    """Return 1 if the length stays, 1/2 if it doubles, and `step` otherwise."""
+    """Write the step 1 if the length stays, 1/2 if it doubles, else `step`."""
     doubled = op.Where(op.Equal(length, op.Add(source, source)), op.Constant(value_float=0.5), step)
     return op.Where(op.Equal(length, source), op.Constant(value_float=1.0), doubled)
 

@@ -1,10 +1,10 @@
-"""`Resize` nodes with torch's number and positions of pixels.
+"""`Resize` nodes with the output lengths and pixel positions of torch.
 
-torch computes the output's length as `floor(n * scale)` in float64 and maps output pixel i to `(i + 0.5) / scale - 0.5`.
-A `Resize` with constant scales does the same in float32: from 50 pixels by 2.3, torch makes 114 and ONNX runtimes 115. If
-any length differs for a scale, the scale is rounded up, and the superfluous pixels are cut off.
+torch computes the output length `floor(n * scale)` in float64 and maps output pixel i to `(i + 0.5) / scale - 0.5`. A
+`Resize` with constant scales does the same in float32: 50 pixels by 2.3 give 114 in torch and 115 in ONNX runtimes. If any
+length differs for a scale, the scale is rounded up and a `Slice` cuts the extra pixels.
 
-https://onnx.ai/onnx/operators/onnx__Resize.html, aten/src/ATen/native/UpSample.h
+See https://onnx.ai/onnx/operators/onnx__Resize.html, aten/src/ATen/native/UpSample.h
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from onnxscript import DOUBLE, INT64, opset18
 
 Value = Any
-"""A tensor of the graph that is being written."""
+"""A tensor of the graph that a translation writes."""
 
 op: Any = opset18
-"""The opset that writes nodes. Its own annotations give every result every element type."""
+"""Writes nodes. It is typed as `Any`, because its annotations allow every element type."""
 
 LONGEST = 16384
-"""Lengths up to which torch and `Resize` are compared before a scale is left to `Resize`."""
+"""Largest length at which torch and `Resize` are compared, in pixels."""
 
 
 def by_scales(image: Value, scales: Sequence[float], **attributes: Any) -> Value:
-    """Return (N, C, n, …) as (N, C, floor(n * scale), …). The scale determines the pixels' positions."""
+    """Write a resize from (N, C, n, …) to (N, C, floor(n * scale), …), with positions from the scale."""
     if all(same_lengths(scale) for scale in scales):
         return _resize(image, scales, attributes)
     enlarged = _resize(image, [_rounded_up(scale) for scale in scales], attributes)
@@ -38,13 +38,13 @@ def by_scales(image: Value, scales: Sequence[float], **attributes: Any) -> Value
 
 
 def by_sizes(image: Value, sizes: Value, **attributes: Any) -> Value:
-    """Return (N, C, n, …) as (N, C, *sizes). The ratio of the sizes determines the pixels' positions."""
+    """Write a resize from (N, C, n, …) to (N, C, *sizes), with positions from the ratio of the sizes."""
     full = op.Concat(op.Shape(image, end=2), as_tensor(sizes), axis=0)
     return op.Resize(image, None, None, full, **attributes)
 
 
 def as_tensor(sizes: Value) -> Value:
-    """Return lengths as one INT64 tensor, whether they are known, computed, or some of each."""
+    """Return lengths as one INT64 tensor. Each length is an int or a tensor."""
     if not isinstance(sizes, (list, tuple)):
         return op.Cast(sizes, to=INT64.dtype)
     if all(isinstance(size, int) for size in sizes):
@@ -55,7 +55,7 @@ def as_tensor(sizes: Value) -> Value:
 
 
 def lengths(image: Value, scales: Sequence[float]) -> Value:
-    """Return `floor(n * scale)` for every axis beyond batch and channels, in float64 as torch computes it."""
+    """Write `floor(n * scale)` for every axis after batch and channels, in float64 as in torch."""
     given = op.Cast(op.Shape(image, start=2), to=DOUBLE.dtype)
     return op.Cast(op.Floor(op.Mul(given, double(scales))), to=INT64.dtype)
 
@@ -67,14 +67,14 @@ def double(values: Sequence[float]) -> Value:
 
 @cache
 def same_lengths(scale: float) -> bool:
-    """Return `True` if float32 gives as many output pixels as float64."""
+    """Return whether float32 and float64 give the same output length up to `LONGEST`."""
     given = np.arange(1, LONGEST + 1)
     return bool(np.array_equal(np.floor(given * scale), np.floor(given.astype(np.float32) * np.float32(scale))))
 
 
 def _rounded_up(scale: float) -> float:
     nearest = np.float32(scale)
-    # as Python floats, because numpy would compare in float32
+    # Compare Python floats: numpy would compare in float32.
     return float(nearest if float(nearest) >= scale else np.nextafter(nearest, np.float32(np.inf)))
 
 

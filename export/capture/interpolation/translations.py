@@ -1,15 +1,15 @@
-"""Translations of torch's interpolation operators, for `torch.onnx.export(custom_translation_table=…)`.
+"""Translations of torch's interpolation, for `custom_translation_table` of `torch.onnx.export`.
 
 | torch | Resize |
 | --- | --- |
 | `linear`, `bilinear`, `trilinear` | `linear`, `half_pixel` |
 | `bicubic` | `cubic`, `half_pixel`, `cubic_coeff_a` -0.75 |
 | the same, `antialias` | `antialias`, `exclude_outside`; `cubic_coeff_a` -0.5 |
-| the same, `align_corners` | `align_corners`; always by size, because torch ignores the scale then |
+| the same, `align_corners` | `align_corners`; always by size, because torch ignores the scale |
 | `nearest`, `nearest-exact`, `area` | see `nearest.py` and `area.py` |
 
-torch's own translations drop the scale factor with antialiasing, write `linear` and `nearest-exact` as dozens of nodes,
-and place the pixels of `align_corners` with antialiasing elsewhere than torch's kernel.
+torch's own translations omit the scale factor with antialiasing, write `linear` and `nearest-exact` as dozens of nodes,
+and use other positions than torch's kernel for `align_corners` with antialiasing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def cubic(input: Value, output_size: INT64 | None, align_corners: bool, scale_fa
 def linear_antialiased(
     input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None
 ) -> Value:
-    """Translate `aten._upsample_bilinear2d_aa`."""
+    """Translate `aten._upsample_bilinear2d_aa`; raises `ExportError` for `align_corners`."""
     _refuse_aligned(align_corners)
     return _smooth(input, output_size, scale_factors, False, mode="linear", antialias=1, exclude_outside=1)
 
@@ -59,7 +59,7 @@ def linear_antialiased(
 def cubic_antialiased(
     input: Value, output_size: INT64 | None, align_corners: bool, scale_factors: Sequence[float] | None = None
 ) -> Value:
-    """Translate `aten._upsample_bicubic2d_aa`."""
+    """Translate `aten._upsample_bicubic2d_aa`; raises `ExportError` for `align_corners`."""
     _refuse_aligned(align_corners)
     how = {"mode": "cubic", "antialias": 1, "exclude_outside": 1, "cubic_coeff_a": -0.5}
     return _smooth(input, output_size, scale_factors, False, **how)
@@ -83,7 +83,7 @@ def area(input: Value, output_size: INT64 | None) -> Value:
 def _refuse_aligned(align_corners: bool) -> None:
     if align_corners:
         raise ExportError(
-            "no ONNX operator places pixels as torch does for antialias=True with align_corners=True; use align_corners=False"
+            "no ONNX operator has the pixel positions of torch for antialias=True with align_corners=True; use align_corners=False"
         )
 
 
@@ -104,4 +104,4 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     aten.adaptive_avg_pool2d.default: area,
     aten.adaptive_avg_pool3d.default: area,
 }
-"""The translations by torch operator, in the form with all scale factors, which `with_scales` leaves."""
+"""Translations by torch operator, in the form that takes all scale factors at once (see `with_scales`)."""

@@ -18,5 +18,5 @@ def test_what_is_not_installed_is_named(file: Path, monkeypatch: pytest.MonkeyPa
     missing = [row for row in comparison.rows if row.status == "missing"]
     assert [row.name for row in missing] == ["openvino:float32", "openvino:default"]
     assert all(row.said == "not installed; pip install 'upconv[openvino]'" for row in missing)
-    with pytest.raises(ParameterError, match="none of these backends is here"):
+    with pytest.raises(ParameterError, match="none of these backends is available"):
         compare(from_file(file), backends=["openvino", "torch"])

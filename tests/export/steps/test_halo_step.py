@@ -55,7 +55,7 @@ def test_a_graph_that_looks_everywhere_has_none_unless_its_file_states_one(every
     assert report.summary.endswith("as the file states and tiles will show")
 
 
-def test_a_pixel_that_moves_more_than_the_operators_account_for_takes_the_halo_back(
+def test_a_pixel_that_changes_outputs_outside_the_receptive_field_takes_the_halo_back(
     doubler: ExportDraft, everywhere: ExportDraft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from upconv.export.halo.derivation import derive
@@ -65,7 +65,7 @@ def test_a_pixel_that_moves_more_than_the_operators_account_for_takes_the_halo_b
     monkeypatch.setattr("upconv.export.steps.halo_step.derivation.derive", lambda _: claimed)
     draft, report = derive_halo(everywhere)
     assert isinstance(draft.halo, NoHalo)
-    assert "more than its operators account for" in report.summary
+    assert "outside its receptive field" in report.summary
 
 
 def test_without_size_laws_there_is_nothing_to_cut(doubler: ExportDraft) -> None:

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from upconv.export.conformance.cases import GridCase
+from upconv.export.conformance.causes import cause, causes
+from upconv.export.conformance.results import CaseResult
+
+PLAIN = GridCase("nn.Upsample", (("size", 3),), 2, "float64")
+
+
+def test_messages_of_runtimes_are_shortened() -> None:
+    lacking = "onnxruntime cannot open the graph: NOT_IMPLEMENTED : Could not find an implementation for Resize(18)"
+    assert cause(CaseResult(PLAIN, "onnxruntime:all", "unsupported", reason=lacking)) == (
+        "onnxruntime has no Resize for float64 on the processor"
+    )
+    refused = CaseResult(PLAIN, "onnxruntime:all", "refused", reason="torch cannot trace the layer: bad size")
+    assert cause(refused) == "bad size"
+
+
+def test_the_cause_with_the_most_cases_comes_first_and_equal_results_have_none() -> None:
+    other = GridCase("nn.Upsample", (("size", 4),), 2)
+    rare = CaseResult(PLAIN, "a", "differs", reason="rare")
+    often = [CaseResult(case, name, "differs", reason="often") for case in (PLAIN, other) for name in ("a", "b")]
+    found = causes([rare, *often, CaseResult(PLAIN, "c", "equal")])
+    assert [(c.sentence, c.cases, c.runtimes) for c in found] == [("often", 2, ("a", "b")), ("rare", 1, ("a",))]
