@@ -41,7 +41,7 @@ def test_a_picture_that_ends_the_process_three_times_is_not_tried_again(
         jobs = {id: client.get(f"/v1/jobs/{id}").json() for id in begun_before}
     assert {id: job["state"] for id, job in jobs.items()} == {"a": "done", "b": "done", "c": "failed", "d": "failed"}
     assert jobs["c"]["error"]["status"] == 422
-    assert "the service ended 3 times while it worked on this picture" in jobs["c"]["error"]["detail"]
+    assert "the service crashed 3 times" in jobs["c"]["error"]["detail"]
 
 
 def test_a_result_is_kept_as_long_as_set(own: Any, encoded: Callable[..., bytes], wait_until: Wait) -> None:
