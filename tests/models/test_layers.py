@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from upconv.models.layers import HEADS, Bilinear, bilinear_kernel
-from upconv.models.upscalers import CompactUpscaler
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -62,24 +61,3 @@ def test_the_bilinear_base_does_not_depend_on_where_a_tile_lies(scale: int) -> N
     whole = Bilinear(scale)(image)
     tile = Bilinear(scale)(image[..., 1200:1300])
     torch.testing.assert_close(tile[..., scale:-scale], whole[..., 1201 * scale : 1299 * scale], rtol=0, atol=2e-7)
-
-
-def test_blocks_of_layers_have_a_skip_connection_each() -> None:
-    model = CompactUpscaler(channels=4, depth=4, block=2)
-    for layer in model.body:
-        for parameter in layer.parameters():
-            nn.init.zeros_(parameter)
-    image = torch.rand(1, 3, 5, 5)
-    torch.testing.assert_close(model.detail(image), model.head(model.lift(image).relu()))
-
-
-@pytest.mark.parametrize("head", ["upsample", "deconv"])
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_s_models_stay_small(head: str, scale: int) -> None:
-    parameters = sum(p.numel() for p in CompactUpscaler(head, scale).parameters())
-    assert 25_000 <= parameters <= 60_000
-
-
-def test_an_unknown_head_is_refused() -> None:
-    with pytest.raises(ValueError, match="upsample, deconv, subpixel"):
-        CompactUpscaler("magic")
