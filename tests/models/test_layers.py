@@ -18,18 +18,18 @@ def test_every_head_enlarges_by_its_scale(head: str, scale: int, size: tuple[int
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_every_output_pixel_reaches_beyond_the_pixel_that_it_lies_in(head: str, scale: int) -> None:
+def test_every_output_pixel_depends_on_more_than_one_input_pixel(head: str, scale: int) -> None:
     layer = HEADS[head](1, 1, scale)
     for parameter in layer.parameters():
         nn.init.ones_(parameter)
     for place in range(2 * scale, 3 * scale):
         features = torch.ones(1, 1, 5, 5, requires_grad=True)
-        (reached,) = torch.autograd.grad(layer(features)[0, 0, place, place], features)
-        assert (reached[0, 0] != 0).any(dim=0).sum() > 1
+        (gradient,) = torch.autograd.grad(layer(features)[0, 0, place, place], features)
+        assert (gradient[0, 0] != 0).any(dim=0).sum() > 1
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_deconvolution_starts_without_favouring_a_phase(scale: int) -> None:
+def test_all_phases_of_the_deconvolution_are_equal_before_training(scale: int) -> None:
     torch.manual_seed(0)
     head = HEADS["deconv"](4, 3, scale)
     assert isinstance(head, nn.ConvTranspose2d)
@@ -56,7 +56,7 @@ def test_the_bilinear_base_is_interpolation(scale: int, size: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_bilinear_base_does_not_depend_on_where_a_tile_lies(scale: int) -> None:
+def test_the_bilinear_base_does_not_depend_on_the_position_of_a_tile(scale: int) -> None:
     image = torch.rand(1, 3, 2, 1500)
     whole = Bilinear(scale)(image)
     tile = Bilinear(scale)(image[..., 1200:1300])
