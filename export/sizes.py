@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from upconv.runtime.contract import Contract, SizeLaw
+from upconv.runtime.contract import MAX_LENGTH, Contract, SizeLaw
+from upconv.runtime.errors import ExportError
 from upconv.runtime.rounding import round_up
 
 Shape = tuple[int, ...]
@@ -149,7 +150,12 @@ def _with_minimum(law: SizeLaw, base: int, out: Callable[[int], int | None]) -> 
             holds = middle
         else:
             fails = middle
-    return law.model_copy(update={"minimum": holds * law.multiple})
+    minimum = holds * law.multiple
+    if minimum > MAX_LENGTH:
+        raise ExportError(
+            f"the model needs inputs of at least {minimum} pixels per side; a contract allows {MAX_LENGTH} at most"
+        )
+    return law.model_copy(update={"minimum": minimum})
 
 
 def _minimum(axis: InputAxis, example: Shapes) -> int:

@@ -134,7 +134,7 @@ class Engine:
         return work.result
 
     def close(self) -> None:
-        """Cancel the queued pictures, finish the tiles that are being computed, and stop the threads."""
+        """Fail the queued pictures with `Cancelled`, wait for the workers to end, and close the executor."""
         with self._changed:
             self._closed = True
             waiting = list(self._schedule.drain())

@@ -15,7 +15,7 @@ from upconv.runtime.picture import Picture
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_AS_THEY_ARE = ("L", "LA", "RGB", "RGBA")
+_UNCONVERTED = ("L", "LA", "RGB", "RGBA")
 _CONVERTED = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
 _KEPT = ("icc_profile", "exif")
 
@@ -54,7 +54,7 @@ def _is_pil(source: Any) -> bool:
 
 
 def _plain(source: Image) -> Image:
-    if source.mode in _AS_THEY_ARE or source.mode.startswith("I;16"):
+    if source.mode in _UNCONVERTED or source.mode.startswith("I;16"):
         return source
     if source.mode == "P":
         return source.convert("RGBA" if "transparency" in source.info else "RGB")

@@ -30,7 +30,7 @@ from upconv.runtime.tiling import TilingPlan
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Exactly = TypeVar("Exactly", bytes, NDArray[np.uint8], NDArray[np.uint16], "Image")
+SameType = TypeVar("SameType", bytes, NDArray[np.uint8], NDArray[np.uint16], "Image")
 """The types of `source` for which `upscale` returns the same type."""
 
 
@@ -74,8 +74,8 @@ class Upscaler:
     ) -> Picture: ...
     @overload
     def upscale(
-        self, source: Exactly, scale: float | None = None, *, width: int | None = None, height: int | None = None
-    ) -> Exactly: ...
+        self, source: SameType, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> SameType: ...
 
     def upscale(self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None) -> Any:
         """Return `source` upscaled, by default by the model's own scale.
@@ -97,8 +97,8 @@ class Upscaler:
     ) -> Picture: ...
     @overload
     async def upscale_async(
-        self, source: Exactly, scale: float | None = None, *, width: int | None = None, height: int | None = None
-    ) -> Exactly: ...
+        self, source: SameType, scale: float | None = None, *, width: int | None = None, height: int | None = None
+    ) -> SameType: ...
 
     async def upscale_async(
         self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None

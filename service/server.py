@@ -68,6 +68,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         app,
         http="h11",
         ws="none",
+        workers=1,  # or uvicorn would read WEB_CONCURRENCY, which may be empty
         lifespan="off",
         log_config=None,
         access_log=False,

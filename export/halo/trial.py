@@ -66,7 +66,7 @@ def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int
     height, width = 2 * tile_px + 5, max(3 * tile_px + 1, LONG_PX)
     if products * height * width <= BUDGET:
         yield height, width, tile_px
-        return
+    # The picture above may be one row of tiles, or its last row has more than the halo: only two tiles have exactly the halo.
     halo = contract.halo
     yield _two_tiles(halo.top, halo.bottom, contract.height), strip(contract.width), 1
     yield strip(contract.height), _two_tiles(halo.left, halo.right, contract.width), 1

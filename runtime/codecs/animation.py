@@ -103,13 +103,13 @@ def encode_frames(animation: Animation, format: str, quality: int = 90, *, lossl
 
 def _frames(data: bytes, name: str, max_pixels: int, fail_on: str) -> Animation:
     strip = decoding.opened(data, name, max_pixels, fail_on, n=-1)
-    beside, unread = metadata.of(strip, name)
+    file_metadata, unread = metadata.of(strip, name)
     height = strip.get("page-height") if strip.get_typeof("page-height") else strip.height
     delays = tuple(strip.get("delay")) if strip.get_typeof("delay") else ()
     loops = strip.get("loop") if strip.get_typeof("loop") else 0
     samples, profile, notes = decoding.pixels(strip, upright=False)
     count = samples.shape[0] // height
-    whole = Picture(samples, name, replace(beside, icc=profile), (*notes, *unread))
+    whole = Picture(samples, name, replace(file_metadata, icc=profile), (*notes, *unread))
     return Animation(whole, (*delays, *[100] * count)[:count], loops)
 
 

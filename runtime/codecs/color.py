@@ -20,7 +20,7 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
 
     Raises `ImageError` if the range of the samples is not known, or if an unknown colour space has more than 4 channels.
     """
-    image, notes = _with_one_extra(_named(image))
+    image, notes = _with_one_extra(_with_known_space(image))
     if image.format == "uint":
         image = _plain((image >> 16).cast("ushort"))
         notes = (*notes, "32 bits reduced to 16")
@@ -33,7 +33,7 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
     return _colorimetric(image, notes)
 
 
-def _named(image: Any) -> Any:
+def _with_known_space(image: Any) -> Any:
     """Return the image as grey or RGB if its file does not state the colour space."""
     if image.interpretation != "multiband":
         return image
@@ -53,7 +53,7 @@ def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
     extra = image.bands - most
     if extra <= 0:
         return image, ()
-    return image.extract_band(0, n=most), (f"{extra} channel{'s' * (extra > 1)} beside colour and alpha dropped",)
+    return image.extract_band(0, n=most), (f"{extra} channel{'s' * (extra > 1)} besides colour and alpha dropped",)
 
 
 def _colorimetric(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:

@@ -66,7 +66,7 @@ def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
     """Return the result of `read(fail_on)`. Raises `ImageError` if libvips reports damaged data."""
     pyvips.vips_lib.vips_error_clear()  # errors of earlier pictures must not appear in the message
     try:
-        return _forgiving(read) if name == "jpeg" else read("error")
+        return _tolerant(read) if name == "jpeg" else read("error")
     except pyvips.Error as error:
         raise unreadable(name, error) from error
     except UnicodeDecodeError as error:  # libvips quotes bytes of the file
@@ -74,7 +74,7 @@ def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
         raise ImageError(f"the {name} data is damaged or incomplete: the name of one of its parts is invalid") from error
 
 
-def _forgiving(read: Callable[[str], T]) -> T:
+def _tolerant(read: Callable[[str], T]) -> T:
     """Return the result of `read`, and fail if pixels are missing.
 
     libjpeg only warns of missing pixels, but it also warns of harmless faults.
@@ -119,16 +119,16 @@ def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, 
 
 def _picture(data: bytes, name: str, image: Any) -> Picture:
     missed = _missed(data, name, image)
-    beside, unread = metadata.of(image, name)
+    file_metadata, unread = metadata.of(image, name)
     samples, profile, notes = pixels(image)
     if _NO_GAIN_MAP in missed:
         # The XMP packet states the place and size of the gain map, which the result does not have.
-        beside = replace(beside, fields=tuple(field for field in beside.fields if field[0] != "xmp-data"))
+        file_metadata = replace(file_metadata, fields=tuple(field for field in file_metadata.fields if field[0] != "xmp-data"))
     if profile is None and samples.shape[2] > 2:
         profile, unknown = cicp.profile_for(data, name)
         notes = (*notes, *unknown)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
-    return Picture(samples, name, replace(beside, icc=profile, bits=bits), (*notes, *missed, *unread))
+    return Picture(samples, name, replace(file_metadata, icc=profile, bits=bits), (*notes, *missed, *unread))
 
 
 def _upright_size(image: Any) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def to_srgb(picture: Picture) -> Picture:
     if profile is None:
         return picture
     image = with_profile(to_image(picture.samples), profile)
-    metadata = replace(picture.metadata, icc=None, fields=tuple(map(_saying_srgb, picture.metadata.fields)))
+    metadata = replace(picture.metadata, icc=None, fields=tuple(map(_stating_srgb, picture.metadata.fields)))
     try:
         samples = to_samples(transformed(image, grey=picture.samples.shape[2] < 3))
     except pyvips.Error:
@@ -61,7 +61,7 @@ def to_srgb(picture: Picture) -> Picture:
     return replace(picture, samples=samples, metadata=metadata)
 
 
-def _saying_srgb(entry: tuple[str, int, Any]) -> tuple[str, int, Any]:
+def _stating_srgb(entry: tuple[str, int, Any]) -> tuple[str, int, Any]:
     """Return a metadata field that states sRGB, if it states a colour space.
 
     EXIF may state "uncalibrated", or Adobe RGB by R03. Without a profile, some readers use it (EXIF 2.32, DCF 2.0).

@@ -56,7 +56,7 @@ def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, can
     except Cancelled:
         raise
     except UpconvError as error:
-        return FileResult(job, "failed", error=_naming(job, str(error)), fatal=isinstance(error, DiskFullError))
+        return FileResult(job, "failed", error=_with_path(job, str(error)), fatal=isinstance(error, DiskFullError))
     except Exception as error:  # such as MemoryError or a defect: the other pictures are still processed
         return FileResult(job, "failed", error=f"{job.source} cannot be upscaled: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)
@@ -72,7 +72,7 @@ def _carry_out(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cance
     return FileResult(job, "done", result.input_size, result.output_size, conversions=conversions)
 
 
-def _naming(job: FileTask, sentence: str) -> str:
+def _with_path(job: FileTask, sentence: str) -> str:
     named = any(str(path) in sentence for path in (job.source, job.destination))
     return sentence if named else f"{job.source}: {sentence}"
 

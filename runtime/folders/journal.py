@@ -43,7 +43,7 @@ class Journal:
         """
         entry = self._entries.get(self._key(job), {})
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
-            if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._of(job):
+            if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._state(job):
                 before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
                 return FileResult(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
         return None
@@ -58,7 +58,7 @@ class Journal:
         Raises `ImageError` if the picture is missing, and `OutputError` if the journal cannot be written.
         """
         try:
-            self._write({"output": self._key(job), "of": self._of(job)})
+            self._write({"output": self._key(job), "of": self._state(job)})
         except FileNotFoundError as error:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
 
@@ -76,7 +76,7 @@ class Journal:
     def _key(self, job: FileTask) -> str:
         return job.destination.relative_to(self._folder).as_posix()
 
-    def _of(self, job: FileTask) -> list[Any]:
+    def _state(self, job: FileTask) -> list[Any]:
         state = job.source.stat()
         return [state.st_size, state.st_mtime_ns, self._request]
 

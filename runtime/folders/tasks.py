@@ -57,7 +57,7 @@ def find_tasks(inputs: list[Path], output: Path, *, format: str | None = None, f
             names += [(file, file.relative_to(path)) for file in _pictures(path, output, ignored, closed)]
         else:
             names.append((path, Path(path.name)))
-    jobs = tuple(FileTask(source, output / name) for source, name in _apart(names, format, frames))
+    jobs = tuple(FileTask(source, output / name) for source, name in _with_unique_names(names, format, frames))
     if not jobs:
         others = f", only {_listed(ignored)}" if ignored else f"; {closed[0]}" if closed else ""
         raise ParameterError(f"there are no pictures in {', '.join(map(str, inputs))}{others}")
@@ -98,7 +98,7 @@ def _pictures(folder: Path, output: Path, ignored: Counter[str], closed: list[st
             ignored.update([suffix] if suffix in _OTHER_PICTURES else [])
 
 
-def _apart(names: list[tuple[Path, Path]], format: str | None, frames: bool) -> Iterator[tuple[Path, Path]]:
+def _with_unique_names(names: list[tuple[Path, Path]], format: str | None, frames: bool) -> Iterator[tuple[Path, Path]]:
     """Yield each source with the name of its result, made unique.
 
     If a new suffix gives two results one name, as for a.gif and a.png, it follows the old suffix: a.gif.png.

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from upconv.export.sizes import Shapes, Try, find_axes, find_axis, trial_shapes
-from upconv.runtime.contract import SizeLaw
+from upconv.export.sizes import InputAxis, Shapes, Try, axes_of, find_axes, find_axis, leading, trial_shapes
+from upconv.runtime.contract import Contract, Provenance, SizeLaw
+from upconv.runtime.errors import ExportError
 
 
 def attempt(out: object, accepts: object = lambda n: True) -> Try:
@@ -73,3 +74,52 @@ def test_inputs_grow_together_in_proportion() -> None:
 def test_an_input_that_keeps_its_size_is_left_alone() -> None:
     axes = find_axes(lambda s: (s[0],) if s[1] == (1, 1, 5, 5) else None, ((1, 3, 8, 8), (1, 1, 5, 5)))
     assert [(axis.law, axis.inputs) for axis in axes] == [(SizeLaw(scale=1), (0,)), (SizeLaw(scale=1), (0,))]
+
+
+@pytest.mark.parametrize(("multiple", "found"), [(64, True), (65, False)])
+def test_multiples_up_to_64_are_found(multiple: int, found: bool) -> None:
+    axis = find_axis(attempt(lambda n: 2 * n, lambda n: n % multiple == 0), ((1, 3, multiple, 8),), 2)
+    assert axis.law == (SizeLaw(scale=2, multiple=multiple, minimum=multiple) if found else None)
+
+
+def test_the_sizes_that_are_tried() -> None:
+    axes = [InputAxis(index, SizeLaw(scale=2, multiple=4, minimum=8), free=True) for index in (2, 3)]
+    shapes = [shape for (shape,) in trial_shapes(((1, 3, 32, 32),), axes)]
+    assert shapes == [
+        (1, 3, 32, 32),
+        (1, 3, 8, 8),  # the minimum
+        (1, 3, 36, 44),
+        (1, 3, 52, 40),
+        (1, 3, 28, 60),
+        (1, 3, 76, 24),
+        (3, 3, 76, 24),  # a batch
+    ]
+
+
+def test_a_minimum_is_one_that_a_contract_can_state() -> None:
+    example = ((1, 3, 5000, 8),)
+    axis = find_axis(attempt(lambda n: 2 * n, lambda n: n >= 4096), example, 2)
+    assert axis.law == SizeLaw(scale=2, minimum=4096)
+    with pytest.raises(ExportError, match="at least 4097 pixels"):
+        find_axis(attempt(lambda n: 2 * n, lambda n: n >= 4097), example, 2)
+
+
+def test_a_known_multiple_is_not_undercut() -> None:
+    axis = find_axis(attempt(lambda n: 2 * n), ((1, 3, 32, 8),), 2, multiple=8)
+    assert axis.law == SizeLaw(scale=2, multiple=8, minimum=8)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "first"), [(((1, 4), (1, 3, 8, 8)), 1), (((1, 3, 8), (1, 3, 8, 8)), 0), (((1, 4), (2,)), 0)]
+)
+def test_the_leading_input_is_the_first_with_places(shapes: Shapes, first: int) -> None:
+    assert leading(shapes) == first
+
+
+def test_the_axes_of_a_contract() -> None:
+    law = SizeLaw(scale=2)
+    stated = Contract(name="t", task="upscale", height=law, width=None, opset=18, provenance=Provenance(source="t"))
+    height, width = axes_of(stated)
+    assert (height.index, height.law, height.free) == (2, law, True)
+    assert (width.index, width.law, width.free) == (3, None, False)
+    assert axes_of(stated.model_copy(update={"height": None})) == ()

@@ -1,4 +1,6 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -66,3 +68,16 @@ def test_a_large_model_is_opened_from_a_file_that_is_gone_afterwards(decoder: nn
 def test_a_folder_that_is_none_is_an_output_error(decoder: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         upconv.to_onnx(decoder, out=tmp_path / "none" / "m.onnx")
+
+
+class Weights:
+    """A tensor that takes no memory."""
+
+    def __init__(self, length: int) -> None:
+        self.raw_data = range(length)
+
+
+@pytest.mark.parametrize(("length", "large"), [(2**31 - 2**24, False), (2**31 - 2**24 + 1, True), (2**31, True)])
+def test_weights_above_2_gib_less_room_for_the_graph_are_large(length: int, large: bool) -> None:
+    model: Any = SimpleNamespace(graph=SimpleNamespace(initializer=[Weights(length // 2), Weights(length - length // 2)]))
+    assert storage.is_large(model) is large

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +13,7 @@ from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.sizes import InputAxis
-from upconv.export.verdict import CEILING, FACTOR, ROUNDINGS, Verdict, judge
+from upconv.export.verdict import CEILING, FACTOR, ROUNDINGS, Verdict, compare_outputs, judge
 from upconv.runtime.errors import ExportError
 
 
@@ -147,3 +149,49 @@ def test_float16_may_distort_by_eight_roundings() -> None:
     assert ROUNDINGS == 8
     assert judged(0.0, floor=0.9 * ceiling, kind=np.float16).equal
     assert not judged(0.0, floor=1.1 * ceiling, kind=np.float16).equal
+
+
+SMALL = 2.0**-20
+"""An error that binary fractions hold exactly."""
+
+
+def off(error: float, span: float = 1.0, kind: type[np.floating] = np.float64) -> Array:
+    """Outputs between 0 and `span`, the first of which is off by this much."""
+    output: Array = np.array([error, span], kind)
+    return output
+
+
+@pytest.mark.parametrize(("errors", "floors"), [((20, 5), (16, 1)), ((5, 20), (1, 16))])
+def test_the_output_that_is_told_of_is_the_farthest_from_passing(errors: Sequence[int], floors: Sequence[int]) -> None:
+    exact, rounded = [off(0)] * 2, [off(floor * SMALL, kind=np.float32) for floor in floors]
+    verdict = judge([exact], [rounded], Constant(*(off(error * SMALL) for error in errors)), [[np.zeros(1, np.float32)]])
+    assert (verdict.equal, verdict.max_abs, verdict.noise_floor) == (False, 5 * SMALL, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("errors", "floors", "equal"), [((0, 5), (1, 1), False), ((5, 0), (1, 1), False), ((30, 30), (1, 8), True)]
+)
+def test_the_worst_input_decides_and_so_does_the_largest_noise(
+    errors: Sequence[int], floors: Sequence[int], equal: bool
+) -> None:
+    exact, inputs = [[off(0)]] * 2, [[np.zeros(1, np.float32)]] * 2
+    for order in (slice(None), slice(None, None, -1)):
+        rounded = [[off(floor * SMALL, kind=np.float32)] for floor in floors[order]]
+        got = [[off(error * SMALL)] for error in errors[order]]
+        verdict = compare_outputs(exact, rounded, got, Constant(), inputs)
+        assert (verdict.equal, verdict.max_abs) == (equal, max(errors) * SMALL)
+
+
+@pytest.mark.parametrize(("span", "equal"), [(1.9, False), (2.1, True)])
+def test_the_ceiling_is_per_unit_of_the_range(span: float, equal: bool) -> None:
+    exact = [off(0, span)]
+    verdict = judge([exact], [[off(2e-3, span, np.float32)]], Constant(*exact), [[np.zeros(1, np.float32)]])
+    assert verdict.equal is equal
+    assert equal or "is not enough for this module" in str(verdict)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_another_number_of_outputs_is_not_equal(count: int) -> None:
+    verdict = judge([[off(0)]], [[off(0)]], Constant(*[off(0)] * count), [[np.zeros(1, np.float32)]])
+    assert not verdict.equal
+    assert f"{count} outputs, expected 1" in str(verdict)

@@ -48,4 +48,4 @@ def test_faults_are_seen() -> None:
         "says none for None",
         "does not end with a full stop",
     ]
-    assert list(faults("x" * LONGEST + ".")) == ["is longer than 100 characters"]
+    assert list(faults("x" * LONGEST + ".")) == [f"is longer than {LONGEST} characters"]

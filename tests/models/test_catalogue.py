@@ -22,6 +22,7 @@ TRAINED = [name for name, entry in CATALOGUE.items() if entry.psnr_y]
 
 
 def test_the_default_is_in_the_catalogue_and_bundled() -> None:
+    assert DEFAULT == "photo-s-x2"
     assert bundled(DEFAULT).is_file()
     assert len(BUNDLED) >= 5
 

@@ -8,7 +8,7 @@ import pytest
 from upconv.runtime import calibration
 from upconv.runtime.calibration import Calibration, calibrate
 from upconv.runtime.contract import Halo
-from upconv.runtime.session import open_model
+from upconv.runtime.session import Model, Tensor, open_model
 
 NONE = Halo(top=0, bottom=0, left=0, right=0)
 SEVEN = Halo(top=7, bottom=7, left=7, right=7)
@@ -93,3 +93,65 @@ def test_without_a_place_to_write_memory_is_assumed(nearest_x2: Path, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(nearest_x2))
     measured = calibrate(open_model(nearest_x2), 1, speed=True)
     assert (measured.bytes_per_px, measured.tile_px(SEVEN)) == (calibration.UNKNOWN_BYTES_PER_PX, 384)
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_px", "free_bytes", "side"),
+    [
+        (1820, 2**31, 384),  # 256 MiB for a tile of 384
+        (1821, 2**31, 256),
+        (3640, 2**33, 384),  # a sixteenth of 8 GiB
+        (3641, 2**33, 256),
+        (910, 2**28, 384),  # half of 256 MiB
+        (911, 2**28, 256),
+    ],
+)
+def test_a_tile_may_take_this_much_memory(bytes_per_px: float, free_bytes: float, side: int) -> None:
+    assert Calibration(bytes_per_px, free_bytes).tile_px(SEVEN) == side
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_px", "share", "side"),
+    [
+        (100, 0.969, 192),  # 3 % less time
+        (100, 0.971, 128),
+        (7_290, 0.899, 192),  # 10 % less time, for a tile of more than 256 MiB
+        (7_290, 0.901, 128),
+    ],
+)
+def test_a_larger_tile_has_to_be_this_much_faster(bytes_per_px: float, share: float, side: int) -> None:
+    assert Calibration(bytes_per_px, 2**36, {128: 1e-6, 192: share * 1e-6}).tile_px(NONE) == side
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(0.04, 3), (0.124, 3), (0.126, 2), (0.249, 2), (0.251, 1)])
+def test_measuring_speed_takes_three_rounds_or_a_quarter_of_a_second(
+    seconds: float, runs: int, nearest_x2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[tuple[int, int]] = []
+
+    def measured(_: object, shape: tuple[int, int], __: object) -> float:
+        sides.append(shape)
+        return seconds
+
+    monkeypatch.setattr(calibration, "_seconds", measured)
+    calibrate(open_model(nearest_x2), 1, speed=True)
+    assert sides == [(128, 128)] * runs
+
+
+def test_memory_is_measured_on_a_tile_of_64_pixels(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+    run = Model.run
+
+    def watched(model: Model, tensor: Tensor) -> Tensor:
+        shapes.append(tensor.shape)
+        return run(model, tensor)
+
+    monkeypatch.setattr(Model, "run", watched)
+    measured = calibrate(open_model(nearest_x2), 1, speed=False)
+    assert shapes == [(1, 3, 64, 64)]
+    assert measured.bytes_per_px == 2 * 4 * 15  # twice the largest node's three floats in and twelve out
+
+
+def test_the_memory_of_a_pixel_that_cannot_be_measured(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(nearest_x2))
+    assert calibrate(open_model(nearest_x2), 1, speed=False).bytes_per_px == 1536

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from upconv.runtime.contract import (
     Pixels,
     Provenance,
     Quality,
+    SessionOptions,
     SizeLaw,
 )
 from upconv.runtime.errors import ContractError
@@ -120,3 +122,36 @@ def test_scale_and_fitted_need_both_laws() -> None:
             _ = without.scale
         with pytest.raises(ContractError, match="no size law"):
             without.fitted(1, 1)
+
+
+def test_a_session_keeps_its_arena_and_blocks_and_plans_no_memory() -> None:
+    assert SessionOptions().model_dump() == {"arena": True, "memory_pattern": False, "blocked": True}
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize(
+    ("part", "name"), [(SizeLaw, "scale"), (Pixels, "low"), (Pixels, "high"), (HaloDeviation, "steps"), (Quality, "psnr_db")]
+)
+def test_no_field_is_infinite(part: type[BaseModel], name: str, value: float) -> None:
+    others = {"scale": 2, "halo_px": 1, "steps": 0, "share": 0, "psnr_db": 50, "samples": 1}
+    given = {field: others[field] for field in part.model_fields if field in others}
+    part.model_validate(given)
+    with pytest.raises(ValidationError):
+        part.model_validate(given | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "allowed", "refused"),
+    [
+        ("version", (1,), (0, 2)),
+        ("task", ("upscale", "decode"), ("paint",)),
+        ("precision", ("fp32", "fp16", "int8"), ("bf16",)),
+    ],
+)
+def test_only_what_this_version_knows_is_read(field: str, allowed: tuple[Any, ...], refused: tuple[Any, ...]) -> None:
+    values = json.loads(contract().to_json())
+    for value in allowed:
+        assert getattr(Contract.model_validate(values | {field: value}), field) == value
+    for value in refused:
+        with pytest.raises(ValidationError):
+            Contract.model_validate(values | {field: value})

@@ -18,7 +18,7 @@ from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
 from upconv.runtime.engine import Engine, TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
-from upconv.runtime.schedule import Priority
+from upconv.runtime.schedule import Priority, Schedule
 from upconv.runtime.session import Model, Tensor, open_model
 
 FREE_BYTES = 16e9
@@ -349,3 +349,90 @@ def test_memory_is_given_back_once_when_nothing_comes(model: Model, monkeypatch:
                 time.sleep(0.01)
             time.sleep(0.2)
             assert gate.released == times
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "measured"),
+    [
+        (128, 128, []),  # small enough for any memory
+        (128, 129, [False]),
+        (1000, 1999, [False]),
+        (1000, 2000, [True]),  # 2 megapixels
+    ],
+)
+def test_from_which_size_a_model_is_measured(
+    model: Model, monkeypatch: pytest.MonkeyPatch, height: int, width: int, measured: list[bool]
+) -> None:
+    calls: list[bool] = []
+
+    def calibrated(_: Model, __: int, *, speed: bool) -> Calibration:
+        calls.append(speed)
+        return Calibration(100, FREE_BYTES, {128: 1e-6} if speed else {})
+
+    monkeypatch.setattr(engine_module, "calibrate", calibrated)
+    with Engine(model, workers=1) as engine:
+        engine.plan(height, width)
+    assert calls == measured
+
+
+@pytest.mark.parametrize(("width", "fits"), [(1000, True), (1001, False)])
+def test_what_cannot_be_cut_may_take_half_of_the_free_memory(
+    model: Model, monkeypatch: pytest.MonkeyPatch, width: int, fits: bool
+) -> None:
+    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, 2e9))
+    monkeypatch.setattr(engine_module, "available_bytes", lambda: 2e9)
+    whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
+    with Engine(replace(model, contract=whole), workers=1) as engine:
+        if fits:
+            assert len(engine.plan(1000, width).tiles) == 1
+        else:
+            with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
+                engine.plan(1000, width)
+
+
+@pytest.mark.parametrize(("free_bytes", "fits"), [(811e6, True), (809e6, False)])
+def test_the_smallest_tile_of_a_wide_halo_may_take_all_of_the_free_memory(
+    model: Model, monkeypatch: pytest.MonkeyPatch, free_bytes: float, fits: bool
+) -> None:
+    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, free_bytes, {128: 1e-6}))
+    monkeypatch.setattr(engine_module, "available_bytes", lambda: free_bytes)
+    with Engine(with_wide_halo(model), workers=1) as engine:
+        if fits:
+            assert engine.plan(3000, 3000).tiles[0].shape == (900, 900)
+        else:
+            with pytest.raises(ImageTooLargeError, match="300 above"):
+                engine.plan(3000, 3000)
+
+
+def test_a_thousand_and_24_pictures_or_a_thousand_megapixels_may_wait(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds: list[tuple[int, int]] = []
+
+    def made(*given: int) -> Schedule:
+        bounds.append((given[0], given[1]))
+        return Schedule(*given)
+
+    monkeypatch.setattr(engine_module, "Schedule", made)
+    Engine(model, executor=Gate()).close()
+    assert bounds == [(1024, 1_000_000_000)]
+
+
+def test_memory_is_given_back_after_two_seconds(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+
+    class Watched(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            if threading.current_thread().name.startswith("upconv-engine"):
+                waits.append(timeout)
+            return super().wait(timeout)
+
+    gate = Gate()
+    gate.open.set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading, "Condition", Watched)
+        engine = Engine(model, executor=gate)
+    with engine:
+        engine.enlarge(noise(8, 8))
+        deadline = time.monotonic() + 10
+        while 2.0 not in waits and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert set(waits) == {None, 2.0}, "without end before the first picture, two seconds after it"

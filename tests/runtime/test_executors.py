@@ -33,3 +33,14 @@ def test_memory_is_given_back_with_and_without_an_arena(arena: bool, nearest_x2:
     executor = LocalExecutor(replace(model, contract=contract, session=open_session(nearest_x2, wishes=wishes)), slots=1)
     executor.run(np.zeros((1, 3, 4, 4), np.float32), Cancellation())
     executor.release()
+
+
+def test_memory_is_given_back_at_the_65th_shape(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Model] = []
+    monkeypatch.setattr(Model, "release", lambda model: calls.append(model))
+    executor = LocalExecutor(open_model(nearest_x2), slots=1)
+    released_after = []
+    for width in range(1, 66):
+        executor.run(np.zeros((1, 3, 1, width), np.float32), Cancellation())
+        released_after.append(len(calls))
+    assert released_after == [0] * 64 + [1]

@@ -33,3 +33,10 @@ def test_what_has_one_form_or_runs_elsewhere_is_not_measured(tmp_path: Path) -> 
 
 def test_a_real_measurement_ends() -> None:
     assert fastest_form([A, B]) in (A, B)
+
+
+@pytest.mark.parametrize(("third", "fourth", "quicker"), [(1.0, 3.0, A), (3.0, 1.0, B)])
+def test_three_rounds_decide(monkeypatch: pytest.MonkeyPatch, third: float, fourth: float, quicker: Path) -> None:
+    rounds = {A: iter([3.0, 3.0, third, fourth]), B: iter([2.0] * 4)}
+    monkeypatch.setattr(form_choice, "_seconds", lambda model: next(rounds[model.path]))
+    assert fastest_form([A, B]) == quicker

@@ -89,3 +89,17 @@ def test_other_c_libraries_are_left_alone(error: type[Exception], monkeypatch: p
     monkeypatch.setattr("ctypes.CDLL", refuse)
     memory.lower_trim_threshold()
     memory.release_free_memory()
+
+
+def test_glibc_returns_the_end_of_a_heap_from_a_megabyte_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+
+    class Library:
+        def mallopt(self, which: int, value: int) -> None:
+            calls.append((which, value))
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Library())
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    memory.lower_trim_threshold()
+    assert dict(calls)[-1] == 2**20  # M_TRIM_THRESHOLD

@@ -71,3 +71,18 @@ def with_contract(source: Path, path: Path, **changes: Any) -> Path:
     helper.set_model_props(model, {KEY: contract.to_json()})
     onnx.save(model, path)
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cpu", {}),
+        ("cuda", {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": 0}),
+        ("openvino", {"device_type": "CPU", "precision": "FP32", "num_of_threads": 1}),
+    ],
+)
+def test_a_provider_is_told_what_the_documentation_says(
+    name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: list(providers.NAMES.values()))
+    assert providers.provider_options(name) == [(providers.NAMES[name], options)]

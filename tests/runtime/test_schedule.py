@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -127,3 +128,37 @@ def test_the_line_is_bounded_by_requests_and_by_pixels() -> None:
     schedule.add(request(5))
     with pytest.raises(Overloaded, match="megapixels"):
         schedule.add(request(1))
+
+
+def test_a_turn_is_four_tiles() -> None:
+    taken = order(request(24), request(24))[8:]  # behind those that newcomers got
+    assert [len(list(turn)) for _, turn in groupby(taken)] == [4] * 10
+
+
+def test_priorities_are_one_to_eight_to_sixty_four() -> None:
+    assert [int(priority) for priority in Priority] == [1, 8, 64]
+    assert (
+        PictureRequest(TiledArray(np.empty((1, 8, 8), np.float32), plan_tiles(8, 8, CONTRACT, 8))).priority is Priority.NORMAL
+    )
+
+
+@pytest.mark.parametrize(("limit_px", "fits"), [(5 * 64 + 64, True), (5 * 64 + 63, False)])
+def test_pixels_may_wait_up_to_the_bound(limit_px: int, fits: bool) -> None:
+    schedule = Schedule(9, limit_px)
+    schedule.add(request(5))
+    if fits:
+        schedule.add(request(1))
+        assert schedule.waiting_px == limit_px
+    else:
+        with pytest.raises(Overloaded, match="megapixels"):
+            schedule.add(request(1))
+
+
+def test_newcomers_go_first_at_every_second_tile() -> None:
+    schedule, large, first, second = Schedule(100, 10**9), request(50), request(1), request(1)
+    schedule.add(large)
+    for _ in range(2):
+        schedule.take()
+    schedule.add(first)
+    schedule.add(second)
+    assert [schedule.take()[0][0] for _ in range(4)] == [first, large, second, large]

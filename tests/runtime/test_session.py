@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
-from upconv.runtime.session import open_model
+from upconv.runtime.session import open_model, session_options
 
 
 def test_opens_a_file_that_describes_itself(nearest_x2: Path) -> None:
@@ -71,3 +71,10 @@ def test_memory_is_given_back_without_a_trace(nearest_x2: Path) -> None:
     before = model.run(picture)
     model.release()
     np.testing.assert_array_equal(model.run(picture), before)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_session_neither_spins_nor_plans_memory(threads: int) -> None:
+    made = session_options(threads)
+    assert (made.intra_op_num_threads, made.inter_op_num_threads, made.enable_mem_pattern) == (threads, 1, False)
+    assert made.get_session_config_entry("session.intra_op.allow_spinning") == "0"

@@ -167,3 +167,20 @@ def test_resampling_is_the_same_from_disk(channels: int, depth: Any, monkeypatch
 def test_spooled_pictures_are_encoded_as_any(name: str) -> None:
     samples = noise(60, 41, 3)
     assert codecs.encode(Picture(spooled(samples)), name)[0] == codecs.encode(Picture(samples), name)[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "depth", "on_disk"),
+    [
+        ((2**14, 2**12, 1), np.uint8, False),  # 64 MiB
+        ((2**14, 2**12 + 1, 1), np.uint8, True),
+        ((2**13, 2**12, 1), np.uint16, False),
+        ((2**13, 2**12 + 1, 1), np.uint16, True),
+    ],
+)
+def test_samples_above_64_mib_lie_on_the_disk(
+    shape: tuple[int, int, int], depth: Any, on_disk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas, "Spool", lambda *_: "disk")
+    room: object = new_canvas(shape, depth)
+    assert (room == "disk") is on_disk

@@ -140,3 +140,35 @@ def test_an_exact_halo_may_cost_half_as_much_again_as_what_is_kept() -> None:
         assert smaller == (exact.waste > MAX_WASTE)
         seen.add(smaller)
     assert seen == {True, False}, "halos on both sides of the limit were tried"
+
+
+def square(px: int) -> Halo:
+    return Halo(top=px, bottom=px, left=px, right=px)
+
+
+def test_an_exact_halo_that_costs_exactly_half_as_much_again_is_kept() -> None:
+    law = contract(square(8)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
+    tiles = plan_tiles(64, 64, law, 48)
+    assert (tiles.waste, tiles.deviation) == (1.5, None)
+
+
+@pytest.mark.parametrize(("most_px", "replaced"), [(64, False), (63, True)])
+def test_an_exact_halo_gives_way_where_its_tile_is_too_large(most_px: int, replaced: bool) -> None:
+    law = contract(square(21)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
+    assert (plan_tiles(64, 64, law, 16, most_px=most_px).deviation is not None) is replaced
+
+
+@pytest.mark.parametrize(("height", "shape"), [(64, (64, 64)), (32, (32, 128)), (16, (16, 128)), (8, (8, 128))])
+def test_a_tile_is_at_most_twice_as_long_as_a_square_one(height: int, shape: tuple[int, int]) -> None:
+    assert plan_tiles(height, 100_000, contract(square(2)), 64).tiles[0].shape == shape
+
+
+def test_the_tiles_of_the_documented_figure() -> None:
+    """The table "Tiles against one whole run" of docs/engine.md."""
+    tiles = plan_tiles(2048, 2048, contract(square(7)), 384)
+    assert (len(tiles.tiles), tiles.tiles[0].shape, round(tiles.waste, 3)) == (35, (305, 424), 1.079)
+
+
+@pytest.mark.parametrize(("side", "count"), [(512, 1), (513, 2)])
+def test_a_picture_of_one_tile_is_not_cut(side: int, count: int) -> None:
+    assert len(plan_tiles(side, 512, contract(square(0)), 512).tiles) == count

@@ -13,8 +13,8 @@ from PIL import Image
 
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.contract import Pixels
-from upconv.runtime.errors import Cancelled, ImageError, ParameterError
+from upconv.runtime.contract import Pixels, SizeLaw
+from upconv.runtime.errors import Cancelled, ImageError, ModelError, ParameterError
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import LUMA, Metadata, Picture
 from upconv.runtime.session import Model, Tensor, open_model
@@ -159,3 +159,43 @@ def test_a_model_of_luma_leaves_the_chroma(nearest_x2: Path, photograph: Photogr
         enlarged = upscaler.upscale(samples).astype(float)
     luma = samples @ LUMA
     np.testing.assert_allclose(enlarged @ LUMA, luma.repeat(2, axis=0).repeat(2, axis=1), atol=3)
+
+
+@pytest.mark.parametrize(
+    ("wish", "size"),
+    [
+        ({"scale": 16}, (112, 160)),
+        ({"scale": 16.01}, None),
+        ({"scale": 1}, (7, 10)),
+        ({"scale": 0.99}, None),
+        ({"width": 160}, (112, 160)),
+        ({"width": 161}, None),
+        ({"height": 112}, (112, 160)),
+        ({"height": 113}, None),
+        ({"width": 10, "height": 7}, (7, 10)),
+        ({"width": 9, "height": 7}, None),
+        ({"width": 10, "height": 6}, None),
+        ({"width": 10, "height": 112}, (112, 10)),
+        ({"width": 10, "height": 113}, None),
+    ],
+)
+def test_a_picture_becomes_1_to_16_times_as_large(
+    doubler: Upscaler, wish: dict[str, Any], size: tuple[int, int] | None
+) -> None:
+    picture = np.zeros((7, 10), np.uint8)
+    if size is None:
+        with pytest.raises(ParameterError, match="1 to 16"):
+            doubler.upscale(picture, **wish)
+    else:
+        assert doubler.upscale(picture, **wish).shape == size
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_model_enlarges_at_least_twice(nearest_x2: Path, scale: int) -> None:
+    opened, law = open_model(nearest_x2), SizeLaw(scale=scale)
+    model = replace(opened, contract=opened.contract.model_copy(update={"height": law, "width": law}))
+    if scale == 2:
+        Upscaler(model, workers=1).close()
+    else:
+        with pytest.raises(ModelError, match="scales by 1; expected 2 or more"):
+            Upscaler(model, workers=1)

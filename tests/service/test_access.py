@@ -123,3 +123,15 @@ def test_cors(client_with: Callable[..., Any], origins: str, origin: str, allowe
         asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
         preflight: httpx.Response = client.options("/v1/upscale", headers=asked)
         assert (preflight.status_code == 200) == (allowed is not None)
+
+
+@pytest.mark.parametrize(("others", "forgotten"), [(9_999, False), (10_000, True)])
+def test_ten_thousand_clients_are_remembered(others: int, forgotten: bool) -> None:
+    rates = Rates(1, burst=1, clock=lambda: 0.0)
+    for number in range(-1, others):
+        rates.take(str(number))
+    if forgotten:
+        rates.take("-1")
+    else:
+        with pytest.raises(RateLimitError):
+            rates.take("-1")

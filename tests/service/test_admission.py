@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from upconv.service.admission import Admission, Throughput
-from upconv.service.errors import AdmissionFullError, TooLongError
+from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
 
 
 class Clock:
@@ -152,3 +152,55 @@ def test_a_long_line(
         if status == 503:
             assert int(answer.headers["retry-after"]) == 50
         client.state.admission.cost_s = 0
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(0, 1), (10, 1 / 2), (20, 1 / 4)])
+def test_what_was_seen_ten_seconds_of_work_ago_counts_half(seconds: float, share: float) -> None:
+    clock = Clock()
+    throughput = Throughput(4, clock)
+    clock.now += seconds
+    throughput.advance(0)
+    assert throughput.per_s == pytest.approx(share * 4 / (share + seconds))
+
+
+@pytest.mark.parametrize(
+    ("cost_s", "limit_s", "refusal"),
+    [(8, 8, None), (8.01, 8, TooLongError), (1, 1e-9, TooLongError), (0, 0, DeadlineError), (0, 1e-9, None)],
+)
+def test_a_picture_may_take_as_long_as_its_limit(cost_s: float, limit_s: float, refusal: type[Exception] | None) -> None:
+    with admission().ticket() as ticket:
+        if refusal is None:
+            ticket.expect(cost_s, limit_s)
+        else:
+            with pytest.raises(refusal):
+                ticket.expect(cost_s, limit_s)
+
+
+@pytest.mark.parametrize(("second_s", "allowed"), [(3, True), (3.01, False)])
+def test_pictures_together_may_take_as_long_as_the_limit(second_s: float, allowed: bool) -> None:
+    counted = admission()
+    with counted.ticket() as first, counted.ticket() as second:
+        first.expect(5, limit_s=8)
+        if allowed:
+            second.expect(second_s, limit_s=8)
+        else:
+            with pytest.raises(AdmissionFullError, match="5 s of work"):
+                second.expect(second_s, limit_s=8)
+
+
+@pytest.mark.parametrize(("waiting_s", "allowed"), [(10, True), (10.01, False)])
+def test_pictures_come_in_up_to_the_predicted_wait(waiting_s: float, allowed: bool) -> None:
+    counted = admission(max_wait_s=10)
+    counted.cost_s = waiting_s
+    if allowed:
+        counted.check()
+    else:
+        with pytest.raises(AdmissionFullError, match="10 s of work"):
+            counted.check()
+
+
+@pytest.mark.parametrize(("wait_s", "seconds"), [(0.1, 1), (309.9, 300), (310.1, 300), (308.5, 299)])
+def test_nobody_is_told_to_come_back_after_more_than_five_minutes(wait_s: float, seconds: int) -> None:
+    counted = admission(max_wait_s=10)
+    counted.pictures, counted.cost_s = 1000, wait_s
+    assert counted.retry_after_s == seconds

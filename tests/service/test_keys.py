@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,22 @@ def test_bad_lines(tmp_path: Path, line: str) -> None:
 def test_bad_names(name: str) -> None:
     with pytest.raises(ParameterError, match="must be of letters"):
         new_key(name)
+
+
+@pytest.mark.parametrize(("length", "allowed"), [(15, False), (16, True)])
+def test_a_key_has_at_least_16_characters(length: int, allowed: bool) -> None:
+    secret = "k" * length
+    if allowed:
+        assert read(api_keys=f"ann:{secret}").find(secret)
+    else:
+        with pytest.raises(ParameterError, match="at least 16 characters"):
+            read(api_keys=f"ann:{secret}")
+
+
+def test_a_name_has_at_most_64_characters() -> None:
+    assert new_key("x" * 64)[1].name == "x" * 64
+
+
+def test_a_key_is_kept_as_its_sha_256() -> None:
+    secret, key = new_key("ann")
+    assert key.digest == hashlib.sha256(secret.encode()).digest()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from upconv.runtime import UpscaleOptions
 from upconv.runtime.errors import ParameterError
@@ -61,3 +63,28 @@ def test_the_defaults_and_bounds_are_those_of_the_options() -> None:
         assert field.name in schema or field.name in ("frames", "max_pixels", "max_output_pixels")
         if field.name in schema:
             assert schema[field.name]["default"] == field.default
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"),
+    [
+        ("scale", (1, 1.5, 16), (0.99, 16.01, float("nan"), float("inf"))),
+        ("width", (1, 1_000_000), (0, 1_000_001)),
+        ("height", (1, 1_000_000), (0, 1_000_001)),
+        ("quality", (1, 100), (0, 101)),
+        ("model", ("m" * 200,), ("m" * 201,)),
+        ("format", ("jpeg", "png", "webp", "avif", "tiff"), ("gif", "bmp")),
+        ("metadata", ("keep", "strip"), ("drop",)),
+        ("profile", ("keep", "srgb"), ("p3",)),
+    ],
+)
+def test_a_parameter_is_allowed_up_to_its_bounds(name: str, allowed: tuple[Any, ...], refused: tuple[Any, ...]) -> None:
+    for value in allowed:
+        assert getattr(UpscaleQuery(**{name: value}), name) == value
+    for value in refused:
+        with pytest.raises(ValidationError):
+            UpscaleQuery(**{name: value})
+
+
+def test_the_quality_is_90_where_none_is_asked_for() -> None:
+    assert UpscaleQuery().quality == 90

@@ -129,3 +129,14 @@ def test_spans_reach_a_collector(nearest_x2: Path, encoded: Callable[..., bytes]
 
 def texts(attributes: Any) -> dict[str, str]:
     return {attribute.key: attribute.value.string_value for attribute in attributes}
+
+
+@pytest.mark.parametrize(("processes", "refused"), [(None, False), ("", False), ("0", False), ("1", False), ("2", True)])
+def test_one_process_is_not_refused(
+    without_contract: Path, monkeypatch: pytest.MonkeyPatch, processes: str | None, refused: bool
+) -> None:
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    if processes is not None:
+        monkeypatch.setenv("WEB_CONCURRENCY", processes)
+    with pytest.raises(ParameterError if refused else ModelError):  # a model that cannot be opened ends it sooner
+        serve(Settings(models=(without_contract,), port=0))

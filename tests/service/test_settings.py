@@ -42,3 +42,79 @@ def test_bounds(values: dict[str, Any]) -> None:
 def test_frozen() -> None:
     with pytest.raises(ValidationError):
         Settings(models=(Path("a.onnx"),)).port = 1  # type: ignore[misc]
+
+
+DEFAULTS = {
+    "watch_interval_s": 1.0,
+    "host": "127.0.0.1",
+    "port": 8000,
+    "max_bytes": 32 * 2**20,
+    "max_json_bytes": 8 * 2**20,
+    "max_pixels": 25_000_000,
+    "max_output_pixels": 100_000_000,
+    "max_in_work": 4,
+    "max_memory_bytes": 4 * 2**30,
+    "max_waiting": 32,
+    "max_waiting_bytes": 256 * 2**20,
+    "max_wait_s": 10.0,
+    "deadline_s": 120.0,
+    "body_timeout_s": 30.0,
+    "drain_s": 20,
+    "job_workers": 1,
+    "job_ttl_s": 86_400.0,
+    "max_jobs": 1000,
+    "max_job_bytes": 8 * 2**30,
+    "cache_dir": None,
+    "cache_bytes": 2**30,
+    "rate_per_s": None,
+    "rate_burst": 20,
+    "cors_origins": (),
+    "workers": None,
+    "tile_px": None,
+    "watch": False,
+    "tracing": False,
+    "provider": "cpu",
+    "log_level": "info",
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_defaults_that_help_shows(name: str) -> None:
+    assert getattr(Settings(models=(Path("a.onnx"),)), name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"),
+    [
+        ("watch_interval_s", (1e-9,), (0, -1)),
+        ("port", (0, 65535), (-1, 65536)),
+        ("workers", (1, 256), (0, 257)),
+        ("tile_px", (16, 4096), (15, 4097)),
+        ("max_bytes", (1, 2**28), (0, 2**28 + 1)),  # the bodies that wait must hold one
+        ("max_waiting_bytes", (2**25,), (2**25 - 1,)),
+        ("max_json_bytes", (1,), (0,)),
+        ("max_pixels", (1,), (0,)),
+        ("max_output_pixels", (1,), (0,)),
+        ("max_in_work", (1, 256), (0, 257)),
+        ("max_memory_bytes", (2**20,), (2**20 - 1,)),
+        ("max_waiting", (1,), (0,)),
+        ("max_wait_s", (1e-9,), (0,)),
+        ("deadline_s", (1e-9,), (0,)),
+        ("body_timeout_s", (1e-9,), (0,)),
+        ("drain_s", (0,), (-1,)),
+        ("job_workers", (1, 64), (0, 65)),
+        ("job_ttl_s", (1e-9,), (0,)),
+        ("max_jobs", (1,), (0,)),
+        ("max_job_bytes", (1,), (0,)),
+        ("cache_bytes", (1,), (0,)),
+        ("rate_per_s", (1e-9,), (0,)),
+        ("rate_burst", (1,), (0,)),
+    ],
+)
+def test_a_setting_is_allowed_up_to_its_bounds(name: str, allowed: tuple[float, ...], refused: tuple[float, ...]) -> None:
+    given: dict[str, Any] = {"models": (Path("a.onnx"),)}
+    for value in allowed:
+        assert getattr(Settings(**given | {name: value}), name) == value
+    for value in refused:
+        with pytest.raises(ValidationError):
+            Settings(**given | {name: value})

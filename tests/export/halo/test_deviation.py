@@ -61,3 +61,7 @@ def test_products_are_counted_at_the_size_that_each_layer_works_at() -> None:
     source = from_module(layers, name="m")
     model = source.original.capture("m", source.example, [], 18)
     assert products_per_pixel(model) == 3 * 4 * 9 + 4 * 5 * 4 + 4 * 5 * 6 + 6 * 4
+
+
+def test_the_halos_that_are_tried() -> None:
+    assert HALOS_PX == (10, 16, 24, 32, 48, 64, 96)

@@ -7,16 +7,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from upconv.export import from_module, to_onnx
+from upconv.export.halo.trial import described, tiling_difference
 from upconv.models import CATALOGUE, bundled
-from upconv.runtime import Engine, Model, open_model
+from upconv.runtime import Contract, Engine, Model, open_model
+from upconv.runtime.contract import KEY, Halo, Pixels, Provenance, SizeLaw
 
 
 class Waifu2xLike(nn.Module):
@@ -119,3 +123,78 @@ def test_a_picture_that_the_model_takes_is_given_to_it_as_it_is(model: Model) ->
     picture = np.random.default_rng(0).random((1, 3, side, side + law.multiple), np.float32)
     with Engine(model, workers=1, tile_px=4096) as whole:
         np.testing.assert_array_equal(whole.enlarge(picture[0]), model.run(picture)[0])
+
+
+def blur_and_double(radius: int) -> onnx.ModelProto:
+    """Return a graph whose output depends on `radius` pixels on each side."""
+    weights = np.random.default_rng(0).random((1, 1, 2 * radius + 1, 2 * radius + 1), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["blurred"], pads=[radius] * 4),
+        helper.make_node(
+            "Resize",
+            ["blurred", "", "scales"],
+            ["y"],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        ),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, f"h{name}", f"w{name}"]) for name in ("x", "y")]
+    constants = {"w": weights / weights.sum(), "scales": np.array([1, 1, 2, 2], np.float32)}
+    tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def blur_contract(halo: Halo, output: Pixels) -> Contract:
+    law, pixels = SizeLaw(scale=2), Pixels(color="y")
+    return Contract(
+        name="t",
+        task="upscale",
+        height=law,
+        width=law,
+        halo=halo,
+        input=pixels,
+        output=output,
+        opset=18,
+        provenance=Provenance(source="t"),
+    )
+
+
+RANGE = Pixels(color="y")
+
+
+def difference(radius: int, products: float, sides: dict[str, int], output: Pixels = RANGE) -> float:
+    """Return the difference that a halo makes, which is exact except on the sides given."""
+    halo = Halo.model_validate(dict.fromkeys(("top", "bottom", "left", "right"), radius) | sides)
+    return tiling_difference(blur_and_double(radius), blur_contract(halo, output), products)
+
+
+CHEAP, DEEP = 1.0, 1e12
+"""Multiplications per pixel of models that are tried on a whole picture, and on strips."""
+
+
+@pytest.mark.parametrize("radius", [2, 7])
+@pytest.mark.parametrize("products", [CHEAP, DEEP])
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_a_halo_that_lacks_one_pixel_on_one_side_is_noticed(side: str, products: float, radius: int) -> None:
+    assert difference(radius, products, {side: radius - 1}) > 1e-3
+
+
+@pytest.mark.parametrize("radius", [0, 2, 7])
+@pytest.mark.parametrize("products", [CHEAP, DEEP])
+def test_the_exact_halo_makes_no_difference(products: float, radius: int) -> None:
+    assert difference(radius, products, {}) <= 1e-6
+
+
+def test_the_difference_is_per_unit_of_the_range() -> None:
+    alone = difference(2, DEEP, {"left": 1})
+    assert difference(2, DEEP, {"left": 1}, Pixels(color="y", low=-3, high=7)) == pytest.approx(alone / 10, rel=1e-6)
+
+
+def test_a_described_model_carries_its_contract() -> None:
+    model, stated = blur_and_double(1), blur_contract(Halo(top=1, bottom=1, left=1, right=1), Pixels(color="y"))
+    metadata = {entry.key: entry.value for entry in described(model, stated).metadata_props}
+    assert Contract.from_metadata(metadata, "t") == stated
+    assert metadata.keys() == {KEY}
+    assert not model.metadata_props

@@ -12,6 +12,7 @@ from upconv.export import from_module
 from upconv.export.backends import Array, Backend
 from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.parity.comparison import compare
+from upconv.export.parity.measures import Measures
 from upconv.export.parity.subject import ParitySubject, from_file, from_source
 from upconv.runtime.errors import ParameterError
 
@@ -87,3 +88,14 @@ def test_what_takes_other_inputs_or_no_such_runtime_is_one_sentence(a: ParitySub
         compare(a, four)
     with pytest.raises(ParameterError, match="unknown backend 'abacus'; expected one of torch:float64"):
         compare(a, backends=["abacus"])
+
+
+@pytest.mark.parametrize(("psnr_db", "equal"), [(45.0, True), (44.99, False), (None, True)])
+def test_fewer_bits_need_45_decibels(
+    file: Path, only_runtime: OnlyRuntime, monkeypatch: pytest.MonkeyPatch, psnr_db: float | None, equal: bool
+) -> None:
+    only_runtime(lambda model: Coarse(model, 1e-3))
+    found = Measures(max_abs=0.1, max_relative=0.1, max_ulp=1, psnr_db=psnr_db, max_8bit=1)
+    monkeypatch.setattr("upconv.export.parity.comparison.measured", lambda *_: found)
+    monkeypatch.setattr("upconv.export.parity.comparison.in_runtime", lambda *_: None)  # nobody asks where
+    assert compare(from_file(file)).equal is equal

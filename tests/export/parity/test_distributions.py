@@ -37,3 +37,12 @@ def test_integers_stay_within_the_example_and_the_draw_is_the_same_each_time() -
     assert all(
         np.array_equal(x, y) for a, b in zip(first, second, strict=True) for x, y in zip(a.arrays, b.arrays, strict=True)
     )
+
+
+def test_noise_is_drawn_in_every_size_and_the_rest_in_the_first_and_the_last() -> None:
+    shapes = [((1, 3, side, side),) for side in range(4, 11)]
+    names = [str(case) for case in trial_inputs([np.zeros((1, 3, 4, 4), np.float32)], shapes, Pixels())]
+    assert names == [
+        *(f"uniform 1x3x{side}x{side}" for side in range(4, 11)),
+        *(f"{name} 1x3x{side}x{side}" for name in ("photograph", "extremes", "constant", "impulse") for side in (4, 10)),
+    ]

@@ -112,3 +112,20 @@ def test_an_image_that_may_be_odd_is_left(graph: Any) -> None:
     made = graph()
     made.add("Conv", ["x", made.weight("w", random.normal(size=(3, 2, 3, 3)))], "y", pads=[1, 1, 1, 1])
     assert "may be odd" in stage(made.model((1, 2, 5, 5))).summary
+
+
+@pytest.mark.parametrize(
+    ("outputs", "side", "changed"),
+    [
+        (4, 3, True),  # (3 + 1)**2 * 16 products for four pixels, instead of 4 * 3**2 * 16: 0.44
+        (5, 3, False),  # two blocks for twenty outputs: 0.89
+        (8, 5, True),  # 0.72
+        (8, 4, False),  # 0.78
+        (3, 2, True),  # 0.56
+        (3, 1, False),  # 1
+    ],
+)
+def test_a_quarter_of_the_products_has_to_be_saved(graph: Any, outputs: int, side: int, changed: bool) -> None:
+    before = (side - 1) // 2
+    pads = [before, before, side - 1 - before, side - 1 - before]
+    assert stage(doubled(graph, outputs, (side, side), pads).model((1, 2, 6, 6))).changed is changed

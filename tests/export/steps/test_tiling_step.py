@@ -41,3 +41,23 @@ def test_fewer_bits_may_differ_by_more(
     monkeypatch.setattr("upconv.export.steps.tiling_step.tiling_difference", lambda *_: 3 / 255)
     draft, _ = try_tiling(replace(upscaler, halo=EXACT, precision=precision))
     assert isinstance(draft.halo, Halo) is tiled
+
+
+@pytest.mark.parametrize(
+    ("precision", "difference", "tiled"),
+    [
+        ("fp32", 1e-3, True),
+        ("fp32", 1.001e-3, False),
+        ("fp16", 4 / 255, True),
+        ("fp16", 4.001 / 255, False),
+        ("int8", 4 / 255, True),
+        ("int8", 4.001 / 255, False),
+    ],
+)
+def test_what_differs_by_more_than_a_thousandth_is_not_tiled(
+    upscaler: ExportDraft, precision: Precision, difference: float, tiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upconv.export.steps.tiling_step.tiling_difference", lambda *_: difference)
+    draft, _ = try_tiling(replace(upscaler, halo=EXACT, precision=precision))
+    assert isinstance(draft.halo, Halo) is tiled
+    assert draft.tiling_max_abs == (difference if tiled else None)

@@ -64,7 +64,7 @@ def grey_profile() -> bytes:
             tiff(np.dstack([RED, RED]), "rgb", extrasamples=[2, 0, 0]),
             np.uint8,
             [200, 30, 40, 200],
-            ["2 channels beside colour and alpha dropped"],
+            ["2 channels besides colour and alpha dropped"],
             id="channels beyond alpha",
         ),
     ],

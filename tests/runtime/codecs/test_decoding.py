@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -134,3 +136,32 @@ def test_a_large_limit_is_checked_before_decoding() -> None:
     Image.new("1", (12_000, 12_000)).save(buffer, "PNG")
     with pytest.raises(ImageTooLargeError, match="12000x12000"):
         codecs.decode(buffer.getvalue())
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that promises this size and holds no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("height", "kind", "words"), [(10_000, ImageError, "breaks off"), (10_001, ImageTooLargeError, "at most 100000000")]
+)
+def test_a_hundred_megapixels_are_decoded(height: int, kind: type[ImageError], words: str) -> None:
+    with pytest.raises(ImageError, match=words) as raised:
+        codecs.decode(png_header(10_000, height))
+    assert type(raised.value) is kind
+
+
+@pytest.mark.parametrize(("channels", "read"), [(16, True), (17, False)])
+def test_sixteen_channels_are_the_most(channels: int, read: bool) -> None:
+    data = pyvips.Image.black(4, 4, bands=channels).tiffsave_buffer()
+    if read:
+        assert "12 channels" in " ".join(codecs.decode(data).conversions)
+    else:
+        with pytest.raises(ImageError, match="17 channels; expected grey or RGB"):
+            codecs.decode(data)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 
 from upconv.runtime import codecs
 from upconv.runtime.codecs.encoding import MAX_SIDE_PX
@@ -128,3 +130,52 @@ def test_quality_decides_the_size(photograph: Photograph) -> None:
         sizes = [len(codecs.encode(Picture(photograph(64, 64)), name, quality)[0]) for quality in (20, 60, 95)]
         assert sizes == sorted(sizes)
         assert sizes[0] < sizes[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"), [("jpeg", 65_500), ("webp", 16_383), ("avif", 16_384), ("gif", 65_535), ("png", None), ("tiff", None)]
+)
+def test_the_longest_sides_of_the_table_in_the_documentation(name: str, longest: int | None) -> None:
+    codecs.check_size(name, longest or 10**7, 1)
+    if longest is not None:
+        with pytest.raises(ParameterError, match=f"up to {longest} pixels a side"):
+            codecs.check_size(name, 1, longest + 1)
+
+
+def pixel_data(png: bytes) -> bytes:
+    """The chunks IDAT of a PNG, joined."""
+    place, found = 8, b""
+    while place < len(png):
+        length = int.from_bytes(png[place : place + 4], "big")
+        found += png[place + 8 : place + 8 + length] if png[place + 4 : place + 8] == b"IDAT" else b""
+        place += 12 + length
+    return found
+
+
+def test_a_png_is_written_with_level_2_and_the_filter_up() -> None:
+    y, x = np.mgrid[0:256, 0:256]
+    pixels = np.stack([x // 17 * 31 + y // 13 * 7, x * y // 97, x ^ y], axis=-1).astype(np.uint8)
+    image = pyvips.Image.new_from_array(pixels)
+    written = [pixel_data(image.pngsave_buffer(compression=level, filter="up")) for level in (1, 2, 3)]
+    assert len(set(written)) == 3
+    data = pixel_data(codecs.encode(Picture(pixels), "png")[0])
+    assert data == written[1]
+    assert set(zlib.decompress(data)[:: 1 + 3 * 256]) == {2}, "each row begins with the number of its filter"
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp", "avif"])
+def test_the_quality_is_90_where_none_is_given(name: str, photograph: Photograph) -> None:
+    picture = Picture(photograph(32, 32))
+    default, lower, same, higher = (codecs.encode(picture, name, *quality)[0] for quality in ((), (89,), (90,), (91,)))
+    assert default == same
+    assert len({lower, same, higher}) == 3
+
+
+@pytest.mark.parametrize(("quality", "allowed"), [(0, False), (1, True), (100, True), (101, False)])
+def test_a_quality_lies_between_1_and_100(quality: int, allowed: bool) -> None:
+    picture = Picture(np.zeros((8, 8, 3), np.uint8))
+    if allowed:
+        codecs.encode(picture, "jpeg", quality)
+    else:
+        with pytest.raises(ParameterError, match=f"between 1 and 100, not {quality}"):
+            codecs.encode(picture, "jpeg", quality)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime import codecs
+from upconv.runtime.codecs import files
 from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError, OutputError
 from upconv.runtime.picture import Picture
 
@@ -114,3 +116,26 @@ def test_a_disk_that_really_is_full(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert "DiskFullError: cannot write" in run.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "age_s", "stays"), [(".upconv-a", 3590, True), (".upconv-a", 3610, False), ("a", 9999, True)])
+def test_what_is_half_written_is_removed_once_it_is_an_hour_old(name: str, age_s: float, stays: bool, tmp_path: Path) -> None:
+    path = tmp_path / "folder" / name
+    path.parent.mkdir()
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - age_s,) * 2)
+    files.sweep(tmp_path)
+    assert path.exists() is stays
+
+
+@pytest.mark.parametrize(("too_long", "read"), [(0, True), (1, False)])
+def test_a_file_may_hold_16_bytes_a_pixel_and_64_mib_beside(too_long: int, read: bool, tmp_path: Path) -> None:
+    length = 16 * 1000 + 2**26 + too_long
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(PNG)
+        file.truncate(length)
+    if read:
+        assert len(codecs.read_bytes(tmp_path / "a.png", max_pixels=1000)) == length
+    else:
+        with pytest.raises(ImageTooLargeError, match=f"{length} bytes"):
+            codecs.read_bytes(tmp_path / "a.png", max_pixels=1000)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -225,3 +227,20 @@ def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album,
     still = enlarge(folder, tmp_path / "still", doubler)["a.gif"]
     assert still.conversions == ("the first of 3 frames taken",)
     assert still.job.destination.name == "a.png"
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 2), (2, 2), (3, 3), (8, 8)])
+def test_as_many_pictures_are_in_work_as_there_are_cores(
+    doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, at_once: int
+) -> None:
+    module, threads = importlib.import_module("upconv.runtime.folders.run"), list[int]()
+
+    def pool(count: int, name: str) -> ThreadPoolExecutor:
+        threads.append(count)
+        return ThreadPoolExecutor(count, name)
+
+    monkeypatch.setattr(module, "available_cores", lambda: cores)
+    monkeypatch.setattr(module, "ThreadPoolExecutor", pool)
+    tasks = find_tasks([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
+    assert len(list(process_folder(tasks, doubler, UpscaleOptions()))) == 3
+    assert threads == [at_once]

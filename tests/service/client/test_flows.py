@@ -93,3 +93,24 @@ def test_what_differs_from_the_defaults_is_sent(options: UpscaleOptions, model: 
 def test_options_that_the_service_does_not_take(options: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=f"the service takes no {next(iter(options))}"):
         _ = PictureUpload(b"", UpscaleOptions(**options)).query
+
+
+def later(seconds: int) -> httpx.Response:
+    return httpx.Response(503, headers={"Retry-After": str(seconds)})
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempt", "wait_s"),
+    [
+        (httpx.ConnectError("no"), 0, 0.5),
+        (httpx.ConnectError("no"), 1, 1.0),
+        (httpx.ConnectError("no"), 4, 8.0),
+        (httpx.ConnectError("no"), 5, None),
+        (later(60), 0, 60),
+        (later(61), 0, None),
+        (httpx.Response(429), 0, 0.5),
+        (httpx.Response(500), 0, None),
+    ],
+)
+def test_five_attempts_of_a_minute_are_made(answer: Any, attempt: int, wait_s: float | None) -> None:
+    assert RetryPolicy().wait_s(answer, attempt) == wait_s

@@ -74,3 +74,8 @@ def test_counts(store: JobStore) -> None:
     assert [each.id for each in store.expired(4.9)] == []
     assert [each.id for each in store.expired(5.0)] == ["b"]
     assert not store.finish(job("deleted meanwhile"))
+
+
+def test_what_is_committed_outlives_a_loss_of_power(store: JobStore) -> None:
+    pragmas = {name: store._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}  # FULL

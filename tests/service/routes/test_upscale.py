@@ -196,3 +196,26 @@ def test_colours_stay_or_become_srgb(client: httpx.Client) -> None:
     assert np.abs(kept.samples[0, 0].astype(int) - wide(0, 0)).max() <= 1
     assert converted.metadata.icc != profile
     assert np.abs(converted.samples[0, 0].astype(int) - [40, 200, 90]).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [("0.99", 422), ("1", 200), ("86400", 200), ("86401", 422), ("nan", 422), ("soon", 422)]
+)
+def test_a_timeout_is_between_a_second_and_a_day(client: httpx.Client, encoded: Encoded, seconds: str, status: int) -> None:
+    answer = client.post("/v1/upscale", content=encoded(), headers={"X-Upconv-Timeout": seconds})
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "answers"), [(4, {None: 200, "2": 413, "5": 200}), (2, {None: 413, "4": 413})], ids=["of 4 s", "of 2 s"]
+)
+def test_a_timeout_shortens_the_deadline_and_never_lengthens_it(
+    client_with: Callable[..., Any], encoded: Encoded, deadline_s: float, answers: dict[str | None, int]
+) -> None:
+    with client_with(deadline_s=deadline_s) as client:
+        (entry,) = client.state.models.entries.values()
+        for seconds, status in answers.items():
+            entry.pixels_per_s = 20 * 12 / (3 * client.state.admission._throughput.per_s)  # so that 3 s are predicted
+            headers = {"X-Upconv-Timeout": seconds} if seconds else {}
+            answer = client.post("/v1/upscale", content=encoded(), headers=headers)
+            assert answer.status_code == status, answer.text

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+import pytest
+
+from upconv.cli import COMMANDS, main
+
+DEFAULTS: list[tuple[str, str, Any]] = [
+    ("upscale", "model", None),
+    ("upscale", "quality", 90),
+    ("upscale", "max_pixels", 100_000_000),
+    ("upscale", "lossless", False),
+    ("upscale", "metadata", "keep"),
+    ("upscale", "profile", "keep"),
+    ("upscale", "frames", False),
+    ("upscale", "exact", False),
+    ("upscale", "provider", "cpu"),
+    ("parity", "factor", 4.0),
+    ("parity", "min_psnr", 45.0),
+    ("export", "opset", 18),
+    ("export", "precision", "fp32"),
+    ("export", "limit_db", 0.1),
+    ("export", "tune", False),
+    ("export", "tune_s", 60),
+    ("export", "rewrite", True),
+    ("tune", "tune_s", 60),
+    ("tune", "precision", "fp32"),
+    ("tune", "limit_db", 0.1),
+    ("bench", "side", 128),
+    ("bench", "rounds", 30),
+    ("bench", "budget_s", 60),
+    ("compare", "quick", False),
+    ("compare", "seed", 0),
+]
+
+
+@pytest.mark.parametrize(("command", "option", "default"), DEFAULTS)
+def test_the_defaults_that_help_shows(command: str, option: str, default: object) -> None:
+    assert inspect.signature(COMMANDS[command]).parameters[option].default == default
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    monkeypatch.setattr(sys, "argv", ["upconv", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "outside"),
+    [
+        ("upscale", "--quality", ("0", "101")),
+        ("upscale", "--max-pixels", ("0",)),
+        ("upscale", "--workers", ("0",)),
+        ("upscale", "--width", ("0",)),
+        ("upscale", "--height", ("0",)),
+        ("parity", "--factor", ("0.99",)),
+        ("parity", "--min-psnr", ("-0.1",)),
+        ("export", "--opset", ("17", "24")),
+        ("export", "--limit-db", ("-0.1",)),
+        ("export", "--tune-s", ("0.9",)),
+        ("bench", "--rounds", ("4",)),
+        ("bench", "--side", ("0",)),
+    ],
+)
+def test_options_out_of_bounds_are_a_wrong_command_line(
+    command: str, option: str, outside: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = ("-o", "out") if command in ("upscale", "export") else ()
+    for value in outside:
+        assert exit_code(monkeypatch, command, "missing.onnx", *output, option, value) == 2
+        assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "inside"), [("--quality", ("1", "100")), ("--max-pixels", ("1",)), ("--width", ("1",)), ("--workers", ("1",))]
+)
+def test_options_within_bounds_are_not(
+    option: str, inside: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in inside:
+        code = exit_code(monkeypatch, "upscale", "missing.png", "-o", "out.png", "--model", "nearest-x2", option, value)
+        assert code != 2
+        assert "missing.png" in str(code) + capsys.readouterr().err

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upconv.runtime import Upscaler, open_model
+from upconv.service.errors import TensorError
+from upconv.service.inference_protocol.fitting import fitting
+from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
+from upconv.service.registry import FileSignature, ServedModel
+
+
+@pytest.fixture(scope="module")
+def entry(nearest_x2: Path) -> Iterator[ServedModel]:
+    with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
+        yield ServedModel(upscaler.model, upscaler, FileSignature(0, 0, 0))
+
+
+def images(count: int) -> InputTensor:
+    return InputTensor("BYTES", (count,), [b"an image"] * count)
+
+
+def floats(*shape: int) -> InputTensor:
+    return InputTensor("FP32", shape, np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused", "words"),
+    [
+        (images(1), images(0), "holds 0 images; expected 1 to 64"),
+        (images(64), images(65), "holds 65 images; expected 1 to 64"),
+        (floats(1, 3, 1, 1), floats(1, 3, 0, 1), "each axis 1 or longer"),
+        (floats(2, 3, 5, 7), floats(2, 4, 5, 7), r"expected \[-1, 3, -1, -1\]"),
+        (floats(1, 3, 5, 7), floats(3, 5, 7), r"has the shape \[3, 5, 7\]"),
+    ],
+)
+def test_an_input_is_what_the_graph_declares_or_up_to_64_images(
+    entry: ServedModel, allowed: InputTensor, refused: InputTensor, words: str
+) -> None:
+    assert fitting(entry, ParsedRequest(None, {}, {"image": allowed}, ())) == {"image": allowed}
+    with pytest.raises(TensorError, match=words):
+        fitting(entry, ParsedRequest(None, {}, {"image": refused}, ()))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upconv.runtime import Upscaler
+from upconv.service import Settings
+from upconv.service.errors import AdmissionFullError
+from upconv.service.jobs.acceptance import Acceptance, accept
+from upconv.service.jobs.folder import JobFolder, opened
+from upconv.service.parameters import UpscaleQuery
+
+FREE_BYTES = 64 * 2**20
+
+
+@pytest.fixture(scope="module")
+def upscaler(nearest_x2: Path) -> Iterator[Upscaler]:
+    with Upscaler(nearest_x2, workers=1) as upscaler:
+        yield upscaler
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[JobFolder]:
+    with opened(tmp_path) as folder:
+        yield folder
+
+
+def taken(picture: bytes, upscaler: Upscaler, folder: JobFolder, **settings: Any) -> bool:
+    """Whether a picture is accepted under these settings."""
+    limits = Settings(models=(Path("a.onnx"),), **settings)
+    try:
+        accept(Acceptance(picture, "", UpscaleQuery(model="m"), "", None), upscaler, folder, limits)
+    except AdmissionFullError:
+        return False
+    return True
+
+
+def test_as_many_jobs_wait_as_are_allowed(encoded: Callable[..., bytes], upscaler: Upscaler, folder: JobFolder) -> None:
+    assert [taken(encoded(), upscaler, folder, max_jobs=2) for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(("spare", "accepted"), [(0, True), (-1, False)])
+def test_pictures_take_as_many_bytes_as_are_allowed(
+    spare: int, accepted: bool, encoded: Callable[..., bytes], upscaler: Upscaler, folder: JobFolder
+) -> None:
+    picture = encoded()
+    assert taken(picture, upscaler, folder)
+    assert taken(picture, upscaler, folder, max_job_bytes=2 * len(picture) + spare) is accepted
+
+
+@pytest.mark.parametrize(("spare", "accepted"), [(0, True), (-1, False)])
+def test_64_mib_of_the_disk_stay_free(
+    spare: int,
+    accepted: bool,
+    encoded: Callable[..., bytes],
+    upscaler: Upscaler,
+    folder: JobFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = encoded()
+    monkeypatch.setattr(JobFolder, "free_bytes", lambda _: len(picture) + FREE_BYTES + spare)
+    assert taken(picture, upscaler, folder) is accepted
+
+
+def test_a_refusal_says_to_come_back_in_half_a_minute(
+    encoded: Callable[..., bytes], upscaler: Upscaler, folder: JobFolder
+) -> None:
+    limits = Settings(models=(Path("a.onnx"),), max_job_bytes=1)
+    with pytest.raises(AdmissionFullError, match="try again in 30 s") as refused:
+        accept(Acceptance(encoded(), "", UpscaleQuery(model="m"), "", None), upscaler, folder, limits)
+    assert refused.value.retry_after_s == 30
