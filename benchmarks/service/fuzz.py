@@ -44,7 +44,7 @@ def fuzz(count: int, seed: int) -> bool:
     return images and bodies and alive and works
 
 
-def _run(service: Service, count: int, send: Callable[[], int], what: str) -> bool:
+def _run(service: Service, count: int, send: Callable[[], int], kind: str) -> bool:
     statuses: Counter[int] = Counter()
     memory = []
     for number in range(count):
@@ -52,7 +52,7 @@ def _run(service: Service, count: int, send: Callable[[], int], what: str) -> bo
         if number % (count // 10 or 1) == 0:
             memory.append(service.rss_mb)
     memory.append(service.rss_mb)
-    print_facts(fuzzed=what, statuses=dict(sorted(statuses.items())), rss_mb=[round(value) for value in memory])
+    print_facts(fuzzed=kind, statuses=dict(sorted(statuses.items())), rss_mb=[round(value) for value in memory])
     return all(status < 500 or status in (501, 503) for status in statuses)
 
 

@@ -16,7 +16,7 @@ import pytest
         (["--data", "."], "belong together"),
     ],
 )
-def test_what_cannot_be_compared_is_one_sentence(arguments: list[str], reason: str, tmp_path: Path) -> None:
+def test_an_impossible_comparison_is_one_sentence(arguments: list[str], reason: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "upconv", "compare", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1

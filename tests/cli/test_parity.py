@@ -45,10 +45,3 @@ def test_what_cannot_be_compared_is_exit_code_2(tmp_path: Path) -> None:
     done = parity(tmp_path / "none.onnx")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no model file at")
-
-
-def test_operators_is_a_command_of_its_own(tmp_path: Path) -> None:
-    done = parity("operators", "--sample", 1, "--seed", 3, "-o", tmp_path / "page.md", "--json", tmp_path / "all.json")
-    assert done.returncode == 0, done.stderr
-    assert "upconv parity operators --sample 1" in (tmp_path / "page.md").read_text()
-    assert len({result["case"] for result in json.loads((tmp_path / "all.json").read_text())}) == 1

@@ -2,39 +2,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-from upconv.cli import main
 from upconv.models import DEFAULT
 from upconv.service import Settings
 
+Command = Callable[..., CompletedProcess[str]]
 SECRET = {"api_keys", "admin_key"}
 
 
-class Done:
-    """The output of a command."""
-
-    def __init__(self, code: object, out: str, err: str) -> None:
-        self.stdout, self.stderr = out, str(code) if isinstance(code, str) else err
-
-
 @pytest.fixture
-def upconv(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run `upconv serve` in this process."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr("sys.argv", ["upconv", "serve", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    monkeypatch.setenv("COLUMNS", "200")
-    return run
+def upconv(command: Command) -> Command:
+    """Return a function that runs `upconv serve` in this process."""
+    return partial(command, "serve")
 
 
-def test_help_lists_every_setting(upconv: Callable[..., Done]) -> None:
+def test_help_lists_every_setting(upconv: Command) -> None:
     help = upconv("--help").stdout
     for name in Settings.model_fields:
         if name in SECRET:
@@ -44,7 +31,7 @@ def test_help_lists_every_setting(upconv: Callable[..., Done]) -> None:
     assert "Default: 8000." in help
 
 
-def test_print_config(upconv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_print_config(upconv: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("PORT", "2"), ("TILE_PX", "128"), ("ADMIN_KEY", "x" * 20)):
         monkeypatch.setenv(f"UPCONV_{name}", value)
     done = upconv("--print-config", "--port", "1", "--watch")
@@ -55,7 +42,7 @@ def test_print_config(upconv: Callable[..., Done], monkeypatch: pytest.MonkeyPat
     assert "xxx" not in done.stdout
 
 
-def test_new_key(upconv: Callable[..., Done]) -> None:
+def test_new_key(upconv: Command) -> None:
     key, line = (text.split(": ")[1].strip() for text in upconv("--new-key", "ann").stdout.splitlines())
     assert line.startswith("ann sha256:")
     assert len(key) >= 40
@@ -70,7 +57,7 @@ def test_new_key(upconv: Callable[..., Done]) -> None:
         (["--new-key", "a b"], "a key's name must be of letters"),
     ],
 )
-def test_refused(upconv: Callable[..., Done], arguments: list[str], words: str) -> None:
+def test_refused(upconv: Command, arguments: list[str], words: str) -> None:
     done = upconv(*arguments)
     assert done.stderr.startswith("error: ")
     assert words in done.stderr

@@ -85,7 +85,7 @@ def test_tiles_equal_the_whole_picture(name: str, size: tuple[int, int]) -> None
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_an_entry_says_how_large_it_is(name: str) -> None:
+def test_an_entry_states_its_size(name: str) -> None:
     original, entry = catalogue.source(name).original, CATALOGUE[name]
     assert isinstance(original, TorchModule)
     assert entry.parameters == sum(p.numel() for p in original.module.parameters())
@@ -111,12 +111,12 @@ def test_the_autoencoder_decodes_what_it_encoded() -> None:
     assert float(np.mean((decode.run(latents)[0] - picture) ** 2)) < 10 ** (-28 / 10)
 
 
-def test_what_does_not_come_exported_says_how_to_export_it() -> None:
+def test_the_error_for_a_model_without_a_file_names_the_command() -> None:
     with pytest.raises(SourceError, match="upconv export dcgan"):
         bundled("dcgan")
 
 
-def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_name_lists_the_names() -> None:
     with pytest.raises(SourceError, match="nearest-x2"):
         bundled("super-x9")
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class ProgressReport:
     """A bar on a terminal, or a line for each picture without a terminal; then a summary of all pictures."""
 
-    def __init__(self, found: FolderListing, *, quiet: bool) -> None:
-        """Prepare the report of the `found` pictures. If `quiet`, nothing is written to standard output."""
+    def __init__(self, listing: FolderListing, *, quiet: bool) -> None:
+        """Prepare the report of the pictures in `listing`. If `quiet`, nothing is written to standard output."""
         self.outcomes: list[FileResult] = []
-        self._found = found
+        self._listing = listing
         self._quiet = quiet
         console = Console(stderr=True)
         self._bar = Progress(
@@ -31,16 +31,16 @@ class ProgressReport:
             _Speed(),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal or len(found.jobs) < 2,
+            disable=not console.is_terminal or len(listing.jobs) < 2,
         )
         # The remaining time follows the bytes of the files better than their number.
-        total = sum(_size(job.source) for job in found.jobs)
-        self._task = self._bar.add_task("", total=total, done=0, count=len(found.jobs), worked=0)
+        total = sum(_size(job.source) for job in listing.jobs)
+        self._task = self._bar.add_task("", total=total, done=0, count=len(listing.jobs), worked=0)
 
     @property
     def failed(self) -> bool:
         """Return true if a picture has no result."""
-        return bool(self._found.closed) or any(outcome.error is not None for outcome in self.outcomes)
+        return bool(self._listing.closed) or any(outcome.error is not None for outcome in self.outcomes)
 
     def take(self, outcome: FileResult) -> None:
         """Count and show the result of one picture."""
@@ -54,14 +54,14 @@ class ProgressReport:
 
     def __enter__(self) -> Self:
         self._bar.start()
-        for sentence in self._found.closed:
+        for sentence in self._listing.closed:
             self._print(f"error: {sentence}", error=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
         self.outcomes.sort(key=lambda outcome: outcome.job.source)
-        if not self._quiet and len(self._found.jobs) > 1:
+        if not self._quiet and len(self._listing.jobs) > 1:
             print(self._summary())
 
     def _print(self, line: str, *, error: bool = False) -> None:
@@ -73,12 +73,12 @@ class ProgressReport:
 
     def _summary(self) -> str:
         counts = {status: [o.status for o in self.outcomes].count(status) for status in ("done", "skipped", "failed", "left")}
-        waiting = len(self._found.jobs) - sum(counts.values()) + counts.pop("left")
+        waiting = len(self._listing.jobs) - sum(counts.values()) + counts.pop("left")
         parts = [f"{counts['done']} upscaled"]
         parts += [f"{counts['skipped']} skipped because they were done before"] if counts["skipped"] else []
         parts += [f"{counts['failed']} failed"] if counts["failed"] else []
         parts += [f"{waiting} left to do; run the same command to continue"] if waiting else []
-        ignored = self._found.ignored
+        ignored = self._listing.ignored
         others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(ignored.items()))
         parts += [f"{sum(ignored.values())} ignored because of their format ({others})"] if ignored else []
         return ", ".join(parts)

@@ -75,7 +75,7 @@ def upscale(
     from upconv.runtime import Upscaler
     from upconv.runtime.options import UpscaleOptions
 
-    found = _found(inputs, output, format, frames, lossless)
+    listing = _tasks(inputs, output, format, frames, lossless)
     check_page(compare)
     options = UpscaleOptions(
         scale,
@@ -88,12 +88,12 @@ def upscale(
         frames=frames,
         max_pixels=max_pixels,
     )
-    folder = None if found.jobs[0].destination == output else output
+    folder = None if listing.jobs[0].destination == output else output
     with (
         Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers, exact=exact) as upscaler,
-        ProgressReport(found, quiet=as_json) as report,
+        ProgressReport(listing, quiet=as_json) as report,
     ):
-        for outcome in _outcomes(found, upscaler, options, folder, overwrite):
+        for outcome in _outcomes(listing, upscaler, options, folder, overwrite):
             report.take(outcome)
     if as_json:
         print(json.dumps([_row(outcome) for outcome in report.outcomes], indent=2))
@@ -115,7 +115,7 @@ def model_path(name: str) -> Path:
     return Path(name)
 
 
-def _found(inputs: list[Path], output: Path, format: FormatOption | None, frames: bool, lossless: bool) -> FolderListing:
+def _tasks(inputs: list[Path], output: Path, format: FormatOption | None, frames: bool, lossless: bool) -> FolderListing:
     from upconv.runtime.codecs import SUFFIXES
     from upconv.runtime.codecs.encoding import check_options
     from upconv.runtime.folders import find_tasks
@@ -126,14 +126,14 @@ def _found(inputs: list[Path], output: Path, format: FormatOption | None, frames
     if format is FormatOption.GIF and not frames:
         raise ParameterError("--format gif needs --frames; choose png for a single picture")
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir():
-        found = _single(inputs[0], output, format, frames)
+        listing = _single(inputs[0], output, format, frames)
     else:
         if output.is_file():
             raise ParameterError(f"--output {output} is a file; give a folder for several pictures")
-        found = find_tasks(inputs, output, format=None if format is None else format.value, frames=frames)
-    for job in found.jobs if lossless else ():
+        listing = find_tasks(inputs, output, format=None if format is None else format.value, frames=frames)
+    for job in listing.jobs if lossless else ():
         check_options(SUFFIXES[job.destination.suffix.lower()], 90, lossless)
-    return found
+    return listing
 
 
 def _single(source: Path, output: Path, format: FormatOption | None, frames: bool) -> FolderListing:
@@ -154,12 +154,12 @@ def _single(source: Path, output: Path, format: FormatOption | None, frames: boo
 
 
 def _outcomes(
-    found: FolderListing, upscaler: Upscaler, options: UpscaleOptions, folder: Path | None, overwrite: bool
+    listing: FolderListing, upscaler: Upscaler, options: UpscaleOptions, folder: Path | None, overwrite: bool
 ) -> Iterator[FileResult]:
     from upconv.runtime.folders import Journal, process_folder
 
     journal = None if folder is None else Journal(folder, upscaler.model.sha256, options)
-    return process_folder(found.jobs, upscaler, options, journal, overwrite=overwrite)
+    return process_folder(listing.jobs, upscaler, options, journal, overwrite=overwrite)
 
 
 def _row(outcome: FileResult) -> dict[str, Any]:

@@ -26,18 +26,18 @@ def deconvolution(kernel: int, padding: int) -> nn.ConvTranspose2d:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-def test_interpolation_draws_none_on_flat_pictures(mode: str, scale: int) -> None:
-    found = measure(run(nn.Upsample(scale_factor=scale, mode=mode)), scale)
-    assert found.constant_steps < 0.01
-    assert found.smooth_db < -15
+def test_interpolation_has_no_checkerboard_on_flat_pictures(mode: str, scale: int) -> None:
+    measured = measure(run(nn.Upsample(scale_factor=scale, mode=mode)), scale)
+    assert measured.constant_steps < 0.01
+    assert measured.smooth_db < -15
 
 
-def test_doubled_pixels_leave_more_at_the_strides_frequencies_than_lines_between_them() -> None:
+def test_nearest_has_more_energy_at_the_stride_than_bilinear() -> None:
     nearest, bilinear = (measure(run(nn.Upsample(scale_factor=2, mode=mode)), 2).smooth_db for mode in ("nearest", "bilinear"))
     assert nearest > bilinear + 30
 
 
-def test_uneven_overlap_draws_one_and_a_kernel_that_the_stride_divides_does_not() -> None:
+def test_uneven_overlap_makes_a_checkerboard_and_even_overlap_does_not() -> None:
     uneven, even = (measure(run(deconvolution(k, p)), 2) for k, p in ((3, 1), (4, 1)))
     assert uneven.constant_steps > 50
     assert even.constant_steps < 0.01

@@ -26,7 +26,7 @@ def test_soft_large_photographs_are_reduced(tmp_path: Path) -> None:
     assert load_image(tmp_path / "large.png", sharpen=False).size == (2000, 1000)
 
 
-def test_patches_are_cut_of_reduced_photographs_too(tmp_path: Path) -> None:
+def test_patches_are_also_cut_from_reduced_photographs(tmp_path: Path) -> None:
     Image.new("RGB", (120, 80), "red").save(tmp_path / "a.png")
     patches = Patches.from_folder(tmp_path, 2, 12, 1.0, reductions=[1.0, 0.6])
     assert [high.shape[:2] for _, high in patches.pairs] == [(80, 120), (48, 72)]

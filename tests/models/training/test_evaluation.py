@@ -94,7 +94,7 @@ def test_ssim_falls_with_noise(photograph: Callable[[int, int], np.ndarray]) -> 
     assert ssim_y(noisy, truth, 2) < 0.95
 
 
-def test_what_is_blurred_is_less_sharp(photograph: Callable[[int, int], np.ndarray]) -> None:
+def test_a_blurred_picture_is_less_sharp(photograph: Callable[[int, int], np.ndarray]) -> None:
     truth = photograph(60, 60).astype(np.uint8)
     blurred = np.asarray(Image.fromarray(truth).resize((30, 30), Image.Resampling.BOX).resize((60, 60)))
     assert sharpness(truth, truth, 2) == 1

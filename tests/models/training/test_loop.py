@@ -58,7 +58,7 @@ def test_a_resumed_run_ends_with_the_same_bits(folder: Path, tmp_path: Path, int
     assert load_file(tmp_path / "straight" / "best.safetensors").keys() == straight.keys()
 
 
-def test_a_run_that_is_told_to_stop_keeps_what_it_has(folder: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_writes_a_checkpoint(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("steps = 100_000\nbatch = 2\npatch_px = 12\n[model]\nchannels = 4\ndepth = 2\n")
     arguments = [str(tmp_path / "c.toml"), f"--data={folder}", f"--validation={folder}", f"--out={tmp_path / 'out'}"]
     command = [sys.executable, "-m", "upconv.models.training", *arguments, "--threads=1"]
@@ -88,7 +88,7 @@ def test_a_checkpoint_is_written_from_time_to_time(folder: Path, tmp_path: Path,
     assert found == list(range(1, TINY.steps + 1))
 
 
-def test_an_autoencoder_learns_to_give_back_what_it_is_given(folder: Path, tmp_path: Path) -> None:
+def test_an_autoencoder_learns_to_reproduce_its_input(folder: Path, tmp_path: Path) -> None:
     config = replace(
         TINY, model=AutoencoderConfig(channels=4, latent=8), patch_px=16, steps=80, warmup_steps=1, learning_rate=1e-2
     )

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from upconv.export.turns import Timing
 from upconv.models.training.comparison import ComparisonPlan, DecoderComparison, budget, compare, named, pictures
+from upconv.models.training.comparison.artefacts import Artefacts
+from upconv.models.training.comparison.matched import Curve, Reached
+from upconv.models.training.comparison.memory import PeakMemory
+from upconv.models.training.comparison.quality import MeanScores
+from upconv.models.training.comparison.results import CandidateResult, Setup
+from upconv.models.training.comparison.timing import Timings
 from upconv.models.training.config import TrainingConfig, UpscalerConfig
 
 
@@ -45,3 +52,30 @@ def comparison(tiny: TrainingConfig, folders: tuple[Path, Path], work: Path) -> 
     """The result of a comparison of two candidates."""
     plan = ComparisonPlan(tiny, named("deconv-uneven"), rounds=2, picture_px=16, memory_px=64)
     return compare(plan, pictures(tiny, *folders), work)
+
+
+@pytest.fixture(scope="session")
+def setup() -> Setup:
+    """The settings of a comparison that did not run."""
+    return Setup("2 pictures", 200, 16, 48, 0, 256, 512, 31, 1, "2 cores", {"torch": "2.0"})
+
+
+@pytest.fixture(scope="session")
+def result() -> CandidateResult:
+    """The figures of a candidate that was not trained."""
+    before, after = Artefacts(300, -1, 19, 1.4, ()), Artefacts(0.4, -49, -11.5, 1.4, ())
+    return CandidateResult(
+        name="deconv",
+        summary="a layer",
+        parameters=48_003,
+        head_parameters=867,
+        gflops=6.61,
+        memory=PeakMemory(419.4, None, 51),
+        timings=Timings(Timing(20, 1, (1, 1)), Timing(50, 0.58, (0.56, 0.62)), Timing(30, 0.76, (0.71, 0.85))),
+        curve=Curve((100, 200), (0.03, 0.016), (33, 34)),
+        reached=Reached(loss=150, psnr_y=None),
+        quality=MeanScores(34.0, 0.925, 0.737, -0.34, 0.05),
+        before=before,
+        after=after,
+        parity=0.9,
+    )

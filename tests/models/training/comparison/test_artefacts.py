@@ -31,7 +31,7 @@ def test_the_kernels_imbalance_is_that_of_the_layers_own_weights() -> None:
             assert phase_imbalance(kernel(head, 4), (2, 2)) == pytest.approx(own, abs=1e-4)
 
 
-def test_before_training_only_layers_whose_phases_share_their_weights_are_flat() -> None:
+def test_only_layers_whose_phases_share_weights_are_flat_before_training() -> None:
     steps = {c.name: artefacts(untrained(c, budget(6))).constant_steps for c in CANDIDATES}
     assert max(steps[name] for name in ("upsample", "upsample-bilinear", "deconv")) < 0.01
     assert steps["deconv-uneven"] > steps["deconv-k4"] > 10

@@ -17,14 +17,14 @@ def test_the_first_step_to_reach_a_value(target: float, step: float | None) -> N
     assert first_reached([10, 20, 30], [1, 3, 2], target) == step
 
 
-def test_equal_is_where_the_worst_ended() -> None:
+def test_equal_is_the_end_of_the_worst_curve() -> None:
     curves = [Curve((1, 2), (0.4, 0.1), (20, 30)), Curve((1, 2), (0.4, 0.3), (20, 24))]
     assert to_equal(curves, 1) == matched.Reached(2.0, 2.0)
     assert to_equal(curves, 0).psnr_y == pytest.approx(1.4)
     assert to_equal(curves, 0).loss == pytest.approx(1.333, abs=1e-3)
 
 
-def test_a_comparison_goes_on_where_it_stopped(
+def test_a_comparison_can_be_resumed(
     tiny: TrainingConfig, comparison: DecoderComparison, folders: tuple[Path, Path], work: Path
 ) -> None:
     def averaged() -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ import re
 from upconv.models.training.comparison import DecoderComparison, page
 
 
-def test_the_page_needs_nothing_but_itself(comparison: DecoderComparison) -> None:
+def test_the_page_needs_no_other_file(comparison: DecoderComparison) -> None:
     html = page(comparison)
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert "<script" not in html

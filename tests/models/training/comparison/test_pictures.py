@@ -18,7 +18,7 @@ def test_the_bundled_pictures_are_not_held_out_too() -> None:
     assert "astronaut" in loaded.described
 
 
-def test_folders_that_do_not_do_are_refused(tiny: TrainingConfig, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unsuitable_folders_are_refused(tiny: TrainingConfig, folders: tuple[Path, Path], tmp_path: Path) -> None:
     for training, validation, reason in (
         (folders[0], None, "belong together"),
         (folders[0], folders[0], "in both --data and --validation"),

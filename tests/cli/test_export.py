@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+
+from upconv.cli.export import arguments_of, example_of, pixels_of
+from upconv.runtime.contract import Pixels
+from upconv.runtime.errors import ParameterError
+
+
+def test_arguments_are_a_json_object() -> None:
+    assert arguments_of('{"k": 3, "mode": "bicubic"}') == {"k": 3, "mode": "bicubic"}
+    for text, reason in (("{", "--kwargs is not JSON"), ("[3]", r"must be a JSON object .*; got \[3\]")):
+        with pytest.raises(ParameterError, match=reason):
+            arguments_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "kind"),
+    [
+        ("1x3x64x32", (1, 3, 64, 32), "float32"),
+        ("7", (7,), "float32"),
+        ("1X2:INT64", (1, 2), "int64"),
+        ("4:bool", (4,), "bool"),
+    ],
+)
+def test_an_example_has_the_shape_and_type_of_its_text(text: str, shape: tuple[int, ...], kind: str) -> None:
+    example = example_of(text)
+    assert (example.shape, example.dtype) == (shape, np.dtype(kind))
+    assert not example.any()
+
+
+@pytest.mark.parametrize("text", ["", "1x0", "1x-3", "1xax3", "1x3:float64", "1x3x"])
+def test_a_malformed_shape_is_refused(text: str) -> None:
+    with pytest.raises(ParameterError, match=r"--shape must be lengths above 0 .* got"):
+        example_of(text)
+
+
+def test_a_range_is_two_ascending_numbers() -> None:
+    assert pixels_of(None) is None
+    assert pixels_of("-1, 1") == Pixels(low=-1, high=1)
+    for text in ("1", "1,0", "0,1,2", "a,b", ""):
+        with pytest.raises(ParameterError, match="--range must be two ascending numbers"):
+            pixels_of(text)
+
+
+def test_json_is_the_only_output(command: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    done = command("export", "nearest-x2", "-o", tmp_path / "n.onnx", "--json", "--no-rewrite")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["contract"]["name"] == "nearest-x2"
+    assert not report["contract"]["rewrites"]
