@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -106,3 +107,62 @@ def test_leftovers(tmp_path: Path) -> None:
 def test_matches() -> None:
     assert not matches("", '"a"')
     assert matches(' "b" , "a"', '"a"')
+
+
+def size_of(kept: CachedResult) -> int:
+    return 4 + len(json.dumps(kept.headers)) + len(kept.data)
+
+
+def test_a_result_may_fill_the_whole_cache_and_no_more(tmp_path: Path) -> None:
+    kept = CachedResult(bytes(100), {"a": "b"})
+    for room, found in ((size_of(kept), True), (size_of(kept) - 1, False)):
+        cache = Cache(tmp_path / str(room), room)
+        cache.put('"x"', kept)
+        assert (cache.get('"x"') == kept) is found
+        assert cache.bytes == (size_of(kept) if found else 0)
+
+
+def test_the_size_is_counted_again_at_the_start(tmp_path: Path) -> None:
+    kept = CachedResult(bytes(100), {})
+    Cache(tmp_path, 10_000).put('"x"', kept)
+    (tmp_path / ".part-left").write_bytes(bytes(50))
+    assert Cache(tmp_path, 10_000).bytes == size_of(kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.kept"]
+
+
+def test_the_folder_is_made_with_its_parents_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    Cache(folder, 100)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_parts_of_results_are_written_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def fail(source: str, target: Path) -> None:
+        made.append(source)
+        raise OSError
+
+    cache = Cache(tmp_path, 1000)
+    monkeypatch.setattr("os.replace", fail)
+    cache.put('"x"', CachedResult(b"data", {}))
+    assert Path(made[0]).parent == tmp_path
+    assert Path(made[0]).name.startswith(".part-")
+    assert (cache.get('"x"'), cache.bytes) == (None, 0)
+
+
+def test_a_full_cache_is_swept_to_nine_tenths(tmp_path: Path) -> None:
+    kept = CachedResult(bytes(96), {})
+    size = size_of(kept)
+    cache = Cache(tmp_path, 10 * size)
+    for number in range(11):
+        cache.put(f'"{number}"', kept)
+        os.utime(tmp_path / f"{number}.kept", (number, number))
+        assert cache.bytes == size * (number + 1 if number < 10 else 9)
+    assert sorted(int(path.stem) for path in tmp_path.glob("*.kept")) == list(range(2, 11))
+
+
+@pytest.mark.parametrize("header", ['"x"', 'W/"x"', '"y", W/"x"', ' "x" ', "*", " * "])
+def test_tags_that_match(header: str) -> None:
+    assert matches(header, '"x"')
+    assert not matches(header.replace("x", "z").replace("*", '"z"'), '"x"')
