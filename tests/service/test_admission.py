@@ -204,3 +204,38 @@ def test_nobody_is_told_to_come_back_after_more_than_five_minutes(wait_s: float,
     counted = admission(max_wait_s=10)
     counted.pictures, counted.cost_s = 1000, wait_s
     assert counted.retry_after_s == seconds
+
+
+def test_a_ticket_holds_the_bytes_so_far_in_total() -> None:
+    admission = Admission(10, 100, 60, Throughput(1))
+    with admission.reading() as ticket:
+        for so_far in (40, 70, 60, 70):
+            ticket.hold(so_far)
+        assert (ticket.held, admission.bytes, admission.pictures) == (70, 70, 0)
+        with admission.reading() as other, pytest.raises(AdmissionFullError):
+            other.hold(31)
+        ticket.hold(100)
+    assert (ticket.held, admission.bytes, admission.pictures) == (0, 0, 0)
+
+
+def test_the_throughput_is_measured_from_the_first_picture_after_a_pause() -> None:
+    now = [0.0]
+    throughput = Throughput(1, lambda: now[0])
+    admission = Admission(10, 100, 1000, throughput)
+    now[0] = 500.0  # nothing to do for a long time, which says nothing about the speed
+    with admission.ticket() as ticket:
+        ticket.expect(10, 1000)
+        now[0] += 10
+        ticket.done()
+    assert throughput.per_s == pytest.approx(1.0)
+
+
+def test_the_cost_of_a_picture_leaves_with_it() -> None:
+    admission = Admission(10, 100, 1000, Throughput(1))
+    with admission.ticket() as first, admission.ticket() as second:
+        first.expect(3, 1000)
+        second.expect(4, 1000)
+        assert admission.cost_s == 7
+        first.done()
+        assert (admission.cost_s, admission.pictures) == (4, 1)
+    assert (admission.cost_s, admission.pictures) == (0, 0)
