@@ -1,4 +1,4 @@
-"""What onnxruntime makes of a graph: how many convolutions run in its fast layout, and how many take their activation along."""
+"""The count of convolutions that onnxruntime runs in its blocked layout, and with a fused activation."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from upconv.export.storage import opened
 from upconv.runtime.errors import ExportError, first_line
 
 NCHWC = "com.microsoft.nchwc"
-"""Domain of the operators that work on channels in blocks as wide as the processor's vectors."""
+"""The domain of the operators that compute on blocks of channels, as wide as the processor's vectors."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """A census of the graph as onnxruntime runs it on the processor, at optimisation level `all`."""
+    """The node counts of a graph as onnxruntime runs it on the processor, at optimisation level `all`."""
 
     nodes: int
+    """The number of nodes after optimisation."""
     convolutions: int
-    """Conv and ConvTranspose, fused or not."""
+    """The number of Conv and ConvTranspose nodes, fused or not."""
     blocked: int
-    """Those of them in the blocked layout."""
+    """The convolutions in the blocked layout."""
     activated: int
-    """Those of them with an activation fused in."""
+    """The convolutions with a fused activation."""
 
     def __str__(self) -> str:
         return (
@@ -37,12 +38,15 @@ class Fusion:
 
 
 def fusion(model: onnx.ModelProto) -> Fusion:
-    """Counted in the graph that onnxruntime writes to `optimized_model_filepath`; raises `ExportError` where it cannot."""
+    """Return the node counts of the graph that onnxruntime writes to `optimized_model_filepath`.
+
+    Raises `ExportError` if onnxruntime cannot optimise the graph.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "optimised.onnx")
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(path)
-        options.log_severity_level = 4  # it warns that such a file is for this machine alone
+        options.log_severity_level = 4  # otherwise it warns that the optimised file only fits this machine
         try:
             with opened(model) as graph:
                 ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

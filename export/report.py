@@ -1,4 +1,4 @@
-"""What an export tells about itself."""
+"""The result of an export, with the report of every step."""
 
 from __future__ import annotations
 
@@ -17,48 +17,56 @@ from upconv.runtime.errors import OutputError
 
 @dataclass(frozen=True)
 class StageReport:
-    """What one step of an export did."""
+    """The report of one step of an export."""
 
     name: str
+    """The name of the step."""
     seconds: float = field(default=0.0, kw_only=True)
-    """Time that it took; the runner fills it in."""
+    """The time that the step took. The runner fills it in."""
     changed: bool
+    """Whether the step changed the graph."""
     summary: str
+    """The result in words, or the reason why nothing changed."""
     equality: str = ""
-    """How equal the result is to the original, where that was measured."""
+    """The verdict on the result, empty if it was not measured."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model that was proved equal to its source, and how it came about."""
+    """The result of an export: a model that was proved equal to its source, and the reports of the steps."""
 
     model: onnx.ModelProto = field(repr=False)
-    """With its contract in its metadata."""
+    """The ONNX model, with the contract in its metadata."""
     contract: Contract
+    """The contract of the model."""
     stages: tuple[StageReport, ...]
+    """The reports of the steps, in order."""
     operators: dict[str, int]
-    """Operators of the graph, by type."""
+    """The number of nodes of each operator type."""
     fusion: Fusion
-    """What onnxruntime makes of the graph."""
+    """The node counts of the graph that onnxruntime runs."""
     findings: tuple[Finding, ...]
-    """What deserves a look."""
+    """The findings of lint."""
     saved_to: Path | None = None
-    """Where it was written, if it was."""
+    """The path of the file; `None` before the model is saved."""
 
     @property
     def path(self) -> Path:
-        """Where it was written; raises `OutputError` where it was not."""
+        """The path of the saved file; raises `OutputError` if the model was not saved."""
         if self.saved_to is None:
-            raise OutputError(f"{self.contract.name} has not been written yet; save it first")
+            raise OutputError(f"{self.contract.name} is not saved yet; save it first")
         return self.saved_to
 
     def save(self, path: Path) -> Artifact:
-        """Write the model, whole or not at all; raises `OutputError` where it cannot be written."""
+        """Write the model and return the artifact with its path; raises `OutputError` if that fails.
+
+        The file is written atomically.
+        """
         save(self.model, path)
         return replace(self, saved_to=path)
 
     def as_dict(self) -> dict[str, Any]:
-        """The whole report, for JSON."""
+        """Return the report as a dictionary for JSON."""
         return {
             "version": 1,
             "path": self.saved_to and str(self.saved_to),
@@ -71,7 +79,7 @@ class Artifact:
 
     @property
     def summary(self) -> str:
-        """One line: what was done, and how equal the result is."""
+        """One line with the changes and the largest error of the result."""
         served = next(p for p in self.contract.evidence.parity if p.level == "all")
         changed = ", ".join(s.name for s in self.stages if s.changed)
         return (

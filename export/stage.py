@@ -1,4 +1,4 @@
-"""A step of the export: takes a model, returns a model, and says what it did."""
+"""The interface of a stage: a model in, a model and a summary out."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Protocol
 import onnx
 
 NOTHING = "no such operators"
-"""The summary of a stage that has nothing to say about a model, and is left out of reports."""
+"""The summary of a stage that found nothing to do. Reports leave it out."""
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage made of a model."""
+    """The result of one stage."""
 
     model: onnx.ModelProto
+    """The new model, or the same model if nothing changed."""
     changed: bool
+    """Whether the stage changed the model."""
     summary: str
-    """What changed, or why nothing did."""
+    """The change in words, or the reason why nothing changed."""
 
 
 class Stage(Protocol):
-    """One transformation that must leave the function as it is."""
+    """A transformation of a graph that computes the same function."""
 
     name: str
+    """The name of the step in reports."""
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """Transform `model`, which is not modified."""
+        """Return the transformed model; `model` itself is not modified."""
         ...

@@ -1,4 +1,4 @@
-"""Keeps a change to a graph only where it is measured to be faster, on this machine, in turns."""
+"""Comparison of two forms of a model in turns, to keep a change only if it is faster on this machine."""
 
 from __future__ import annotations
 
@@ -30,45 +30,46 @@ from upconv.runtime.session import DEFAULT, session_options
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 ROUNDS = 41
-"""Most rounds of one comparison."""
+"""The most rounds of one comparison."""
 
 RUN_S = 0.1
-"""What one run of the model should take at most: smaller tiles are tried where it takes longer."""
+"""The longest run of the model, in seconds. If it takes longer, a smaller tile is tried."""
 
 SHARES = 10
-"""Comparisons that the budget should suffice for."""
+"""The number of comparisons that the budget is divided into."""
 
 WISHES = {
     "without memory arena": SessionOptions(arena=False),
     "with memory pattern": SessionOptions(memory_pattern=True),
     "without blocked layout": SessionOptions(blocked=False),
 }
-"""Ways to open a session that are tried, one after the other."""
+"""The session options that are tried, one after the other."""
 
 LEAST_GAIN = 1.02
-"""What three of four rounds must show: less is within what memory happens to lie like."""
+"""The gain that three of four rounds must show. The layout of memory alone can cause a smaller one."""
 
 Candidate = tuple[onnx.ModelProto, SessionOptions]
-"""A model and how a session for it is opened."""
+"""A model and the options of its session."""
 
 
 @dataclass
 class Tuner:
-    """Compares candidates until its budget of time is spent; what is left of it is all that it remembers."""
+    """A comparison of candidates within a budget of time."""
 
     budget_s: float = 60.0
+    """The time for all comparisons, in seconds."""
     on_trial: Callable[[TuningTrial], None] = lambda _: None
-    """Called after each comparison."""
+    """A function that is called after each comparison."""
     spent_s: float = 0.0
-    """Of the budget."""
+    """The part of the budget that is spent, in seconds."""
 
     def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
-        """Measure two candidates in turns; the second is kept if it is faster by more than the measurements spread."""
+        """Measure two candidates in turns; the trial is kept if the second is faster by more than the spread."""
         sessions = [_opened(*candidate) for candidate in (before, after)]
         started = time.perf_counter()
         tasks = [partial(session.run, None, _feed(session, inputs)) for session in sessions]
         share = min(self.budget_s / SHARES, max(0.0, self.budget_s - self.spent_s))
-        # The time of this thread alone, on which onnxruntime runs here: what other programs take does not count.
+        # onnxruntime runs in this thread here. Its processor time does not include the time of other programs.
         timing = in_turns(tasks, ROUNDS, budget_s=share, clock=time.thread_time)[1]
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
@@ -78,7 +79,10 @@ class Tuner:
 
 
 def quick_enough(model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> tuple[Array, ...]:
-    """Return the first of these inputs, from the largest down, that one run takes at most `RUN_S` for, or the last."""
+    """Return the first inputs that the model computes within `RUN_S`, or the last ones.
+
+    `inputs` are sorted from the largest to the smallest.
+    """
     session = _opened(model, DEFAULT)
     arrays: list[Array] = []
     for arrays in inputs:
@@ -90,12 +94,12 @@ def quick_enough(model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> tuple
 
 
 def tiles(source: Source, axes: Sequence[InputAxis]) -> Iterator[list[Array]]:
-    """Inputs of the size of a tile, then of smaller ones."""
+    """Return inputs of the size of a tile, then of ever smaller sizes."""
     return (inputs_of(source, axes, TILE_PX >> n) for n in range(4))
 
 
 def inputs_of(source: Source, axes: Sequence[InputAxis], side_px: int) -> list[Array]:
-    """Inputs about as long as `side_px`: a photograph where the model takes pictures, noise elsewhere."""
+    """Return inputs with sides of about `side_px`: a photograph for a model of pictures, else noise."""
     shapes = source.shapes
     for axis in axes:
         if axis.law is not None:
@@ -115,7 +119,7 @@ def _pictured(noise: Array, source: Source) -> Array:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """Return the processor's name as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

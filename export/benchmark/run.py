@@ -1,4 +1,4 @@
-"""Peers measured in turns, in one run, with how far each is from the first."""
+"""The measurement of peers in turns, with the error of each peer relative to the first."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from upconv.export.turns import in_turns
 
 @dataclass(frozen=True)
 class PeerTiming:
-    """What was found of one peer."""
+    """The speed and the error of one peer; all figures are `None` if it could not run."""
 
     name: str
+    """The name of the peer."""
     speed: float | None = None
-    """How many times as fast as the first that could be measured."""
+    """The speed relative to the first peer that ran, median over the rounds."""
     quartiles: tuple[float, float] | None = None
-    """Of the same, over the rounds."""
+    """The lower and upper quartile of the relative speed."""
     ms: float | None = None
-    """Processor time of one run, median."""
+    """The processor time of one run, in milliseconds, median over the rounds."""
     error: float | None = None
-    """Largest difference from the first's output, per unit of its range."""
+    """The largest difference from the first peer's output, divided by the range of that output."""
     missing: str | None = None
-    """Why it was not measured."""
+    """The reason why the peer was not measured, or `None`."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as a dictionary for JSON."""
         return asdict(self)
 
 
@@ -42,16 +43,16 @@ def bench(
     budget_s: float = 60.0,
     after_round: Callable[[int], None] = lambda _: None,
 ) -> list[PeerTiming]:
-    """Each peer's speed beside the first's, one thread each, in turns."""
+    """Measure the peers in turns, with one thread each, and return one timing for each peer."""
     return measured({peer.name: opened_by(peer, subject) for peer in peers}, rounds, budget_s, after_round)
 
 
 def measured(
     tasks: Mapping[str, Run | str], rounds: int, budget_s: float, after_round: Callable[[int], None] = lambda _: None
 ) -> list[PeerTiming]:
-    """Rows for tasks by name, or for why there is none.
+    """Return the timings of tasks by name; a text in place of a task is the reason why it is missing.
 
-    Time is the process's: on one thread that is what the work takes, whatever other programs do meanwhile.
+    The clock is the processor time of this process, which other programs do not influence.
     """
     runs = {name: task for name, task in tasks.items() if not isinstance(task, str)}
     outputs = [np.asarray(run()[0]) for run in runs.values()]

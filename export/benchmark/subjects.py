@@ -1,4 +1,4 @@
-"""What is measured, from a source or from a file."""
+"""The subjects of a benchmark, from a source or from a file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from upconv.export.tuner import inputs_of
 from upconv.runtime.contract import KEY, Contract
 
 SIDE_PX = 128
-"""Length of the axes that are free."""
+"""The length of the free axes, in pixels."""
 
 
 def subject_of(source: Source, side_px: int = SIDE_PX) -> BenchmarkSubject:
-    """A source exported as upconv does it and as torch and onnxsim do; a file that carries a contract as it is."""
+    """Return the subject of a source, exported by upconv, and by torch and onnxsim.
+
+    A file with a contract is not exported again.
+    """
     original = source.original
     if isinstance(original, OnnxGraph):
         metadata = {entry.key: entry.value for entry in original.model.metadata_props}
@@ -40,6 +43,6 @@ def _inputs(source: Source, contract: Contract, side_px: int) -> list[Array]:
 
 
 def _plain(source: Source, contract: Contract) -> onnx.ModelProto:
-    """The graph before any rewrite."""
+    """Return the graph before any rewrite."""
     captured = source.original.capture(source.name, source.example, axes_of(contract), contract.opset)
     return Simplify()(captured).model

@@ -1,4 +1,4 @@
-"""What can be exported: torch and Keras models, checkpoints, traced programs and ONNX files, each with its own truth."""
+"""Sources of an export: torch and Keras models, checkpoints, traced programs and ONNX files."""
 
 from upconv.export.sources.checkpoint import from_checkpoint
 from upconv.export.sources.dispatch import READERS, as_source, open_source

@@ -1,4 +1,4 @@
-"""A program that `torch.export` saved (.pt2) as a source: its sizes are those it was traced for, and no others."""
+"""A program that `torch.export` saved (.pt2) as a source, for the sizes that it was traced for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from upconv.runtime.errors import SourceError, first_line
 
 
 class ProgramBackend:
-    """A program in one precision. What it was told to compute in float32 is computed in float64 where that is asked for."""
+    """A traced program in one precision. For float64, every float32 in the program is replaced by float64."""
 
     level = "-"
 
@@ -39,7 +39,7 @@ class ProgramBackend:
         self._module = _in_precision(program, dtype)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Every tensor that the program puts out; raises what its guards raise for sizes it was not traced for."""
+        """Return every output tensor; raises the error of the program's guards for a size that was not traced."""
         tensors = [torch.from_numpy(array) for array in inputs]
         with torch.no_grad():
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
@@ -48,24 +48,25 @@ class ProgramBackend:
 
 @dataclass(frozen=True)
 class TracedProgram:
-    """An `Original` that is a program."""
+    """A source model that is a program saved by `torch.export`."""
 
     program: ExportedProgram
+    """The program."""
 
     def backend(self, precision: Precision) -> ProgramBackend:
-        """The program in this precision."""
+        """Return the program in this precision."""
         return ProgramBackend(self.program, getattr(torch, precision))
 
     def sizes(self) -> ProgramBackend:
-        """The program, whose guards refuse what it was not traced for."""
+        """Return the program in float32; its guards refuse the sizes that were not traced."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """The graph that torch's exporter makes of the program, with the program's own dynamic axes."""
+        """Return the graph of the program from torch's exporter, with the program's own dynamic axes."""
         return capture_program(self.program, name, opset)
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every parameter and buffer, in order of name; none where there are none."""
+        """Return the SHA-256 of all parameters and buffers, in order of name, or `None` without any."""
         state = self.program.state_dict
         digest = hashlib.sha256()
         for name in sorted(state):
@@ -75,24 +76,24 @@ class TracedProgram:
 
 
 def from_program(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
-    """Return the program in a .pt2 file, for the sizes that it allows.
+    """Return the source of the program in a .pt2 file.
 
-    `example` replaces the inputs that it was traced with. Raises `SourceError` if the file is damaged or holds code,
-    or if the program takes anything but tensors in a row.
+    `example` replaces the inputs that the program was traced with. Raises `SourceError` if the file is damaged or holds
+    code, or if the program takes anything but positional tensors.
     """
     return program_source(path, SourceOptions.of(example, **options))
 
 
 def program_source(path: Path, options: SourceOptions) -> Source:
-    """Return what `from_program` returns, for options in one value."""
+    """Return the source of `from_program`, for options in one value."""
     known = options.for_a_file(path)
     program = _loaded(path)
     arguments, keywords = program.example_inputs or ((), {})
     if keywords or not all(isinstance(argument, Tensor) for argument in arguments):
-        raise SourceError(f"the program in {path} takes arguments by name or nested; expected tensors in a row")
+        raise SourceError(f"the program in {path} takes arguments by name or nested; expected positional tensors")
     inputs = known.inputs or tuple(argument.detach().numpy() for argument in arguments)
     if not inputs:
-        raise SourceError(f"{path} holds no example of its inputs; give one for each with --shape")
+        raise SourceError(f"{path} holds no example of its inputs; give one --shape for each input")
     refuse_non_finite(known.name or path.stem, program.state_dict)
     return known.source(TracedProgram(program), inputs)
 
@@ -104,7 +105,7 @@ def _loaded(path: Path) -> ExportedProgram:
         with _weights_only(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.export.load(path)
-    except Exception as error:  # zips, JSON, pickles and versions each fail in their own way
+    except Exception as error:  # zips, JSON, pickles and versions each raise their own errors
         raise SourceError(
             f"{path} cannot be loaded as a program: {first_line(error)}; expected a file that torch.export.save wrote"
         ) from error
@@ -112,7 +113,7 @@ def _loaded(path: Path) -> ExportedProgram:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """torch.export.load tries pickles again with code allowed; this is torch's own switch against that."""
+    """Forbid torch.export.load to load a pickle with code, which it otherwise tries after a failure."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"
@@ -127,7 +128,7 @@ def _weights_only() -> Iterator[None]:
 
 def _in_precision(program: ExportedProgram, dtype: torch.dtype) -> fx.GraphModule:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of its own tree specifications
+        warnings.simplefilter("ignore")  # torch warns about its own tree specifications
         module: Any = copy.deepcopy(program.module())
     if dtype == torch.float32:
         return module  # type: ignore[no-any-return]

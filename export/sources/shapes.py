@@ -1,4 +1,4 @@
-"""Which sizes a torch module accepts and makes, without computing a single pixel where torch can tell."""
+"""The output shapes of a torch module, computed without values if torch supports that."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from upconv.export.backends.torch_module import TorchBackend
 
 
 class ShapeBackend:
-    """A module on torch's meta device, where tensors have shapes and no values; what that cannot run is computed.
+    """A module on torch's meta device, on which tensors have shapes and no values.
 
-    A deep network's forward costs seconds, and finding its size law takes some thirty of them.
+    An input that the meta device cannot run is computed on the processor. The search for a size law needs about thirty
+    runs, and one run of a deep network takes seconds.
     """
 
     name = "torch meta"
@@ -29,14 +30,13 @@ class ShapeBackend:
         self._module = module
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Zeros in the shapes of the outputs; raises what the module itself raises for a size it refuses."""
+        """Return zeros in the shapes of the outputs; raises the module's own error for a size that it refuses."""
         tensors = [torch.empty(x.shape, dtype=torch.from_numpy(x).dtype, device="meta") for x in inputs]
         try:
             with torch.no_grad():
                 outputs = [leaf for leaf in tree_leaves(self._meta(*tensors)) if isinstance(leaf, Tensor)]
-        except (
-            Exception
-        ):  # a size that is refused, tensors that live elsewhere (at some sizes only), an operator that needs values
+        except Exception:
+            # The module refuses the size, keeps tensors on another device, or has an operator that needs values.
             return self._real.run(inputs)
         return [np.broadcast_to(np.float32(0), tuple(output.shape)) for output in outputs] or self._real.run(inputs)
 

@@ -1,4 +1,4 @@
-"""What an export starts from: a model that can compute its own answers, an example of its inputs, and where both come from."""
+"""The source of an export: a model, an example of its inputs, and the origin of both."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class SourceModel(Protocol):
     """The function that an exported file must equal."""
 
     def backend(self, precision: Precision) -> Backend:
-        """What computes it: in float64, against which everything is measured, or in the float32 it is used in."""
+        """Return a backend that computes the function: in float64 as the reference, or in float32 as in use."""
         ...
 
     def sizes(self) -> Backend:
-        """What tells which sizes it accepts and makes; it may leave the values out."""
+        """Return a backend for the output shapes; the values of its outputs may be meaningless."""
         ...
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Its ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause where there is none."""
+        """Return the ONNX graph, with symbolic batch and free axes; raises `ExportError` with the cause."""
         ...
 
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of every weight, in order of name; none where there are none."""
+        """Return the SHA-256 of all weights, in order of name, or `None` without weights."""
         ...
 
 
@@ -38,24 +38,25 @@ class Source:
     """A model ready to be exported."""
 
     name: str
-    """What it is called from now on."""
+    """The name of the exported model."""
     original: SourceModel
+    """The function that the exported file must equal."""
     example: tuple[Array, ...]
-    """One array for each input, the batch first; their values bound those of integer inputs."""
+    """One array for each input, the batch first. Integer inputs in trials lie between the example's values."""
     origin: str
-    """What the user named it by, for the contract."""
+    """The origin of the model as the user named it, for the contract."""
     pixels: Pixels = Pixels()
-    """How pictures are put in, if the model turns out to upscale them."""
+    """The pixels of the input, if the model upscales pictures."""
     output_pixels: Pixels | None = None
-    """How they are read out, where that differs."""
+    """The pixels of the output; `None` if they are those of the input."""
     licence: str | None = None
-    """Of the weights."""
+    """The licence of the weights."""
     multiple: int = 1
-    """What the model's authors ask sizes to be a multiple of; a larger one may be found by trying."""
+    """The multiple that the model's authors require of sizes; trials may find a larger one."""
     halo: Halo | None = None
-    """What an upscaler's own file states of it; its graph may have been rewritten past reading that off."""
+    """The halo in the contract of an exported file, from whose rewritten graph it may be impossible to derive."""
 
     @property
     def shapes(self) -> Shapes:
-        """Of the example's arrays."""
+        """The shapes of the example's arrays."""
         return tuple(array.shape for array in self.example)

@@ -1,4 +1,4 @@
-"""Weights from a file, on their own or into a module."""
+"""Reading weights from a file, and loading them into a module."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from upconv.runtime.errors import SourceError, first_line
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What .safetensors or a pickle (.pth, .pt, .ckpt) holds, by name; no code in it is run.
+    """Return the tensors and values in .safetensors or a pickle (.pth, .pt, .ckpt), by name.
 
-    Raises `SourceError` where the file is missing, damaged, or holds more than tensors and plain values.
+    Code in the file is not run. Raises `SourceError` if the file is missing or damaged, or holds more than tensors and
+    plain values.
     """
     if not path.is_file():
         raise SourceError(f"no weights at {path}")
     try:
         safe = path.suffix == ".safetensors"
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that some other program wrote; what is wrong with them is raised
+            warnings.simplefilter("ignore")  # torch warns about pickles of other programs; real faults raise an error
             state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise SourceError(
-            f"the weights in {path} cannot be loaded: it is damaged or holds code beside tensors, which is never run; "
+            f"the weights in {path} cannot be loaded: the file is damaged, or holds code, which is never run; "
             "save the state_dict alone, best as .safetensors"
         ) from error
-    except Exception as error:  # zips and headers each fail in their own way
+    except Exception as error:  # zips and headers each raise their own errors
         raise SourceError(
             f"the weights in {path} cannot be loaded: {first_line(error)}; expected a state_dict that torch.save or safetensors wrote"
         ) from error
@@ -41,20 +42,20 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
-    """Load .safetensors or .pth into `module`; raises `SourceError` where the file or the fit is wrong."""
+    """Load a file of weights into `module`; raises `SourceError` if it cannot be read or does not fit."""
     state = read_state(path)
     try:
         module.load_state_dict(state)
-    except Exception as error:  # a key, a shape or a value that is no tensor
+    except Exception as error:  # a key or a shape does not fit, or a value is not a tensor
         raise SourceError(f"the weights in {path} cannot be loaded into {type(module).__name__}: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:
-    """What does not fit: the line after torch's heading, which says nothing."""
+    """Return the line of an error that states the cause: the one after torch's heading, if there is one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else first_line(error)
-    return said if len(said) < _LONGEST else f"{said[:_LONGEST]}..."
+    cause = lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else first_line(error)
+    return cause if len(cause) < _LONGEST else f"{cause[:_LONGEST]}..."
 
 
 _LONGEST = 300
-"""Characters of a reason: a list of missing keys can be as long as the model."""
+"""The most characters of a reason: a list of missing keys can be as long as the model."""

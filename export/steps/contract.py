@@ -1,4 +1,4 @@
-"""The one place that knows how a contract is made from what the steps have found out."""
+"""The contract of a draft."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from upconv.export.verdict import Verdict
 from upconv.runtime.contract import Contract, Evidence, ParityEvidence, Provenance
 
 TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "upconv")
-"""Packages whose versions a contract states."""
+"""The packages whose versions a contract states."""
 
 
 def contract_of(draft: ExportDraft) -> Contract:
-    """Return the contract that states everything the draft knows so far."""
+    """Return the contract with everything that the draft holds so far."""
     height, width = draft.laws
     return Contract(
         name=draft.source.name,
@@ -41,7 +41,7 @@ def contract_of(draft: ExportDraft) -> Contract:
 
 
 def provenance_of(source: Source) -> Provenance:
-    """Return where a source and its weights come from, and the versions of what exports it."""
+    """Return the origin of a source, its weights and licence, and the versions of the tools."""
     return Provenance(
         source=source.origin,
         weights_sha256=source.original.weights_sha256(),

@@ -1,4 +1,4 @@
-"""The last step: the contract, written into the model."""
+"""The last step, which writes the contract into the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from upconv.export.storage import opened
 
 
 def write_contract(draft: ExportDraft) -> tuple[ExportDraft, None]:
-    """Add the contract, also to the model's metadata, and let onnx check the finished model."""
+    """Add the contract to the draft and to the model's metadata, and check the model with onnx."""
     contract = contract_of(draft)
     model = described(needed(draft.model), contract)
     with opened(model) as graph:

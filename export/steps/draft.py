@@ -1,4 +1,4 @@
-"""What is known of an export while it is under way: a frozen value that each step completes."""
+"""The draft of an export: a frozen value, of which each step returns a more complete one."""
 
 from __future__ import annotations
 
@@ -39,72 +39,72 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the user asks of an export."""
+    """The options of an export."""
 
     opset: int = OPSET
     """The lowest operator set of the result."""
     rewrites: tuple[Stage, ...] = RULES
-    """Exact rewrites of the simplified graph, in order."""
+    """The exact rewrites of the simplified graph, in order."""
     reduction: PrecisionOptions = PrecisionOptions()
-    """The precision of the result, and what it may cost."""
+    """The precision of the result, and the loss that is allowed."""
     tuner: Tuner | None = None
-    """What measures whether a change is faster here; `None` keeps every rewrite that is exact."""
+    """The tuner that measures whether a change is faster here; `None` keeps every exact rewrite."""
 
 
 @dataclass(frozen=True)
 class ExportDraft:
-    """What the steps so far have found out; a field that no step has added yet is `None` or empty."""
+    """The results of the steps so far; a field that no step has added yet is `None` or empty."""
 
     source: Source
-    """What is exported."""
+    """The source of the export."""
     options: ExportOptions = ExportOptions()
-    """What the user asks for."""
+    """The options of the export."""
     axes: tuple[InputAxis, ...] | None = None
-    """Every axis of the leading input beyond batch and channels, with its size law."""
+    """The axes of the leading input beyond batch and channels, with their size laws."""
     plain: onnx.ModelProto | None = field(default=None, repr=False)
-    """The graph before any rewrite, from which halo and findings are read."""
+    """The graph before any rewrite. Halo and findings are derived from it."""
     model: onnx.ModelProto | None = field(default=None, repr=False)
-    """The graph as it is now."""
+    """The current graph."""
     reference: ReferenceOutputs | None = field(default=None, repr=False)
-    """The source's own answers, which every change is compared with."""
+    """The outputs of the source, which every change is compared with."""
     provenance: Provenance | None = None
-    """Where the weights come from."""
+    """The origin of the weights."""
     halo: Halo | NoHalo | None = None
-    """How far an output pixel looks; `None` also for a model that has no height and width to cut."""
+    """The halo; `None` also for a model without height and width."""
     rewrites: tuple[str, ...] = ()
-    """Names of the rewrites that changed the graph."""
+    """The names of the rewrites that changed the graph."""
     verdicts: tuple[Verdict, ...] = ()
-    """How equal the float32 graph is to the source, at several optimisation levels."""
+    """The verdicts on the float32 graph, one for each optimisation level."""
     pixels: Pixels | None = None
-    """How pixels become the input; `None` also for a model that does not enlarge pictures."""
+    """The pixels of the input; `None` also for a model that does not upscale pictures."""
     output_pixels: Pixels | None = None
-    """How the output becomes pixels."""
+    """The pixels of the output."""
     precision: Precision = "fp32"
     """The precision of `model`."""
     quality: Quality | None = None
-    """What fewer bits cost; `None` also for float32."""
+    """The quality of the reduced precision; `None` also for float32."""
     tile: tuple[Array, ...] | None = field(default=None, repr=False)
-    """Inputs that speed is measured on."""
+    """The inputs that speed is measured on."""
     session: SessionOptions = DEFAULT
-    """The fastest way to open a session so far."""
+    """The fastest session options so far."""
     trials: tuple[TuningTrial, ...] = ()
-    """Every comparison of speed."""
+    """The tuning trials so far."""
     tuning: Tuning | None = None
-    """The record of all comparisons."""
+    """The record of all tuning trials."""
     tiling_max_abs: float | None = None
-    """Largest difference between tiled and whole output."""
+    """The largest difference between the tiled and the whole picture."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
-    """What smaller halos than the exact one cost."""
+    """The deviations of halos smaller than the exact one."""
     fusion: Fusion | None = None
-    """What onnxruntime makes of the graph."""
+    """The node counts of the graph that onnxruntime runs."""
     findings: tuple[Finding, ...] = ()
-    """What deserves a look."""
+    """The findings of lint."""
     contract: Contract | None = None
-    """What the finished file says about itself."""
+    """The contract of the finished file."""
 
     @property
     def laws(self) -> tuple[SizeLaw | None, SizeLaw | None]:
-        """The size laws along height and width; `None` for both unless the model has exactly these two axes."""
+        """The size laws of height and width; both are `None` unless the model has exactly these two axes."""
         axes = needed(self.axes)
         return (axes[0].law, axes[1].law) if len(axes) == 2 else (None, None)
 

@@ -1,4 +1,4 @@
-"""Runs the steps of an export one after the other, times them, and reports what each did."""
+"""The runner that executes the steps of an export in order and times them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from upconv.export.report import StageReport
 from upconv.export.steps.draft import ExportDraft, ExportOptions
 
 Step = Callable[[ExportDraft], tuple[ExportDraft, StageReport | None]]
-"""Completes a draft, and says what it did; `None` if there is nothing that a user would want to read."""
+"""A function that returns a more complete draft and a report, or `None` if there is nothing to report."""
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """A place in a list of steps that holds as many steps as the options ask for."""
+    """An entry in a list of steps that stands for several steps, which depend on the options."""
 
     steps: Callable[[ExportOptions], Sequence[Step]]
-    """Returns the steps for these options."""
+    """A function that returns the steps for the options."""
 
 
 def run(
     listed: Sequence[Step | Expansion], draft: ExportDraft, on_stage: Callable[[StageReport], None] = lambda _: None
 ) -> tuple[ExportDraft, tuple[StageReport, ...]]:
-    """Return the draft that the listed steps complete, and their reports, calling `on_stage` with each.
+    """Run the listed steps, and return the final draft and the reports.
 
-    A report states the seconds since the one before it.
+    `on_stage` is called with each report. A report states the seconds since the previous report.
     """
     reports: list[StageReport] = []
     started = time.perf_counter()

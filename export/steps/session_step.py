@@ -1,4 +1,4 @@
-"""The step that finds the fastest way to open a session for the finished graph."""
+"""The step that finds the fastest session options for the finished graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from upconv.runtime.contract import Tuning
 
 
 def choose_session(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Add the session options that are fastest here, and the record of all trials, if there is a tuner."""
+    """Add the fastest session options, and the record of all tuning trials, if there is a tuner."""
     if draft.options.tuner is None:
         return draft, None
     for name, wish in WISHES.items():

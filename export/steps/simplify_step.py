@@ -1,4 +1,4 @@
-"""The step that folds constants and removes operators without effect."""
+"""The step that folds constants and removes nodes without effect."""
 
 from __future__ import annotations
 

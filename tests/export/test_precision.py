@@ -102,7 +102,7 @@ def test_layers_stay_in_float32_until_the_gate_holds(exact: tuple[onnx.ModelProt
 
 def test_a_gate_that_nothing_passes_is_an_error(exact: tuple[onnx.ModelProto, Contract]) -> None:
     model, described = exact
-    with pytest.raises(ExportError, match="cannot be had for -1 dB"):
+    with pytest.raises(ExportError, match="does not pass the limit of -1 dB"):
         to_int8(model, QualityGate.of(model, from_folder(None, described), 1.0, limit_db=-1))
 
 

@@ -126,7 +126,7 @@ def test_weights_that_do_not_fit_are_named(file: Path, tmp_path: Path) -> None:
 def test_weights_that_are_no_numbers_are_refused() -> None:
     layer = nn.Conv2d(3, 3, 1)
     layer.weight.data.fill_(float("nan"))
-    with pytest.raises(SourceError, match="no finite numbers"):
+    with pytest.raises(SourceError, match="not finite numbers"):
         from_module(layer, name="broken")
 
 
