@@ -18,7 +18,7 @@ from upconv.export.precision import PrecisionOptions
 from upconv.export.sizes import InputAxis
 from upconv.export.steps import simplify_graph
 from upconv.export.tuner import Tuner, tiles
-from upconv.export.turns import Timing, in_turns
+from upconv.export.turns import Timing
 from upconv.runtime import Upscaler
 from upconv.runtime.contract import SessionOptions, SizeLaw
 from upconv.runtime.errors import ContractError, ExportError
@@ -123,14 +123,3 @@ def test_tiles_shrink_and_fit_the_law(source: Source) -> None:
     law = SizeLaw(scale=2, multiple=5, minimum=60)
     shapes = [x[0].shape for x in tiles(source, [InputAxis(2, law, free=True), InputAxis(3, None, free=False)])]
     assert shapes == [(1, 3, 380, 16), (1, 3, 190, 16), (1, 3, 95, 16), (1, 3, 60, 16)]
-
-
-def test_rounds_end_with_the_budget_but_not_before_the_first_few() -> None:
-    counts = [0, 0]
-
-    def task(n: int) -> None:
-        counts[n] += 1
-
-    timed = in_turns([lambda: task(0), lambda: task(1)], 100, budget_s=0)
-    assert counts == [6, 6]
-    assert [len(t.quartiles) for t in timed] == [2, 2]
