@@ -1,4 +1,7 @@
-"""The export of decoders to ONNX. The names below are loaded when they are first used."""
+"""The export of decoders to ONNX: capture, simplify, rewrite, prove, describe.
+
+Each name below is imported when it is first used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -38,7 +41,7 @@ _MODULES = {"Artifact": "report", "StageReport": "report", "to_onnx": "pipeline"
 
 
 def __getattr__(name: str) -> Any:
-    # `upconv inspect` reads a file without torch, which most of these modules import
+    # The modules below import torch, and `upconv inspect` must work without it.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'sources')}"), name)

@@ -1,4 +1,4 @@
-"""The form in which onnxruntime runs a graph: convolutions in its fast layout, and fused activations."""
+"""The count of convolutions that onnxruntime runs in its blocked layout, and with a fused activation."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from upconv.export.storage import opened
 from upconv.runtime.errors import ExportError, first_line
 
 NCHWC = "com.microsoft.nchwc"
-"""Domain of the operators that work on blocks of channels, each as wide as the processor's vectors."""
+"""The domain of the operators that compute on blocks of channels, as wide as the processor's vectors."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """Counts of the operators that onnxruntime runs on the processor, at optimisation level `all`."""
+    """The node counts of a graph as onnxruntime runs it on the processor, at optimisation level `all`."""
 
     nodes: int
+    """The number of nodes after optimisation."""
     convolutions: int
     """The number of Conv and ConvTranspose nodes, fused or not."""
     blocked: int
-    """The number of these in the blocked layout."""
+    """The convolutions in the blocked layout."""
     activated: int
-    """The number of these with a fused activation."""
+    """The convolutions with a fused activation."""
 
     def __str__(self) -> str:
         return (
@@ -37,12 +38,15 @@ class Fusion:
 
 
 def fusion(model: onnx.ModelProto) -> Fusion:
-    """Return the counts of the optimised graph that onnxruntime writes; raises `ExportError` if it cannot open the graph."""
+    """Return the node counts of the graph that onnxruntime writes to `optimized_model_filepath`.
+
+    Raises `ExportError` if onnxruntime cannot optimise the graph.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "optimised.onnx")
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(path)
-        options.log_severity_level = 4  # onnxruntime warns that the optimised file is for this machine only
+        options.log_severity_level = 4  # otherwise it warns that the optimised file only fits this machine
         try:
             with opened(model) as graph:
                 ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""Properties of ONNX graphs, and changes that need onnx only."""
+"""Properties of an ONNX graph, and functions that need only onnx."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from upconv.export.sizes import Shapes
 from upconv.export.storage import copied
 
 OPSET = 18
-"""The lowest opset that the exporter writes directly. onnxruntime fuses 18 to 23 alike, and older opsets run in more programs."""
+"""The lowest opset that torch's exporter writes without a conversion.
+
+onnxruntime fuses opsets 18 to 23 alike, and more runtimes read the lower ones.
+"""
 
 
 def accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
-    """Return `True` if the graph declares no other input lengths than these."""
-    given = zip(model.graph.input, shapes, strict=True)
+    """Return whether the declared input shapes of the graph allow these shapes."""
+    pairs = zip(model.graph.input, shapes, strict=True)
     return all(
-        d.dim_param or d.dim_value == n for value, s in given for d, n in zip(value.type.tensor_type.shape.dim, s, strict=True)
+        d.dim_param or d.dim_value == n for value, s in pairs for d, n in zip(value.type.tensor_type.shape.dim, s, strict=True)
     )
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """Return the version of the standard operators that a model uses."""
+    """Return the version of the standard operator set that a model uses."""
     version: int = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return version
 
 
 def census(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the number of operators of each type, by name."""
+    """Return the number of nodes of each operator type, sorted by type."""
     counts: dict[str, int] = {}
     for node in model.graph.node:
         counts[node.op_type] = counts.get(node.op_type, 0) + 1
@@ -34,7 +37,10 @@ def census(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model without stack traces, file names and intermediate shapes, with axes named batch, height, width."""
+    """Return a copy of a model without names of its origin, with axes named batch, height, width.
+
+    Stack traces, file names and intermediate shapes are removed.
+    """
     stripped = copied(model)
     stripped.producer_name, stripped.producer_version, stripped.doc_string = "upconv", "", ""
     del stripped.metadata_props[:]
@@ -63,5 +69,5 @@ def _name_axes(graph: onnx.GraphProto) -> None:
     for value in graph.output:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:
-                # the contract states the output's lengths; the exporter's formula for them differs by run
+                # The contract states the output sizes. The exporter's formula for them differs from run to run.
                 dim.dim_param = names.get(dim.dim_param, "")

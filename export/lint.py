@@ -1,4 +1,4 @@
-"""The search for properties of a correct graph that cause trouble later: artefacts, other runtimes, other precisions."""
+"""Rules that find likely problems of a correct graph: artefacts, other runtimes, other precisions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from onnx import helper, numpy_helper
 from upconv.runtime.rounding import round_up
 
 HALF_MAX = 65504.0
-"""Largest value in half precision (IEEE 754-2019, binary16)."""
+"""The largest number in half precision (IEEE 754-2019, binary16)."""
 HALF_TINY = 2.0**-14
-"""Smallest normal value in half precision. Below it precision is lost, and below 2**-24 everything."""
+"""The smallest normal number in half precision. Smaller values lose digits, and values below 2**-24 become 0."""
 SPREAD = 64.0
-"""Ratio of the largest filter's weight to the median filter's from which int8 with one scale loses most filters."""
+"""The ratio of the largest filter's maximum to the median filter's, above which int8 with one scale loses most filters."""
 SHOWS = 0.01
-"""Imbalance of a kernel's phases, summed with signs, that is visible: two to three 8-bit steps on white."""
+"""The signed imbalance of a kernel's phases that is visible as a pattern: two to three 8-bit steps on white."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,18 @@ class Finding:
     """A property of a graph that deserves a look."""
 
     rule: str
-    """Stable name of the rule, for programs."""
+    """The stable name of the rule, for programs."""
     node: str
-    """Name of the operator or tensor."""
+    """The name of the node or tensor that has the property."""
     message: str
+    """The property and its consequence, in words."""
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.node}: {self.message}"
 
 
 class Graph:
-    """The nodes and constants of a model, indexed for the rules."""
+    """The nodes, inputs and constants of a model."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.nodes = list(model.graph.node)
@@ -48,23 +49,24 @@ class Graph:
         self.used = {name for node in self.nodes for name in node.input} | {value.name for value in model.graph.output}
 
     def of_type(self, *types: str) -> Iterator[tuple[onnx.NodeProto, dict[str, Any]]]:
-        """Yield the nodes of some types, with their attributes."""
+        """Return the nodes of these operator types, with their attributes."""
         for node in self.nodes:
             if node.op_type in types:
                 yield node, {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def lint(model: onnx.ModelProto) -> tuple[Finding, ...]:
-    """Return all findings in a model, in the order of the rules. The model's weights must be loaded."""
+    """Return the findings of all rules, in the order of `RULES`; the initialisers must be loaded."""
     graph = Graph(model)
     return tuple(finding for rule in RULES for finding in rule(graph))
 
 
 def phase_imbalance(kernel: NDArray[Any], strides: tuple[int, ...], *, signed: bool = False) -> float:
-    """Return how unevenly a ConvTranspose kernel, (in, out, *k), feeds the phases of its strides. 0 means evenly.
+    """Return the imbalance of a ConvTranspose kernel (in, out, *k) between the phases of its strides.
 
-    The result is the largest difference between the phases' sums of absolute weights, divided by their mean. `signed` sums
-    with signs, for each output channel, which is what a picture of one colour shows.
+    The imbalance is the largest difference between the phases' sums of absolute weights, divided by their mean; 0 means
+    equal phases. With `signed`, the sums keep the signs and are taken for each output channel, which is the pattern
+    that a picture of one colour shows.
     """
     taps = []
     for phase in product(*(range(stride) for stride in strides)):
@@ -86,12 +88,12 @@ def _overlap(graph: Graph) -> Iterator[Finding]:
         if attributes.get("group", 1) != 1 or not any(k % s for k, s in zip(sizes, strides, strict=True)):
             continue
         imbalance, shown = phase_imbalance(kernel, strides), phase_imbalance(kernel, strides, signed=True)
-        will = "will show as a checkerboard" if shown > SHOWS else "training has balanced it, so it will hardly show"
+        effect = "this shows as a checkerboard" if shown > SHOWS else "training has balanced it, so it hardly shows"
         yield Finding(
             "uneven-overlap",
             _name(node),
-            f"a kernel of {_by(sizes)} is no multiple of its stride of {_by(strides)}, so output pixels are reached by "
-            f"unequally many taps: phases differ by {imbalance:.0%} of their mean; it {will}; a kernel of "
+            f"a kernel of {_by(sizes)} is not a multiple of its stride of {_by(strides)}, so output pixels depend on "
+            f"different numbers of taps: phases differ by {imbalance:.0%} of their mean; {effect}; a kernel of "
             f"{_by(tuple(round_up(k, s) for k, s in zip(sizes, strides, strict=True)))} has no such overlap",
         )
 
@@ -103,18 +105,19 @@ def _resizes(graph: Graph) -> Iterator[Finding]:
 
 
 def _ambiguities(attributes: dict[str, Any]) -> Iterator[str]:
-    place = attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
+    transformation = attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
     mode = attributes.get("mode", b"nearest").decode()
-    if place == "pytorch_half_pixel":
-        yield "pytorch_half_pixel is read differently by runtimes where an output has one pixel (onnx#4275), and is slower in some"
-    if place.startswith("tf_") or place == "half_pixel_symmetric":
-        yield f"coordinate_transformation_mode {place} is not in every runtime"
+    if transformation == "pytorch_half_pixel":
+        yield "runtimes disagree about pytorch_half_pixel if the output has one pixel (onnx#4275), and some compute it slowly"
+    if transformation.startswith("tf_") or transformation == "half_pixel_symmetric":
+        yield f"some runtimes lack the coordinate_transformation_mode {transformation}"
     if mode == "nearest" and attributes.get("nearest_mode", b"round_prefer_floor") != b"floor":
-        yield f"nearest_mode {attributes.get('nearest_mode', b'round_prefer_floor').decode()} differs between runtimes where a place falls between two pixels"
+        rounding = attributes.get("nearest_mode", b"round_prefer_floor").decode()
+        yield f"runtimes disagree about nearest_mode {rounding} if a position falls between two pixels"
     if mode == "cubic" and attributes.get("exclude_outside", 0):
-        yield "exclude_outside is ignored by some runtimes"
+        yield "some runtimes ignore exclude_outside"
     if attributes.get("antialias", 0):
-        yield "antialias is ignored by runtimes older than opset 18, and by some of today's"
+        yield "runtimes older than opset 18, and some current ones, ignore antialias"
 
 
 def _frozen(graph: Graph) -> Iterator[Finding]:
@@ -124,7 +127,7 @@ def _frozen(graph: Graph) -> Iterator[Finding]:
         dims = value.type.tensor_type.shape.dim
         pinned = [f"axis {n} is {d.dim_value}" for n, d in enumerate(dims) if n != 1 and d.HasField("dim_value")]
         if len(dims) > 2 and pinned:
-            yield Finding("frozen-size", value.name, f"works at one size only: {', '.join(pinned)}")
+            yield Finding("frozen-size", value.name, f"accepts one size only: {', '.join(pinned)}")
 
 
 def _unfused(graph: Graph) -> Iterator[Finding]:
@@ -133,21 +136,20 @@ def _unfused(graph: Graph) -> Iterator[Finding]:
         cure = (
             "Max(x, a*x) is the same function and several times faster"
             if _in_unit(slopes)
-            else "LeakyRelu is fused, where one slope will do"
+            else "LeakyRelu is fused, if one slope is enough"
         )
         yield Finding("unfused-activation", _name(node), f"onnxruntime does not fuse PRelu into a convolution: {cure}")
 
 
 def _ranges(graph: Graph) -> Iterator[Finding]:
     for name, weight in graph.weights.items():
-        if (
-            weight.dtype != np.float32 or weight.ndim < 2 or name not in graph.used
-        ):  # a small bias disappears in the sum that it is added to
+        # A bias is skipped: a small one does not change the sum that it is added to.
+        if weight.dtype != np.float32 or weight.ndim < 2 or name not in graph.used:
             continue
         largest = float(np.abs(weight).max())
         small = float(np.mean((weight != 0) & (np.abs(weight) < HALF_TINY)))
         if largest > HALF_MAX:
-            yield Finding("fp16-range", name, f"holds {largest:.3g}, more than half precision can ({HALF_MAX:g})")
+            yield Finding("fp16-range", name, f"holds {largest:.3g}; half precision ends at {HALF_MAX:g}")
         elif small > 0.5:
             yield Finding(
                 "fp16-range", name, f"{small:.0%} of its values are below {HALF_TINY:.2g}, where half precision loses digits"
@@ -162,18 +164,18 @@ def _ranges(graph: Graph) -> Iterator[Finding]:
                 yield Finding(
                     "int8-range",
                     _name(node),
-                    f"its largest filter is {spread:.0f} times the median one: quantise per channel, or not at all",
+                    f"its largest filter is {spread:.0f} times the median one; quantize it per channel, or not at all",
                 )
 
 
 def _unused(graph: Graph) -> Iterator[Finding]:
     for name, weight in graph.weights.items():
         if name not in graph.used:
-            yield Finding("unused-initialiser", name, f"{weight.nbytes:,} bytes that nothing reads")
+            yield Finding("unused-initialiser", name, f"no node reads its {weight.nbytes:,} bytes")
 
 
 RULES: tuple[Callable[[Graph], Iterator[Finding]], ...] = (_overlap, _resizes, _frozen, _unfused, _ranges, _unused)
-"""The rules, in the order in which findings are reported."""
+"""The rules, in the order in which their findings are listed."""
 
 
 def _in_unit(slopes: NDArray[Any] | None) -> bool:

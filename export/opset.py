@@ -1,4 +1,4 @@
-"""Conversion of a graph with an older opset to the opset of the export, if onnx can convert it."""
+"""The conversion of a graph to a later operator set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from upconv.runtime.errors import first_line
 
 
 class RaiseOpset:
-    """A stage that raises the opset of a model to `target` with onnx's version converter."""
+    """The stage that converts a graph older than `target` with onnx's version converter."""
 
     name = "opset"
 
@@ -19,12 +19,12 @@ class RaiseOpset:
         self._target = target
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """Return the model at the target opset, or the same model with the reason."""
+        """Return the converted model, or the same model and the reason."""
         version = opset_of(model)
         if version >= self._target:
-            return StageResult(model, False, f"{version}, as it is")
+            return StageResult(model, False, f"{version}, not changed")
         try:
             converted = anonymous(version_converter.convert_version(model, self._target))
-        except Exception as error:  # an adapter that is missing, or that fails
+        except Exception as error:  # an adapter is missing, or fails
             return StageResult(model, False, f"stays {version}: onnx cannot convert it: {first_line(error)}")
         return StageResult(converted, True, f"{version} to {self._target}")

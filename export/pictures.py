@@ -1,4 +1,4 @@
-"""The photographs of trials, and the pixels of graphs that upscale pictures."""
+"""The photographs for trials, and the recognition of graphs that upscale pictures."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import onnx
 from upconv.runtime.contract import Pixels, SizeLaw
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
-"""Small photographs that come with the project. `LICENCES.md` beside them names their authors."""
+"""The folder of small photographs that come with the project. `LICENCES.md` in it names their authors."""
 
 PHOTOGRAPH = PHOTOGRAPHS / "rocket.jpg"
-"""The photograph for trials that need a single one."""
+"""The photograph for trials that need only one."""
 
 
 def image_pixels(model: onnx.ModelProto, channels: int, laws: Sequence[SizeLaw | None], pixels: Pixels) -> Pixels | None:
     """Return the pixels of a model that upscales pictures, or `None` for any other model.
 
-    `channels` is the length of the input's second axis. `pixels` is the range that the source states for its input.
+    `channels` is the length of the input's second axis. `pixels` are the pixels that the source states for its input.
     """
     if any(law is None or law.scale <= 1 or not law.scale.is_integer() or law.offset for law in laws):
         return None

@@ -1,4 +1,7 @@
-"""The export, from a source to one verified file. Each step is checked, and nothing unproved is written."""
+"""The export, from a source to one verified file.
+
+Each step is checked, and a graph that cannot be proved equal to its source is not written.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ TUNE: tuple[Step | Expansion, ...] = (
     inspect_graph,
     write_contract,
 )
-"""The steps from an exported file to one tuned for this machine. Its sizes and its halo are known."""
+"""The steps from an exported file to a file tuned for this machine. The sizes and the halo are known from the contract."""
 
 
 def to_onnx(
@@ -92,15 +95,15 @@ def to_onnx(
     on_stage: Callable[[StageReport], None] = lambda _: None,
     **options: Unpack[SourceKeywords],
 ) -> Artifact:
-    """Export a torch or Keras module, a file, or a factory by its name, and call `on_stage` after each step.
+    """Export a torch or Keras module, a file, or a factory, and call `on_stage` after each step.
 
-    `example` is an input, or one for each argument, as tensors or arrays. Without it, the model's first layer determines the
-    shape. The result is written to `out`, or by `Artifact.save` if `out` is `None`. `options` are the fields of
-    `SourceOptions`. `rewrites` are applied to the simplified graph, in order, and then `reduction`. With a `tuner`, only
-    changes that it measures to be faster are kept.
+    `example` is an input, or one input for each argument, as tensors or arrays. Without it, the model's first layer
+    determines the shape. The result is written to `out` if that is given, and by `Artifact.save` otherwise. `options`
+    are the fields of `SourceOptions`. `rewrites` are applied to the simplified graph, in order, and `reduction` to the
+    proved graph. With a `tuner`, a rewrite is kept only if it is measured to be faster.
 
-    Raises `SourceError` if there is nothing to export, and `ExportError` if the module cannot be traced or if its graph
-    is not equal to it in float64 within the noise floor. Nothing is written then.
+    Raises `SourceError` if there is nothing to export, and `ExportError` if the module cannot be traced, or if the
+    graph cannot be proved equal to it in float64 within the noise floor. Nothing is written then.
     """
     source = as_source(model, example, **options)
     draft = ExportDraft(source, ExportOptions(opset, tuple(rewrites), reduction, tuner))
@@ -115,20 +118,20 @@ def tune(
     reduction: PrecisionOptions = FP32,
     on_stage: Callable[[StageReport], None] = lambda _: None,
 ) -> Artifact:
-    """Tune an exported file for this machine and prove the result equal to it. The caller writes the result.
+    """Tune an exported file for this machine, and prove the result equal to it; the caller saves it.
 
-    Raises `ContractError` if the file has no contract, and `ExportError` if its precision is not float32.
+    Raises `ContractError` if the file has no contract, and `ExportError` if it is not float32.
     """
     source = from_onnx(path)
     contract = stated_contract(path)
     if contract.precision != "fp32":
-        raise ExportError(f"{path} is {contract.precision} already; tune the float32 file that it was made from")
+        raise ExportError(f"{path} is {contract.precision} already; tune the float32 file that it was exported from")
     draft = _draft_of(source, contract, ExportOptions(contract.opset, RULES, reduction, tuner))
     return _artifact(*run(TUNE, draft, on_stage))
 
 
 def _draft_of(source: Source, contract: Contract, options: ExportOptions) -> ExportDraft:
-    """Return the draft that starts from a file's contract, without what tuning measures again."""
+    """Return a draft with the contract's fields, except for those that tuning measures again."""
     return ExportDraft(
         source,
         options,

@@ -1,4 +1,4 @@
-"""The outputs of the source model on the inputs of all comparisons."""
+"""The outputs of the source model, which every graph is compared with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from upconv.runtime.errors import ExportError, SourceError, first_line
 
 
 class ReferenceOutputs:
-    """Inputs of several sizes, and the source model's outputs in float64 and in float32."""
+    """Inputs of several sizes, and the outputs of the source model for them in float64 and float32.
+
+    Raises `ExportError` if the source model cannot run in float64, if an output is not finite, or if an output's size
+    breaks the size law.
+    """
 
     def __init__(self, source: Source, axes: Sequence[InputAxis], shapes: Sequence[Shapes]) -> None:
         rounded = source.original.backend("float32")
@@ -30,19 +34,19 @@ class ReferenceOutputs:
             self.exact = [exact.run(x) for x in self.inputs]
         except RuntimeError as error:
             raise ExportError(
-                f"{source.name} cannot run in float64, which everything is compared with: {first_line(error)}"
+                f"{source.name} cannot run in float64, which every graph is compared with: {first_line(error)}"
             ) from error
         if not all(np.isfinite(y).all() for outputs in self.exact for y in outputs):
-            raise ExportError(f"{source.name} puts out values that are no finite numbers; nothing to export")
+            raise ExportError(f"{source.name} outputs values that are not finite numbers, so there is nothing to export")
         for axis in axes:
             for x, y in zip(self.inputs, self.exact, strict=True):
-                given = x[axis.inputs[0]].shape
-                if axis.law is not None and axis.law.output(given[axis.index]) != y[0].shape[axis.index]:
-                    raise ExportError(f"{source.name} makes {y[0].shape} of {given}, against its size law: {axis.law}")
+                shape = x[axis.inputs[0]].shape
+                if axis.law is not None and axis.law.output(shape[axis.index]) != y[0].shape[axis.index]:
+                    raise ExportError(f"{source.name} turns {shape} into {y[0].shape}, which breaks its size law: {axis.law}")
 
     @classmethod
     def of(cls, source: Source, axes: Sequence[InputAxis], model: onnx.ModelProto) -> Self:
-        """Return the outputs on the trial sizes that the graph accepts."""
+        """Return the outputs for the trial shapes that the graph accepts."""
         return cls(source, axes, [shapes for shapes in trial_shapes(source.shapes, axes) if accepts(model, shapes)])
 
     def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
@@ -51,9 +55,12 @@ class ReferenceOutputs:
 
 
 def output_shapes(backend: Backend, source: Source, shapes: Shapes) -> Shapes | None:
-    """Return the output shapes for inputs of these shapes, or `None` if the model refuses them or returns nothing."""
-    made = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
-    return None if made is None or any(y.size == 0 for y in made) else tuple(tuple(y.shape) for y in made)
+    """Return the output shapes for inputs of these shapes.
+
+    Returns `None` if the source model refuses the inputs, or if an output is empty.
+    """
+    outputs = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
+    return None if outputs is None or any(y.size == 0 for y in outputs) else tuple(tuple(y.shape) for y in outputs)
 
 
 def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
@@ -61,12 +68,15 @@ def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
         return backend.run(inputs)
     except SourceError:
         raise
-    except Exception:  # any error of a model means that it does not accept the size
+    except Exception:  # a model may raise anything for a size that it does not accept
         return None
 
 
 def random_inputs(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
-    """Return random inputs: floats within the source's range, integers and booleans within the example's."""
+    """Return random inputs of these shapes.
+
+    Floats lie within the range of the source's pixels. Integers and booleans lie within the range of the example.
+    """
     return [_drawn(source, x, shape, random) for x, shape in zip(source.example, shapes, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""The report of an export, and the artifact that it produces."""
+"""The result of an export, with the report of every step."""
 
 from __future__ import annotations
 
@@ -20,45 +20,53 @@ class StageReport:
     """The report of one step of an export."""
 
     name: str
+    """The name of the step."""
     seconds: float = field(default=0.0, kw_only=True)
-    """Duration in seconds. The runner fills it in."""
+    """The time that the step took. The runner fills it in."""
     changed: bool
+    """Whether the step changed the graph."""
     summary: str
+    """The result in words, or the reason why nothing changed."""
     equality: str = ""
-    """The verdict on the result, if the step measured it."""
+    """The verdict on the result, empty if it was not measured."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model that is proved equal to its source, with the report of its export."""
+    """The result of an export: a model that was proved equal to its source, and the reports of the steps."""
 
     model: onnx.ModelProto = field(repr=False)
-    """The model, with its contract in its metadata."""
+    """The ONNX model, with the contract in its metadata."""
     contract: Contract
+    """The contract of the model."""
     stages: tuple[StageReport, ...]
+    """The reports of the steps, in order."""
     operators: dict[str, int]
-    """The number of operators of each type."""
+    """The number of nodes of each operator type."""
     fusion: Fusion
-    """The operators that onnxruntime fuses."""
+    """The node counts of the graph that onnxruntime runs."""
     findings: tuple[Finding, ...]
-    """The findings of the lint."""
+    """The findings of lint."""
     saved_to: Path | None = None
-    """Path of the written file, or `None` if it is not written yet."""
+    """The path of the file; `None` before the model is saved."""
 
     @property
     def path(self) -> Path:
-        """The path of the written file; raises `OutputError` if it is not written yet."""
+        """The path of the saved file; raises `OutputError` if the model was not saved."""
         if self.saved_to is None:
-            raise OutputError(f"{self.contract.name} has not been written yet; save it first")
+            raise OutputError(f"{self.contract.name} is not saved yet; save it first")
         return self.saved_to
 
     def save(self, path: Path) -> Artifact:
-        """Write the model, whole or not at all; raises `OutputError` if it cannot be written."""
+        """Write the model and return the artifact with its path; raises `OutputError` if that fails.
+
+        The file is written atomically.
+        """
         save(self.model, path)
         return replace(self, saved_to=path)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the whole report for JSON."""
+        """Return the report as a dictionary for JSON."""
         return {
             "version": 1,
             "path": self.saved_to and str(self.saved_to),
@@ -71,7 +79,7 @@ class Artifact:
 
     @property
     def summary(self) -> str:
-        """One line: the changes, and how equal the result is."""
+        """One line with the changes and the largest error of the result."""
         served = next(p for p in self.contract.evidence.parity if p.level == "all")
         changed = ", ".join(s.name for s in self.stages if s.changed)
         return (

@@ -1,4 +1,7 @@
-"""Simplification by onnxsim, in a process of its own. If it crashes, hangs or fails, the model stays as it is."""
+"""Simplification of a graph by onnxsim.
+
+onnxsim runs in a process of its own. If it crashes, hangs or fails, the model stays unchanged.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,18 @@ from upconv.export.stage import StageResult
 from upconv.export.storage import is_large
 
 TIMEOUT_S = 300
+"""The longest run of onnxsim, in seconds."""
 
 
 class Simplify:
-    """A stage that folds constants and removes nodes that compute nothing."""
+    """The stage that folds constants and removes nodes without effect."""
 
     name = "simplify"
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """Return the simplified model, or the same model with the reason."""
+        """Return the simplified model, or the same model and the reason."""
         if is_large(model):
-            return StageResult(model, False, "declined: onnxsim takes no weights above 2 GiB")
+            return StageResult(model, False, "declined: onnxsim does not accept weights above 2 GiB")
         with tempfile.TemporaryDirectory() as folder:
             before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
             onnx.save(model, before)
@@ -54,7 +58,7 @@ def _run(before: Path, after: Path) -> str | None:
 
 
 def _pinned(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
-    """Return the free axes that the simplifier fixed or renamed (onnxsim#213)."""
+    """Return which input the simplifier renamed or fixed to one size (onnxsim#213), or `None`."""
     for old, new in zip(before.graph.input, after.graph.input, strict=True):
         if old.name != new.name:
             return f"input {old.name!r} was renamed to {new.name!r}"

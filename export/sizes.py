@@ -1,7 +1,7 @@
-"""The sizes that a model accepts and returns, found by trials: `output = scale * input + offset`, multiple and minimum.
+"""Size laws, `output = scale * input + offset`, found by trials.
 
-If a model has several inputs, those with as many axes as the leading input grow with it, in proportion. The law relates
-the leading input to the first output.
+A law holds for multiples of `multiple` from `minimum` up. If a model has several inputs, those with as many axes as the leading input grow with it in proportion. The law holds for
+the leading input and the first output.
 """
 
 from __future__ import annotations
@@ -18,28 +18,32 @@ Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
 """The shapes of all inputs, or of all outputs, in the model's order."""
 Try = Callable[[Shapes], Shapes | None]
-"""Runs a model on inputs of these shapes and returns the outputs' shapes, or `None` if the model refuses."""
+"""Runs a model on inputs of these shapes and returns the output shapes, or `None` if the model refuses them."""
 
 MULTIPLES = range(1, 65)
+"""The multiples that are tried."""
 STEPS = (0, 1, 2, 3, 8, 17)
-"""The tried lengths, in multiples beyond the example. Some are close and some far, because rounding hides between them."""
+"""The trial lengths beyond the example, in multiples. Both near and far ones are needed to see a model that rounds down."""
 
 
 @dataclass(frozen=True)
 class InputAxis:
-    """The result of the trials along one axis of the inputs."""
+    """One axis of the inputs, with its size law."""
 
     index: int
-    """Index of the axis. 0 is the batch."""
+    """The number of the axis; 0 is the batch."""
     law: SizeLaw | None
     """The size law, or `None` if the output does not grow with the input."""
     free: bool
-    """True if more than one length works."""
+    """Whether more than one size works."""
     inputs: tuple[int, ...] = (0,)
-    """The inputs that grow along this axis, the leading one first."""
+    """The numbers of the inputs that grow along this axis, the leading input first."""
 
     def resized(self, shapes: Shapes, length: int) -> Shapes | None:
-        """Return `shapes` with this length in the leading input, or `None` if another input would get a fractional length."""
+        """Return `shapes` with this length of the leading input along the axis.
+
+        The other inputs grow in proportion. Returns `None` if one of their lengths would not be a whole number.
+        """
         lead = shapes[self.inputs[0]][self.index]
         result = list(shapes)
         for number in self.inputs:
@@ -51,17 +55,20 @@ class InputAxis:
 
 
 def leading(shapes: Shapes) -> int:
-    """Return the index of the input that sizes refer to: the first with more axes than batch and channels, or the first."""
+    """Return the number of the leading input, which size laws refer to.
+
+    It is the first input with axes beyond batch and channels, or the first input if there is no such input.
+    """
     return next((number for number, shape in enumerate(shapes) if len(shape) > 2), 0)
 
 
 def find_axes(attempt: Try, example: Shapes, multiple: int = 1) -> list[InputAxis]:
-    """Return the laws along every axis beyond batch and channels, tried at multiples of `multiple`."""
+    """Return every axis beyond batch and channels, with laws for multiples of `multiple`."""
     return [find_axis(attempt, example, index, multiple) for index in range(2, len(example[leading(example)]))]
 
 
 def find_axis(attempt: Try, example: Shapes, index: int, multiple: int = 1) -> InputAxis:
-    """Return the law along one axis, with all other axes as in `example`."""
+    """Return one axis with its size law; all other axes have their lengths of `example`."""
     lead = leading(example)
     rank = len(example[lead])
     joint = (lead, *(n for n, shape in enumerate(example) if n != lead and len(shape) == rank))
@@ -91,28 +98,31 @@ def _find(attempt: Try, example: Shapes, axis: InputAxis, known: int) -> InputAx
             return InputAxis(axis.index, _with_minimum(law, base, out), free=True, inputs=axis.inputs)
         constant = constant or multiple == 1
         if constant and {*results, out(length + STEPS[-1] * MULTIPLES[-1])} == {results[0]}:
-            break  # the output always has the same length, so no other multiple can help
+            break  # the output size does not depend on the input size, so no other multiple gives a law
     return InputAxis(axis.index, None, free=constant, inputs=axis.inputs)
 
 
 def axes_of(contract: Contract) -> tuple[InputAxis, ...]:
-    """Return height and width of the leading input with the laws of a contract, or an empty list if it states none."""
+    """Return the height and width axes with the laws of a contract, or nothing if it has no laws."""
     laws = (contract.height, contract.width)
     return tuple(InputAxis(index, law, free=law is not None) for index, law in enumerate(laws, start=2)) if any(laws) else ()
 
 
 def trial_shapes(example: Shapes, axes: Sequence[InputAxis]) -> list[Shapes]:
-    """Return the trial inputs: the example, its minimum, odd and non-square sizes, and a batch of three."""
-    wanted = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
+    """Return the input shapes for trials: example, minimum, odd and non-square sizes, a batch of three."""
+    offsets = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
     lengths = [[_minimum(axis, example) for axis in axes]]
-    lengths += [[_stepped(axis, example, steps[n % 2]) for n, axis in enumerate(axes)] for steps in wanted]
-    trials = [example, *(_resized(example, axes, wanted) for wanted in lengths)]
+    lengths += [[_stepped(axis, example, steps[n % 2]) for n, axis in enumerate(axes)] for steps in offsets]
+    trials = [example, *(_resized(example, axes, each) for each in lengths)]
     trials.append(tuple((3 * shape[0], *shape[1:]) if shape else shape for shape in trials[-1]))
     return list(dict.fromkeys(trials))
 
 
 def _all(out: Callable[[int], int | None], sizes: list[int], *, straight: bool) -> list[int] | None:
-    """Return the output length for every size, or `None` if one fails or, with `straight`, leaves the line of the others."""
+    """Return the output length for each size.
+
+    Returns `None` if a size fails or, with `straight`, if a result is not on the line of those before it.
+    """
     results: list[int] = []
     for size in sizes:
         result = out(size)
@@ -125,7 +135,7 @@ def _all(out: Callable[[int], int | None], sizes: list[int], *, straight: bool) 
 
 
 def _on_line(sizes: list[int], results: list[int]) -> bool:
-    """Return `True` if the last result is on the line through the first two."""
+    """Return whether the last result lies on the line through the first two."""
     run, rise = sizes[1] - sizes[0], results[1] - results[0]
     return (results[-1] - results[0]) * run == rise * (sizes[len(results) - 1] - sizes[0])
 
@@ -136,12 +146,12 @@ def _line(sizes: list[int], results: list[int], multiple: int) -> SizeLaw | None
     if scale <= 0 or any(round(scale * n) + offset != r for n, r in zip(sizes, results, strict=True)):
         return None
     law = SizeLaw(scale=scale, offset=offset, multiple=multiple)
-    # a slope that only rounding meets is no law: the pixels of such sizes are at other positions
+    # A slope that fits only after rounding is not a law: the pixels of such sizes lie at other positions.
     return law if all(math.isclose(scale * n, round(scale * n), abs_tol=1e-6) for n in sizes) else None
 
 
 def _with_minimum(law: SizeLaw, base: int, out: Callable[[int], int | None]) -> SizeLaw:
-    """Return the law with the smallest length from which it holds, by bisection below `base`."""
+    """Return the law with the smallest size from which it holds, found by bisection below `base`."""
     fails, holds = 0, base // law.multiple
     while holds - fails > 1:
         middle = (fails + holds) // 2

@@ -1,4 +1,4 @@
-"""The interface of a stage, a function from model to model that reports its change."""
+"""The interface of a stage: a model in, a model and a summary out."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Protocol
 import onnx
 
 NOTHING = "no such operators"
-"""The summary of a stage that does not apply to a model. Reports leave it out."""
+"""The summary of a stage that found nothing to do. Reports leave it out."""
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """The result of a stage."""
+    """The result of one stage."""
 
     model: onnx.ModelProto
+    """The new model, or the same model if nothing changed."""
     changed: bool
+    """Whether the stage changed the model."""
     summary: str
-    """The change, or the reason why there is none."""
+    """The change in words, or the reason why nothing changed."""
 
 
 class Stage(Protocol):
-    """One transformation of a graph that must keep its function."""
+    """A transformation of a graph that computes the same function."""
 
     name: str
+    """The name of the step in reports."""
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """Return the transformed model. `model` itself is not modified."""
+        """Return the transformed model; `model` itself is not modified."""
         ...

@@ -1,4 +1,4 @@
-"""Storage of models: in one file, or with the weights in a second file if protobuf's 2 GiB limit requires it."""
+"""Writing models to disk, with the weights in a second file if they exceed protobuf's 2 GiB."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from upconv.runtime.codecs import write_atomically
 from upconv.runtime.errors import OutputError
 
 LIMIT = 2**31 - 2**24
-"""Largest weights of a single file, in bytes: protobuf's largest message without room for the graph."""
+"""The bytes of weights that one file may hold: protobuf's largest message, less room for the graph itself."""
 
 _INLINE = 1024
-"""Smaller tensors, in bytes, stay in the model, so that shapes and scales can be read without the weights."""
+"""Tensors smaller than this, in bytes, stay in the model, so that shapes and scales are read without the weights."""
 
 
 def is_large(model: onnx.ModelProto) -> bool:
-    """Return `True` if the model needs a second file for its weights."""
+    """Return whether the model needs a second file for its weights."""
     return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LIMIT
 
 
 @contextmanager
 def opened(model: onnx.ModelProto) -> Iterator[bytes | str]:
-    """Yield what runtimes and checkers open: the model's bytes, or the path of a file that exists within the context."""
+    """Return a context with the model's bytes or, for a large model, the path of a temporary file.
+
+    Runtimes and checkers open both. The file is deleted when the context ends.
+    """
     if not is_large(model):
         yield model.SerializeToString()
         return
@@ -40,10 +43,10 @@ def opened(model: onnx.ModelProto) -> Iterator[bytes | str]:
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the model, whole or not at all. The same model gives the same bytes.
+    """Write the model atomically; the same model gives the same bytes.
 
-    The weights of a large model go to `path` + `.data`, which is written first and must stay beside it. Raises `OutputError`
-    if the folder cannot be written.
+    The weights of a large model go to `path` + `.data`, which is put in place first and must stay beside the model.
+    Raises `OutputError` if the folder cannot be written.
     """
     if not is_large(model):
         write_atomically(path, model.SerializeToString(deterministic=True))
@@ -59,7 +62,10 @@ def save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def copied(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy of a model of any size. Protobuf's own copy uses a message, which is limited to 2 GiB."""
+    """Return a copy of a model of any size.
+
+    Protobuf's own copy serializes the model, which fails above 2 GiB.
+    """
     copy = onnx.ModelProto()
     _merge(copy, model) if is_large(model) else copy.CopyFrom(model)
     return copy

@@ -1,4 +1,4 @@
-"""The tuner, which keeps a change to a graph only if it is faster on this machine, measured in turns."""
+"""Comparison of two forms of a model in turns, to keep a change only if it is faster on this machine."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from upconv.runtime.session import DEFAULT, session_options
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 ROUNDS = 41
-"""Largest number of rounds of one comparison."""
+"""The most rounds of one comparison."""
 
 RUN_S = 0.1
-"""Longest duration of one run, in seconds. If a tile takes longer, a smaller one is used."""
+"""The longest run of the model, in seconds. If it takes longer, a smaller tile is tried."""
 
 SHARES = 10
 """The number of comparisons that the budget is divided into."""
@@ -46,29 +46,30 @@ WISHES = {
 """The session options that are tried, one after the other."""
 
 LEAST_GAIN = 1.02
-"""The speed-up that three of four rounds must show. A smaller one can come from the layout of memory."""
+"""The gain that three of four rounds must show. The layout of memory alone can cause a smaller one."""
 
 Candidate = tuple[onnx.ModelProto, SessionOptions]
-"""A model, and the options of its session."""
+"""A model and the options of its session."""
 
 
 @dataclass
 class Tuner:
-    """Comparisons of candidates within a budget of time."""
+    """A comparison of candidates within a budget of time."""
 
     budget_s: float = 60.0
+    """The time for all comparisons, in seconds."""
     on_trial: Callable[[TuningTrial], None] = lambda _: None
-    """Called after each comparison."""
+    """A function that is called after each comparison."""
     spent_s: float = 0.0
-    """Seconds of the budget that are spent."""
+    """The part of the budget that is spent, in seconds."""
 
     def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
-        """Measure two candidates in turns, and keep the second if it is faster by more than the spread of the measurements."""
+        """Measure two candidates in turns; the trial is kept if the second is faster by more than the spread."""
         sessions = [_opened(*candidate) for candidate in (before, after)]
         started = time.perf_counter()
         tasks = [partial(session.run, None, _feed(session, inputs)) for session in sessions]
         share = min(self.budget_s / SHARES, max(0.0, self.budget_s - self.spent_s))
-        # the processor time of this thread, on which onnxruntime runs here, so other programs do not count
+        # onnxruntime runs in this thread here. Its processor time does not include the time of other programs.
         timing = in_turns(tasks, ROUNDS, budget_s=share, clock=time.thread_time)[1]
         low, high = timing.quartiles
         self.spent_s += time.perf_counter() - started
@@ -78,7 +79,10 @@ class Tuner:
 
 
 def quick_enough(model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> tuple[Array, ...]:
-    """Return the largest of these inputs that one run takes at most `RUN_S` for, or the last. They are in descending size."""
+    """Return the first inputs that the model computes within `RUN_S`, or the last ones.
+
+    `inputs` are sorted from the largest to the smallest.
+    """
     session = _opened(model, DEFAULT)
     arrays: list[Array] = []
     for arrays in inputs:
@@ -90,12 +94,12 @@ def quick_enough(model: onnx.ModelProto, inputs: Iterator[list[Array]]) -> tuple
 
 
 def tiles(source: Source, axes: Sequence[InputAxis]) -> Iterator[list[Array]]:
-    """Return inputs of the size of a tile, then of smaller sizes."""
+    """Return inputs of the size of a tile, then of ever smaller sizes."""
     return (inputs_of(source, axes, TILE_PX >> n) for n in range(4))
 
 
 def inputs_of(source: Source, axes: Sequence[InputAxis], side_px: int) -> list[Array]:
-    """Return inputs about `side_px` long: a photograph if the model takes pictures, noise otherwise."""
+    """Return inputs with sides of about `side_px`: a photograph for a model of pictures, else noise."""
     shapes = source.shapes
     for axis in axes:
         if axis.law is not None:
@@ -115,7 +119,7 @@ def _pictured(noise: Array, source: Source) -> Array:
 
 
 def processor() -> str:
-    """Return the name of the processor."""
+    """Return the processor's name as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

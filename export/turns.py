@@ -1,4 +1,4 @@
-"""Time measured in turns, so that a slow moment of the machine affects every candidate alike."""
+"""Time, measured in turns, so that a slow moment of the machine affects every candidate alike."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST = 5
-"""The number of rounds that are measured in any case."""
+"""The number of rounds that are measured even if the budget is spent."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The duration of a task, relative to the first task of the measurement."""
+    """The time of one task, alone and relative to the first task."""
 
     ms: float
-    """Median over the rounds, in milliseconds."""
+    """The median over the rounds, in milliseconds of the clock."""
     ratio: float
-    """Duration relative to the first task: the median of the ratios within each round."""
+    """The time divided by that of the first task in the same round, median over the rounds."""
     quartiles: tuple[float, float]
-    """Quartiles of these ratios."""
+    """The lower and upper quartile of that quotient."""
 
 
 def in_turns(
@@ -31,9 +31,10 @@ def in_turns(
     budget_s: float = float("inf"),
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Timing]:
-    """Time every task once per round, after one warm-up run. Each round starts with another task.
+    """Time every task once per round, after one run of each that does not count.
 
-    After `budget_s` seconds no further round starts, except for the first few.
+    Each round begins with another task. `after_round` is called with the number of rounds so far. When `budget_s` is
+    spent, no further round begins after the first `FEWEST`.
     """
     started = time.perf_counter()
     for task in tasks:

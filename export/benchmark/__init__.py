@@ -1,4 +1,4 @@
-"""The speed of a decoder on this machine, compared with its peers."""
+"""The speed of a decoder on this machine, in several runtimes."""
 
 from upconv.export.benchmark.peers import PEERS, BenchmarkSubject, Peer
 from upconv.export.benchmark.run import PeerTiming, bench

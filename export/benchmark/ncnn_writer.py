@@ -1,6 +1,6 @@
-"""A writer of ncnn's format for the operators that benchmarks need.
+"""Conversion of a graph to the format of ncnn, for the operators that the benchmark needs.
 
-The format is described at https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure.
+The format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ ELEMENTWISE = {
     "Add": ("BinaryOp", "0=0"),
     "Concat": ("Concat", "0=0"),
 }
+"""The layer and its parameters in ncnn, for operators without constants."""
 
 
 def to_ncnn(model: onnx.ModelProto) -> tuple[str, bytes]:
-    """Return the graph's `.param` text and `.bin` bytes; raises `ExportError` if an operator has no counterpart here."""
+    """Return the `.param` text and the `.bin` bytes of a graph.
+
+    Raises `ExportError` if this module cannot convert an operator.
+    """
     writer = _Writer(model)
     for node in model.graph.node:
         writer.add(node)
@@ -38,7 +42,7 @@ class _Writer:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         self.uses = Counter(name for node in model.graph.node for name in node.input)
-        self.given: Counter[str] = Counter()
+        self.copies: Counter[str] = Counter()
         self.lines: list[str] = []
         self.blobs: list[str] = []
         self.bytes = bytearray()
@@ -48,7 +52,7 @@ class _Writer:
     def add(self, node: onnx.NodeProto) -> None:
         """Add one operator."""
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        inputs = [self._taken(name) for name in node.input if name and name not in self.weights]
+        inputs = [self._blob(name) for name in node.input if name and name not in self.weights]
         kind, parameters = self._translated(node, attributes)
         self._layer(kind, node.output[0], inputs, [node.output[0]], parameters)
 
@@ -77,13 +81,13 @@ class _Writer:
                 return "Interp", f"0={kinds[attributes.get('mode', b'nearest')]} 1={scales[2]:e} 2={scales[3]:e}"
         if node.op_type in ELEMENTWISE and all(c is None for c in constants):
             return ELEMENTWISE[node.op_type]
-        raise ExportError(f"{node.op_type} is not among the operators that are written for ncnn")
+        raise ExportError(f"the operator {node.op_type} cannot be converted to ncnn")
 
     def _convolution(self, kind: str, weight: Array, bias: Array | None, attributes: dict[str, Any]) -> tuple[str, str]:
         groups = attributes.get("group", 1)
         transposed = kind == "ConvTranspose"
         if groups != 1:
-            raise ExportError("grouped convolutions are not written for ncnn")
+            raise ExportError("grouped convolutions cannot be converted to ncnn")
         ordered = np.swapaxes(weight, 0, 1) if transposed else weight
         self.bytes += struct.pack("<I", 0) + np.ascontiguousarray(ordered, "<f4").tobytes()
         if bias is not None:
@@ -97,12 +101,12 @@ class _Writer:
         text = " ".join(f"{key}={value}" for key, value in parameters.items())
         return "Deconvolution" if transposed else "Convolution", text
 
-    def _taken(self, name: str) -> str:
-        """Return the blob that the next consumer of a value reads. In ncnn each consumer has its own blob."""
+    def _blob(self, name: str) -> str:
+        """Return the blob that the next consumer of a value reads; in ncnn, each consumer has its own copy."""
         if self.uses[name] == 1:
             return name
-        self.given[name] += 1
-        return f"{name}.copy{self.given[name]}"
+        self.copies[name] += 1
+        return f"{name}.copy{self.copies[name]}"
 
     def _layer(self, kind: str, name: str, inputs: Sequence[str], outputs: Sequence[str], parameters: str) -> None:
         self._line(kind, name, inputs, outputs, parameters)

@@ -1,4 +1,4 @@
-"""The programs that can run a decoder on the processor, each with one thread."""
+"""The runtimes that can run a decoder on the processor, with one thread each."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from upconv.runtime.errors import ExportError, first_line
 from upconv.runtime.session import session_options
 
 Run = Callable[[], Sequence[Array]]
+"""A function that computes a subject once and returns its outputs."""
 
 BASELINE = "torch export + onnxsim + onnxruntime"
 OURS = "upconv"
@@ -32,15 +33,18 @@ OURS = "upconv"
 
 @dataclass(frozen=True)
 class BenchmarkSubject:
-    """One decoder in the forms that the peers need."""
+    """One decoder in the forms that the peers run."""
 
     name: str
+    """The name of the decoder."""
     model: onnx.ModelProto
-    """The graph that upconv writes."""
+    """The graph as upconv exports it."""
     inputs: list[Array]
+    """One array for each input."""
     plain: onnx.ModelProto | None = None
-    """The graph that torch and onnxsim write, or `None` if there is only a file."""
+    """The graph as torch and onnxsim write it; `None` if there is only a file."""
     module: nn.Module | None = None
+    """The torch module; `None` if there is only a file."""
     session: SessionOptions = SessionOptions()
     """The session options of the file."""
 
@@ -50,8 +54,9 @@ class Peer:
     """One program that runs a subject."""
 
     name: str
+    """The name of the peer."""
     open: Callable[[BenchmarkSubject], Run]
-    """Returns a function that runs the subject; raises `ExportError` if the program cannot."""
+    """A function that prepares a run; it raises `ExportError` if the peer cannot run the subject."""
 
 
 def _eager(subject: BenchmarkSubject) -> Run:
@@ -81,7 +86,7 @@ def _torch(module: Callable[..., torch.Tensor], subject: BenchmarkSubject) -> Ru
 
 def _plain(subject: BenchmarkSubject) -> Run:
     if subject.plain is None:
-        raise ExportError("there is no source to export anew, only a file")
+        raise ExportError("there is no source to export again, only a file")
     default = ort.SessionOptions()
     default.intra_op_num_threads = 1
     default.log_severity_level = 3
@@ -92,10 +97,10 @@ def _ours(subject: BenchmarkSubject) -> Run:
     return onnxruntime_run(subject.model, subject.inputs, session_options(1, wishes=subject.session))
 
 
-def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], how: ort.SessionOptions) -> Run:
-    """Return a function that runs a session on these inputs."""
+def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], options: ort.SessionOptions) -> Run:
+    """Open a session and return a function that runs it on these inputs."""
     with opened(model) as graph:
-        session = ort.InferenceSession(graph, how, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     feed = {value.name: array for value, array in zip(session.get_inputs(), inputs, strict=True)}
     run: Run = partial(session.run, None, feed)
     return run
@@ -103,20 +108,20 @@ def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], how: ort.Sessio
 
 def _openvino(subject: BenchmarkSubject, hint: str | None) -> Run:
     if importlib.util.find_spec("openvino") is None:
-        raise ExportError("not installed; pip install 'upconv[openvino]'")
+        raise ExportError("OpenVINO is not installed; pip install 'upconv[openvino]'")
     backend = OpenvinoBackend(subject.plain or subject.model, hint)
     if hint is None and backend.rounds_to is None:
-        raise ExportError("the processor has no shorter precision that OpenVINO would take")
+        raise ExportError("the processor has no reduced precision that OpenVINO uses")
     return partial(backend.run, subject.inputs)
 
 
 def _ncnn(subject: BenchmarkSubject) -> Run:
     if importlib.util.find_spec("ncnn") is None:
-        raise ExportError("not installed; pip install ncnn")
+        raise ExportError("ncnn is not installed; pip install ncnn")
     import ncnn
 
     if any(len(x) != 1 for x in subject.inputs):
-        raise ExportError("ncnn takes no batches")
+        raise ExportError("ncnn does not support batches")
     model = subject.plain or subject.model
     net = ncnn.Net()
     net.opt.num_threads = 1
@@ -128,7 +133,7 @@ def _ncnn(subject: BenchmarkSubject) -> Run:
         text.write_text(written[0])
         weights.write_bytes(written[1])
         if net.load_param(str(text)) or net.load_model(str(weights)):
-            raise ExportError("ncnn does not load what was written for it")
+            raise ExportError("ncnn cannot load the converted model")
     names, output = [value.name for value in model.graph.input], model.graph.output[0].name
 
     def run() -> Sequence[Array]:
@@ -149,16 +154,16 @@ PEERS = (
     Peer("OpenVINO bf16", partial(_openvino, hint=None)),
     Peer("ncnn fp32", _ncnn),
 )
-"""The peers, in the order of measurement."""
+"""The peers, in the order in which they are measured. The first is the baseline."""
 
 
 def opened_by(peer: Peer, subject: BenchmarkSubject) -> Run | str:
-    """Return a function that runs the subject, tried once, or the reason why this peer cannot."""
+    """Return a run of the subject that was tried once, or the reason why the peer cannot run it."""
     try:
         run = peer.open(subject)
         run()
     except ExportError as error:
         return str(error)
-    except Exception as error:  # any error of a runtime that does not accept the graph
+    except Exception as error:  # a runtime may raise anything for a graph that it does not support
         return first_line(error)
     return run

@@ -1,4 +1,4 @@
-"""The measurement of peers in turns, in one run, with the difference of their outputs."""
+"""The measurement of peers in turns, with the error of each peer relative to the first."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from upconv.export.turns import in_turns
 
 @dataclass(frozen=True)
 class PeerTiming:
-    """The result for one peer."""
+    """The speed and the error of one peer; all figures are `None` if it could not run."""
 
     name: str
+    """The name of the peer."""
     speed: float | None = None
-    """Speed relative to the first peer that can be measured."""
+    """The speed relative to the first peer that ran, median over the rounds."""
     quartiles: tuple[float, float] | None = None
-    """Quartiles of the speed over the rounds."""
+    """The lower and upper quartile of the relative speed."""
     ms: float | None = None
-    """Processor time of one run in milliseconds, median."""
+    """The processor time of one run, in milliseconds, median over the rounds."""
     error: float | None = None
-    """Largest difference from the first peer's output, per unit of its range."""
+    """The largest difference from the first peer's output, divided by the range of that output."""
     missing: str | None = None
-    """The reason why the peer is not measured, or `None`."""
+    """The reason why the peer was not measured, or `None`."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result for JSON."""
+        """Return the fields as a dictionary for JSON."""
         return asdict(self)
 
 
@@ -42,16 +43,16 @@ def bench(
     budget_s: float = 60.0,
     after_round: Callable[[int], None] = lambda _: None,
 ) -> list[PeerTiming]:
-    """Return each peer's speed relative to the first, with one thread each, measured in turns."""
+    """Measure the peers in turns, with one thread each, and return one timing for each peer."""
     return measured({peer.name: opened_by(peer, subject) for peer in peers}, rounds, budget_s, after_round)
 
 
 def measured(
     tasks: Mapping[str, Run | str], rounds: int, budget_s: float, after_round: Callable[[int], None] = lambda _: None
 ) -> list[PeerTiming]:
-    """Return a result for each task, or for the reason why there is no task.
+    """Return the timings of tasks by name; a text in place of a task is the reason why it is missing.
 
-    Time is the processor time of this process. With one thread, other programs do not change it.
+    The clock is the processor time of this process, which other programs do not influence.
     """
     runs = {name: task for name, task in tasks.items() if not isinstance(task, str)}
     outputs = [np.asarray(run()[0]) for run in runs.values()]

@@ -17,11 +17,14 @@ from upconv.export.tuner import inputs_of
 from upconv.runtime.contract import KEY, Contract
 
 SIDE_PX = 128
-"""Length of the free axes, in pixels."""
+"""The length of the free axes, in pixels."""
 
 
 def subject_of(source: Source, side_px: int = SIDE_PX) -> BenchmarkSubject:
-    """Return a source in the forms of upconv and of torch with onnxsim, or a file with a contract as it is."""
+    """Return the subject of a source, exported by upconv, and by torch and onnxsim.
+
+    A file with a contract is not exported again.
+    """
     original = source.original
     if isinstance(original, OnnxGraph):
         metadata = {entry.key: entry.value for entry in original.model.metadata_props}

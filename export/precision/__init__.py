@@ -1,4 +1,4 @@
-"""Reduced precision: float16 and int8, each behind a quality gate in dB."""
+"""Reduced precision: float16 and int8, each behind a quality gate in decibels."""
 
 from upconv.export.precision.calibration_samples import CalibrationSamples, from_folder, of_pictures
 from upconv.export.precision.gate import QualityGate

@@ -1,4 +1,7 @@
-"""The samples for calibration and the quality gate: reduced photographs as inputs, the photographs as ground truth."""
+"""Samples for calibration and for the quality gate.
+
+The inputs are photographs that are reduced by the model's scale. The photographs themselves are the truths.
+"""
 
 from __future__ import annotations
 
@@ -17,46 +20,51 @@ from upconv.runtime.errors import ParameterError
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 SIDE_PX = 96
-"""Largest side of an input, in pixels: enough for the typical values, small enough for many runs of a deep model."""
+"""The largest side of an input: large enough for typical values, small enough for many runs of a deep model."""
 
 MOST = 32
-"""Largest number of samples from a folder."""
+"""The most samples that are used from a folder."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
+"""The file names of pictures in a folder."""
 
 
 @dataclass(frozen=True)
 class CalibrationSamples:
-    """Inputs, and the ideal outputs if they are known."""
+    """The inputs that determine the ranges of a quantized model, with the ideal outputs if they are known."""
 
     inputs: tuple[tuple[Array, ...], ...]
-    """For each sample, one array per input of the model."""
+    """The samples. Each holds one array for each of the model's inputs."""
     truths: tuple[Array, ...] | None = None
-    """The ideal output of each sample, or `None`."""
+    """The ideal output of each sample; `None` if it is not known."""
 
 
 def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> CalibrationSamples:
-    """Return the pictures in a folder, or the project's own, for a model that upscales pictures; arrays for any other.
+    """Return the samples in a folder, or the project's photographs if `folder` is `None`.
 
-    A model of features or latents is calibrated on `.npy` files, or on `.npz` files that hold an array for each input, in
-    order. Raises `ParameterError` if there is nothing to calibrate on.
+    Pictures are for a model that upscales pictures. Any other model needs `.npy` files, or `.npz` files that hold an
+    array for each input, in order. Raises `ParameterError` if there are no samples for the model.
     """
-    where = folder or PHOTOGRAPHS
-    if not where.is_dir():
-        raise ParameterError(f"there is no folder {where} to calibrate on")
-    arrays = sorted((*where.glob("*.np[yz]"),))[:MOST]
+    place = folder or PHOTOGRAPHS
+    if not place.is_dir():
+        raise ParameterError(f"there is no folder {place} to calibrate on; give a folder of samples with --calibrate")
+    arrays = sorted((*place.glob("*.np[yz]"),))[:MOST]
     if arrays:
         return CalibrationSamples(tuple(_loaded(path, inputs) for path in arrays))
     if contract.task != "upscale":
         raise ParameterError(f"{contract.name} takes no pictures; give a folder of .npy or .npz inputs with --calibrate")
-    pictures = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES)[:MOST]
+    pictures = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)[:MOST]
     if not pictures:
-        raise ParameterError(f"there are no pictures in {where} ({', '.join(SUFFIXES)})")
+        raise ParameterError(f"there are no pictures in {place}; expected files ending in {', '.join(SUFFIXES)}")
     return of_pictures((read(path).samples for path in pictures), contract)
 
 
 def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSamples:
-    """Return pictures (H, W, C) of 8 or 16 bits as ground truth, and reduced by the model's scale (bicubic) as inputs."""
+    """Return samples whose truths are these pictures (H, W, C) of 8 or 16 bits.
+
+    The inputs are the pictures, reduced by the model's scale with a bicubic filter. A picture that is too small is left
+    out. Raises `ParameterError` if all are too small.
+    """
     assert contract.input is not None and contract.output is not None
     assert contract.height is not None and contract.width is not None
     inputs, truths = [], []
@@ -72,7 +80,9 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSam
         inputs.append((_planes(small, contract.input),))
         truths.append(_planes(truth, contract.output))
     if not inputs:
-        raise ParameterError(f"every picture is smaller than what {contract.name} takes, times {contract.scale}")
+        raise ParameterError(
+            f"every picture is smaller than {contract.scale} times the smallest input of {contract.name}; give larger pictures"
+        )
     return CalibrationSamples(tuple(inputs), tuple(truths))
 
 

@@ -1,4 +1,4 @@
-"""Conversion of a graph to float16, for devices that support it (CUDA)."""
+"""Conversion of a graph to float16, for devices that compute in it, such as CUDA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from upconv.export.precision.order import in_order
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return `model` with weights and sums in float16. Inputs, outputs, shapes and the scales of Resize keep their types."""
+    """Return a copy of a model with float16 weights and activations.
+
+    The types of inputs and outputs, the shapes, and the scales of Resize stay unchanged.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return in_order(convert_float_to_float16(copy, keep_io_types=True))

@@ -1,7 +1,8 @@
-"""Conversion of a graph to int8: QuantizeLinear and DequantizeLinear around every operator, which onnxruntime fuses.
+"""Quantization of a graph to int8.
 
-Weights are signed, with one scale per output channel. Activations are unsigned, with one scale per tensor from the
-smallest to the largest value on the samples. VNNI multiplies unsigned by signed values.
+QuantizeLinear and DequantizeLinear surround every operator, and onnxruntime fuses them into integer operators. Weights are
+signed, with one scale for each output channel. Activations are unsigned, with one scale for each tensor, from the smallest
+and the largest value on the samples. The VNNI instructions multiply unsigned by signed integers.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.export.precision.order import in_order
 
 LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
-"""Operators that onnxruntime does not compute in integers, or not well."""
+"""The operators that onnxruntime does not compute in integers, or not well."""
 
 
 class Quantizer:
-    """A model with known ranges of activations, which can be quantized in part or as a whole."""
+    """A model with the ranges of its activations, measured on samples."""
 
     def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples) -> None:
         self._model = _named(model)
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
         self.nodes = tuple(node.name for node in self._model.graph.node if node.op_type in kinds)
-        """The nodes that can be quantized, in the graph's order."""
+        """The names of the nodes that can be quantized, in the graph's order."""
         self._kinds = sorted({node.op_type for node in self._model.graph.node if node.name in self.nodes})
-        self._ranges = _watched(self._model, samples, self._kinds)
+        self._ranges = _ranges(self._model, samples, self._kinds)
 
     def quantised(self, kept: Collection[str] = ()) -> onnx.ModelProto:
-        """Return the model in int8, except for the nodes in `kept`."""
+        """Return the model in int8, with the nodes named in `kept` in float32."""
         copy = onnx.ModelProto()
         copy.CopyFrom(self._model)
         with _quiet():
-            quantiser = QDQQuantizer(
+            quantizer = QDQQuantizer(
                 copy,
                 per_channel=True,
                 reduce_range=False,
@@ -55,8 +56,8 @@ class Quantizer:
                 op_types_to_quantize=self._kinds,
                 extra_options={},
             )
-            quantiser.quantize_model()
-        return in_order(quantiser.model.model)
+            quantizer.quantize_model()
+        return in_order(quantizer.model.model)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -68,18 +69,18 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._feeds, None)
 
 
-def _watched(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequence[str]) -> Any:
+def _ranges(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequence[str]) -> Any:
     """Return the range of each tensor between operators."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder, "model.onnx")
         onnx.save(model, path)
-        calibrator = create_calibrator(str(path), list(kinds), augmented_model_path=str(Path(folder, "watched.onnx")))
+        calibrator = create_calibrator(str(path), list(kinds), augmented_model_path=str(Path(folder, "augmented.onnx")))
         calibrator.collect_data(_Reader([value.name for value in model.graph.input], samples))
         return calibrator.compute_data()
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy whose nodes all have unique names, so that single nodes can be excluded."""
+    """Return a copy whose nodes have unique names, by which they can be excluded."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     seen: set[str] = set()
@@ -92,7 +93,7 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence onnxruntime's advice to preprocess the graph, which the export has already done."""
+    """Silence onnxruntime's advice on every call to preprocess the model, which the export has already done."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

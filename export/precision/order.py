@@ -9,7 +9,7 @@ from upconv.export.graphs import anonymous
 
 
 def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the same graph with each node after the nodes that it depends on, as the standard requires."""
+    """Return the same graph with each node after those that it depends on, as the ONNX standard requires."""
     graph = ir.from_proto(model)
     ir.passes.common.TopologicalSortPass()(graph)
     return anonymous(ir.to_proto(graph))

@@ -1,4 +1,4 @@
-"""The options of reduced precision, and the reduction itself."""
+"""The reduction of a proved float32 model to float16 or int8."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ Precision = Literal["fp32", "fp16", "int8"]
 
 @dataclass(frozen=True)
 class PrecisionOptions:
-    """The target precision, and the largest loss of quality."""
+    """The precision of an export, its calibration, and the loss that is allowed."""
 
     precision: Precision = "fp32"
+    """The precision of the result."""
     calibrate: Path | None = None
-    """A folder of pictures or arrays to calibrate on, or `None` for the project's photographs."""
+    """A folder of pictures, or of arrays for a model that takes no pictures; `None` for the project's photographs."""
     limit_db: float = LOSS_DB
-    """Largest loss against the ground truth, in dB."""
+    """The largest loss against the truth, in decibels."""
     only_if_faster: bool = False
-    """True to keep float32 if the reduced model is not faster, or loses too much."""
+    """Whether to keep float32 if the reduced precision is not faster, or loses too much."""
 
     def apply(self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None) -> ReducedModel:
-        """Return the model in this precision, calibrated on the inputs that its contract describes.
+        """Return the model in this precision, calibrated on samples that fit its contract.
 
-        Raises `ExportError` if it loses too much quality.
+        Raises `ExportError` if the result does not pass the quality gate.
         """
         samples = from_folder(self.calibrate, contract, len(model.graph.input))
         return self.reduced(model, samples, _span(contract), on_progress)
@@ -45,7 +46,10 @@ class PrecisionOptions:
         span: float | None,
         on_progress: Progress = lambda _, __: None,
     ) -> ReducedModel:
-        """Return the model in this precision, judged on `samples`."""
+        """Return the model in this precision, calibrated and judged on `samples`.
+
+        Raises `ExportError` if the result does not pass the quality gate.
+        """
         gate = QualityGate.of(model, samples, span, self.limit_db)
         if self.precision == "int8":
             return to_int8(model, gate, on_progress)

@@ -1,4 +1,4 @@
-"""The choice of the layers that stay in float32 so that the other layers can run in int8, by measurement."""
+"""The choice of the layers that stay in float32, so that the other layers can run in int8."""
 
 from __future__ import annotations
 
@@ -14,53 +14,57 @@ from upconv.runtime.errors import ExportError
 from upconv.runtime.rounding import ceil_div
 
 PARTS = 32
-"""The number of parts of a graph that are tried. In deep graphs, a part is a run of neighbouring operators."""
+"""The number of parts that a graph is divided into. In deeper graphs, a part is a run of neighbouring operators."""
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Lengths of runs that stay in float32 together. A value is exact only if all operators that touch it are."""
+"""The numbers of neighbouring parts that stay in float32 together. A tensor is exact only if all its operators are."""
 
 Progress = Callable[[int, int], None]
-"""Called with the number of finished trials and the number of all trials."""
+"""A function that is called with the number of lengths tried, and of all lengths."""
 
 
 @dataclass(frozen=True)
 class ReducedModel:
-    """A model of reduced precision that passed the quality gate."""
+    """A model in reduced precision, with its measured quality."""
 
     model: onnx.ModelProto
+    """The model."""
     quality: Quality
+    """Its difference from the float32 model."""
     kept: tuple[str, ...]
-    """Operators that stay in float32."""
+    """The names of the nodes that stay in float32."""
 
 
 def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = lambda _, __: None) -> ReducedModel:
-    """Return `model` in int8, with as few operators in float32 as the gate requires.
+    """Return `model` in int8, with only as many operators in float32 as the gate needs.
 
-    The shortest run of neighbours that suffices stays in float32. If no single run suffices, the runs that gain most stay
-    together. Raises `ExportError` if nothing is left to quantize.
+    The search takes the shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it
+    combines the runs with the best PSNR. Raises `ExportError` if no combination passes, or if there is no operator to
+    quantize.
     """
-    quantiser = Quantizer(model, gate.samples)
-    if not quantiser.nodes:
-        raise ExportError("there is no operator that could be computed in int8")
-    whole = _tried(quantiser, gate, ())
-    if gate.passed(whole.quality):
-        return whole
+    quantizer = Quantizer(model, gate.samples)
+    if not quantizer.nodes:
+        raise ExportError("the graph has no operator that int8 can compute; export it in float32")
+    complete = _tried(quantizer, gate, ())
+    if gate.passed(complete.quality):
+        return complete
     tried: list[ReducedModel] = []
-    for length, runs in enumerate(by_length := _runs(quantiser.nodes), start=1):
-        tried += (now := [_tried(quantiser, gate, run) for run in runs])
+    for length, runs in enumerate(by_length := _runs(quantizer.nodes), start=1):
+        tried += (now := [_tried(quantizer, gate, run) for run in runs])
         best = max(now, key=lambda reduced: reduced.quality.psnr_db)
         if gate.passed(best.quality):
             return best
         on_progress(length, len(by_length))
-    together = _together(quantiser, gate, tried)
+    together = _together(quantizer, gate, tried)
     if together is None:
-        asked = f"{gate.limit_db:g} dB of loss" if whole.quality.loss_db is not None else f"{gate.least_db:g} dB of PSNR"
-        raise ExportError(f"int8 cannot be had for {asked}: all of it has {whole.quality}")
+        has_truth = complete.quality.loss_db is not None
+        limit = f"{gate.limit_db:g} dB of loss" if has_truth else f"{gate.least_db:g} dB of PSNR"
+        raise ExportError(f"int8 does not pass the limit of {limit}: the model in int8 has {complete.quality}")
     return together
 
 
 def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
-    """Return the runs of neighbouring operators to try, the shortest first; never all operators."""
+    """Return the runs of neighbouring operators for each length, the shortest first; no run holds all operators."""
     size = ceil_div(len(nodes), PARTS)
     parts = [nodes[n : n + size] for n in range(0, len(nodes), size)]
     return [
@@ -73,23 +77,23 @@ def _runs(nodes: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
     ]
 
 
-def _together(quantiser: Quantizer, gate: QualityGate, tried: list[ReducedModel]) -> ReducedModel | None:
-    """Return the model with as few of the best runs in float32 as pass the gate, or `None` if none passes."""
+def _together(quantizer: Quantizer, gate: QualityGate, tried: list[ReducedModel]) -> ReducedModel | None:
+    """Return the smallest passing combination of the best runs, found by bisection, or `None`."""
     order = [reduced.kept for reduced in sorted(tried, key=lambda reduced: -reduced.quality.psnr_db)]
     fails, holds, best = 0, len(order), None
     while holds - fails > 1:
         middle = (fails + holds) // 2
         kept = tuple(dict.fromkeys(name for run in order[:middle] for name in run))
-        now = _tried(quantiser, gate, kept)
-        if gate.passed(now.quality) and len(kept) < len(quantiser.nodes):
+        now = _tried(quantizer, gate, kept)
+        if gate.passed(now.quality) and len(kept) < len(quantizer.nodes):
             holds, best = middle, now
-        elif len(kept) == len(quantiser.nodes):
+        elif len(kept) == len(quantizer.nodes):
             holds = middle
         else:
             fails = middle
     return best
 
 
-def _tried(quantiser: Quantizer, gate: QualityGate, kept: tuple[str, ...]) -> ReducedModel:
-    made = quantiser.quantised(kept)
-    return ReducedModel(made, gate.judge(made, len(kept)), kept)
+def _tried(quantizer: Quantizer, gate: QualityGate, kept: tuple[str, ...]) -> ReducedModel:
+    model = quantizer.quantised(kept)
+    return ReducedModel(model, gate.judge(model, len(kept)), kept)

@@ -20,6 +20,6 @@ RULES: tuple[Rewrite, ...] = (
     nearest_conv_to_phases,
     conv_transpose_to_phases,
 )
-"""The rewrites of every export, in order. Each one is measured to gain if it applies (docs/benchmarks.md)."""
+"""The rewrites of every export, in order. Each was measured to be faster if it does not decline (docs/benchmarks.md)."""
 
 __all__ = ["RULES", "ExactRule", "Rewrite", "every_conv_transpose_to_phases"]

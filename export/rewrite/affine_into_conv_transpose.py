@@ -20,7 +20,7 @@ from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, attribute, bia
 
 class _AffineIntoConvTranspose(ExactRule):
     def affine(self, after: ir.Node, channels: int, rank: int) -> tuple[Array, Array] | None:
-        """Return factor and summand for each output channel, of shape (channels,), or `None` if they are not such constants."""
+        """Return the factor and the summand of each output channel, (channels,), or `None` if they are not constant."""
         raise NotImplementedError
 
     def obstacle(self, made: ir.Value, y: ir.Value, **_: Any) -> str | None:
@@ -32,7 +32,7 @@ class _AffineIntoConvTranspose(ExactRule):
         if bias_of(node, channels) is None:
             return "the bias is not constant"
         if self.affine(producer(y), channels, weight.ndim) is None:
-            return "what follows is not one constant for each channel"
+            return "the next operand is not one constant for each channel"
         return None
 
     def rewrite(self, op: Any, x: ir.Value, made: ir.Value, y: ir.Value, **_: Any) -> Any:
@@ -53,7 +53,7 @@ class _AffineIntoConvTranspose(ExactRule):
 
 
 class BatchNormIntoConvTranspose(_AffineIntoConvTranspose):
-    """BatchNormalization in inference mode."""
+    """The rule for BatchNormalization in inference mode."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         made = op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["made"])
@@ -72,7 +72,7 @@ class BatchNormIntoConvTranspose(_AffineIntoConvTranspose):
 
 class _Elementwise(_AffineIntoConvTranspose):
     def value(self, after: ir.Node, channels: int, rank: int) -> Array | None:
-        """Return the other operand as one value per channel, or `None` if it is not such a constant."""
+        """Return the other operand, one number for each channel, or `None` if it is not such a constant."""
         known = [v for v in map(constant, after.inputs) if v is not None]
         if len(known) != 1 or known[0].ndim > rank:
             return None
@@ -83,7 +83,7 @@ class _Elementwise(_AffineIntoConvTranspose):
 
 
 class MulIntoConvTranspose(_Elementwise):
-    """Multiplication by a constant for each channel."""
+    """The rule for multiplication by a constant for each channel."""
 
     def pattern(self, op: Any, x: Any, other: Any) -> Any:
         made = op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["made"])
@@ -95,7 +95,7 @@ class MulIntoConvTranspose(_Elementwise):
 
 
 class AddIntoConvTranspose(_Elementwise):
-    """Addition of a constant for each channel."""
+    """The rule for addition of a constant for each channel."""
 
     def pattern(self, op: Any, x: Any, other: Any) -> Any:
         made = op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["made"])

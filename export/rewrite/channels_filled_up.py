@@ -1,10 +1,10 @@
 """Fill the channels between two convolutions up to a whole block, with zeros.
 
 Before:  Conv(f(Conv(x, W, b)), V)            12 to 15 channels between; f maps zero to zero, channel by channel
-After:   Conv(f(Conv(x, W', b')), V')         16 channels; the added ones are always zero and have zero weights
+After:   Conv(f(Conv(x, W', b')), V')         16 channels; those added are always zero, and so are their weights in V'
 
-On AVX-512, onnxruntime always computes 16 output channels together. It rearranges the input of a convolution that reads
-fewer than 16.
+onnxruntime always computes 16 output channels together on AVX-512. If a convolution reads fewer than 16 channels,
+onnxruntime rearranges its input first.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from upconv.export.rewrite.phases import BLOCK
 from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, attribute, bias_of, constant, producer
 
 FEWEST = 12
-"""Fewest channels that are filled up. With fewer, too many products are with zero."""
+"""The fewest channels that are filled up. With fewer, too many products would have a factor of zero."""
 
 
 class ChannelsFilledUp(ExactRule):
-    """Two convolutions, with or without an activation between them."""
+    """The rule for two convolutions, with or without an activation between them."""
 
     between: ClassVar[str | None] = None
 
@@ -41,7 +41,7 @@ class ChannelsFilledUp(ExactRule):
             return "channels are in groups"
         channels = weights[0].shape[0]
         if not FEWEST <= channels < BLOCK:
-            return f"there are not {FEWEST} to {BLOCK - 1} channels between"
+            return f"there are not {FEWEST} to {BLOCK - 1} channels between the convolutions"
         if bias_of(first, channels) is None:
             return "the bias is not constant"
         if passed is None or len(producer(passed).inputs) == 1:

@@ -1,14 +1,14 @@
-"""Compute a transposed convolution as one ordinary convolution per phase of its stride, and interleave the results.
+"""Compute a transposed convolution as one ordinary convolution for each phase of its stride.
 
 Before:  y = ConvTranspose(x, W)                      kernel k, stride s, padding p before
-After:   y[s*q + r] = Conv_r(x, W_r)[q]               r = 0 .. s-1 along each axis
+After:   y[s*q + r] = Conv_r(x, W_r)[q]               r = 0 .. s-1 along each axis, results interleaved
 
-Along one axis, output o = s*q + r is the sum of W[t] * x[i] over all i, t with o = s*i + t - p. So t = (r + p) mod s + s*m
-for m = 0, 1, ..., and i = q + floor((r + p) / s) - m: an ordinary convolution with every s-th tap, in reverse order.
-All phases are equally long if s divides k - p_before - p_after + output_padding.
+Along one axis, output o = s*q + r gets W[t] * x[i] from all i, t with o = s*i + t - p. So t = (r + p) mod s + s*m for
+m = 0, 1, ..., and i = q + floor((r + p) / s) - m: an ordinary convolution with every s-th tap, in reverse order.
+All phases have the same length if s divides k - p_before - p_after + output_padding.
 
-In onnxruntime, a convolution can be quantized to int8 and can have a fused activation; a transposed one can have
-neither, and spends much of its time on adding overlaps. `phases.py` computes the phases and joins them.
+onnxruntime can quantize a convolution to int8 and fuse an activation into it, but not so a transposed convolution, in which
+it spends much time on adding overlaps up. `phases.py` computes the phases and joins them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from upconv.export.rewrite.phases import Phase, PhasesRule, Window, cheapest, wi
 from upconv.export.rewrite.rule import Array, Rewrite, attribute, bias_of, constant, producer
 
 Axis = tuple[int, int, int, int]
-"""Stride, padding before, floor of what the output gains over stride * input in strides, and kernel, of one axis."""
+"""Stride, padding before, output length beyond stride * input in whole strides, and kernel length, along one axis."""
 
 
 TRANSPOSED = 0.6
-"""Time of a multiplication in an ordinary convolution relative to a transposed one, measured: 0.45 to 0.7."""
+"""The time of a multiplication in a convolution, relative to one in a transposed convolution; measured, 0.45 to 0.7."""
 
 
 class ConvTransposeToPhases(PhasesRule):
-    """Any two-dimensional ConvTranspose with constant weights that can be rewritten."""
+    """The rule for any two-dimensional ConvTranspose with constant weights."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         return self.followed(op, op.ConvTranspose(x, _allow_other_inputs=True, _outputs=["made"]))
@@ -40,18 +40,18 @@ class ConvTransposeToPhases(PhasesRule):
         node = producer(made)
         weight = constant(node.inputs[1])
         if weight is None or weight.ndim != 4:
-            return "the weights are not constant, or not of two dimensions"
+            return "the weights are not constant, or not two-dimensional"
         if bias_of(node, weight.shape[1] * attribute(node, "group", 1)) is None:
             return "the bias is not constant"
         if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or attribute(node, "output_shape", None) is not None:
-            return "the padding follows from the output's size"
+            return "the padding depends on the output's size"
         if any(n != 1 for n in attribute(node, "dilations", [1, 1])):
             return "it is dilated"
         return self._of_axes(_axes(node, weight), weight, attribute(node, "group", 1))
 
     def _of_axes(self, axes: list[Axis] | None, weight: Array, groups: int) -> str | None:
         if axes is None:
-            return "its phases are of different size"
+            return "its phases have different sizes"
         if all(stride == 1 for stride, *_ in axes):
             return "its stride is 1"
         if any(k < s for s, _, _, k in axes):
@@ -70,14 +70,17 @@ class ConvTransposeToPhases(PhasesRule):
 
 
 class ConvTransposeToFasterPhases(ConvTransposeToPhases):
-    """The ConvTransposes that gain in float32, measured: kernels above the stride, and few channels that fill no block."""
+    """The rule for a ConvTranspose that phases make faster in float32, as measured.
+
+    Its kernel is larger than its stride, and its phases do not waste too many channels of a block.
+    """
 
     def _of_axes(self, axes: list[Axis] | None, weight: Array, groups: int) -> str | None:
         reason = super()._of_axes(axes, weight, groups)
         if reason is not None or axes is None:
             return reason
         if all(kernel == stride for stride, _, _, kernel in axes):
-            return "its kernel is its stride, so nothing overlaps and nothing is gained"
+            return "its kernel equals its stride, so nothing overlaps and phases are not faster"
         form = cheapest(phase_windows(weight, axes, groups), groups)
         cost = form.cost if isinstance(form, Window) else form or 0
         taps = weight.shape[1] * weight.shape[2] * weight.shape[3]
@@ -95,7 +98,7 @@ def phase_windows(weight: Array, axes: list[Axis], groups: int) -> dict[Phase, W
 
 
 def phase_kernel(weight: Array, phase: tuple[int, ...], axes: list[Axis], groups: int) -> Array:
-    """Return the (out, in / groups, *k) kernel of one phase of a transposed convolution's (in, out / groups, *k)."""
+    """Return the kernel (out, in / groups, *k) of one phase of a transposed kernel (in, out / groups, *k)."""
     taps = weight
     for axis, (r, (stride, padding, _, kernel)) in enumerate(zip(phase, axes, strict=True), start=2):
         taps = np.flip(taps.take(range((r + padding) % stride, kernel, stride), axis), axis)

@@ -1,4 +1,4 @@
-"""Proof that an image in a graph has an even height and width, whatever the size of the input."""
+"""The proof that an image in a graph has an even height and width for any size of the input."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from onnxscript import ir
 from upconv.export.rewrite.rule import attribute, constant
 
 KEEPING = {"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "BatchNormalization", "Mul", "Add", "Sub", "Identity"}
-"""Operators whose output is as large as their non-constant inputs, or as the larger of them."""
+"""The operators whose output has the size of their largest input that is not a constant."""
 
 
 def is_even(value: ir.Value) -> bool:
-    """Return `True` if the operators that compute `value` prove that its height and width are even."""
+    """Return whether the operators before `value` prove that its height and width are even."""
     node = value.producer()
     if node is None or node.graph is None:
         return False
     known: set[ir.Value] = set()
-    # forwards instead of by recursion, which deep networks would exhaust
+    # A loop from the start, because recursion would be too deep for deep networks.
     for earlier in node.graph:
         if _makes_even(earlier, known):
             known.update(earlier.outputs)
@@ -28,13 +28,13 @@ def is_even(value: ir.Value) -> bool:
 def _makes_even(node: ir.Node, known: set[ir.Value]) -> bool:
     if node.op_type in KEEPING:
         images = [v for v in node.inputs if v is not None and constant(v) is None]
-        # each operand has the output's size or 1 along an axis, and 1 is not even
+        # Along each axis, an image has the output's size or 1, and 1 is not even.
         return bool(images) and known.issuperset(images)
     if node.op_type == "Resize":
         scales = constant(node.inputs[2]) if len(node.inputs) == 3 else None
         return scales is not None and scales.size == 4 and all(float(s) % 2 == 0 for s in scales[2:])
     if node.op_type == "Reshape":
-        # back to the shape of another image, as after a group norm
+        # A Reshape to the shape of another image, as after a group norm.
         shape = None if node.inputs[1] is None else node.inputs[1].producer()
         if shape is None or shape.op_type != "Shape" or attribute(shape, "start", 0) or "end" in shape.attributes:
             return False

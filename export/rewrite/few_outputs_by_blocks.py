@@ -1,11 +1,11 @@
-"""Compute a convolution with few outputs for blocks of two by two pixels.
+"""Compute a convolution with few output channels for two by two pixels at a time.
 
 Before:  y = Conv(x, W)                                    stride 1, kernel k, y as large as x, height and width even
-After:   y = DepthToSpace(Conv(x, W', stride 2), 2)        kernel k + 1, four times the outputs
+After:   y = DepthToSpace(Conv(x, W', stride 2), 2)        kernel k + 1, four times the output channels
 
-y[2i + r, 2j + c] = sum_t W[t] x[2i + r + t - p]: a block of pixels has one window, of which each pixel uses k by k taps
-that start `r` and `c` after its beginning. onnxruntime always computes 16 outputs together: a 3x3 convolution to 3
-channels costs 9 * 16 products for each pixel and input channel, and by blocks 16 * 16 / 4.
+y[2i + r, 2j + c] = sum_t W[t] x[2i + r + t - p]: the window covers a block of pixels, and each pixel uses k by k taps of
+it, offset by `r` and `c`. onnxruntime always computes 16 output channels together. A 3x3 convolution to 3 channels costs
+9 * 16 products for each pixel and input channel, and 16 * 16 / 4 by blocks.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from upconv.export.rewrite.phases import PhasesRule, Window, stacked, with_activ
 from upconv.export.rewrite.rule import Array, Rewrite, attribute, bias_of, constant, producer
 
 WORTH = 0.75
-"""Largest share of products that may remain, so that the gain exceeds the cost of the rearrangement."""
+"""The largest remaining share of the products for which the rewrite pays."""
 
 
 class FewOutputsByBlocks(PhasesRule):
-    """A Conv whose input has a provably even height and width."""
+    """The rule for a Conv whose input provably has an even height and width."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         return self.followed(op, op.Conv(x, _allow_other_inputs=True, _outputs=["made"]))
@@ -33,7 +33,7 @@ class FewOutputsByBlocks(PhasesRule):
         conv = producer(made)
         weight = constant(conv.inputs[1])
         if weight is None or weight.ndim != 4 or bias_of(conv, weight.shape[0]) is None:
-            return "weights or bias are not constant, or not of two dimensions"
+            return "weights or bias are not constant, or not two-dimensional"
         ones = (attribute(conv, "group", 1), *attribute(conv, "strides", [1]), *attribute(conv, "dilations", [1]))
         if any(n != 1 for n in ones) or attribute(conv, "auto_pad", "NOTSET") != "NOTSET":
             return "it has groups, strides, dilation or automatic padding"
@@ -42,10 +42,10 @@ class FewOutputsByBlocks(PhasesRule):
             return "it changes the size"
         before = Window(weight, (0, 0), (0, 0)).cost
         if _window(weight, pads).cost / 4 > WORTH * before:
-            return "it has outputs enough"
+            return "it has enough output channels"
         node = x.producer()
         if node is not None and node.op_type == "Resize":
-            return "phases of the smaller image gain more"
+            return "phases of the smaller image are faster"
         return None if is_even(x) else "the image's height and width may be odd"
 
     def rewrite(self, op: Any, x: ir.Value, made: ir.Value, y: ir.Value | None = None, **_: Any) -> Any:
@@ -62,7 +62,7 @@ class FewOutputsByBlocks(PhasesRule):
 
 
 def _window(weight: Array, pads: list[int]) -> Window:
-    """Return the pixels of a block as phases of an image that is read in steps of two."""
+    """Return one window for the four pixels of a block, stacked as phases of an image that is read with stride 2."""
     before, after = (pads[0], pads[1]), (pads[2], pads[3])
     pixels = {
         (r, c): Window(weight, (before[0] - r, before[1] - c), (after[0] - 1 + r, after[1] - 1 + c))

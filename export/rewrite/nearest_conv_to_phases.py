@@ -1,14 +1,14 @@
-"""Compute nearest-neighbour enlargement and convolution on the small image, with one convolution per phase.
+"""Compute a nearest-neighbour Resize and a convolution as one convolution for each phase.
 
-Before:  y = Conv(Resize(x, nearest, s), W)          stride 1, output as large as the enlarged image
+Before:  y = Conv(Resize(x, nearest, s), W)          stride 1, output as large as the resized image
 After:   y[s*q + r] = Conv_r(x, W_r)[q]              r = 0 .. s-1 along each axis, results interleaved
 
 Along one axis, with kernel k and padding p before it, y[s*q + r] = sum_t W[t] * x[floor((s*q + r - p + t) / s)]
-= sum_t W[t] * x[q + floor((r - p + t) / s)]. Taps t that read the same pixel are added: W_r[d] is the sum of W[t] over
-all t with floor((r - p + t) / s) = d. A 3x3 kernel at s = 2 becomes four 2x2 kernels: 16 multiplications instead of 36.
-The border is zero before and after, because s pixels outside the enlarged image are one pixel outside the small image.
+= sum_t W[t] * x[q + floor((r - p + t) / s)]. Taps t that read the same pixel add up: W_r[d] is the sum of W[t] over all t
+with floor((r - p + t) / s) = d. A 3x3 kernel at s = 2 becomes four 2x2 kernels: 16 multiplications instead of 36. The
+border is zero in both forms, because s pixels outside the resized image are one pixel outside the small one.
 
-An activation after the convolution moves before the interleaving. `phases.py` computes the phases and joins them.
+An activation that follows moves before the interleave. `phases.py` computes the phases and joins them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from upconv.export.rewrite.rule import Array, Rewrite, attribute, bias_of, const
 
 
 class NearestConvToPhases(PhasesRule):
-    """A Conv of an image enlarged by nearest neighbours."""
+    """The rule for a Conv of an image that is resized by nearest neighbours."""
 
     def pattern(self, op: Any, x: Any) -> Any:
         resized = op.Resize(x, _allow_other_inputs=True, _outputs=["resized"])
@@ -35,7 +35,7 @@ class NearestConvToPhases(PhasesRule):
         conv, resize = producer(made), producer(resized)
         weight = constant(conv.inputs[1])
         if weight is None or weight.ndim != 4:
-            return "the weights are not constant, or not of two dimensions"
+            return "the weights are not constant, or not two-dimensional"
         if bias_of(conv, weight.shape[0]) is None:
             return "the bias is not constant"
         return _of_resize(resize) or _of_conv(conv, weight.shape[2:])
@@ -52,12 +52,12 @@ class NearestConvToPhases(PhasesRule):
 
 
 def phase_window(weight: Array, phase: Sequence[int], scales: Sequence[int], pads: Sequence[int]) -> Window:
-    """Return the kernel (out, in, *k) of one phase, and its padding."""
+    """Return the kernel (out, in, *k) and the padding of one phase."""
     before, after, dtype = [], [], weight.dtype
     for axis, (r, s, p) in enumerate(zip(phase, scales, pads, strict=True), start=2):
         reads = np.array([(r - p + t) // s for t in range(weight.shape[axis])])
         first, last = int(reads.min()), int(reads.max())
-        # the taps of each pixel are added in float64, so that the sum is rounded once
+        # The taps of each pixel are added in float64, so that the sum is rounded only once.
         sums = [weight.take(np.flatnonzero(reads == d), axis).astype(np.float64).sum(axis) for d in range(first, last + 1)]
         weight = np.stack(sums, axis)
         before.append(-first)
@@ -67,18 +67,18 @@ def phase_window(weight: Array, phase: Sequence[int], scales: Sequence[int], pad
 
 def _of_resize(resize: ir.Node) -> str | None:
     if attribute(resize, "mode", "nearest") != "nearest":
-        return "it does not take the nearest pixel"
-    place = attribute(resize, "coordinate_transformation_mode", "half_pixel")
+        return "its mode is not nearest"
+    center = attribute(resize, "coordinate_transformation_mode", "half_pixel")
     rounding = attribute(resize, "nearest_mode", "round_prefer_floor")
-    # for whole factors, half_pixel with rounding selects the same pixel as floor(i / s)
-    if (place, rounding) not in {
+    # For whole factors, half_pixel with rounding selects the same pixel as floor(i / s).
+    if (center, rounding) not in {
         ("asymmetric", "floor"),
         ("half_pixel", "round_prefer_floor"),
         ("half_pixel", "round_prefer_ceil"),
         ("pytorch_half_pixel", "round_prefer_floor"),
     }:
-        return f"{place} with {rounding} is not floor(i / s)"
-    return None if _scales(resize) else "the scales are no whole numbers known before it runs"
+        return f"{center} with {rounding} is not floor(i / s)"
+    return None if _scales(resize) else "the scales are not constant whole numbers"
 
 
 def _scales(resize: ir.Node) -> tuple[int, int] | None:

@@ -1,10 +1,10 @@
-"""An enlarged image as one ordinary convolution per phase, in the cheaper of two forms.
+"""Computation of a larger image by convolutions for its phases, in the form with the lowest cost.
 
-Phase (r, c) of an image enlarged by (sh, sw) holds its pixels (sh*i + r, sw*j + c), and is as small as the original.
+Phase (r, c) of an image that is larger by (sh, sw) holds its pixels (sh*i + r, sw*j + c). It is as large as the small image.
 
-separate    one convolution per phase, results interleaved: no superfluous multiplication
-stacked     one convolution for all phases, then DepthToSpace: missing taps are zero, but few output channels of many
-phases share one block of `BLOCK`, which separate convolutions would each leave mostly empty
+separate    one convolution for each phase, then the results are interleaved; no multiplication is wasted
+stacked     one convolution for all phases, then DepthToSpace; taps that a phase does not have are zero, but the output
+            channels of several phases share a block of `BLOCK`, of which separate convolutions waste a part each
 """
 
 from __future__ import annotations
@@ -21,44 +21,45 @@ from upconv.export.rewrite.rule import Array, ExactRule
 from upconv.runtime.rounding import round_up
 
 BLOCK = 16
-"""The number of output channels that onnxruntime computes together on AVX-512."""
+"""The number of output channels that onnxruntime always computes together on AVX-512."""
 
 ACTIVATIONS = ("Relu", "LeakyRelu", "Sigmoid", "Tanh")
-"""Activations that can move before the interleaving, because they act on single values. onnxruntime fuses most of them."""
+"""The pointwise activations that move before the interleave, where onnxruntime fuses most of them."""
 
 Phase = tuple[int, int]
+"""The row and the column of a phase."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The window of one convolution."""
+    """The kernel and the padding of one convolution."""
 
     kernel: Array
-    """The kernel, (out, in / groups, kh, kw)."""
+    """The weights (out, in / groups, kh, kw)."""
     before: tuple[int, int]
-    """Padding above and to the left. Negative padding would crop."""
+    """The padding at the top and the left; a negative one crops."""
     after: tuple[int, int]
-    """Padding below and to the right."""
+    """The padding at the bottom and the right; a negative one crops."""
 
     @property
     def cost(self) -> int:
-        """Multiplications per pixel and input channel, with output channels filled up to whole blocks."""
+        """The multiplications for each pixel and input channel; output channels fill whole blocks."""
         out, _, height, width = (int(n) for n in self.kernel.shape)
         return height * width * blocks(out)
 
     @property
     def crops(self) -> bool:
-        """True if the window would have to crop its input."""
+        """True if the padding is negative on some side, so that the convolution crops its input."""
         return min(*self.before, *self.after) < 0
 
 
 def blocks(channels: int) -> int:
-    """Return a number of channels, filled up to whole blocks."""
+    """Return the number of channels, filled up to whole blocks."""
     return round_up(channels, BLOCK)
 
 
 def stacked(phases: Mapping[Phase, Window]) -> Window:
-    """Return all phases as outputs of one convolution, with the phase's number before the channel's."""
+    """Return one window for all phases, whose output channels are ordered by phase, then by channel."""
     before = tuple(max(w.before[axis] for w in phases.values()) for axis in (0, 1))
     after = tuple(max(w.after[axis] for w in phases.values()) for axis in (0, 1))
     kernels = [
@@ -69,33 +70,40 @@ def stacked(phases: Mapping[Phase, Window]) -> Window:
 
 
 def cheapest(phases: Mapping[Phase, Window], groups: int) -> Window | int | None:
-    """Return the stacked window, the cost of separate windows if that is lower, or `None` if neither can be built."""
+    """Return the cheapest form of the phases: the stacked window, or the cost of separate windows.
+
+    Returns `None` if neither form can be built. Stacking needs a single group and equal scales.
+    """
     apart = None if any(w.crops for w in phases.values()) else sum(w.cost for w in phases.values())
-    whole = stacked(phases)
+    together = stacked(phases)
     scales = max(phases)
-    if groups > 1 or scales[0] != scales[1] or whole.crops:
+    if groups > 1 or scales[0] != scales[1] or together.crops:
         return apart
-    return whole if apart is None or whole.cost <= apart else apart
+    return together if apart is None or together.cost <= apart else apart
 
 
 class PhasesRule(ExactRule):
-    """A rule that computes phases, for a convolution with or without an `activation` after it."""
+    """A rule that replaces a convolution, and an activation after it, by phases."""
 
     activation: ClassVar[str | None] = None
+    """The operator type of the activation; `None` for a convolution without activation."""
 
     def followed(self, op: Any, made: Any) -> Any:
-        """Return the pattern with its activation."""
+        """Return the pattern `made`, followed by the activation if there is one."""
         return made if self.activation is None else getattr(op, self.activation)(made, _outputs=["y"])
 
     def enlarged(
         self, op: Any, x: ir.Value, phases: Mapping[Phase, Window], bias: Array, groups: int, after: ir.Value | None, name: str
     ) -> Any:
-        """Return the nodes that compute all phases of `x`, apply the activation that makes `after`, and join them."""
+        """Add the nodes that compute the larger image, and return it.
+
+        They compute all phases of `x`, apply the activation whose output is `after`, and join the phases.
+        """
         scales = [axis + 1 for axis in max(phases)]
         form = cheapest(phases, groups)
         if isinstance(form, Window):
-            whole = self._activated(op, _conv(op, x, form, np.tile(bias, len(phases)), groups, name), after)
-            return op.DepthToSpace(whole, blocksize=scales[0])
+            together = self._activated(op, _conv(op, x, form, np.tile(bias, len(phases)), groups, name), after)
+            return op.DepthToSpace(together, blocksize=scales[0])
         made = {
             (r, c): self._activated(op, _conv(op, x, window, bias, groups, f"{name}_{r}_{c}"), after)
             for (r, c), window in phases.items()
@@ -108,7 +116,7 @@ class PhasesRule(ExactRule):
 
 
 def with_activations(rule: type[PhasesRule]) -> tuple[type[PhasesRule], ...]:
-    """Return the rule for each activation that can follow, then for none."""
+    """Return a variant of the rule for each activation, and last the rule without activation."""
     variants = (type(f"{rule.__name__}Before{kind}", (rule,), {"activation": kind}) for kind in ACTIVATIONS)
     return (*variants, rule)
 

@@ -1,15 +1,15 @@
 """Write PRelu with constant slopes as operators that run several times faster.
 
-PRelu(x) = x if x >= 0, otherwise a * x
+PRelu(x) = x if x >= 0, else a * x
 
 one slope for all channels    LeakyRelu(x, a), which onnxruntime fuses into a convolution
-after a convolution           a * x + Relu((1 - a) * x) for slopes up to 1, otherwise a * x + (1 - a) * Relu(x)
+after a convolution           a * x + Relu((1 - a) * x) for slopes up to 1, else a * x + (1 - a) * Relu(x)
 all slopes in [0, 1]          Max(x, a * x):  a * x <= x exactly if x >= 0
 all slopes at least 1         Min(x, a * x)
 any slopes                    Relu(x) + a * Min(x, 0):  one of the two terms is always zero
 
-onnxruntime's PRelu branches on every value, which is slow for mixed signs. Products and sums after a convolution keep its
-blocked layout; Max and Min would rearrange the whole tensor twice.
+onnxruntime's PRelu branches on every value, which is slow if signs are mixed. Products and sums after a convolution stay
+in its blocked layout, while Max and Min make onnxruntime rearrange the whole tensor twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from upconv.export.rewrite.rule import Array, ExactRule, Rewrite, constant
 
 
 class PReluToElementwise(ExactRule):
-    """A PRelu with constant slopes."""
+    """The rule for a PRelu with constant slopes."""
 
     def pattern(self, op: Any, x: Any, slope: Any) -> Any:
         return op.PRelu(x, slope, _outputs=["y"])
@@ -32,7 +32,7 @@ class PReluToElementwise(ExactRule):
         values = constant(slope)
         if values is None:
             return "the slopes are not constant"
-        return None if np.isfinite(values).all() else "a slope is no finite number"
+        return None if np.isfinite(values).all() else "a slope is not a finite number"
 
     def rewrite(self, op: Any, x: ir.Value, slope: ir.Value, y: ir.Value, **_: Any) -> Any:
         values = constant(slope)

@@ -1,4 +1,4 @@
-"""A rewrite rule that gives a reason when it declines, and the stage that applies it to a model."""
+"""The base of rewrite rules, which state why they decline, and the stage that applies them to a model."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ Array = NDArray[Any]
 
 
 class ExactRule(pattern.RewriteRuleClassBase, ABC):
-    """A pattern of nodes, its replacement, and the conditions under which the replacement is another function.
+    """A pattern of nodes, its replacement, and the conditions under which both compute the same function.
 
-    A pattern does not match if values between its nodes are used elsewhere or are outputs of the graph.
+    A pattern does not match if a value between its nodes is used elsewhere, or is an output of the graph.
     """
 
     def __init__(self) -> None:
         super().__init__(type(self).__name__)
         self.declined: list[str] = []
+        """The reasons of the matches that were declined."""
 
     @abstractmethod
     def obstacle(self, *args: Any, **values: Any) -> str | None:
-        """Return why the match cannot be rewritten to the same function, or `None` if it can."""
+        """Return why the replacement would not compute the same function, or not faster; `None` if it does."""
 
     def check(self, op: Any, *args: Any, **values: Any) -> pattern.MatchResult:
-        """Return onnxscript's verdict on a match, and remember the reason if the rule declines."""
+        """Return the result of a match for onnxscript, and record the reason if the rule declines."""
         reason = self.obstacle(**values)
         result = pattern.MatchResult()
         if reason is not None:
@@ -42,19 +43,19 @@ class ExactRule(pattern.RewriteRuleClassBase, ABC):
 
 
 class Rewrite:
-    """The stage that applies each pattern of a rule to the whole graph, in order, until none matches."""
+    """The stage that applies rules to the whole graph, each in order, until no rule matches."""
 
     def __init__(self, name: str, patterns: tuple[type[ExactRule], ...]) -> None:
         self.name = name
         self._patterns = patterns
 
     def __call__(self, model: onnx.ModelProto) -> StageResult:
-        """Return the rewritten model, or the same model with the reason."""
+        """Return the rewritten model, or the same model and the reason."""
         rules = [kind() for kind in self._patterns]
         graph = ir.from_proto(model)
         count = 0
-        while found := sum(_applied(rule, graph) for rule in rules):
-            count += found
+        while matches := sum(_applied(rule, graph) for rule in rules):
+            count += matches
         declined = "; ".join(dict.fromkeys(reason for rule in rules for reason in rule.declined))
         if count == 0:
             return StageResult(model, False, f"declined: {declined}" if declined else NOTHING)
@@ -64,27 +65,30 @@ class Rewrite:
 
 
 def constant(value: ir.Value | None) -> Array | None:
-    """Return the constant value of a tensor, or `None` if it is an input, computed, or can be overridden by an input."""
+    """Return the tensor of a constant value.
+
+    Returns `None` for a value that is fed or computed, or that an input may override.
+    """
     if value is None or value.const_value is None or value.is_graph_input():
         return None
     return value.const_value.numpy()
 
 
 def attribute(node: ir.Node, name: str, default: Any) -> Any:
-    """Return the value of an attribute."""
-    found = node.attributes.get(name)
-    return default if found is None else found.value
+    """Return the value of an attribute, or `default` if the node does not have it."""
+    entry = node.attributes.get(name)
+    return default if entry is None else entry.value
 
 
 def bias_of(node: ir.Node, channels: int) -> Array | None:
-    """Return the bias of a convolution, zeros if it has none, or `None` if the bias is not constant."""
+    """Return the bias of a convolution, (channels,): zeros if it has none, `None` if it is not constant."""
     if len(node.inputs) < 3 or node.inputs[2] is None:
         return np.zeros(channels, np.float32)
     return constant(node.inputs[2])
 
 
 def producer(value: ir.Value) -> ir.Node:
-    """Return the node that computes a matched value."""
+    """Return the node whose output a matched value is."""
     node = value.producer()
     assert node is not None
     return node

@@ -1,4 +1,4 @@
-"""The kinds of source: torch and Keras models, checkpoints, traced programs and ONNX files."""
+"""Sources of an export: torch and Keras models, checkpoints, traced programs and ONNX files."""
 
 from upconv.export.sources.checkpoint import from_checkpoint
 from upconv.export.sources.dispatch import READERS, as_source, open_source

@@ -1,7 +1,7 @@
-"""The architectures of community checkpoints. spandrel's registry recognises them by their weights.
+"""The architectures of spandrel's registry, recognised by the names and shapes of their weights.
 
-spandrel needs torchvision for two of its architectures, and imports all of them at once. If torchvision is missing, or
-built for another torch, these two are registered as never recognised, and the others work.
+spandrel needs torchvision for two of its architectures, and imports all architectures at once. If torchvision is missing,
+or built for another torch, those two are replaced by placeholders, and the others work.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 from upconv.runtime.errors import SourceError, first_line
 
 NEED_TORCHVISION = ("LaMa", "RestoreFormer")
-"""The parts of spandrel 0.4 that use `torchvision.transforms.functional`."""
+"""The architectures of spandrel 0.4 that import `torchvision.transforms.functional`."""
 
 
 class UnavailableArchitecture:
-    """An architecture that recognises no checkpoint."""
+    """A placeholder for an architecture, which recognises no weights."""
 
     def __init__(self, name: str) -> None:
         self.id = self.name = name
 
     def detect(self, state: dict[str, Any]) -> bool:
-        """Return `False` for every checkpoint."""
+        """Return False for any weights."""
         return False
 
 
 def registry() -> Any:
-    """Return every architecture that can be loaded here; raises `SourceError` if spandrel is not installed."""
+    """Return spandrel's registry; raises `SourceError` if spandrel cannot be imported."""
     if "spandrel" not in sys.modules and not _torchvision():
         for name in NEED_TORCHVISION:
             module = ModuleType(f"spandrel.architectures.{name}")
@@ -39,20 +39,20 @@ def registry() -> Any:
         import spandrel
     except Exception as error:
         raise SourceError(
-            f"checkpoints are recognised by spandrel, which cannot be imported ({first_line(error)}); "
+            f"spandrel, which recognises checkpoints, cannot be imported ({first_line(error)}); "
             "pip install 'upconv[spandrel]', or without torchvision: pip install einops && pip install --no-deps spandrel"
         ) from error
     return spandrel.MAIN_REGISTRY
 
 
 def absent() -> list[str]:
-    """Return the names of the architectures that are left out because torchvision is missing."""
+    """Return the names of the architectures that are replaced because torchvision is missing."""
     return [name for name in NEED_TORCHVISION if not hasattr(sys.modules.get(f"spandrel.architectures.{name}"), "__file__")]
 
 
 def _torchvision() -> bool:
     try:
         importlib.import_module("torchvision.transforms.functional")
-    except Exception:  # ImportError if there is no torchvision; RuntimeError if it was built for another torch
+    except Exception:  # ImportError if it is missing; RuntimeError if it was built for another torch
         return False
     return True

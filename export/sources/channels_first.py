@@ -1,7 +1,8 @@
-"""Keras models rebuilt with the channels first, (N, C, H, W), as ONNX and torch have them.
+"""Rebuilding a Keras model for channels first, (N, C, H, W), the layout of ONNX and torch.
 
-Keras' own channels_last layers transpose around each convolution. If the meaning of every layer with the channels first
-is known, the model is rebuilt that way. The rebuilt model is compared with the original, and dropped if it differs.
+The channels_last layers of Keras transpose the tensor before and after each convolution. If every layer of a model has a
+known channels_first form, the model is rebuilt from these forms. The result is compared with the original, and dropped if
+it differs.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ PLACELESS = frozenset(
         *("Maximum", "Minimum", "Multiply", "ReLU", "SpatialDropout2D", "Subtract"),
     }
 )
-"""Layers that do the same wherever the channel axis is."""
+"""The layers that do not depend on the position of the channels."""
 
 WITH_AXIS = frozenset({"BatchNormalization", "Concatenate", "GroupNormalization"})
-"""Layers that have an argument for the channel axis."""
+"""The layers with an `axis` argument for the channels."""
 
 WITH_FORMAT = frozenset(
     {
@@ -30,11 +31,15 @@ WITH_FORMAT = frozenset(
         *("GlobalMaxPooling2D", "MaxPooling2D", "SeparableConv2D", "UpSampling2D", "ZeroPadding2D"),
     }
 )
-"""Layers that have an argument for the data format."""
+"""The layers with a `data_format` argument."""
 
 
 def channels_first(model: Any) -> Any | None:
-    """Return a Sequential or functional channels_last keras.Model rebuilt for (N, C, H, W), or `None` if that is impossible."""
+    """Return a Keras model of channels_last pictures, rebuilt for (N, C, H, W).
+
+    `model` is a Sequential or functional `keras.Model`. Returns `None` if a layer has no known channels_first form, or if
+    the result differs from the original.
+    """
     import keras
 
     layers = model._flatten_layers(include_self=False)
@@ -44,20 +49,20 @@ def channels_first(model: Any) -> Any | None:
         return None
     inputs = [keras.Input(batch_shape=(x.shape[0], x.shape[3], *x.shape[1:3]), dtype=x.dtype) for x in model.inputs]
     try:
-        turned = keras.models.clone_model(model, inputs[0] if len(inputs) == 1 else inputs, _turned)
-        turned.set_weights([_placed(w, v) for w, v in zip(model.get_weights(), turned.weights, strict=True)])
-    except Exception:  # any error of a layer means that the model cannot be rebuilt
+        rebuilt = keras.models.clone_model(model, inputs[0] if len(inputs) == 1 else inputs, _rebuilt)
+        rebuilt.set_weights([_placed(w, v) for w, v in zip(model.get_weights(), rebuilt.weights, strict=True)])
+    except Exception:  # a layer may raise anything; the original model is exported then
         return None
-    return turned if _same(model, turned) else None
+    return rebuilt if _same(model, rebuilt) else None
 
 
-def _turned(layer: Any) -> Any:
+def _rebuilt(layer: Any) -> Any:
     import keras
 
     config = layer.get_config()
     kind = type(layer).__name__
     if kind == "UpSampling2D" and config["interpolation"] == "nearest":
-        # Keras repeats along each axis, which becomes a dozen nodes; this is the same function in one node
+        # Keras repeats pixels along each axis, which becomes a dozen nodes. This equal form becomes one node.
         scale = tuple(float(n) for n in layer.size)
         return keras.layers.Lambda(lambda x: F.interpolate(x, scale_factor=scale, mode="nearest"), name=layer.name)
     if kind in WITH_FORMAT:
@@ -70,18 +75,18 @@ def _turned(layer: Any) -> Any:
 
 
 def _placed(weight: Array, variable: Any) -> Array:
-    """Return a weight in the shape that its variable has now: PReLU has one slope per pixel position and channel."""
+    """Return a weight in the shape of its variable: the slopes of PReLU have the axes of the picture."""
     fits = tuple(variable.shape) == weight.shape
     return weight if fits or weight.ndim != 3 else np.moveaxis(weight, -1, 0)
 
 
-def _same(model: Any, turned: Any) -> bool:
+def _same(model: Any, rebuilt: Any) -> bool:
     import keras
 
     shapes = [tuple(n or (2 if axis == 0 else 24 + 8 * axis) for axis, n in enumerate(x.shape)) for x in model.inputs]
-    given = [np.random.default_rng(n).random(shape, np.float32) for n, shape in enumerate(shapes)]
-    moved = [np.moveaxis(x, -1, 1) for x in given]
-    outputs = keras.tree.flatten(model(given if len(given) > 1 else given[0]))
-    others = keras.tree.flatten(turned(moved if len(moved) > 1 else moved[0]))
+    pictures = [np.random.default_rng(n).random(shape, np.float32) for n, shape in enumerate(shapes)]
+    moved = [np.moveaxis(x, -1, 1) for x in pictures]
+    outputs = keras.tree.flatten(model(pictures if len(pictures) > 1 else pictures[0]))
+    others = keras.tree.flatten(rebuilt(moved if len(moved) > 1 else moved[0]))
     pairs = [[keras.ops.convert_to_numpy(y) for y in pair] for pair in zip(outputs, others, strict=True)]
     return all(np.allclose(np.moveaxis(a, -1, 1) if a.ndim == 4 else a, b, rtol=1e-3, atol=1e-4) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""The choice of the reader for a source, by the source's type or file suffix."""
+"""The choice of the reader of a source, by its name or type."""
 
 from __future__ import annotations
 
@@ -33,27 +33,29 @@ READERS: dict[str, Callable[[Path, SourceOptions], Source]] = {
 def as_source(
     model: Source | nn.Module | str | Path, example: Example | None = None, **options: Unpack[SourceKeywords]
 ) -> Source:
-    """Return the source that `model` is or names: a module in memory, a `Source`, or anything that `open_source` opens.
+    """Return the source of a torch or Keras module in memory, or of a name that `open_source` accepts.
 
-    Raises `SourceError` if `model` is none of these.
+    A `Source` is returned unchanged. Raises `SourceError` if `model` is something else, or if a `Source` comes with an
+    example or options.
     """
     if isinstance(model, Source):
         if example is not None or options:
-            raise SourceError(f"{model.name} is a source already; its example and its options are given where it is made")
+            raise SourceError(f"{model.name} is already a source; give the example and the options when you create it")
         return model
-    given = SourceOptions.of(example, **options)
+    stated = SourceOptions.of(example, **options)
     if isinstance(model, (str, Path)):
-        return _opened(str(model), given)
+        return _opened(str(model), stated)
     if not isinstance(model, nn.Module):
         raise SourceError(f"expected a module, or the name of a factory or a file, not {type(model).__name__}")
-    return keras_source(model, given) if is_keras(model) else module_source(model, given)
+    return keras_source(model, stated) if is_keras(model) else module_source(model, stated)
 
 
 def open_source(spec: str, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
-    """Return the source that `spec` names: a file of one of `READERS`, `file.py:factory` or `package.module:factory`.
+    """Return the source that `spec` names.
 
-    `arguments` and `weights` are for factories; `example` holds one array or tensor for each input. Raises
-    `SourceError` with the cause if `spec` names nothing that can be read.
+    `spec` is a file with a suffix in `READERS`, `file.py:factory` or `package.module:factory`. `arguments` and `weights`
+    are for factories only. `example` holds one array or tensor for each input. Raises `SourceError` with the cause if
+    the source cannot be read.
     """
     return _opened(spec, SourceOptions.of(example, **options))
 
@@ -65,6 +67,6 @@ def _opened(spec: str, options: SourceOptions) -> Source:
     if ":" in spec:
         return factory_source(spec, options)
     raise SourceError(
-        f"{spec!r} names nothing that can be exported; expected file.py:factory, package.module:factory "
+        f"{spec!r} is not the name of a source; expected file.py:factory, package.module:factory "
         f"or a file ending in {', '.join(READERS)}"
     )

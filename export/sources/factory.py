@@ -1,4 +1,4 @@
-"""The torch module that a factory in a file or a package returns, as a source."""
+"""A source from a factory: a function in a file or a package that returns a torch module."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from upconv.runtime.errors import SourceError, first_line
 
 
 def from_factory(spec: str, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
-    """Return the module that `file.py:factory` or `package.module:factory` makes.
+    """Return the source of the module that `file.py:factory` or `package.module:factory` returns.
 
-    `arguments` are passed to the factory by name, `weights` (.safetensors, or .pth read with `weights_only=True`) are
-    loaded into what it returns, and `example` or `shape` say what it takes, as for `from_module`. Torch draws the same
-    random weights in every call. A keras.Model that runs on torch is read as `from_keras` reads it. Raises
-    `SourceError` with the cause if any of this fails.
+    `arguments` are passed to the factory by name. `weights` (.safetensors, or .pth read with `weights_only=True`) are
+    loaded into the module. `example` and `shape` have the meaning of `from_module`. Torch draws the same random weights
+    in every call. A `keras.Model` on torch is read as by `from_keras`. Raises `SourceError` with the cause if any of this
+    fails.
     """
     return factory_source(spec, SourceOptions.of(example, **options))
 
 
 def factory_source(spec: str, options: SourceOptions) -> Source:
-    """Return what `from_factory` returns, for options in one value."""
+    """Return the source of `from_factory`, for options in one value."""
     run_on_torch()
-    where, _, attribute = spec.rpartition(":")
-    if not where or not attribute.isidentifier():
+    place, _, attribute = spec.rpartition(":")
+    if not place or not attribute.isidentifier():
         raise SourceError(f"{spec!r} names no factory; expected file.py:factory or package.module:factory")
-    factory = getattr(_load_module(where), attribute, None)
+    factory = getattr(_load_module(place), attribute, None)
     if not callable(factory):
-        raise SourceError(f"{where} has no factory called {attribute!r}")
+        raise SourceError(f"{place} has no factory called {attribute!r}")
     module = _call(factory, spec, options.arguments or {})
     if options.weights is not None:
         load_weights(module, options.weights)
@@ -51,17 +51,17 @@ def factory_source(spec: str, options: SourceOptions) -> Source:
     return read(module, replace(known, arguments=None, weights=None))
 
 
-def _load_module(where: str) -> ModuleType:
-    # as with `python FILE`, modules beside the file or in the working directory can be imported
-    folder = str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd())
+def _load_module(place: str) -> ModuleType:
+    # The module can import its neighbours, or those in the current folder, as it can under `python`.
+    folder = str(Path(place).resolve().parent if place.endswith(".py") else Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)
     try:
-        if not where.endswith(".py"):
-            return importlib.import_module(where)
-        path = Path(where)
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        path = Path(place)
         if not path.is_file():
-            raise SourceError(f"no file {where}")
+            raise SourceError(f"no file {place}")
         spec = importlib.util.spec_from_file_location(f"upconv_source_{path.stem}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -70,14 +70,14 @@ def _load_module(where: str) -> ModuleType:
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{where} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
+        raise SourceError(f"{place} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
     return module
 
 
 def _call(factory: Callable[..., Any], spec: str, arguments: Mapping[str, Any]) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # random weights are the same in every command
+            torch.manual_seed(0)  # a factory that draws random weights must draw the same ones in every command
             module = factory(**arguments)
     except Exception as error:
         raise SourceError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
@@ -87,6 +87,6 @@ def _call(factory: Callable[..., Any], spec: str, arguments: Mapping[str, Any]) 
 
 
 def _origin(spec: str, arguments: Mapping[str, Any] | None) -> str:
-    where, _, attribute = spec.rpartition(":")
-    name = f"{Path(where).name if where.endswith('.py') else where}:{attribute}"  # the name of a folder of this machine must not reach the contract
+    place, _, attribute = spec.rpartition(":")
+    name = f"{Path(place).name if place.endswith('.py') else place}:{attribute}"  # a folder is of no use to others
     return f"{name} {json.dumps(dict(arguments), sort_keys=True)}" if arguments else name

@@ -1,4 +1,7 @@
-"""An .onnx file of any origin as a source. Its own graph is the function, computed in float64."""
+"""An .onnx file of any origin as a source.
+
+The file's own graph is the reference. onnx's reference implementation computes it in float64.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +26,30 @@ from upconv.runtime.contract import Halo
 from upconv.runtime.errors import ExportError, SourceError
 
 EXAMPLE_PX = 16
-"""Length of a free axis in the example, in pixels; short, because the reference evaluator is slow."""
+"""The length of a free axis in the example. It is short because onnx's reference implementation is slow."""
 
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """A `SourceModel` that is an ONNX graph."""
+    """A source model that is an ONNX graph."""
 
     model: onnx.ModelProto
+    """The graph, with its weights."""
 
     def backend(self, precision: Precision) -> Backend:
-        """Return the reference evaluator for float64, and onnxruntime without optimisations for float32."""
+        """Return the reference implementation for float64, or onnxruntime without optimisations for float32."""
         return ReferenceBackend(self.model) if precision == "float64" else OnnxruntimeBackend(self.model, "disabled")
 
     def sizes(self) -> Backend:
-        """Return onnxruntime, which is faster than the reference evaluator."""
+        """Return onnxruntime, the faster of the two backends."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Return the graph without names of the machine it was made on. Its free axes stay free."""
+        """Return the graph without names of its origin, with its own symbolic axes."""
         return anonymous(self.model)
 
     def weights_sha256(self) -> str | None:
-        """Return the SHA-256 of every initializer, in order of name, or `None` if there are none."""
+        """Return the SHA-256 of all initializers, in order of name, or `None` without initializers."""
         tensors = sorted(self.model.graph.initializer, key=lambda tensor: tensor.name)
         digest = hashlib.sha256()
         for tensor in tensors:
@@ -55,26 +59,28 @@ class OnnxGraph:
 
 
 def from_onnx(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
-    """Return the graph in an .onnx file as a source. If the file has a contract, the source takes over what it states.
+    """Return the source of an .onnx file, with the fields of its contract if it has one.
 
-    Axes that are free in the file stay free. `example` holds one array for each input; without it, free axes are 16 pixels
-    long. Raises `SourceError` if the file is damaged, names files outside its folder or holds custom operators, or if
-    onnxruntime cannot open it.
+    Axes are dynamic only if they are so in the file. `example` holds one array for each input; without it, free axes
+    are 16 pixels long. Raises `SourceError` if the file is damaged, refers to a file outside its folder, holds custom
+    operators, or cannot be opened by onnxruntime.
     """
     return graph_source(path, SourceOptions.of(example, **options))
 
 
 def graph_source(path: Path, options: SourceOptions) -> Source:
-    """Return what `from_onnx` returns, for options in one value."""
+    """Return the source of `from_onnx`, for options in one value."""
     model = read_graph(path)
     original = OnnxGraph(model)
     try:
         original.backend("float32")
     except ExportError as error:
-        raise SourceError(f"{path} is no model that runs: {error}; export it again") from error
+        raise SourceError(f"{path} cannot run: {error}; export it again") from error
     inputs = options.inputs or tuple(_example(value) for value in model.graph.input)
     if len(inputs) != len(model.graph.input):
-        raise SourceError(f"{path} has {len(model.graph.input)} inputs, and {len(inputs)} examples came; give one --shape each")
+        raise SourceError(
+            f"{path} has {len(model.graph.input)} inputs, but {len(inputs)} examples were given; give one --shape for each input"
+        )
     contract = contract_in(model, path)
     if contract is None:
         return options.for_a_file(path).source(original, inputs)

@@ -1,7 +1,8 @@
-"""A Keras 3 model on torch as a source. Its pictures are exported as (N, C, H, W), wherever Keras keeps the channels.
+"""A Keras 3 model on torch as a source.
 
-Under `KERAS_BACKEND=torch` a `keras.Model` is a `torch.nn.Module`, and torch's exporter accepts it. Its layers convert
-their inputs to the precision they were built with, so the float64 model is rebuilt from the model's config.
+The exported file takes (N, C, H, W), also for a channels_last model.
+Under `KERAS_BACKEND=torch`, a `keras.Model` is a `torch.nn.Module` that torch's exporter accepts. Its layers convert their
+inputs to the precision that they were built with, so the float64 model is rebuilt from the model's config.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ from upconv.export.sources.source import Source
 from upconv.runtime.errors import SourceError, first_line
 
 EXAMPLE_PX = 32
-"""Length of a free axis in the example, in pixels."""
+"""The length of a free axis in the example, in pixels."""
 
 
 def run_on_torch() -> None:
-    """Set Keras' backend to torch, unless the user chose another one. Keras reads the setting once, when it is imported."""
+    """Set the backend of Keras to torch, unless the user set one; call it before Keras is imported."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 def is_keras(module: object) -> bool:
-    """Return `True` if this is a keras.Model, without importing Keras."""
+    """Return whether `module` is a `keras.Model`; Keras itself is not imported."""
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(module, keras.Model)
 
 
 class ChannelsInFront(nn.Module):
-    """A channels_last Keras model with inputs and outputs of layout (N, C, H, W)."""
+    """A module that calls a Keras model with tensors (N, C, H, W) and returns tensors of that layout."""
 
     def __init__(self, model: Any, channels_last: bool) -> None:
         super().__init__()
@@ -55,9 +56,9 @@ class ChannelsInFront(nn.Module):
         self.input_names = [x.name for x in model.inputs]
 
     def forward(self, *tensors: Tensor) -> Any:
-        """Return the model's outputs with the channels first."""
-        given = [self._behind(tensor) for tensor in tensors]
-        return tree_map(self._in_front, self.model(given[0] if len(given) == 1 else given))
+        """Return the outputs of the model, with the channels of pictures in front."""
+        inputs = [self._behind(tensor) for tensor in tensors]
+        return tree_map(self._in_front, self.model(inputs[0] if len(inputs) == 1 else inputs))
 
     def _behind(self, tensor: Tensor) -> Tensor:
         return tensor.permute(0, 2, 3, 1) if self.channels_last and tensor.ndim == 4 else tensor
@@ -68,11 +69,12 @@ class ChannelsInFront(nn.Module):
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A `SourceModel` that is a keras.Model on torch."""
+    """A source model that is a `keras.Model` on torch."""
 
     model: Any
+    """The `keras.Model`."""
     channels_last: bool
-    """True if its pictures are (N, H, W, C)."""
+    """Whether the pictures of the model have the layout (N, H, W, C)."""
 
     def backend(self, precision: Precision) -> TorchBackend:
         """Return the model in this precision."""
@@ -80,17 +82,17 @@ class KerasModel:
         return TorchBackend(ChannelsInFront(model, self.channels_last), getattr(torch, precision))
 
     def sizes(self) -> TorchBackend:
-        """Return the model itself."""
+        """Return the model in float32."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Return the graph of the model, which is rebuilt with the channels first if its layers allow that."""
-        turned = channels_first(self.model) if self.channels_last else None
-        module = ChannelsInFront(self.model, self.channels_last) if turned is None else ChannelsInFront(turned, False)
+        """Return the graph of the model, rebuilt for channels first if its layers allow that."""
+        rebuilt = channels_first(self.model) if self.channels_last else None
+        module = ChannelsInFront(self.model, self.channels_last) if rebuilt is None else ChannelsInFront(rebuilt, False)
         return capture(module.eval(), name, example, axes, opset)
 
     def weights_sha256(self) -> str | None:
-        """Return the SHA-256 of every weight, in the model's order, or `None` if there are none."""
+        """Return the SHA-256 of all weights, in the model's order, or `None` without weights."""
         digest = hashlib.sha256()
         for weight in self.model.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())
@@ -100,22 +102,22 @@ class KerasModel:
 def from_keras(model: Any, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
     """Return a source from a Sequential or functional `keras.Model` in memory, on the torch backend.
 
-    `example` and `shape` are those of the exported file, (N, C, H, W). Without them the example has the shape of the
-    model's own inputs, with 32 pixels for a free axis. Raises `SourceError` if Keras does not run on torch, if the model is
-    of another kind or not built, and if weights hold values that are not finite.
+    `example` and `shape` are those of the exported file, (N, C, H, W). Without them, the example has the shape of the
+    model's own inputs, with 32 pixels for a free axis. Raises `SourceError` if Keras does not run on torch, if the
+    model is of another kind or not built, or if a weight is not finite.
     """
     return keras_source(model, SourceOptions.of(example, **options))
 
 
 def keras_source(model: Any, options: SourceOptions) -> Source:
-    """Return what `from_keras` returns, for options in one value."""
+    """Return the source of `from_keras`, for options in one value."""
     kind = type(model).__name__
     known = options.without_factory(kind).completed(name=kind, origin="a keras model")
     name = known.name or kind
     _refuse_other_backends(model, name)
     inputs = getattr(model, "inputs", None)
     if not inputs:
-        raise SourceError(f"{name} is no built Sequential or functional model; begin it with keras.Input and its shape")
+        raise SourceError(f"{name} is not a built Sequential or functional model; begin it with keras.Input and its shape")
     refuse_non_finite(name, {weight.path: weight.value for weight in model.weights})
     formats = [layer.data_format for layer in model._flatten_layers() if hasattr(layer, "data_format")]
     last = bool(formats) and formats[0] == "channels_last"
@@ -128,7 +130,7 @@ def _refuse_other_backends(model: Any, name: str) -> None:
 
 
 def keras_file_source(path: Path, options: SourceOptions) -> Source:
-    """Return the model in a .keras file, as `from_keras` does. Code in the file is not run."""
+    """Return the source of a .keras file, as `from_keras` does; code in the file is not run."""
     run_on_torch()
     import keras
 
@@ -136,9 +138,9 @@ def keras_file_source(path: Path, options: SourceOptions) -> Source:
         raise SourceError(f"no model file at {path}")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # zip archives, JSON, classes and weights raise different errors
+    except Exception as error:  # zips, JSON, classes and weights each raise their own errors
         raise SourceError(
-            f"{path} cannot be loaded as a Keras model: {first_line(error)}; layers of your own go through file.py:factory"
+            f"{path} cannot be loaded as a Keras model: {first_line(error)}; use file.py:factory if it has layers of your own"
         ) from error
     return keras_source(model, options.for_a_file(path))
 
@@ -161,7 +163,7 @@ def _in_float64(model: Any) -> Any:
         wide.set_weights(model.get_weights())
     except Exception as error:
         raise SourceError(
-            f"{model.name} cannot be built in float64, which everything is compared with: {first_line(error)}; "
-            "make it of layers that keep their settings in get_config"
+            f"{model.name} cannot be built in float64, which every graph is compared with: {first_line(error)}; "
+            "use layers that return all their settings from get_config"
         ) from error
     return wide

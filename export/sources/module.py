@@ -24,24 +24,25 @@ from upconv.runtime.errors import SourceError
 
 @dataclass(frozen=True)
 class TorchModule:
-    """A `SourceModel` that is a torch module, in evaluation mode."""
+    """A source model that is a torch module in evaluation mode."""
 
     module: nn.Module
+    """The module."""
 
     def backend(self, precision: Precision) -> TorchBackend:
         """Return the module in this precision."""
         return TorchBackend(self.module, getattr(torch, precision))
 
     def sizes(self) -> ShapeBackend:
-        """Return the module without values, which computes shapes only."""
+        """Return a backend that computes the shapes of the outputs only."""
         return ShapeBackend(self.module)
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Return the graph that torch's exporter makes of the module."""
+        """Return the graph of the module from torch's exporter."""
         return capture(self.module, name, example, axes, opset)
 
     def weights_sha256(self) -> str | None:
-        """Return the SHA-256 of every parameter and buffer, in order of name, or `None` if there are none."""
+        """Return the SHA-256 of all parameters and buffers, in order of name, or `None` without any."""
         state = self.module.state_dict()
         if not state:
             return None
@@ -55,15 +56,15 @@ class TorchModule:
 def from_module(module: nn.Module, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
     """Return a source from a module in memory.
 
-    `example` holds one array or tensor for each argument of `forward`. For one float32 image or latent its `shape` is
-    enough. Without both, the example has the channels of the module's first layer and 32 pixels per side. Raises
-    `SourceError` if weights hold values that are not finite.
+    `example` holds one array or tensor for each argument of `forward`. For one float32 image or latent, `shape` is
+    enough. Without both, the example has the channels of the module's first layer and sides of 32 pixels. Raises
+    `SourceError` if a weight is not finite.
     """
     return module_source(module, SourceOptions.of(example, **options))
 
 
 def module_source(module: nn.Module, options: SourceOptions) -> Source:
-    """Return what `from_module` returns, for options in one value."""
+    """Return the source of `from_module`, for options in one value."""
     name = type(module).__name__
     known = options.without_factory(name).completed(name=name, origin="a torch module")
     refuse_non_finite(known.name or name, module.state_dict())
@@ -72,17 +73,19 @@ def module_source(module: nn.Module, options: SourceOptions) -> Source:
 
 
 def refuse_non_finite(name: str, state: Mapping[str, Tensor]) -> None:
-    """Raise `SourceError` with the name of the first weight that holds a value that is not finite."""
+    """Raise `SourceError` with the name of the first tensor that holds a value that is not finite."""
     for key, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise SourceError(
-                f"the weights of {name} hold values that are no finite numbers (first in {key}); "
-                "train or save it again, there is nothing to export"
+                f"the weights of {name} hold values that are not finite numbers (first in {key}); train or save it again"
             )
 
 
 def example_shape(module: nn.Module) -> Shape:
-    """Return an input shape: one item, the channels of the first convolution or linear layer, and 32 pixels per side."""
+    """Return the shape of an input: a batch of one, the channels of the first layer, sides of 32.
+
+    The first layer is the first convolution or linear layer of `module`; without one, the input has three channels.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             return (1, layer.in_features)

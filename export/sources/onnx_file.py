@@ -1,4 +1,7 @@
-"""A careful reader of .onnx files. It refuses damaged and incomplete files, and files that name data outside their folder."""
+"""Reading an .onnx file of any origin.
+
+A file that is damaged or incomplete, or that refers to a file outside its folder, raises an error of one sentence.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from upconv.runtime.contract import KEY, Contract
 from upconv.runtime.errors import SourceError, first_line
 
 STANDARD = ("", "ai.onnx")
-"""Domains whose operators every runtime and the reference evaluator know."""
+"""The names of the domain whose operators every runtime and the reference implementation know."""
 
 FLOATS = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
-"""Precisions of inputs that cannot be exported."""
+"""The types of inputs that an export does not accept."""
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
-    """Return the model in `path` as `load` does, if it can be exported.
+    """Return the model in `path`, loaded by `load`, after the checks for an export.
 
-    Raises `SourceError` if the file cannot be read, holds custom operators or values that are not finite, or does not pass
-    onnx's checker.
+    Raises `SourceError` if the file cannot be read, holds custom operators or a NaN, does not pass onnx's checker, or has
+    an input of another type than float32 or integers.
     """
     model = load(path)
     _refuse_custom(model, path)
@@ -36,18 +39,22 @@ def read_graph(path: Path) -> onnx.ModelProto:
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """Return the model in `path` with its weights inside, its functions inlined and its nodes in order.
+    """Return the model in `path` with its weights loaded, its functions inlined and its nodes sorted.
 
-    Raises `SourceError` if the file is missing or truncated, or names weights outside its folder.
+    Raises `SourceError` if the file is missing or truncated, or refers to weights outside its folder.
     """
     if not path.is_file():
         raise SourceError(f"no model file at {path}")
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:
-        raise SourceError(f"{path} is truncated or no ONNX file: {first_line(error)}; fetch or export it again") from error
+        raise SourceError(
+            f"{path} is truncated or not an ONNX file: {first_line(error)}; download or export it again"
+        ) from error
     if not model.graph.node or not model.graph.output:
-        raise SourceError(f"{path} holds no graph with an output; it is truncated or no ONNX file, so fetch or export it again")
+        raise SourceError(
+            f"{path} holds no graph with an output; it is truncated or not an ONNX file, so download or export it again"
+        )
     model = inliner.inline_local_functions(model) if model.functions else model
     _load_weights(model, path)
     _without_initialized_inputs(model)
@@ -55,13 +62,13 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def contract_in(model: onnx.ModelProto, path: Path) -> Contract | None:
-    """Return the contract of a model, or `None` if it has none; raises `ContractError` if the contract cannot be read."""
+    """Return the contract of a loaded model, or `None`; raises `ContractError` if it cannot be read."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     return Contract.from_metadata(metadata, path) if KEY in metadata else None
 
 
 def stated_contract(path: Path) -> Contract:
-    """Return the contract of an exported file; raises `ContractError` if it has none that can be read."""
+    """Return the contract of an exported file; raises `ContractError` if it has no readable one."""
     metadata = onnx.load(path, load_external_data=False).metadata_props
     return Contract.from_metadata({entry.key: entry.value for entry in metadata}, path)
 
@@ -75,13 +82,13 @@ def _load_weights(model: onnx.ModelProto, path: Path) -> None:
         if not (folder / location).resolve().is_relative_to(folder):
             raise SourceError(
                 f"{path} takes the weights {tensor.name!r} from {location!r}, which lies outside its folder and is not read; "
-                "put the data beside the model, and save it with that name"
+                "put the data beside the model, and save the model with that name"
             )
     try:
         external_data_helper.load_external_data_for_model(model, str(folder))
     except Exception as error:
         raise SourceError(
-            f"the weights that {path} keeps in another file cannot be read: {first_line(error)}; put that file beside the model"
+            f"the external weights of {path} cannot be read: {first_line(error)}; put their file beside the model"
         ) from error
 
 
@@ -96,7 +103,7 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield every node, with those of branches and loops."""
+    """Return every node, including those of branches and loops."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -107,10 +114,10 @@ def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 def _refuse_custom(model: onnx.ModelProto, path: Path) -> None:
     for node in nodes(model.graph):
         if node.domain not in STANDARD or not onnx.defs.has(node.op_type, _opset(model), ""):
-            where = f"the domain {node.domain!r}" if node.domain not in STANDARD else "none that ONNX has"
+            domain = f"the domain {node.domain!r}" if node.domain not in STANDARD else "no ONNX operator set"
             raise SourceError(
-                f"{path} needs the operator {node.op_type} of {where} (node {node.name or node.output[0]!r}), "
-                "whose function is not known here; export the model with standard operators"
+                f"{path} needs the operator {node.op_type} of {domain} (node {node.name or node.output[0]!r}); "
+                "export the model with standard operators"
             )
 
 
@@ -121,18 +128,15 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
         for tensor in _tensors(model.graph):
             array = numpy_helper.to_array(tensor)
             if array.dtype.kind == "f" and np.isnan(array).any():
-                raise SourceError(
-                    f"the weights of {path} hold values that are no numbers (first in {tensor.name!r}); "
-                    "train or save it again, there is nothing to export"
-                )
+                raise SourceError(f"the weights of {path} hold NaN (first in {tensor.name!r}); train or save the model again")
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{path} is no valid ONNX model: {first_line(error)}; export it again") from error
+        raise SourceError(f"{path} is not a valid ONNX model: {first_line(error)}; export it again") from error
 
 
 def _without_initialized_inputs(model: onnx.ModelProto) -> None:
-    """Files from before 2019 list their weights among the inputs."""
+    """Remove the weights from the inputs, where files from before 2019 list them."""
     weights = {tensor.name for tensor in model.graph.initializer}
     kept = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
@@ -140,15 +144,18 @@ def _without_initialized_inputs(model: onnx.ModelProto) -> None:
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with every node after the nodes that it reads. Runtimes do not need this order, but the standard does."""
-    made: set[str] = set()
+    """Return the model with every node after those that it reads.
+
+    Some converters do not sort the nodes, and runtimes accept that, but onnx's checker does not.
+    """
+    earlier: set[str] = set()
     every = {name for node in model.graph.node for name in node.output}
     for node in model.graph.node:
-        if any(name in every and name not in made for name in node.input):
+        if any(name in every and name not in earlier for name in node.input):
             graph = ir.from_proto(model)
             graph.graph.sort()
             return ir.to_proto(graph)
-        made |= set(node.output)
+        earlier |= set(node.output)
     return model
 
 
@@ -156,8 +163,10 @@ def _refuse_inputs(model: onnx.ModelProto, path: Path) -> None:
     for value in model.graph.input:
         kind = value.type.tensor_type.elem_type
         if not kind or kind in FLOATS or not value.type.tensor_type.HasField("shape"):
-            said = FLOATS.get(kind, "a tensor of no known rank" if kind else "no tensor")
-            raise SourceError(f"the input {value.name!r} of {path} is {said}; expected float32 or integers of a known rank")
+            description = FLOATS.get(kind, "a tensor of unknown rank" if kind else "not a tensor")
+            raise SourceError(
+                f"the input {value.name!r} of {path} is {description}; expected a float32 or integer tensor of known rank"
+            )
 
 
 def _opset(model: onnx.ModelProto) -> int:

@@ -1,4 +1,4 @@
-"""The options that a user can state about a source."""
+"""The options that a user states about a source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Example = Array | Tensor | Sequence[Array | Tensor]
 
 
 class SourceKeywords(TypedDict, total=False):
-    """The fields of `SourceOptions`, as the keyword arguments that all functions which open a source accept."""
+    """The fields of `SourceOptions`, as the keyword arguments of every function that opens a source."""
 
     name: str | None
     shape: Shape | None
@@ -39,29 +39,29 @@ class SourceOptions:
     """The options of a source. A field that is `None` leaves the choice to the reader of the source."""
 
     name: str | None = None
-    """Name of the exported model; by default the name of its class, its factory or its file."""
+    """The name of the exported model; by default the name of its class, factory or file."""
     example: tuple[Array, ...] | None = None
-    """One array for each input, the batch first. The values of integer inputs bound the values that are tried."""
+    """One array for each input, the batch first; integer inputs in trials lie between the example's values."""
     shape: Shape | None = None
     """Shape of the input, in place of an example, for a model with one float32 input."""
     origin: str | None = None
-    """Origin of the model, for the contract; by default the name of its file or factory."""
+    """The origin of the model, for the contract; by default the name of its file or factory."""
     pixels: Pixels | None = None
-    """Conversion of pixels to the model's input; by default RGB from 0 to 1."""
+    """The pixels of the input; by default RGB from 0 to 1."""
     output_pixels: Pixels | None = None
-    """Conversion of the model's output to pixels, if that differs from the input."""
+    """The pixels of the output; by default those of the input."""
     licence: str | None = None
     """Licence of the weights."""
     arguments: Mapping[str, Any] | None = None
-    """Arguments of a factory, by name. Other sources have none."""
+    """The arguments of a factory, by name; other sources have no arguments."""
     weights: Path | None = None
-    """A file of weights that is loaded into the result of a factory. Other sources have their own weights."""
+    """A file of weights for the module of a factory; other sources have their own weights."""
     multiple: int = 1
-    """The number that the model's authors require sizes to be a multiple of. Trials may find a larger one."""
+    """The multiple that the model's authors require of sizes; trials may find a larger one."""
 
     @classmethod
     def of(cls, example: Example | None = None, **keywords: Unpack[SourceKeywords]) -> Self:
-        """Return the options that a caller gives as an example, of tensors or arrays, and keyword arguments."""
+        """Return the options for an example, of tensors or arrays, and keyword arguments."""
         return cls(example=None if example is None else _arrays(example), **keywords)
 
     @property
@@ -77,17 +77,23 @@ class SourceOptions:
         return replace(self, **missing)
 
     def for_a_file(self, path: Path, origin: str | None = None) -> Self:
-        """Return the options completed by a file's name; raises `SourceError` if there are options of a factory."""
+        """Return the options with the file's name as name and origin, if these are `None`.
+
+        Raises `SourceError` if there are arguments or weights.
+        """
         return self.without_factory(str(path)).completed(name=path.stem, origin=origin or path.name)
 
     def without_factory(self, what: str) -> Self:
-        """Return the same options; raises `SourceError` if there are arguments or weights, which only a factory takes."""
+        """Return the same options; raises `SourceError` if there are arguments or weights.
+
+        Only a factory takes these. `what` names the source in the message.
+        """
         if self.arguments or self.weights is not None:
-            raise SourceError(f"{what} brings its own weights; arguments and weights are for factories")
+            raise SourceError(f"{what} has its own weights; arguments and weights are for factories")
         return self
 
     def source(self, original: SourceModel, example: Sequence[Array]) -> Source:
-        """Return the source that these options, which state a name and an origin, make of a model and an example."""
+        """Return the source of a model and an example; name and origin must be set."""
         assert self.name is not None and self.origin is not None
         return Source(
             name=self.name,

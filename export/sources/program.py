@@ -1,4 +1,4 @@
-"""A program that `torch.export` saved (.pt2) as a source. Its sizes are those that it was traced for."""
+"""A program that `torch.export` saved (.pt2) as a source, for the sizes that it was traced for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from upconv.runtime.errors import SourceError, first_line
 
 
 class ProgramBackend:
-    """A program in one precision. In float64, it also computes in float64 what it was traced to compute in float32."""
+    """A traced program in one precision. For float64, every float32 in the program is replaced by float64."""
 
     level = "-"
 
@@ -39,7 +39,7 @@ class ProgramBackend:
         self._module = _in_precision(program, dtype)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return every output tensor; raises what the program's guards raise for sizes that it was not traced for."""
+        """Return every output tensor; raises the error of the program's guards for a size that was not traced."""
         tensors = [torch.from_numpy(array) for array in inputs]
         with torch.no_grad():
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
@@ -48,24 +48,25 @@ class ProgramBackend:
 
 @dataclass(frozen=True)
 class TracedProgram:
-    """A `SourceModel` that is a traced program."""
+    """A source model that is a program saved by `torch.export`."""
 
     program: ExportedProgram
+    """The program."""
 
     def backend(self, precision: Precision) -> ProgramBackend:
         """Return the program in this precision."""
         return ProgramBackend(self.program, getattr(torch, precision))
 
     def sizes(self) -> ProgramBackend:
-        """Return the program, whose guards refuse sizes that it was not traced for."""
+        """Return the program in float32; its guards refuse the sizes that were not traced."""
         return self.backend("float32")
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Return the graph that torch's exporter makes of the program, with the program's own dynamic axes."""
+        """Return the graph of the program from torch's exporter, with the program's own dynamic axes."""
         return capture_program(self.program, name, opset)
 
     def weights_sha256(self) -> str | None:
-        """Return the SHA-256 of every parameter and buffer, in order of name, or `None` if there are none."""
+        """Return the SHA-256 of all parameters and buffers, in order of name, or `None` without any."""
         state = self.program.state_dict
         digest = hashlib.sha256()
         for name in sorted(state):
@@ -75,24 +76,24 @@ class TracedProgram:
 
 
 def from_program(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
-    """Return the program in a .pt2 file, for the sizes that it allows.
+    """Return the source of the program in a .pt2 file.
 
-    `example` replaces the inputs that it was traced with. Raises `SourceError` if the file is damaged or holds code, or if
-    the program takes anything but tensors as positional arguments.
+    `example` replaces the inputs that the program was traced with. Raises `SourceError` if the file is damaged or holds
+    code, or if the program takes anything but positional tensors.
     """
     return program_source(path, SourceOptions.of(example, **options))
 
 
 def program_source(path: Path, options: SourceOptions) -> Source:
-    """Return what `from_program` returns, for options in one value."""
+    """Return the source of `from_program`, for options in one value."""
     known = options.for_a_file(path)
     program = _loaded(path)
     arguments, keywords = program.example_inputs or ((), {})
     if keywords or not all(isinstance(argument, Tensor) for argument in arguments):
-        raise SourceError(f"the program in {path} takes arguments by name or nested; expected tensors in a row")
+        raise SourceError(f"the program in {path} takes arguments by name or nested; expected positional tensors")
     inputs = known.inputs or tuple(argument.detach().numpy() for argument in arguments)
     if not inputs:
-        raise SourceError(f"{path} holds no example of its inputs; give one for each with --shape")
+        raise SourceError(f"{path} holds no example of its inputs; give one --shape for each input")
     refuse_non_finite(known.name or path.stem, program.state_dict)
     return known.source(TracedProgram(program), inputs)
 
@@ -104,7 +105,7 @@ def _loaded(path: Path) -> ExportedProgram:
         with _weights_only(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.export.load(path)
-    except Exception as error:  # zip archives, JSON, pickles and versions raise different errors
+    except Exception as error:  # zips, JSON, pickles and versions each raise their own errors
         raise SourceError(
             f"{path} cannot be loaded as a program: {first_line(error)}; expected a file that torch.export.save wrote"
         ) from error
@@ -112,7 +113,7 @@ def _loaded(path: Path) -> ExportedProgram:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """Forbid code in pickles with torch's own switch: after a failure, torch.export.load tries again with code allowed."""
+    """Forbid torch.export.load to load a pickle with code, which it otherwise tries after a failure."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"

@@ -1,4 +1,4 @@
-"""The sizes that a torch module accepts and returns, without computing a pixel if torch can infer them."""
+"""The output shapes of a torch module, computed without values if torch supports that."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from upconv.export.backends.torch_module import TorchBackend
 
 
 class ShapeBackend:
-    """A module on torch's meta device, where tensors have shapes but no values. What the meta device cannot run is computed.
+    """A module on torch's meta device, on which tensors have shapes and no values.
 
-    A forward pass of a deep network takes seconds, and finding its size law takes about thirty.
+    An input that the meta device cannot run is computed on the processor. The search for a size law needs about thirty
+    runs, and one run of a deep network takes seconds.
     """
 
     name = "torch meta"
@@ -29,12 +30,13 @@ class ShapeBackend:
         self._module = module
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return zeros in the shapes of the outputs; raises what the module itself raises for a size that it refuses."""
+        """Return zeros in the shapes of the outputs; raises the module's own error for a size that it refuses."""
         tensors = [torch.empty(x.shape, dtype=torch.from_numpy(x).dtype, device="meta") for x in inputs]
         try:
             with torch.no_grad():
                 outputs = [leaf for leaf in tree_leaves(self._meta(*tensors)) if isinstance(leaf, Tensor)]
-        except Exception:  # a refused size, tensors on another device (at some sizes only), or an operator that needs values
+        except Exception:
+            # The module refuses the size, keeps tensors on another device, or has an operator that needs values.
             return self._real.run(inputs)
         return [np.broadcast_to(np.float32(0), tuple(output.shape)) for output in outputs] or self._real.run(inputs)
 

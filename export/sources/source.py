@@ -1,4 +1,4 @@
-"""The starting point of an export: a model that computes its own outputs, an example of its inputs, and its origin."""
+"""The source of an export: a model, an example of its inputs, and the origin of both."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class SourceModel(Protocol):
     """The function that an exported file must equal."""
 
     def backend(self, precision: Precision) -> Backend:
-        """Return a backend that computes the function in float64, the reference, or in float32, the precision of use."""
+        """Return a backend that computes the function: in float64 as the reference, or in float32 as in use."""
         ...
 
     def sizes(self) -> Backend:
-        """Return a backend that knows the accepted sizes and the output shapes; it may leave out the values."""
+        """Return a backend for the output shapes; the values of its outputs may be meaningless."""
         ...
 
     def capture(self, name: str, example: Sequence[Array], axes: Sequence[InputAxis], opset: int) -> onnx.ModelProto:
-        """Return the ONNX graph, batch and free axes symbolic; raises `ExportError` with the cause if there is none."""
+        """Return the ONNX graph, with symbolic batch and free axes; raises `ExportError` with the cause."""
         ...
 
     def weights_sha256(self) -> str | None:
-        """Return the SHA-256 of every weight, in order of name, or `None` if there are none."""
+        """Return the SHA-256 of all weights, in order of name, or `None` without weights."""
         ...
 
 
@@ -38,22 +38,23 @@ class Source:
     """A model that is ready to be exported."""
 
     name: str
-    """Name of the model in the contract and in messages."""
+    """The name of the exported model."""
     original: SourceModel
+    """The function that the exported file must equal."""
     example: tuple[Array, ...]
-    """One array for each input, the batch first. The values of integer inputs bound the values that are tried."""
+    """One array for each input, the batch first. Integer inputs in trials lie between the example's values."""
     origin: str
-    """Origin that the user named, for the contract."""
+    """The origin of the model as the user named it, for the contract."""
     pixels: Pixels = Pixels()
-    """Conversion of pictures to the input, if the model upscales them."""
+    """The pixels of the input, if the model upscales pictures."""
     output_pixels: Pixels | None = None
-    """Conversion of the output to pictures, if that differs from the input."""
+    """The pixels of the output; `None` if they are those of the input."""
     licence: str | None = None
-    """Licence of the weights."""
+    """The licence of the weights."""
     multiple: int = 1
-    """The number that the model's authors require sizes to be a multiple of. Trials may find a larger one."""
+    """The multiple that the model's authors require of sizes; trials may find a larger one."""
     halo: Halo | None = None
-    """The halo that an upscaler's own file states. Its graph may be rewritten so that the halo cannot be derived from it."""
+    """The halo in the contract of an exported file, from whose rewritten graph it may be impossible to derive."""
 
     @property
     def shapes(self) -> Shapes:

@@ -1,4 +1,7 @@
-"""Replacements for code in community networks that torch cannot trace. Each one computes the same function."""
+"""Traceable replacements for code of some community networks that torch's exporter cannot trace.
+
+Each replacement computes the same function.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 MASKED = -100.0
-"""The number that Swin Transformers add to the attention between pixels of different windows."""
+"""The value that Swin Transformers add to the attention between pixels of different windows."""
 
 
 def make_traceable(network: nn.Module) -> None:
-    """Replace in `network`, in place, the parts that crash torch's exporter or that it writes incorrectly."""
+    """Replace, in place, the parts of a network that torch's exporter crashes on or captures wrongly."""
     for part in network.modules():
         if callable(getattr(part, "update_params", None)) and hasattr(part, "eval_conv"):
             _fuse_once(part)
@@ -24,7 +27,7 @@ def make_traceable(network: nn.Module) -> None:
 
 
 def _fuse_once(part: nn.Module) -> None:
-    """Merge branches now that would be merged at each call: assigning weights during tracing crashes torch."""
+    """Merge the branches once. The part merges them in each call, and assigning weights crashes the exporter."""
     with torch.no_grad():
         part.update_params()  # type: ignore[operator]
     part.update_params = _nothing  # type: ignore[assignment]
@@ -35,40 +38,41 @@ def _nothing() -> None:
 
 
 def _mask_by_comparison(part: nn.Module) -> None:
-    """Compute a mask by comparison that is painted by assignment to slices, which the exporter gets wrong at other sizes."""
+    """Compute the mask by comparison. The part assigns to slices, which the exporter captures for one size only."""
     window, shift = int(part.window_size), int(part.shift_size)  # type: ignore[arg-type]
     mask = shifted_window_mask(window, shift)
     try:
         same = torch.equal(mask((2 * window, 3 * window)), part.calculate_mask((2 * window, 3 * window)))  # type: ignore[operator]
-    except Exception:  # another architecture with a method of the same name
+    except Exception:  # another architecture uses the same name for something else
         return
     if same:
         part.calculate_mask = mask  # type: ignore[assignment]
 
 
 def _batch_by_shape(part: nn.Module) -> None:
-    """Derive the batch from shapes. The original computes it in floating point, which tracing takes for a constant."""
+    """Derive the batch from the shape. The part computes it in floating point, which tracing makes a constant."""
     home: Any = sys.modules[type(part).__module__]
     windows = torch.arange(2.0 * 6 * 4 * 5).reshape(12, 2, 2, 5)
     try:
         same = torch.equal(home.window_reverse(windows, 2, 4, 6), window_reverse(windows, 2, 4, 6))
-    except Exception:  # another architecture with a function of the same name
+    except Exception:  # another architecture uses the same name for something else
         return
     if same:
         home.window_reverse = window_reverse
 
 
 def window_reverse(windows: Tensor, window: int, height: int, width: int) -> Tensor:
-    """Return windows (batch * windows, w, w, C) joined to (batch, height, width, C)."""
+    """Join windows (batch * windows, w, w, C) to images (batch, height, width, C)."""
     channels = windows.shape[-1]
     tiles = windows.view(-1, height // window, width // window, window, window, channels)
     return tiles.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
 
 
 def shifted_window_mask(window: int, shift: int) -> Callable[[tuple[int, int]], Tensor]:
-    """Return the attention mask of shifted windows (Liu et al., Swin Transformer, 2021, section 3.2), for any (height, width).
+    """Return a function from (height, width) to the attention mask of shifted windows.
 
-    Pixels attend to each other if they are in the same of three bands along both axes. The mask is (windows, w*w, w*w).
+    The mask has the shape (windows, w*w, w*w). The picture is divided into three bands along each axis, and pixels attend to each other only within the same bands
+    (Liu et al., Swin Transformer, 2021, section 3.2).
     """
 
     def mask(size: tuple[int, int]) -> Tensor:

@@ -17,9 +17,10 @@ from upconv.runtime.errors import ExportError
 
 
 def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the graph, the source's outputs and its provenance. Only the axes that are free in the graph stay free.
+    """Add the graph, the reference outputs and the provenance of the source.
 
-    Raises `ExportError` if the source cannot be captured, or if the graph computes another function.
+    An axis that is fixed in the graph is fixed in the draft, too. Raises `ExportError` if the source cannot be captured,
+    or if the graph computes another function.
     """
     source, axes = draft.source, needed(draft.axes)
     model = source.original.capture(source.name, source.example, axes, draft.options.opset)
@@ -29,9 +30,9 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     if not verdict.equal:
         raise ExportError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
     pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
-    said = f"{len(model.graph.node)} nodes, opset {opset_of(model)}{_fixed(model, pinned)}"
+    summary = f"{len(model.graph.node)} nodes, opset {opset_of(model)}{_fixed(model, pinned)}"
     captured = replace(draft, axes=kept, plain=model, model=model, reference=reference, provenance=provenance_of(source))
-    return captured, StageReport("capture", True, said, str(verdict))
+    return captured, StageReport("capture", True, summary, str(verdict))
 
 
 def _symbolic(model: onnx.ModelProto, axis: InputAxis) -> bool:
@@ -39,7 +40,7 @@ def _symbolic(model: onnx.ModelProto, axis: InputAxis) -> bool:
 
 
 def _fixed(model: onnx.ModelProto, pinned: Sequence[InputAxis]) -> str:
-    """Describe what is fixed in the graph: the axes that torch pinned, or batch and sizes of the leading input."""
+    """Return the fixed axes in words: those that torch pinned, or those of the first input."""
     if pinned:
         lengths = ", ".join(f"axis {axis.index} to {_length(model, axis)}" for axis in pinned)
         return f"; torch pinned {lengths}: it could not trace the module for other sizes"

@@ -1,4 +1,4 @@
-"""The one place that builds a contract from a draft."""
+"""The contract of a draft."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from upconv.export.verdict import Verdict
 from upconv.runtime.contract import Contract, Evidence, ParityEvidence, Provenance
 
 TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim", "upconv")
-"""Packages whose versions a contract states."""
+"""The packages whose versions a contract states."""
 
 
 def contract_of(draft: ExportDraft) -> Contract:
-    """Return the contract that states everything in the draft."""
+    """Return the contract with everything that the draft holds so far."""
     height, width = draft.laws
     return Contract(
         name=draft.source.name,
@@ -41,7 +41,7 @@ def contract_of(draft: ExportDraft) -> Contract:
 
 
 def provenance_of(source: Source) -> Provenance:
-    """Return the origin of a source and its weights, and the versions of the tools."""
+    """Return the origin of a source, its weights and licence, and the versions of the tools."""
     return Provenance(
         source=source.origin,
         weights_sha256=source.original.weights_sha256(),

@@ -1,4 +1,4 @@
-"""The step that measures the deviation of smaller halos, for a model with a large exact halo."""
+"""The step that measures the deviation of smaller halos, for a model whose exact halo is large."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from upconv.runtime.contract import Halo
 
 
 def measure_deviation(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Add the table of smaller halos. It is empty if the model is not tiled, or if its exact halo is small enough to use."""
+    """Add the deviation of each smaller halo, if the model is tiled and its exact halo is large."""
     if not isinstance(draft.halo, Halo) or draft.pixels is None:
         return draft, None
     table = halo_deviation(needed(draft.model), contract_of(draft))
     if not table:
         return draft, None
-    said = ", ".join(f"{row.halo_px}: {row.steps:.2g}" for row in table)
-    return replace(draft, halo_deviation=table), StageReport("deviation", False, f"8-bit steps on a photograph by halo: {said}")
+    rows = ", ".join(f"{row.halo_px}: {row.steps:.2g}" for row in table)
+    return replace(draft, halo_deviation=table), StageReport("deviation", False, f"8-bit steps on a photograph by halo: {rows}")

@@ -1,4 +1,4 @@
-"""The draft of an export: a frozen value that each step completes."""
+"""The draft of an export: a frozen value, of which each step returns a more complete one."""
 
 from __future__ import annotations
 
@@ -44,67 +44,67 @@ class ExportOptions:
     opset: int = OPSET
     """The lowest opset of the result."""
     rewrites: tuple[Stage, ...] = RULES
-    """Exact rewrites of the simplified graph, in order."""
+    """The exact rewrites of the simplified graph, in order."""
     reduction: PrecisionOptions = PrecisionOptions()
-    """The precision of the result, and its quality limit."""
+    """The precision of the result, and the loss that is allowed."""
     tuner: Tuner | None = None
-    """The tuner, or `None` to keep every exact rewrite."""
+    """The tuner that measures whether a change is faster here; `None` keeps every exact rewrite."""
 
 
 @dataclass(frozen=True)
 class ExportDraft:
-    """The results of the steps so far. A field that no step has added is `None` or empty."""
+    """The results of the steps so far; a field that no step has added yet is `None` or empty."""
 
     source: Source
-    """The source."""
+    """The source of the export."""
     options: ExportOptions = ExportOptions()
-    """The options."""
+    """The options of the export."""
     axes: tuple[InputAxis, ...] | None = None
-    """Every axis of the leading input beyond batch and channels, with its size law."""
+    """The axes of the leading input beyond batch and channels, with their size laws."""
     plain: onnx.ModelProto | None = field(default=None, repr=False)
-    """The graph before any rewrite. The halo and the findings come from it."""
+    """The graph before any rewrite. Halo and findings are derived from it."""
     model: onnx.ModelProto | None = field(default=None, repr=False)
     """The current graph."""
     reference: ReferenceOutputs | None = field(default=None, repr=False)
-    """The source's own outputs, the reference of every comparison."""
+    """The outputs of the source, which every change is compared with."""
     provenance: Provenance | None = None
     """The origin of the weights."""
     halo: Halo | NoHalo | None = None
-    """The halo, the reason why there is none, or `None` if the model has no height and width."""
+    """The halo; `None` also for a model without height and width."""
     rewrites: tuple[str, ...] = ()
-    """Names of the rewrites that changed the graph."""
+    """The names of the rewrites that changed the graph."""
     verdicts: tuple[Verdict, ...] = ()
-    """The verdicts on the float32 graph, one per optimisation level."""
+    """The verdicts on the float32 graph, one for each optimisation level."""
     pixels: Pixels | None = None
-    """Conversion of pixels to the input; `None` also for a model that does not upscale pictures."""
+    """The pixels of the input; `None` also for a model that does not upscale pictures."""
     output_pixels: Pixels | None = None
-    """Conversion of the output to pixels."""
+    """The pixels of the output."""
     precision: Precision = "fp32"
     """The precision of `model`."""
     quality: Quality | None = None
     """The quality of the reduced precision; `None` also for float32."""
     tile: tuple[Array, ...] | None = field(default=None, repr=False)
-    """The inputs of speed measurements."""
+    """The inputs that speed is measured on."""
     session: SessionOptions = DEFAULT
     """The fastest session options so far."""
     trials: tuple[TuningTrial, ...] = ()
-    """Every comparison of speed."""
+    """The tuning trials so far."""
     tuning: Tuning | None = None
-    """The record of all comparisons."""
+    """The record of all tuning trials."""
     tiling_max_abs: float | None = None
-    """Largest difference between tiled and whole output."""
+    """The largest difference between the tiled and the whole picture."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
-    """The deviation of halos smaller than the exact one."""
+    """The deviations of halos smaller than the exact one."""
     fusion: Fusion | None = None
-    """The operators that onnxruntime fuses."""
+    """The node counts of the graph that onnxruntime runs."""
     findings: tuple[Finding, ...] = ()
-    """The findings of the lint."""
+    """The findings of lint."""
     contract: Contract | None = None
     """The contract of the finished file."""
 
     @property
     def laws(self) -> tuple[SizeLaw | None, SizeLaw | None]:
-        """The size laws along height and width; `None` for both unless the model has exactly these two axes."""
+        """The size laws of height and width; both are `None` unless the model has exactly these two axes."""
         axes = needed(self.axes)
         return (axes[0].law, axes[1].law) if len(axes) == 2 else (None, None)
 

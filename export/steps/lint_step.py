@@ -1,4 +1,4 @@
-"""The step that counts what onnxruntime fuses, and searches for findings."""
+"""The step that inspects the finished graph: what onnxruntime fuses, and the findings of lint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from upconv.export.steps.draft import ExportDraft, needed
 
 
 def inspect_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the counts of fused operators, and the findings in the plain graph."""
+    """Add the node counts of the model in onnxruntime, and the findings in the plain graph."""
     fused, findings = fusion(needed(draft.model)), lint(needed(draft.plain))
-    said = f"onnxruntime runs it as {fused}; {len(findings)} findings"
-    return replace(draft, fusion=fused, findings=tuple(findings)), StageReport("lint", False, said)
+    summary = f"onnxruntime runs it as {fused}; {len(findings)} findings"
+    return replace(draft, fusion=fused, findings=tuple(findings)), StageReport("lint", False, summary)

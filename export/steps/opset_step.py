@@ -1,4 +1,4 @@
-"""The step that converts an older graph to the opset of the export."""
+"""The step that converts an older graph to the operator set of the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that proves the rewritten graph equal to the source, in the form in which it is served."""
+"""The step that proves the rewritten graph equal to the source, in the runtime that serves it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LEVELS = ("disabled", "all")
 
 
 def prove_parity(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the verdicts on the graph at each level; raises `ExportError` if one of them is not equal."""
+    """Add the verdict on the graph at each level; raises `ExportError` if one is not equal."""
     reference, model = needed(draft.reference), needed(draft.model)
     verdicts = tuple(reference.judge(model, level) for level in LEVELS)
     for verdict in verdicts:
         if not verdict.equal:
             raise ExportError(f"{verdict.backend} at level {verdict.level} computes another function: {verdict}")
-    said = "onnxruntime, optimisations disabled and all"
-    return replace(draft, verdicts=verdicts), StageReport("parity", False, said, str(verdicts[-1]))
+    summary = "onnxruntime, optimisations disabled and all"
+    return replace(draft, verdicts=verdicts), StageReport("parity", False, summary, str(verdicts[-1]))

@@ -1,4 +1,7 @@
-"""The step that reduces the precision, if the quality gate passes and, when tuning, the result is faster."""
+"""The step that reduces the precision of a proved float32 graph.
+
+The reduced graph is kept if it passes the quality gate and, with a tuner, is faster.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ from upconv.runtime.errors import ExportError
 
 
 def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Replace the model by one of reduced precision and add its quality. The verdicts remain those of the float32 graph.
+    """Replace the model by one in reduced precision, and add its quality.
 
-    Raises `ExportError` if the quality gate fails, unless float32 is allowed in that case.
+    The verdicts stay those of the float32 graph. Raises `ExportError` if the gate is not passed, unless the options
+    allow float32 then.
     """
     reduction = draft.options.reduction
     if reduction.precision == "fp32":
@@ -39,7 +43,10 @@ def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | Non
 
 
 def _basis(draft: ExportDraft) -> onnx.ModelProto:
-    """Return the graph to reduce. A convolution in phases may be slower in float32, but only convolutions can be int8."""
+    """Return the graph to reduce.
+
+    For int8, transposed convolutions become phases: these may be slower in float32, but only a convolution can be int8.
+    """
     if draft.options.reduction.precision == "int8" and draft.options.tuner is not None:
         draft, _ = verified(every_conv_transpose_to_phases, draft)
     return needed(draft.model)

@@ -18,9 +18,10 @@ class ApplyRewrite:
     """The step that applies one rewrite."""
 
     stage: Stage
+    """The rewrite."""
 
     def __call__(self, draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-        """Apply the rewrite if the result is equal and, with a tuner, faster, and add its name."""
+        """Apply the rewrite and add its name, if the result is equal and, with a tuner, faster."""
         draft, report = verified(self.stage, draft, only_if_faster=True)
         if report is not None and report.changed:
             draft = replace(draft, rewrites=tuple(dict.fromkeys((*draft.rewrites, self.stage.name))))
@@ -29,7 +30,7 @@ class ApplyRewrite:
 
 def _steps(options: ExportOptions) -> Sequence[Step]:
     rewrites = options.rewrites
-    # onnxruntime does not compute transposed convolutions in int8
+    # onnxruntime has no int8 form of a transposed convolution.
     if rewrites and (options.reduction.precision == "int8" or options.tuner is not None):
         rewrites = (*rewrites, every_conv_transpose_to_phases)
     return [ApplyRewrite(stage) for stage in rewrites]

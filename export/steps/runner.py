@@ -1,4 +1,4 @@
-"""The runner of an export's steps. It times them and collects their reports."""
+"""The runner that executes the steps of an export in order and times them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from upconv.export.report import StageReport
 from upconv.export.steps.draft import ExportDraft, ExportOptions
 
 Step = Callable[[ExportDraft], tuple[ExportDraft, StageReport | None]]
-"""Returns the completed draft and a report, or `None` as the report if users need not see the step."""
+"""A function that returns a more complete draft and a report, or `None` if there is nothing to report."""
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """A place in a list of steps that expands to as many steps as the options require."""
+    """An entry in a list of steps that stands for several steps, which depend on the options."""
 
     steps: Callable[[ExportOptions], Sequence[Step]]
-    """Returns the steps for these options."""
+    """A function that returns the steps for the options."""
 
 
 def run(
     listed: Sequence[Step | Expansion], draft: ExportDraft, on_stage: Callable[[StageReport], None] = lambda _: None
 ) -> tuple[ExportDraft, tuple[StageReport, ...]]:
-    """Return the draft that the listed steps complete, and their reports. `on_stage` is called with each report.
+    """Run the listed steps, and return the final draft and the reports.
 
-    A report states the seconds since the previous one.
+    `on_stage` is called with each report. A report states the seconds since the previous report.
     """
     reports: list[StageReport] = []
     started = time.perf_counter()

@@ -14,7 +14,7 @@ from upconv.runtime.contract import Tuning
 
 
 def choose_session(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Add the fastest session options and the record of all trials, if there is a tuner."""
+    """Add the fastest session options, and the record of all tuning trials, if there is a tuner."""
     if draft.options.tuner is None:
         return draft, None
     for name, wish in WISHES.items():

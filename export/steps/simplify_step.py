@@ -1,4 +1,4 @@
-"""The step that folds constants and removes nodes that compute nothing."""
+"""The step that folds constants and removes nodes without effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that finds the sizes that the source accepts and returns."""
+"""The step that finds the size laws of the source."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from upconv.runtime.errors import ExportError
 
 
 def find_sizes(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the axes of the source and their size laws; raises `ExportError` if the source refuses its own example."""
+    """Add the axes with their size laws; raises `ExportError` if the source refuses its example."""
     source, shapes = draft.source, draft.source.shapes
     first = output_shapes(source.original.backend("float32"), source, shapes)
     if first is None:
-        raise ExportError(f"{source.name} refuses an input of shape {_said(shapes)}; give one that it accepts with --shape")
+        raise ExportError(
+            f"{source.name} refuses an input of shape {_joined(shapes)}; give a shape that it accepts with --shape"
+        )
     backend = source.original.sizes()
     axes = find_axes(lambda s: output_shapes(backend, source, s), shapes, source.multiple)
     names = ["depth", "height", "width"][-len(axes) :] if axes else []
-    found = "; ".join(f"{name}: {_law(axis, shapes)}" for name, axis in zip(names, axes, strict=True))
-    return replace(draft, axes=tuple(axes)), StageReport("sizes", False, found or f"{_said(shapes)} to {_said(first)}")
+    laws = "; ".join(f"{name}: {_law(axis, shapes)}" for name, axis in zip(names, axes, strict=True))
+    return replace(draft, axes=tuple(axes)), StageReport("sizes", False, laws or f"{_joined(shapes)} to {_joined(first)}")
 
 
 def _law(axis: InputAxis, shapes: Shapes) -> str:
     if axis.law is None:
         length = shapes[axis.inputs[0]][axis.index]
-        return "any size, the output's does not follow" if axis.free else f"{length} only"
+        return "any size, without effect on the output size" if axis.free else f"{length} only"
     return str(axis.law)
 
 
-def _said(shapes: Shapes) -> str:
+def _joined(shapes: Shapes) -> str:
     return " and ".join(str(shape) for shape in shapes)

@@ -1,4 +1,4 @@
-"""The step that decides whether the model upscales pictures."""
+"""The step that recognises whether the model upscales pictures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from upconv.runtime.contract import Pixels
 
 
 def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, None]:
-    """Add the pixels of the input and the output, if the model upscales pictures."""
+    """Add the pixels of input and output, if the model upscales pictures."""
     pixels = image_pixels(needed(draft.model), draft.source.shapes[0][1], draft.laws, draft.source.pixels)
     return replace(draft, pixels=pixels, output_pixels=_output(pixels, draft.source.output_pixels)), None
 
 
-def _output(pixels: Pixels | None, asked: Pixels | None) -> Pixels | None:
-    """Return the user's range for the output, in the colour of the input."""
-    if pixels is None or asked is None:
+def _output(pixels: Pixels | None, stated: Pixels | None) -> Pixels | None:
+    """Return the range that the source states for the output, with the colour of the input."""
+    if pixels is None or stated is None:
         return pixels
-    return Pixels(color=pixels.color, low=asked.low, high=asked.high)
+    return Pixels(color=pixels.color, low=stated.low, high=stated.high)

@@ -9,7 +9,7 @@ from upconv.export.tuner import quick_enough, tiles
 
 
 def pick_tile(draft: ExportDraft) -> tuple[ExportDraft, None]:
-    """Add the largest tile that the plain graph computes fast enough, if there is a tuner."""
+    """Add the largest tile that the plain graph computes quickly enough, if there is a tuner."""
     if draft.options.tuner is None:
         return draft, None
     tile = quick_enough(needed(draft.plain), tiles(draft.source, needed(draft.axes)))

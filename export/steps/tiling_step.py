@@ -1,4 +1,4 @@
-"""The step that tries the contract's promise about tiles, with the engine that serves."""
+"""The step that compares tiles with the whole picture, in the engine that serves."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from upconv.runtime.contract import Halo, NoHalo
 
 
 def try_tiling(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
-    """Add the difference between tiles and the whole picture, or remove the halo if the difference is too large."""
+    """Add the difference between tiles and the whole picture, and remove the halo if it is too large."""
     if not isinstance(draft.halo, Halo) or draft.pixels is None:
         return draft, None
     products = products_per_pixel(needed(draft.plain))
     difference = tiling_difference(needed(draft.model), contract_of(draft), products)
     if difference > (TOLERANCE if draft.precision == "fp32" else REDUCED_TOLERANCE):
-        reason = f"tiles with the halo that its operators account for differ from the whole by {difference:.2g}"
+        reason = f"tiles with the derived halo differ from the whole picture by {difference:.2g}"
         halo = NoHalo(node="the whole graph", reason=reason)
         return replace(draft, halo=halo), StageReport("tiling", False, f"none: {reason}")
-    said = f"tiles differ from the whole picture by {difference:.2g} at most"
-    return replace(draft, tiling_max_abs=difference), StageReport("tiling", False, said)
+    summary = f"tiles differ from the whole picture by {difference:.2g} at most"
+    return replace(draft, tiling_max_abs=difference), StageReport("tiling", False, summary)

@@ -1,4 +1,4 @@
-"""Verified changes: a change to the graph is kept only if it is equal in float64 and, when tuning, faster."""
+"""Changes to the graph that are kept only if the result is equal in float64 and, with a tuner, faster."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from upconv.runtime.errors import ExportError
 
 
 def verified(stage: Stage, draft: ExportDraft, *, only_if_faster: bool = False) -> tuple[ExportDraft, StageReport | None]:
-    """Return the draft with its model changed by `stage`, or unchanged if the result is not equal to the source.
+    """Return the draft with its model changed by `stage`, if the result is equal to the source.
 
-    With `only_if_faster` and a tuner, the model is also unchanged if the tuner does not measure a gain. The report is
-    `None` if the stage has nothing to say about the model.
+    With `only_if_faster` and a tuner, the result must also be faster. Otherwise the model stays unchanged. The report is
+    `None` if the stage found nothing to do.
     """
     result = stage(needed(draft.model))
     if not result.changed:
@@ -38,7 +38,10 @@ def verified(stage: Stage, draft: ExportDraft, *, only_if_faster: bool = False) 
 
 
 def compared(draft: ExportDraft, name: str, model: onnx.ModelProto, session: SessionOptions) -> tuple[ExportDraft, TuningTrial]:
-    """Add one trial to the draft and return both. The trial compares `model` and `session` with the draft's own."""
+    """Compare the draft's model and session with `model` and `session`.
+
+    Returns the draft with the trial added, and the trial.
+    """
     before, after = (needed(draft.model), draft.session), (model, session)
     trial = needed(draft.options.tuner).compare(name, before, after, needed(draft.tile))
     return replace(draft, trials=(*draft.trials, trial)), trial

@@ -3,43 +3,42 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from upconv.export.fusion import Fusion
 from upconv.export.lint import Finding
 from upconv.export.report import Artifact, StageReport
-from upconv.runtime.contract import Contract, Provenance
+from upconv.models import bundled
+from upconv.runtime.contract import Contract
 from upconv.runtime.errors import OutputError
 
 
 @pytest.fixture
 def artifact() -> Artifact:
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
-    return Artifact(
-        helper.make_model(graph),
-        Contract(name="m", task="decode", opset=18, provenance=Provenance(source="a test")),
-        (StageReport("capture", True, "1 node", "equal"),),
-        {"Relu": 1},
-        Fusion(1, 0, 0, 0),
-        (Finding("unused", "Relu", "does nothing"),),
-    )
+    metadata = {entry.key: entry.value for entry in onnx.load(bundled("nearest-x2")).metadata_props}
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    model = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:]))
+    stages = (StageReport("capture", True, "1 nodes", seconds=0.5), StageReport("lint", False, "fine"))
+    contract = Contract.from_metadata(metadata, "nearest-x2")
+    return Artifact(model, contract, stages, {"Relu": 1}, Fusion(1, 0, 0, 0), (Finding("rule", "node", "message"),))
 
 
-def test_the_fields_of_the_documented_report(artifact: Artifact) -> None:
-    """The table of docs/pipelines.md."""
-    report = json.loads(json.dumps(artifact.as_dict()))
-    assert set(report) == {"version", "path", "stages", "operators", "fusion", "findings", "contract"}
-    assert (report["version"], report["path"]) == (1, None)
-    assert set(report["stages"][0]) == {"name", "seconds", "changed", "summary", "equality"}
-    assert set(report["findings"][0]) == {"rule", "node", "message"}
-
-
-def test_what_is_saved_has_a_path(artifact: Artifact, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="has not been written yet; save it first"):
+def test_an_artifact_knows_its_path_only_after_it_is_saved(artifact: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="nearest-x2 is not saved yet; save it first"):
         _ = artifact.path
+    assert artifact.summary.startswith("not written: nearest-x2, 1 nodes after capture; largest error ")
     saved = artifact.save(tmp_path / "m.onnx")
     assert saved.path == tmp_path / "m.onnx"
-    assert saved.path.read_bytes() == artifact.model.SerializeToString()
-    assert saved.as_dict()["path"] == str(tmp_path / "m.onnx")
+    assert onnx.load(saved.path) == artifact.model
+    assert artifact.saved_to is None
+
+
+def test_the_report_is_json(artifact: Artifact, tmp_path: Path) -> None:
+    report = json.loads(json.dumps(artifact.save(tmp_path / "m.onnx").as_dict()))
+    assert list(report) == ["version", "path", "stages", "operators", "fusion", "findings", "contract"]
+    assert (report["version"], report["path"]) == (1, str(tmp_path / "m.onnx"))
+    assert report["stages"][0] == {"name": "capture", "seconds": 0.5, "changed": True, "summary": "1 nodes", "equality": ""}
+    assert report["findings"] == [{"rule": "rule", "node": "node", "message": "message"}]
+    assert artifact.as_dict()["path"] is None

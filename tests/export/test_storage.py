@@ -17,7 +17,7 @@ from upconv.runtime.errors import OutputError
 
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is large takes gigabytes; a limit of 4 KiB takes the same way."""
+    """Lower the limit to 4 KiB, because a large model takes gigabytes."""
     monkeypatch.setattr(storage, "LIMIT", 4096)
 
 

@@ -19,7 +19,7 @@ from upconv.export.precision import PrecisionOptions
 from upconv.export.sizes import InputAxis
 from upconv.export.steps import simplify_graph
 from upconv.export.tuner import Tuner, tiles
-from upconv.export.turns import Timing, in_turns
+from upconv.export.turns import Timing
 from upconv.runtime import Upscaler
 from upconv.runtime.contract import SessionOptions, SizeLaw
 from upconv.runtime.errors import ContractError, ExportError
@@ -106,8 +106,8 @@ def test_int8_that_fails_its_gate_leaves_float32_if_that_is_allowed(source: Sour
     said: list[str] = []
     artifact = to_onnx(source, reduction=strict, tuner=Tuner(), on_stage=lambda stage: said.append(stage.summary))
     assert artifact.contract.precision == "fp32"
-    assert any("cannot be had" in summary for summary in said)
-    with pytest.raises(ExportError, match="cannot be had"):
+    assert any("does not pass the limit" in summary for summary in said)
+    with pytest.raises(ExportError, match="does not pass the limit"):
         to_onnx(source, reduction=dataclasses.replace(strict, only_if_faster=False))
 
 
@@ -124,67 +124,3 @@ def test_tiles_shrink_and_fit_the_law(source: Source) -> None:
     law = SizeLaw(scale=2, multiple=5, minimum=60)
     shapes = [x[0].shape for x in tiles(source, [InputAxis(2, law, free=True), InputAxis(3, None, free=False)])]
     assert shapes == [(1, 3, 380, 16), (1, 3, 190, 16), (1, 3, 95, 16), (1, 3, 60, 16)]
-
-
-def test_rounds_end_with_the_budget_but_not_before_the_first_few() -> None:
-    counts = [0, 0]
-
-    def task(n: int) -> None:
-        counts[n] += 1
-
-    timed = in_turns([lambda: task(0), lambda: task(1)], 100, budget_s=0)
-    assert counts == [6, 6]
-    assert [len(t.quartiles) for t in timed] == [2, 2]
-
-
-@pytest.fixture
-def relu() -> onnx.ModelProto:
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-
-
-ONE = [np.ones(1, np.float32)]
-
-
-@pytest.mark.parametrize(
-    ("ratio", "quartiles", "kept"),
-    [
-        (0.9, (0.8, 1 / 1.021), True),
-        (0.9, (0.8, 1 / 1.019), False),
-        (0.5, (0.4, 1.0), False),  # twice as fast by the median, and not in three of four rounds
-        (0.99, (0.5, 0.99), False),
-    ],
-)
-def test_what_three_of_four_rounds_show_to_be_2_percent_faster_is_kept(
-    ratio: float, quartiles: tuple[float, float], kept: bool, relu: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tuner, "in_turns", lambda *_, **__: [Timing(1, 1, (1, 1)), Timing(1, ratio, quartiles)])
-    trial = Tuner().compare("a", (relu, SessionOptions()), (relu, SessionOptions()), ONE)
-    assert trial.kept is kept
-    assert (trial.speed, trial.low, trial.high) == pytest.approx((1 / ratio, 1 / quartiles[1], 1 / quartiles[0]))
-
-
-@pytest.mark.parametrize(("spent_s", "share_s"), [(0, 6), (54, 6), (57, 3), (60, 0), (99, 0)])
-def test_a_comparison_has_41_rounds_or_a_tenth_of_the_budget(
-    spent_s: float, share_s: float, relu: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[tuple[int, float]] = []
-
-    def watched(tasks: Any, rounds: int, *, budget_s: float, **_: Any) -> list[Timing]:
-        given.append((rounds, budget_s))
-        return [Timing(1, 1, (1, 1))] * 2
-
-    monkeypatch.setattr(tuner, "in_turns", watched)
-    Tuner(spent_s=spent_s).compare("a", (relu, SessionOptions()), (relu, SessionOptions()), ONE)
-    assert given == [(41, share_s)]
-
-
-@pytest.mark.parametrize(("seconds", "taken"), [((0.1, 9), 0), ((0.101, 0.09, 9), 1), ((9, 9, 9), 2)])
-def test_the_first_inputs_that_take_a_tenth_of_a_second_are_measured_on(
-    seconds: tuple[float, ...], taken: int, relu: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    times = iter([time for taken_s in seconds for time in (0, taken_s)])
-    monkeypatch.setattr(tuner, "time", SimpleNamespace(perf_counter=lambda: next(times)))
-    inputs = [[np.full(1, number, np.float32)] for number in range(3)]
-    assert tuner.quick_enough(relu, iter(inputs)) == tuple(inputs[taken])

@@ -70,20 +70,20 @@ def written(data: bytes) -> Callable[[Path], None]:
 
 
 BAD: dict[str, tuple[str, Callable[[Path], None] | None, list[str], str]] = {
-    "code in a pickle": ("code.pth", written(pickle.dumps(Exploit())), [], "holds code beside tensors, which is never run"),
-    "unknown architecture": ("mine.safetensors", tensors, [], "of no architecture that spandrel knows"),
+    "code in a pickle": ("code.pth", written(pickle.dumps(Exploit())), [], "holds code, which is never run"),
+    "unknown architecture": ("mine.safetensors", tensors, [], "fit no architecture that spandrel knows"),
     "weights that do not fit": ("d.py:doubler", None, ["--weights", "other.safetensors"], "cannot be loaded into"),
     "a factory that raises": ("d.py:broken", None, [], "raised RuntimeError: no luck today"),
     "control flow by data": ("d.py:branching", None, ["--shape", "1x3x8x8"], "torch cannot trace branching"),
-    "weights that are no numbers": ("d.py:broken_weights", None, [], "no finite numbers"),
-    "truncated ONNX": ("cut.onnx", written(model()[:100]), [], "is truncated or no ONNX file"),
+    "weights that are no numbers": ("d.py:broken_weights", None, [], "not finite numbers"),
+    "truncated ONNX": ("cut.onnx", written(model()[:100]), [], "is truncated or not an ONNX file"),
     "data outside the folder": ("out.onnx", written(model(external=True)), [], "lies outside its folder"),
     "custom operator": ("own.onnx", written(model("com.example")), [], "operator Magic of the domain 'com.example'"),
     "no such file": ("none.pt2", None, [], "no program at none.pt2"),
-    "a suffix that is not read": ("model.tflite", written(b""), [], "names nothing that can be exported"),
+    "a suffix that is not read": ("model.tflite", written(b""), [], "is not the name of a source"),
     "arguments for a file": ("own.onnx", written(model()), ["--kwargs", '{"a": 1}'], "are for factories"),
     "inputs of another kind": ("own.onnx", written(model()), ["--shape", "1x3:float16"], "--shape must be"),
-    "too many inputs": ("own.onnx", written(model()), ["--shape", "1x3x8x8", "--shape", "1:int64"], "2 examples came"),
+    "too many inputs": ("own.onnx", written(model()), ["--shape", "1x3x8x8", "--shape", "1:int64"], "2 examples were given"),
 }
 
 

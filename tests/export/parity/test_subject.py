@@ -54,7 +54,7 @@ def spoiled_contract(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "kind", "sentence"),
     [
-        (garbage, SourceError, "truncated or no ONNX file"),
+        (garbage, SourceError, "truncated or not an ONNX file"),
         (lambda folder: folder / "none.onnx", SourceError, "no model file"),
         (spoiled_contract, ContractError, "cannot be read by this version"),
     ],

@@ -1,44 +1,53 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from upconv.export.precision.calibration_samples import from_folder, of_pictures
-from upconv.runtime.contract import Contract, Pixels, Provenance, SizeLaw
+from upconv.export.precision import from_folder
+from upconv.export.precision.calibration_samples import of_pictures
+from upconv.runtime.codecs import read
+from upconv.runtime.contract import Contract, SizeLaw
+from upconv.runtime.errors import ParameterError
+
+Describe = Callable[..., Contract]
+DATA = Path(__file__).parents[2] / "data"
 
 
-def contract(task: str = "upscale") -> Contract:
-    law = SizeLaw(scale=2)
-    return Contract.model_validate(
-        {
-            "name": "m",
-            "task": task,
-            "height": law,
-            "width": law,
-            "input": Pixels(),
-            "output": Pixels(),
-            "opset": 18,
-            "provenance": Provenance(source="here"),
-        }
-    )
-
-
-@pytest.mark.parametrize(("files", "used"), [(1, 1), (32, 32), (33, 32)])
-def test_of_a_folder_32_samples_are_used(files: int, used: int, tmp_path: Path) -> None:
-    for number in range(files):
-        np.save(tmp_path / f"{number:02}.npy", np.full(1, number, np.float32))
-    samples = from_folder(tmp_path, contract("decode")).inputs
-    assert [int(x[0]) for (x,) in samples] == list(range(used))
-
-
-@pytest.mark.parametrize(("side", "taken"), [(190, 95), (192, 96), (400, 96)])
-def test_a_sample_is_96_pixels_long_at_most(side: int, taken: int) -> None:
-    samples = of_pictures([np.zeros((side, 40, 3), np.uint8)], contract())
+def test_pictures_are_reduced_to_what_the_model_takes(contract: Describe) -> None:
+    picture = read(DATA / "flower.jpg").samples
+    law = SizeLaw(scale=2, multiple=8, minimum=16)
+    samples = of_pictures([picture, picture[:8]], contract(law=law, color="y", low=-1.0, high=1.0))
     assert samples.truths is not None
-    assert (samples.inputs[0][0].shape, samples.truths[0].shape) == ((1, 3, taken, 20), (1, 3, 2 * taken, 40))
+    assert len(samples.inputs) == 1
+    assert samples.inputs[0][0].shape == (1, 1, 96, 96)
+    assert samples.truths[0].shape == (1, 1, 192, 192)
+    small = samples.truths[0].reshape(1, 1, 96, 2, 96, 2).mean((3, 5))
+    assert np.abs(samples.inputs[0][0] - small).mean() < 0.05
+    assert -1 <= samples.inputs[0][0].min() < 0
 
 
-def test_without_a_folder_the_photographs_of_the_project_are_used() -> None:
-    assert len(from_folder(None, contract()).inputs) == 4
+def test_arrays_calibrate_what_takes_no_pictures(contract: Describe, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((1, 4, 5, 5), np.float32))
+    assert from_folder(tmp_path, contract("decode")).inputs[0][0].shape == (1, 4, 5, 5)
+    with pytest.raises(ParameterError, match="holds 1 arrays; the model has 2 inputs"):
+        from_folder(tmp_path, contract("decode"), inputs=2)
+    np.savez(tmp_path / "a.npz", np.zeros(1), np.ones(2))
+    (tmp_path / "a.npy").unlink()
+    assert [x.shape for x in from_folder(tmp_path, contract("decode"), inputs=2).inputs[0]] == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "task", "reason"),
+    [("missing", "upscale", "no folder"), ("", "upscale", "no pictures"), ("", "decode", "takes no pictures")],
+)
+def test_nothing_to_calibrate_on_is_an_error(contract: Describe, tmp_path: Path, folder: str, task: str, reason: str) -> None:
+    with pytest.raises(ParameterError, match=reason):
+        from_folder(tmp_path / folder, contract(task))
+
+
+def test_pictures_that_are_too_small_are_no_samples(contract: Describe) -> None:
+    with pytest.raises(ParameterError, match="smaller than"):
+        of_pictures([np.zeros((3, 3, 3), np.uint8)], contract(law=SizeLaw(scale=2, minimum=8)))

@@ -1,4 +1,4 @@
-"""Small graphs in float64, and whether a rewrite leaves their function as it is."""
+"""Small graphs in float64, and a check that a rewrite does not change their function."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Array = NDArray[Any]
 
 
 class Graph:
-    """Nodes and float64 weights, from input `x` to output `y`."""
+    """A graph of nodes and float64 weights, from input `x` to output `y`."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, Array] = {}
 
     def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        """A node."""
+        """Add a node."""
         self.nodes.append(helper.make_node(kind, list(inputs), [output], name=f"{kind}_{output}", **attributes))
 
     def weight(self, name: str, value: Array) -> str:
-        """A constant."""
+        """Add a constant and return its name."""
         self.weights[name] = value
         return name
 
     def model(self, shape: Sequence[int], outputs: Sequence[str] = ("y",)) -> onnx.ModelProto:
-        """The model, its batch and sizes symbolic."""
+        """Return the model, with symbolic batch and sizes."""
         symbols = [
             axis if n in (0, *range(2, len(shape))) else length
             for n, (axis, length) in enumerate(zip("nchwd", shape, strict=False))
@@ -63,11 +63,11 @@ def _applied(stage: Rewrite, model: onnx.ModelProto, x: Array) -> StageResult:
 
 @pytest.fixture(scope="session")
 def graph() -> Callable[[], Graph]:
-    """Makes an empty graph."""
+    """Return a function that makes an empty graph."""
     return Graph
 
 
 @pytest.fixture(scope="session")
 def applied() -> Callable[..., StageResult]:
-    """What a stage makes of a model, after its outputs have been found equal in float64."""
+    """Return a function that applies a stage to a model and checks that the outputs are equal in float64."""
     return _applied

@@ -44,9 +44,9 @@ def test_the_same_image(
     [
         ([1.5, 2], {}, "whole numbers"),
         ([0.5, 2], {}, "whole numbers"),
-        ([2, 2], {"nearest_mode": "ceil"}, "no faster equal"),
-        ([2, 2], {"mode": "cubic"}, "no faster equal"),
-        ([2, 2], {"coordinate_transformation_mode": "align_corners"}, "no faster equal"),
+        ([2, 2], {"nearest_mode": "ceil"}, "no faster equivalent"),
+        ([2, 2], {"mode": "cubic"}, "no faster equivalent"),
+        ([2, 2], {"coordinate_transformation_mode": "align_corners"}, "no faster equivalent"),
         ([2, 1], {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}, "one pixel long"),
     ],
 )

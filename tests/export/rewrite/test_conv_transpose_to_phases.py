@@ -74,7 +74,7 @@ def test_the_usual_layers_are_rewritten(
     ("kernel", "attributes", "reason"),
     [
         ((3, 3), {"strides": [2, 2], "dilations": [2, 2]}, "dilated"),
-        ((3, 3), {"strides": [2, 2]}, "different size"),
+        ((3, 3), {"strides": [2, 2]}, "different sizes"),
         ((3, 3), {"pads": [1, 1, 1, 1]}, "stride is 1"),
         ((2, 2), {"strides": [4, 4], "output_padding": [2, 2]}, "no tap"),
         ((4, 4), {"strides": [2, 2], "auto_pad": "SAME_UPPER"}, "output's size"),

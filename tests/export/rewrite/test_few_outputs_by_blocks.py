@@ -16,7 +16,7 @@ DOUBLED = np.array([1, 1, 2, 4], np.float32)
 def doubled(
     graph: Any, outputs: int, kernel: tuple[int, int], pads: list[int], after: str | None = None, **attributes: Any
 ) -> Any:
-    """An enlarged image through an activation, then the convolution."""
+    """Return a graph of a Resize, an activation and a convolution."""
     made = graph()
     made.add("Resize", ["x", "", made.weight("s", DOUBLED)], "r", mode="nearest")
     made.add("Relu", ["r"], "p")
@@ -96,7 +96,7 @@ def test_the_shape_of_another_image_is_as_even_as_that(graph: Any, applied: Any)
 @pytest.mark.parametrize(
     ("outputs", "pads", "attributes", "reason"),
     [
-        (16, [1, 1, 1, 1], {}, "outputs enough"),
+        (16, [1, 1, 1, 1], {}, "enough output channels"),
         (3, [0, 0, 0, 0], {}, "changes the size"),
         (3, [1, 1, 1, 1], {"strides": [2, 2]}, "strides"),
         (3, [2, 2, 2, 2], {"dilations": [2, 2]}, "dilation"),

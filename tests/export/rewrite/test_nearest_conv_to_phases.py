@@ -69,7 +69,7 @@ def test_two_after_another(graph: Any, applied: Any) -> None:
     ("scales", "attributes", "pads", "reason"),
     [
         ([1.5, 2], {}, None, "whole numbers"),
-        ([2, 2], {"mode": "linear"}, None, "nearest pixel"),
+        ([2, 2], {"mode": "linear"}, None, "mode is not nearest"),
         ([2, 2], {"nearest_mode": "ceil"}, None, "floor(i / s)"),
         ([2, 2], {"coordinate_transformation_mode": "align_corners"}, None, "floor(i / s)"),
         ([2, 2], {}, [0, 0, 0, 0], "changes the size"),

@@ -43,7 +43,7 @@ def test_the_convolution_moves(
     ("scales", "kernel", "attributes", "reason"),
     [
         ([1, 1, 2, 2], 3, {}, "not 1x1"),
-        ([1, 1, 0.5, 2], 1, {}, "does not enlarge"),
+        ([1, 1, 0.5, 2], 1, {}, "does not upsample"),
         ([1, 2, 2, 2], 1, {}, "batch or channels"),
         ([1, 1, 2, 2], 1, {"coordinate_transformation_mode": "tf_crop_and_resize"}, "outside"),
     ],

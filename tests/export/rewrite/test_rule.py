@@ -24,14 +24,14 @@ def cases() -> Iterator[Any]:
         from onnx.backend.test.case.node import collect_testcases
 
         case: Any
-        for case in collect_testcases(None):  # asked for one operator, it has no others in this process from then on
+        for case in collect_testcases(None):  # with an operator as argument, it returns no others later in this process
             kinds = [node.op_type for node in case.model.graph.node]
             if len(kinds) == 1 and kinds[0] in OPERATORS and case.model.opset_import[0].version >= 18:
                 yield pytest.param(case.model, case.data_sets[0][0], id=case.name)
 
 
 def bound(model: onnx.ModelProto, inputs: list[Any], kernel: int) -> onnx.ModelProto | None:
-    """The model with all but its first input constant, and a convolution behind it where that can be; none where not."""
+    """Return the model with all but its first input constant, followed by a convolution, or `None` if that is impossible."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph

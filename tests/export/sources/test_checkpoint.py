@@ -105,7 +105,7 @@ def test_a_heavy_network_is_tried_on_smaller_sizes(saved: Saved) -> None:
 def test_an_unknown_architecture_is_named_with_the_way_out(registry: Any, tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     save_file({"layer.weight": torch.zeros(3)}, path)
-    with pytest.raises(SourceError, match=r"of no architecture that spandrel knows.*with --weights"):
+    with pytest.raises(SourceError, match=r"fit no architecture that spandrel knows.*with --weights"):
         from_checkpoint(path)
 
 

@@ -35,8 +35,8 @@ def test_options_reach_the_contract() -> None:
     ("model", "example", "sentence"),
     [
         (3, None, "expected a module, or the name of a factory or a file, not int"),
-        (from_module(nn.Upsample(scale_factor=2), name="up"), np.zeros((1, 3, 8, 8)), "up is a source already"),
-        ("nowhere", None, "'nowhere' names nothing that can be exported"),
+        (from_module(nn.Upsample(scale_factor=2), name="up"), np.zeros((1, 3, 8, 8)), "up is already a source"),
+        ("nowhere", None, "'nowhere' is not the name of a source"),
         (Path("none.onnx"), None, "no model file at none.onnx"),
     ],
 )

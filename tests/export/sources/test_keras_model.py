@@ -70,7 +70,7 @@ def test_upsampling_then_a_transposed_convolution_is_a_convolution_with_its_kern
 
 
 def zeros_inserted(model: Any, image: torch.Tensor) -> torch.Tensor:
-    """What S8 says of a strided Conv2DTranspose: zeros between the pixels, then a convolution."""
+    """Return a strided Conv2DTranspose, computed as zeros between the pixels and then a convolution."""
     weights, bias = (torch.from_numpy(w) for w in model.get_weights())
     kernel = weights.shape[0]
     spread = torch.zeros(*image.shape[:2], 2 * image.shape[2], 2 * image.shape[3])
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_keras_model_is_one_sentence(name: str, content: bytes
 def test_weights_that_are_no_numbers_and_models_that_are_not_built_are_refused() -> None:
     model = upsampled()
     model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
-    with pytest.raises(SourceError, match="no finite numbers"):
+    with pytest.raises(SourceError, match="not finite numbers"):
         from_keras(model, name="broken")
     with pytest.raises(SourceError, match=r"begin it with keras\.Input"):
         from_keras(keras.Sequential([keras.layers.UpSampling2D(2)]), name="unbuilt")

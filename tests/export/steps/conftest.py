@@ -1,4 +1,4 @@
-"""Small drafts, as far along as a step expects them, made without running other steps."""
+"""Small drafts that hold what a step needs, made without other steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOUBLE = SizeLaw(scale=2)
 
 
 class DecidedTuner(Tuner):
-    """Measures nothing: every trial whose name is in `faster` is kept."""
+    """A tuner that measures nothing and keeps every trial whose name is in `faster`."""
 
     faster: frozenset[str] = frozenset()
 
@@ -35,7 +35,7 @@ class DecidedTuner(Tuner):
 
 @pytest.fixture
 def decided() -> Callable[..., Tuner]:
-    """Makes a tuner that keeps what has one of these names."""
+    """Return a function that makes a tuner, which keeps the trials with these names."""
 
     def make(*faster: str) -> Tuner:
         tuner = DecidedTuner()
@@ -47,7 +47,7 @@ def decided() -> Callable[..., Tuner]:
 
 @pytest.fixture(scope="session")
 def captured() -> Callable[..., ExportDraft]:
-    """Makes the draft of a module whose sizes and graph are known."""
+    """Return a function that makes the draft of a module, with its sizes and its graph."""
 
     def make(module: nn.Module, law: SizeLaw = DOUBLE, shape: tuple[int, ...] = (1, 3, 8, 9)) -> ExportDraft:
         source = from_module(module, name="m", shape=shape)
@@ -62,7 +62,7 @@ def captured() -> Callable[..., ExportDraft]:
 
 @pytest.fixture(scope="session")
 def doubler(captured: Callable[..., ExportDraft]) -> ExportDraft:
-    """A captured upscaler by 2, with a halo of two pixels on each side."""
+    """Return the draft of a captured upscaler by 2, with a halo of two pixels on each side."""
     torch.manual_seed(0)
     layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(8, 3, 3, padding=1))
     return captured(nn.Sequential(*layers))
@@ -70,13 +70,13 @@ def doubler(captured: Callable[..., ExportDraft]) -> ExportDraft:
 
 @pytest.fixture(scope="session")
 def upscaler(doubler: ExportDraft) -> ExportDraft:
-    """The same, known to enlarge pictures."""
+    """Return the same draft, with the pixels of an upscaler."""
     return replace(doubler, pixels=Pixels(), output_pixels=Pixels())
 
 
 @pytest.fixture(scope="session")
 def spoiled(doubler: ExportDraft) -> onnx.ModelProto:
-    """The doubler's graph with a weight changed."""
+    """Return the graph of the doubler with one weight changed."""
     model = onnx.ModelProto()
     assert doubler.model is not None
     model.CopyFrom(doubler.model)

@@ -52,7 +52,7 @@ def test_a_graph_that_looks_everywhere_has_none_unless_its_file_states_one(every
     assert report.summary.startswith("none finite: ")
     draft, report = derive_halo(replace(everywhere, source=replace(everywhere.source, halo=STATED)))
     assert draft.halo == STATED
-    assert report.summary.endswith("as the file states and tiles will show")
+    assert report.summary.endswith("as the file states; the tiling step checks it")
 
 
 def test_a_pixel_that_changes_outputs_outside_the_receptive_field_takes_the_halo_back(
@@ -82,4 +82,4 @@ def test_several_inputs_are_not_cut(doubler: ExportDraft) -> None:
     model = source.original.capture("m", source.example, (), 18)
     draft, report = derive_halo(replace(doubler, source=source, plain=model))
     assert draft.halo is None
-    assert report.summary == "none: there are several inputs, and tiles are cut from one"
+    assert report.summary == "none: the model has several inputs, and tiling needs a single one"
