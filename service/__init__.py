@@ -1,4 +1,4 @@
-"""Pixels over HTTP: models behind FastAPI."""
+"""The HTTP service: exported models behind FastAPI."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "create_app", "serve"]
 
-_HOMES = {"Settings": "settings", "create_app": "app", "serve": "server"}
+_MODULES = {"Settings": "settings", "create_app": "app", "serve": "server"}
 
 
 def __getattr__(name: str) -> Any:
-    # The client is in this package too, and needs none of FastAPI and onnxruntime.
-    if name not in _HOMES:
+    # Imports are lazy because the client, in this package too, needs neither FastAPI nor onnxruntime.
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -27,7 +27,7 @@ from upconv.service.routes import inference_protocol, jobs, models, operation, p
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
 
-_GLANCES = 4
+_SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
 
 
@@ -80,7 +80,7 @@ def _state(settings: Settings) -> ServiceState:
         Metrics(),
         new_log(level=settings.log_level),
         anyio.CapacityLimiter(settings.max_in_work),
-        anyio.CapacityLimiter(_GLANCES),
+        anyio.CapacityLimiter(_SHORT_THREADS),
     )
     _show_gauges(state)
     return state

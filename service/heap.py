@@ -1,4 +1,7 @@
-"""Memory that was freed between blocks in use, given back to the system: glibc keeps it, so that a server would only grow."""
+"""Returning free memory to the system.
+
+glibc keeps freed memory between blocks in use, so that the memory of a server would only grow.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ from anyio import to_thread
 
 from upconv.runtime import memory
 
-_EVERY_S = 5.0
+_INTERVAL_S = 5.0
 
 
 async def release_when_idle(work_done: Callable[[], float]) -> None:
-    """Every few seconds in which work was done, give back what is free; until cancelled."""
+    """Return free memory to the system every few seconds, until cancelled.
+
+    Nothing happens if `work_done`, a counter, has not changed since the last time.
+    """
     before = work_done()
     while True:
-        await anyio.sleep(_EVERY_S)
+        await anyio.sleep(_INTERVAL_S)
         if (now := work_done()) != before:
             await to_thread.run_sync(memory.release_free_memory)
             before = now

@@ -88,7 +88,7 @@ def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
     return (Registry(entries) if entries else current), changes
 
 
-def gone(old: Registry, new: Registry) -> list[ServedModel]:
+def dropped(old: Registry, new: Registry) -> list[ServedModel]:
     """What only the old one has."""
     kept = {id(entry) for entry in new.entries.values()}
     return [entry for entry in old.entries.values() if id(entry) not in kept]

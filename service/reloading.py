@@ -1,4 +1,4 @@
-"""Replacing the loaded models while requests go on."""
+"""Replacing the loaded models while requests are served."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from upconv.service.state import ServiceState
 
 
 async def replace_models(state: ServiceState) -> loading.Changes:
-    """Load what is new; requests that run finish on what they began with."""
+    """Load new and changed model files; running requests finish with the models that they started with."""
     async with state.reloading:
         old = state.models
         with anyio.CancelScope(shield=True):
             registry, changes = await to_thread.run_sync(loading.reload, old, state.settings)
             state.registry = registry
             state.metrics.loaded(registry.identities)
-            for entry in loading.gone(old, registry):
+            for entry in loading.dropped(old, registry):
                 await to_thread.run_sync(entry.retire)
     state.log.info("models", **vars(changes))
     return changes
 
 
 async def watch(state: ServiceState) -> None:
-    """Reload whenever a model file has changed and then rested for one look; until cancelled."""
+    """Poll the model files until cancelled, and reload them after a change.
+
+    A reload starts only when two polls in a row see the same files, so that no file is read while it is written.
+    """
     seen = loaded = await to_thread.run_sync(_signatures, state)
     while True:
         await anyio.sleep(state.settings.watch_interval_s)

@@ -1,4 +1,4 @@
-"""What one app holds while it runs."""
+"""The state of one app."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from upconv.service.settings import Settings
 
 @dataclass
 class ServiceState:
-    """Everything that requests share."""
+    """The objects that all requests share."""
 
     settings: Settings
     admission: Admission
@@ -29,37 +29,37 @@ class ServiceState:
     metrics: Metrics
     log: Any
     threads: anyio.CapacityLimiter
-    """The worker threads that decode, enlarge and encode."""
-    glances: anyio.CapacityLimiter
-    """Threads for what is over in a moment, so that it need not wait for a picture: headers, hashes, files."""
+    """Limits the threads that decode, upscale and encode."""
+    short_threads: anyio.CapacityLimiter
+    """Limits the threads for short work (headers, hashes, files), which must not wait for a picture."""
     registry: Registry | None = None
-    """The models; none until they are warm, and none again after the end."""
+    """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None
-    """The jobs; none before the start and after the end."""
+    """The runner of jobs; `None` before the start and after the shutdown."""
     cache: Cache | None = None
-    """Results that were computed before; none where nothing is kept."""
+    """The cache of results; `None` if it is off."""
     statistics: Statistics = field(default_factory=Statistics)
-    """Counts per model, for `/v2`."""
+    """Statistics per model, for `/v2`."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while models are replaced."""
     draining: bool = False
-    """Whether the service is about to stop."""
+    """True if the service is stopping."""
 
     @property
     def ready(self) -> bool:
-        """Whether requests can be sent."""
+        """True if the service accepts requests."""
         return self.registry is not None and not self.draining
 
     @property
     def models(self) -> Registry:
-        """The models; raises `Overloaded` where none are loaded."""
+        """The models; raises `Overloaded` if none are loaded."""
         if self.registry is None:
             raise Overloaded("the models are not loaded; try again in a moment")
         return self.registry
 
     @property
     def jobs(self) -> JobRunner:
-        """The jobs; raises `Overloaded` where they are not open."""
+        """The runner of jobs; raises `Overloaded` if it is not started."""
         if self.runner is None:
-            raise Overloaded("jobs are not open; try again in a moment")
+            raise Overloaded("jobs are not accepted at the moment; try again in a moment")
         return self.runner

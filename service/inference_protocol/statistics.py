@@ -1,4 +1,4 @@
-"""Counts per model, as Triton's clients read them. Belongs to one event loop, so it needs no lock."""
+"""Statistics per model, in the format of Triton."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _STAGES = {"queue": "queue", "decode": "compute_input", "infer": "compute_infer"
 
 @dataclass
 class Duration:
-    """How often, and how long in all."""
+    """A number of events and their total time."""
 
     count: int = 0
     ns: int = 0
 
     def add(self, seconds: float) -> None:
-        """Count once more."""
+        """Count one event."""
         self.count += 1
         self.ns += max(0, round(seconds * 1e9))
 
 
 @dataclass
 class Counts:
-    """What one model has done."""
+    """The statistics of one model."""
 
     last_inference: int = 0
-    """Milliseconds since 1970."""
+    """Time of the last inference, in milliseconds since 1970."""
     inference_count: int = 0
-    """Pictures or rows of batches."""
+    """Inferred items: pictures, or the first axis of tensors."""
     execution_count: int = 0
     durations: dict[str, Duration] = field(
         default_factory=lambda: {name: Duration() for name in ("success", "fail", *_STAGES.values())}
@@ -40,13 +40,13 @@ class Counts:
 
 
 class Statistics:
-    """The counts of every model that was asked."""
+    """The statistics of all models. It belongs to one event loop, so it needs no lock."""
 
     def __init__(self) -> None:
         self._models: dict[str, Counts] = {}
 
     def succeeded(self, model: str, batch: int, seconds: Mapping[str, float]) -> None:
-        """Count an inference and its stages."""
+        """Count a successful inference and the seconds of its stages."""
         counts = self._models.setdefault(model, Counts())
         counts.last_inference = int(time.time() * 1000)
         counts.inference_count += batch
@@ -56,11 +56,11 @@ class Statistics:
             counts.durations[name].add(seconds.get(stage, 0.0))
 
     def failed(self, model: str, seconds: float) -> None:
-        """Count an inference that failed."""
+        """Count a failed inference."""
         self._models.setdefault(model, Counts()).durations["fail"].add(seconds)
 
     def of(self, model: str) -> dict[str, Any]:
-        """The counts of one model, by the protocol's names."""
+        """Return the statistics of one model as JSON of the protocol."""
         counts = self._models.get(model, Counts())
         return {
             "name": model,

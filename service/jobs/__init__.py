@@ -1,1 +1,1 @@
-"""Long work: accepted once, finished whatever happens to the process, and kept for a while."""
+"""Background jobs: accepted once, continued after a restart, and kept for a while."""

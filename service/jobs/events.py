@@ -1,4 +1,4 @@
-"""A job's way as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""The progress of a job as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,27 @@ SCHEMA = {
     "type": "object",
     "properties": {
         "event": {"type": "string", "enum": ["progress", "done", "failed", "deleted"]},
-        "data": {"type": "string", "contentMediaType": "application/json", "description": "as GET /v1/jobs/{id} answers"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "the same JSON as GET /v1/jobs/{id} returns",
+        },
         "retry": {"type": "integer"},
     },
 }
-"""One event, for OpenAPI."""
+"""The OpenAPI schema of one event."""
 
-_LOOK_S = 1.0
-"""How often a stream looks whether the service is stopping."""
-_SILENCE_S = 15.0
-"""After this, a comment keeps proxies from closing the connection."""
+_POLL_S = 1.0
+"""Seconds between two checks whether the service is stopping."""
+_KEEP_ALIVE_S = 15.0
+"""Seconds without an event after which a comment is sent, so that proxies keep the connection open."""
 
 
 async def stream(job: Job, runner: JobRunner, stopping: Callable[[], bool]) -> AsyncIterator[str]:
-    """Events until the job is over, deleted, or the service stops; clients then connect again, and to what runs by then."""
+    """Yield events until the job ends, is deleted, or the service stops.
+
+    If the service stops, clients reconnect by themselves, to the process that runs then.
+    """
     yield "retry: 1000\n\n"
     current: Job | None = job
     sent, silent_s = "", 0.0
@@ -43,10 +50,10 @@ async def stream(job: Job, runner: JobRunner, stopping: Callable[[], bool]) -> A
             sent, silent_s = text, 0.0
         if current.over:
             return
-        with anyio.move_on_after(_LOOK_S):
+        with anyio.move_on_after(_POLL_S):
             await changed.wait()
-        silent_s += _LOOK_S
-        if silent_s >= _SILENCE_S:
+        silent_s += _POLL_S
+        if silent_s >= _KEEP_ALIVE_S:
             yield ": still here\n\n"
             silent_s = 0.0
 

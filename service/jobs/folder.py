@@ -1,4 +1,4 @@
-"""The folder of jobs: one process at a time, pictures before and after, and the table."""
+"""The folder of jobs: their pictures, their results and their database, locked for one process."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ _STATE_HOME = "XDG_STATE_HOME"
 
 
 class JobFolder:
-    """Files of jobs by their id, and the table that says what they are."""
+    """The files of jobs, by job id, and the store that describes the jobs."""
 
     def __init__(self, path: Path, lasting: bool) -> None:
         self.path = path
         self.lasting = lasting
-        """Whether it outlives the process."""
+        """False if the folder is temporary and is deleted when the process ends."""
         self._spool = path / "spool"
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.store = JobStore(path / "jobs.sqlite3")
 
     def picture(self, id: str) -> Path:
-        """The picture as it came."""
+        """Return the path of the uploaded picture."""
         return self._spool / f"{id}.in"
 
     def result(self, id: str) -> Path:
-        """The enlarged picture."""
+        """Return the path of the upscaled picture."""
         return self._spool / f"{id}.out"
 
     def remove(self, id: str) -> None:
-        """Delete both."""
+        """Delete the picture and the result of a job."""
         for path in (self.picture(id), self.result(id)):
             path.unlink(missing_ok=True)
 
     def put_back(self, id: str) -> None:
-        """Let a job that was called off wait again; where it was deleted meanwhile, delete what work on it has left."""
+        """Queue a cancelled job again; delete its files if the job was deleted in the meantime."""
         self.store.requeue(id)
         if self.store.get(id) is None:
             self.remove(id)
 
     def recover(self) -> None:
-        """After a restart: go on with what was running, and delete files that belong to no job."""
+        """Queue the jobs that ran when the last process ended, and delete files without a job."""
         self.store.recover()
         known = self.store.ids()
         for path in self._spool.iterdir():
@@ -56,7 +56,10 @@ class JobFolder:
                 path.unlink(missing_ok=True)
 
     def write(self, path: Path, data: bytes) -> None:
-        """Put a whole file in place that has reached the disk, or none; raises `OSError`."""
+        """Write a file atomically, and flush it to the disk.
+
+        Raises `OSError` if that fails; then no part of the file is left.
+        """
         partial = path.with_suffix(f"{path.suffix}.part")
         try:
             with partial.open("wb") as file:
@@ -70,7 +73,7 @@ class JobFolder:
         _sync(path.parent)
 
     def free_bytes(self) -> int:
-        """What the disk has left."""
+        """Return the free bytes on the disk."""
         return shutil.disk_usage(self._spool).free
 
 
@@ -84,7 +87,7 @@ def opened(path: Path | None) -> Iterator[JobFolder]:
     with ExitStack() as stack:
         try:
             folder = JobFolder(stack.enter_context(_locked(path or _default())), lasting=True)
-        except (_Unusable, sqlite3.Error) as error:
+        except (_UnusableFolderError, sqlite3.Error) as error:
             if path is not None:
                 raise ParameterError(
                     f"the folder for jobs, {path}, cannot be used: {error}; give another by --jobs-dir"
@@ -94,8 +97,8 @@ def opened(path: Path | None) -> Iterator[JobFolder]:
         yield folder
 
 
-class _Unusable(Exception):
-    """The folder cannot be made, or is taken."""
+class _UnusableFolderError(Exception):
+    """The folder cannot be created, or another process uses it."""
 
 
 @contextmanager
@@ -104,12 +107,12 @@ def _locked(path: Path) -> Iterator[Path]:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (path / "lock").open("w")
     except OSError as error:
-        raise _Unusable(error.strerror or str(error)) from error
+        raise _UnusableFolderError(error.strerror or str(error)) from error
     with file:
         try:
             lock(file)
         except OSError as error:
-            raise _Unusable("another process of the service has it, and limits are counted in one process") from error
+            raise _UnusableFolderError("another process of the service uses it, and limits are counted per process") from error
         yield path
 
 
@@ -119,7 +122,7 @@ def _default() -> Path:
 
 
 def _sync(folder: Path) -> None:
-    """Let the folder's entries reach the disk; Windows opens no folders, and writes their entries by itself."""
+    """Flush the entries of a folder to the disk. Windows cannot open folders, and flushes the entries by itself."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""A job, as it is kept and as it is told."""
+"""A job, as the store keeps it and as the API returns it."""
 
 from __future__ import annotations
 
@@ -16,70 +16,70 @@ JobState = Literal["queued", "running", "done", "failed"]
 
 @dataclass(frozen=True)
 class Job:
-    """One row."""
+    """A picture that is upscaled in the background: one row of the store."""
 
     id: str
     owner: str
-    """Name of the API key that may see it; empty where none are needed."""
+    """Name of the API key that may see the job; empty if no keys are set."""
     order: UpscaleQuery
-    """What is to become of the spooled picture, with the model's name; kept as JSON."""
+    """The parameters, with the name of the model; stored as JSON."""
     fingerprint: str
-    """Of the picture and the order, so that an idempotency key is not used for another one."""
+    """SHA-256 of the picture and the order. It detects an idempotency key that is reused for another request."""
     bytes_in: int
     created: float
-    """Seconds since 1970."""
+    """Seconds since 1970, as in the other times."""
     idempotency_key: str | None = None
     state: JobState = "queued"
     attempts: int = 0
-    """How often it was begun; a picture that takes the process down is not tried for ever."""
+    """Number of starts. A picture that crashes the process is tried only a few times."""
     finished: float | None = None
     expires: float | None = None
     bytes_out: int = 0
     result: dict[str, str] = field(default_factory=dict)
-    """Headers of the result."""
+    """Response headers of the result."""
     error: dict[str, Any] | None = None
-    """The problem that ended it."""
+    """The problem of a failed job; `None` for the other states."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen."""
+        """True if the job has ended, with or without a result."""
         return self.state in ("done", "failed")
 
 
 class JobProgress(BaseModel):
-    """Tiles."""
+    """The progress of a job, in tiles."""
 
     done: int = 0
-    total: int | None = Field(default=None, description="none until the picture has been decoded")
+    total: int | None = Field(default=None, description="null until the picture is decoded")
 
 
 class JobResult(BaseModel):
-    """Where the picture is."""
+    """The result of a finished job."""
 
     url: str
     media_type: str
     bytes: int
     sha256: str
-    conversions: str | None = Field(default=None, description="what could not be kept of the picture")
+    conversions: str | None = Field(default=None, description="properties of the picture that the result could not keep")
 
 
 class JobStatus(BaseModel):
-    """How far a job is."""
+    """The state and progress of a job."""
 
     id: str = Field(examples=["a3f1c0de9b7e4c55a3f1c0de9b7e4c55"])
     state: JobState
     model: str
     progress: JobProgress
-    ahead: int = Field(description="jobs that come first")
+    ahead: int = Field(description="number of jobs that run before this one")
     created: datetime
     finished: datetime | None = None
-    expires: datetime | None = Field(default=None, description="when a finished job and its result are deleted")
+    expires: datetime | None = Field(default=None, description="time at which a finished job and its result are deleted")
     result: JobResult | None = None
     error: Problem | None = None
 
 
 def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
-    """The job as clients see it."""
+    """Return the job as the API returns it."""
     return JobStatus(
         id=job.id,
         state=job.state,

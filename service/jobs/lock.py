@@ -1,4 +1,4 @@
-"""A lock on an open file, held against other processes: by `fcntl` where it exists, by `msvcrt` on Windows."""
+"""A lock on an open file that excludes other processes, by `fcntl` or, on Windows, `msvcrt`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Works off the jobs, one after the other, beside everything else that the engine does."""
+"""The runner of queued jobs. Jobs share the engine with requests, at a lower priority."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from upconv.service.registry import Registry
 from upconv.service.response_headers import of_result
 from upconv.service.settings import Settings
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 _SWEEP_S = 30.0
 
 
 @dataclass
 class _Running:
-    """A job in work."""
+    """A job that is being computed."""
 
     cancellation: Cancellation = field(default_factory=Cancellation)
     progress: JobProgress = field(default_factory=JobProgress)
 
 
 class JobRunner:
-    """Belongs to one event loop; `run` is its life."""
+    """Claims queued jobs and computes them. It belongs to one event loop, in which `run` runs."""
 
     def __init__(
         self, folder: JobFolder, settings: Settings, models: Callable[[], Registry], log: Any, ended: Callable[[str], None]
@@ -48,44 +48,44 @@ class JobRunner:
         self._settings, self._models, self._log, self._ended = settings, models, log, ended
         self._running: dict[str, _Running] = {}
         self._stopping = False
-        self._more = anyio.Event()
+        self._available = anyio.Event()
         self._changed: dict[str, anyio.Event] = {}
         self._threads = anyio.CapacityLimiter(settings.job_workers)
 
     @property
     def waiting(self) -> int:
-        """Jobs queued or running."""
+        """The number of jobs that are queued or running."""
         return self.folder.store.waiting()
 
     async def run(self) -> None:
-        """Work until cancelled; what is in work then goes back into the line."""
+        """Compute jobs until cancelled; running jobs are then queued again."""
         async with anyio.create_task_group() as tasks:
             for _ in range(self._settings.job_workers):
                 tasks.start_soon(self._work)
             tasks.start_soon(self._sweep)
 
     def added(self) -> None:
-        """Say that there is a new job."""
-        self._more.set()
-        self._more = anyio.Event()
+        """Wake the workers after a new job was stored."""
+        self._available.set()
+        self._available = anyio.Event()
 
     def progress(self, id: str) -> JobProgress:
-        """How far a job is; nothing done where it is not in work."""
+        """Return the progress of a job; zero tiles if the job is not running."""
         running = self._running.get(id)
         return running.progress if running else JobProgress()
 
     def change(self, id: str) -> anyio.Event:
-        """Set as soon as anything about this job is new."""
+        """Return an event that is set at the next change of this job."""
         return self._changed.setdefault(id, anyio.Event())
 
     def notify(self, id: str) -> None:
-        """Wake those who watch a job."""
+        """Set the event of a changed job."""
         event = self._changed.pop(id, None)
         if event is not None:
             event.set()
 
     async def delete(self, id: str) -> None:
-        """Forget a job, its picture and its result; work on it stops at the next tile."""
+        """Delete a job, its picture and its result; a running job stops at the next node of the graph."""
         if id in self._running:
             self._running[id].cancellation.cancel()
         await to_thread.run_sync(self._remove, id)
@@ -97,15 +97,15 @@ class JobRunner:
 
     async def _work(self) -> None:
         while not self._stopping:
-            more = self._more
+            available = self._available
             job = await to_thread.run_sync(self.folder.store.claim)
             if job is None:
-                await more.wait()
+                await available.wait()
             else:
                 await self._do(job)
 
     def stop(self) -> None:
-        """End what is in work at the next tile; to be called before `run` is cancelled."""
+        """Cancel all running jobs. Call this before `run` is cancelled."""
         self._stopping = True
         for running in self._running.values():
             running.cancellation.cancel()
@@ -114,9 +114,9 @@ class JobRunner:
         running = self._running[job.id] = _Running()
         self.notify(job.id)
         loop = asyncio.get_running_loop()
-        watch = _Watch(running, partial(loop.call_soon_threadsafe, self.notify, job.id))
+        on_tile = _ProgressUpdater(running, partial(loop.call_soon_threadsafe, self.notify, job.id))
         try:
-            await self._attempt(job, running, watch)
+            await self._attempt(job, running, on_tile)
         except Cancelled:
             await self._put_back(job)
         except asyncio.CancelledError:
@@ -130,12 +130,12 @@ class JobRunner:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self.folder.put_back, job.id)
 
-    async def _attempt(self, job: Job, running: _Running, watch: _Watch) -> None:
+    async def _attempt(self, job: Job, running: _Running, on_tile: _ProgressUpdater) -> None:
         started = time.perf_counter()
         try:
             entry, upscaler = self._models().upscaling(job.order.model)
             with entry.in_use():
-                ended = await to_thread.run_sync(self._compute, job, upscaler, running, watch, limiter=self._threads)
+                ended = await to_thread.run_sync(self._compute, job, upscaler, running, on_tile, limiter=self._threads)
         except Cancelled:
             raise
         except Exception as error:
@@ -145,14 +145,14 @@ class JobRunner:
         self._ended(ended.state)
         self._log.info("job", job=job.id, state=ended.state, ms=round((time.perf_counter() - started) * 1000, 1))
 
-    def _compute(self, job: Job, upscaler: Upscaler, running: _Running, watch: _Watch) -> Job:
-        if job.attempts > MOST_ATTEMPTS:
+    def _compute(self, job: Job, upscaler: Upscaler, running: _Running, on_tile: _ProgressUpdater) -> Job:
+        if job.attempts > MAX_ATTEMPTS:
             raise ParameterError(
-                f"the service ended {MOST_ATTEMPTS} times while it worked on this picture; it is not tried again"
+                f"the service crashed {MAX_ATTEMPTS} times while it computed this picture, so it is not tried again"
             )
         picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
         result = process(
-            picture, upscaler, options, cancellation=running.cancellation, on_tile=watch, priority=Priority.BACKGROUND
+            picture, upscaler, options, cancellation=running.cancellation, on_tile=on_tile, priority=Priority.BACKGROUND
         )
         etag = f'"{hashlib.sha256(result.data).hexdigest()}"'
         headers = {**of_result(result, upscaler.model), "ETag": etag}
@@ -164,8 +164,10 @@ class JobRunner:
         if kind is UNEXPECTED or kind.status == UNEXPECTED.status:
             self._log.error("job", job=job.id, exc_info=error)
         known = isinstance(error, UpconvError) and kind.status != UNEXPECTED.status
-        detail = str(error) if known else "the service failed at this job; its log says why, by the job's id"
-        return replace(job, state="failed", error=problem.told(kind, detail).model_dump())
+        detail = (
+            str(error) if known else "the service failed to compute this job; its log has the cause, under the id of the job"
+        )
+        return replace(job, state="failed", error=problem.describe(kind, detail).model_dump())
 
     def _finish(self, job: Job) -> None:
         now = time.time()
@@ -181,16 +183,16 @@ class JobRunner:
             await anyio.sleep(min(_SWEEP_S, self._settings.job_ttl_s))
 
 
-class _Watch:
-    """Told of every tile by the engine's threads; tells further at most ten times a second."""
+class _ProgressUpdater:
+    """Receives every tile from the engine's threads, and calls `notify` at most ten times a second."""
 
-    def __init__(self, running: _Running, tell: Callable[[], object]) -> None:
-        self._running, self._tell = running, tell
-        self._told = 0.0
+    def __init__(self, running: _Running, notify: Callable[[], object]) -> None:
+        self._running, self._notify = running, notify
+        self._notified_at = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         self._running.progress = JobProgress(done=done, total=total)
         now = time.monotonic()
-        if done == total or now - self._told > 0.1:
-            self._told = now
-            self._tell()
+        if done == total or now - self._notified_at > 0.1:
+            self._notified_at = now
+            self._notify()

@@ -1,4 +1,4 @@
-"""Jobs in SQLite: what is committed here outlives the process."""
+"""The database table of jobs, in SQLite."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ _JSON = ("order", "result", "error")
 
 
 class JobStore:
-    """The table of jobs. Every call is one transaction; threads may share it."""
+    """The table of jobs. Each call is one transaction. Threads may share a store."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.row_factory = sqlite3.Row
-        # FULL: what was answered with 202 has reached the disk, also when the machine loses power.
+        # FULL: a job that was accepted with 202 is on the disk, even if the machine loses power.
         self._database.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         with self._lock:
             self._database.close()
 
     def add(self, job: Job) -> Job:
-        """Keep `job`; or, where its owner has one with this idempotency key, give that one and keep nothing."""
+        """Insert `job` and return it, or return the job of its owner with the same idempotency key."""
         row = _row(job)
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
-        added = self._run(f"INSERT INTO jobs ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING *", *row.values())  # noqa: S608, our own names
+        added = self._run(f"INSERT INTO jobs ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING *", *row.values())  # noqa: S608, the names are our own
         return added[0] if added else self.by_key(job.owner, job.idempotency_key or "") or self.add(job)
 
     def get(self, id: str) -> Job | None:
-        """The job with this id."""
+        """Return the job with this id, or `None`."""
         return next(iter(self._run("SELECT * FROM jobs WHERE id = ?", id)), None)
 
     def by_key(self, owner: str, idempotency_key: str) -> Job | None:
-        """The job of `owner` with this idempotency key."""
+        """Return the job of `owner` with this idempotency key, or `None`."""
         return next(iter(self._run("SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", owner, idempotency_key)), None)
 
     def claim(self) -> Job | None:
-        """The oldest queued job, from now on running; none where there is none."""
+        """Mark the oldest queued job as running and return it, or return `None` if no job is queued."""
         return next(
             iter(
                 self._run(
@@ -78,7 +78,7 @@ class JobStore:
         )
 
     def finish(self, job: Job) -> bool:
-        """Write how a job ended; false where it was deleted meanwhile."""
+        """Store the outcome of a job; return false if the job was deleted in the meantime."""
         row = _row(job)
         return bool(
             self._run(
@@ -89,23 +89,23 @@ class JobStore:
         )
 
     def requeue(self, id: str) -> None:
-        """Put a running job back, as if it had not been begun."""
+        """Queue a running job again, and do not count its last start."""
         self._run("UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE id = ? AND state = 'running'", id)
 
     def recover(self) -> None:
-        """After a restart: what was running is queued again."""
+        """Queue the jobs that ran when the last process ended."""
         self._run("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
 
     def delete(self, id: str) -> bool:
-        """Forget a job; false where there was none."""
+        """Delete a job; return false if there is none."""
         return bool(self._run("DELETE FROM jobs WHERE id = ? RETURNING *", id))
 
     def expired(self, now: float) -> list[Job]:
-        """Finished jobs whose time is over."""
+        """Return the jobs that expired before `now`, in seconds since 1970."""
         return self._run("SELECT * FROM jobs WHERE expires <= ?", now)
 
     def ahead(self, job: Job) -> int:
-        """How many jobs come before a queued one."""
+        """Return the number of jobs that run before a queued job."""
         if job.state != "queued":
             return 0
         return self._number(
@@ -114,17 +114,17 @@ class JobStore:
         )
 
     def waiting(self) -> int:
-        """How many are queued or running."""
+        """Return the number of jobs that are queued or running."""
         return self._number("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')")
 
     def bytes(self) -> int:
-        """Pictures and results that are kept."""
+        """Return the bytes of all stored pictures and results."""
         return self._number(
             "SELECT coalesce(sum(bytes_out + CASE WHEN state IN ('queued', 'running') THEN bytes_in ELSE 0 END), 0) FROM jobs"
         )
 
     def ids(self) -> set[str]:
-        """Of every job."""
+        """Return the ids of all jobs."""
         with self._lock:
             return {row["id"] for row in self._database.execute("SELECT id FROM jobs")}
 
@@ -143,5 +143,5 @@ def _row(job: Job) -> dict[str, Any]:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    values = {name: json.loads(row[name]) if name in _JSON and row[name] is not None else row[name] for name in row.keys()}  # noqa: SIM118, a Row is no mapping
+    values = {name: json.loads(row[name]) if name in _JSON and row[name] is not None else row[name] for name in row.keys()}  # noqa: SIM118, a Row is not a mapping
     return replace(Job(**values), order=UpscaleQuery(**values["order"]))

@@ -1,4 +1,4 @@
-"""An example of every route, for OpenAPI: how to ask with curl, and what comes back where that is JSON."""
+"""OpenAPI examples of all routes: the curl command, and the response if it is JSON."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _MODEL = "/v2/models/{model}"
 
 @dataclass(frozen=True)
 class Example:
-    """One request."""
+    """An example request and its response."""
 
     curl: str
-    """What follows `curl` and the address."""
+    """The part of the command after the path of the route."""
     answer: Any = None
-    """JSON; none where something else comes."""
+    """The JSON response; `None` if the response is not JSON."""
     status: str = "200"
 
 
@@ -101,7 +101,7 @@ _OF_ONE_MODEL: dict[tuple[str, str], Example] = {
 
 
 def of(method: str, path: str) -> Example | None:
-    """The example of a route."""
+    """Return the example of a route, or `None`."""
     for prefix in (f"{_MODEL}/versions/{{version}}", _MODEL):
         if path.startswith(prefix) and (method, path.removeprefix(prefix)) in _OF_ONE_MODEL:
             return _OF_ONE_MODEL[method, path.removeprefix(prefix)]
@@ -109,13 +109,13 @@ def of(method: str, path: str) -> Example | None:
 
 
 def command(path: str, example: Example) -> str:
-    """What to type."""
+    """Return the curl command of an example."""
     filled = path.replace("{id}", _ID).replace("{model}", "upsample-s-x2").replace("{version}", "1")
     return f"curl --fail-with-body '{_ORIGIN}{filled}{example.curl}"
 
 
 def add(description: dict[str, Any]) -> None:
-    """Put the examples into an OpenAPI description."""
+    """Add the examples to an OpenAPI description."""
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
             example = of(method, path)

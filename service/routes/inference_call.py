@@ -51,7 +51,7 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         ticket = stack.enter_context(state.admission.ticket())
         data = await body.read(call, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         arrived = time.perf_counter()
-        prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.glances)
+        prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.short_threads)
         ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
         turn = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), until)
         work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""))

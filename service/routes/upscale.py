@@ -50,7 +50,7 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
         body_type, accept = request.headers.get("content-type", ""), request.headers.get("accept", "")
         asked = query.model_copy(update={"format": query.format or accepted_format(accept)})
         foresee = functools.partial(_foresee, data, body_type, asked, state.settings.limits, entry, upscaler)
-        seen = await to_thread.run_sync(foresee, limiter=state.glances)
+        seen = await to_thread.run_sync(foresee, limiter=state.short_threads)
         if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
             return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
         kept = await _kept(seen.etag, state) or await _compute(
@@ -92,7 +92,7 @@ def _foresee(
 async def _kept(etag: str, state: ServiceState) -> CachedResult | None:
     if state.cache is None:
         return None
-    kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.glances)
+    kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.short_threads)
     state.metrics.looked_up(kept is not None)
     return CachedResult(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
 
@@ -112,5 +112,7 @@ async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
     headers = of_result(result, call.entry.model)
     if state.cache is not None:
-        await to_thread.run_sync(state.cache.put, call.seen.etag, CachedResult(result.data, headers), limiter=state.glances)
+        await to_thread.run_sync(
+            state.cache.put, call.seen.etag, CachedResult(result.data, headers), limiter=state.short_threads
+        )
     return CachedResult(result.data, {**headers, "Server-Timing": timing(seconds)})

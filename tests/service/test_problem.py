@@ -68,7 +68,7 @@ def test_nothing_leaks(app: FastAPI, ask: Ask) -> None:
         ("GET", "/web/../app.py", 404, "there is nothing"),
         ("GET", "/web/%2e%2e/app.py", 404, "there is nothing"),
         ("GET", "/" + "a" * 500, 404, "…"),
-        ("GET", "/v1/upscale", 405, "does not understand GET; it expects POST"),
+        ("GET", "/v1/upscale", 405, "does not support GET; it supports POST"),
         ("DELETE", "/v1/models", 405, "it expects GET"),
         ("PUT", "/v1/jobs/x", 405, "it expects DELETE, GET"),
     ],

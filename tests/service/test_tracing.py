@@ -32,5 +32,5 @@ def test_a_span_a_request(app: FastAPI, ask: Callable[..., Any]) -> None:
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(ParameterError, match=r"tracing needs .*; pip install 'upconv\[tracing\]'"):
+    with pytest.raises(ParameterError, match=r"tracing needs .*; run pip install 'upconv\[tracing\]'"):
         tracing.tracer()

@@ -190,7 +190,7 @@ def test_a_full_disk(service: Any, encoded: Encoded, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(*((folder, "write") if what == "JobFolder.write" else (folder.store, "add")), fail)
     answer = service.post("/v1/jobs", content=encoded())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-    assert "the picture cannot be kept" in answer.json()["detail"]
+    assert "the picture cannot be stored" in answer.json()["detail"]
     assert not any((folder.path / "spool").iterdir())
 
 
