@@ -50,7 +50,10 @@ class Throughput:
 
 
 class Admission:
-    """Counts the pictures that are processed or waiting. It belongs to one event loop, so it needs no lock."""
+    """The counts of pictures that are processed or waiting.
+
+    An instance belongs to one event loop, so it needs no lock.
+    """
 
     def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput) -> None:
         self.pictures = 0

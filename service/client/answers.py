@@ -1,4 +1,4 @@
-"""What the service says, as values."""
+"""The responses of the service, as dataclasses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from upconv.runtime.errors import UpconvError
 
 
 class ServiceError(UpconvError):
-    """The service refused a request, or could not be reached; its message is the service's own sentence."""
+    """The service refused a request, or cannot be reached. The message is the `detail` of the problem."""
 
     def __init__(self, detail: str, status: int = 0, kind: str = "") -> None:
         super().__init__(detail)
         self.status = status
-        """Of HTTP; 0 where there was no answer."""
+        """The HTTP status; 0 if there was no response."""
         self.kind = kind
-        """The last part of the problem's type, such as `unknown-model`."""
+        """The last part of the type of the problem, such as `unknown-model`; empty if there is none."""
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """What an answer that is no success says."""
+        """Return the error of an unsuccessful response."""
         try:
             problem = answer.json()
             return cls(str(problem["detail"]), answer.status_code, str(problem["type"]).rpartition("#")[2])
@@ -33,25 +33,25 @@ class ServiceError(UpconvError):
 
 @dataclass(frozen=True)
 class Upscaled:
-    """An enlarged picture."""
+    """An upscaled picture."""
 
     data: bytes
-    """A whole image file."""
+    """The bytes of an image file."""
     media_type: str
     model: str
     model_sha256: str
     provider: str
-    """What really computed it."""
+    """The execution provider that computed it."""
     tiles: int
     conversions: tuple[str, ...]
-    """What could not be kept of the picture."""
+    """Properties of the picture that the result could not keep."""
     etag: str
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """What `/v1/upscale` or a job's result says."""
+        """Return the picture of a response of `/v1/upscale` or of the result of a job."""
         headers = answer.headers
-        said = unquote(headers.get("x-upconv-conversions", ""))
+        conversions = unquote(headers.get("x-upconv-conversions", ""))
         return cls(
             answer.content,
             headers["content-type"],
@@ -59,43 +59,43 @@ class Upscaled:
             headers["x-upconv-model-sha256"],
             headers["x-upconv-provider"],
             int(headers["x-upconv-tiles"]),
-            tuple(said.split("; ")) if said else (),
+            tuple(conversions.split("; ")) if conversions else (),
             headers.get("etag", ""),
         )
 
 
 @dataclass(frozen=True)
 class JobInfo:
-    """How far a job is."""
+    """The state and progress of a job."""
 
     id: str
     state: Literal["queued", "running", "done", "failed"]
     model: str
     tiles_done: int
     tiles: int | None
-    """Of all passes; none until the picture has been decoded."""
+    """The tiles of all passes; `None` until the picture is decoded."""
     ahead: int
-    """Jobs that come first."""
+    """Number of jobs that run before this one."""
     error: str | None
-    """Why it failed."""
+    """The reason of a failed job; `None` for the other states."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen."""
+        """True if the job has ended, with or without a result."""
         return self.state in ("done", "failed")
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """What `/v1/jobs/…` says."""
-        told = answer.json()
-        progress, error = told["progress"], told["error"]
+        """Return the job of a response of `/v1/jobs/…`."""
+        status = answer.json()
+        progress, error = status["progress"], status["error"]
         return cls(
-            told["id"],
-            told["state"],
-            told["model"],
+            status["id"],
+            status["state"],
+            status["model"],
             progress["done"],
             progress["total"],
-            told["ahead"],
+            status["ahead"],
             error["detail"] if error else None,
         )
 
@@ -113,5 +113,5 @@ class ModelInfo:
 
     @classmethod
     def all_of(cls, answer: httpx.Response) -> list[Self]:
-        """What `/v1/models` says."""
+        """Return the models of a response of `/v1/models`."""
         return [cls(**model) for model in answer.json()["models"]]

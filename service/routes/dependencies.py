@@ -1,4 +1,4 @@
-"""What routes ask FastAPI for: the state of the app and the deadline of the request."""
+"""The dependencies of routes: the state of the app and the deadline of the request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _until(
             ge=1,
             le=86400,
             allow_inf_nan=False,
-            description="seconds after which the answer is of no use; capped by the service's own limit",
+            description="seconds after which the request is cancelled; the limit of the service is the maximum",
         ),
     ] = None,
 ) -> float:
@@ -36,4 +36,4 @@ async def _until(
 
 
 Until = Annotated[float, Depends(_until)]
-"""The event loop's time at which the answer is no longer wanted."""
+"""The deadline of the request: a time of the event loop, in seconds."""

@@ -118,7 +118,7 @@ def test_size(client: httpx.Client, encoded: Encoded, query: str, expected: tupl
         ("quality=101", 422, "'quality'"),
         ("scael=2", 422, "no parameter 'scael'"),
         ("model=" + "x" * 300, 422, "'model'"),
-        ("model=unknown", 404, "no model 'unknown'; loaded are nearest-x2-test"),
+        ("model=unknown", 404, "no model 'unknown'; the loaded models are nearest-x2-test"),
         ("model=../../etc", 404, "no model"),
         ("model=", 404, "no model"),
     ],
@@ -183,7 +183,10 @@ def test_too_many_pixels(
 def test_decoders_do_not_upscale(client_with: Callable[..., Any], encoded: Encoded, nearest_x2: Path, decoder: Path) -> None:
     with client_with(models=(nearest_x2, decoder)) as client:
         answer = client.post("/v1/upscale?model=decoder-test", content=encoded(), headers=PNG)
-    assert (answer.status_code, answer.json()["detail"]) == (422, "decoder-test is made to decode, not to upscale pictures")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "the task of decoder-test is decode; expected a model that upscales pictures",
+    )
 
 
 def test_colours_stay_or_become_srgb(client: httpx.Client) -> None:
