@@ -75,7 +75,7 @@ def test_tokens_come_back() -> None:
     rates = Rates(2, burst=3, clock=lambda: now[0])
     for _ in range(3):
         rates.take("a")
-    with pytest.raises(RateLimitError, match="2 requests a second; try again in 1 s"):
+    with pytest.raises(RateLimitError, match="2 requests a second and has sent more; try again in 1 s"):
         rates.take("a")
     rates.take("b")
     now[0] = 0.5

@@ -10,7 +10,7 @@ from upconv.service import heap
 def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     counts = iter([0, 1, 1, 2, 2, 2])
-    monkeypatch.setattr(heap, "_EVERY_S", 0.001)
+    monkeypatch.setattr(heap, "_INTERVAL_S", 0.001)
     monkeypatch.setattr(memory, "give_back", lambda: calls.append(None))
 
     async def run() -> None:

@@ -154,7 +154,7 @@ def test_bad_json(platform: httpx.Client, content: bytes, status: int, words: st
             blob(12, datatype="BYTES", shape=[1]),
             b"\xff\xff\xff\xff" + b"\0" * 8,
             None,
-            "an element of 4294967295 bytes where 8",
+            "an element of 4294967295 bytes, but only 8",
         ),
         (blob(3, datatype="BYTES", shape=[1]), b"\0" * 3, None, "ends within the length"),
         (blob(8, datatype="BYTES", shape=[1]), b"\0" * 8, None, "needs 1 elements; it has 2"),
@@ -183,7 +183,7 @@ def test_bad_compression(platform: httpx.Client, encoding: str, content: bytes, 
 def test_bomb(client_with: Callable[..., Any]) -> None:
     with client_with(max_bytes=10_000) as client:
         answer = client.post(URL, content=gzip.compress(b" " * 1_000_000), headers={"Content-Encoding": "gzip"})
-    refuse(answer, 413, "unpacks to more than the 10000 bytes")
+    refuse(answer, 413, "unpacks to more than the allowed 10000 bytes")
 
 
 @pytest.mark.parametrize("settings", [{"max_pixels": 3}, {"max_output_pixels": 15}])
