@@ -1,4 +1,4 @@
-"""API keys and rate limits: the checks of every request before its route."""
+"""Access control: API keys and request rates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from upconv.service.errors import ForbiddenError, KeyRequiredError, RateLimitErr
 from upconv.service.keys import ApiKey, ApiKeys
 
 _GUARDED = ("/v1", "/v2")
-_OPEN = ("/v2/health",)
-_MOST_CLIENTS = 10_000
+_PUBLIC = ("/v2/health",)
+_MAX_CLIENTS = 10_000
 
 
 class Access:
-    """ASGI middleware that requires an API key, if there are keys, and limits the rate of each client."""
+    """ASGI middleware that refuses requests without a valid key, and clients that send too many requests."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys, rates: Rates) -> None:
         self._app, self._keys, self._rates = app, keys, rates
@@ -50,33 +50,41 @@ class Access:
         secret = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
         key = self._keys.find(secret)
         if key is None and not self._keys.only_admin:
-            given = "the one that came is not known" if secret else "none came"
-            raise KeyRequiredError(f"an API key is needed, and {given}; send it as Authorization: Bearer KEY")
+            given = "the request has an unknown one" if secret else "the request has none"
+            raise KeyRequiredError(f"an API key is required, but {given}; send it as Authorization: Bearer KEY")
         return key
 
 
 class Rates:
-    """A token bucket per client: `burst` requests at once, `per_s` per second on average. Belongs to one event loop."""
+    """A token bucket per client: `burst` requests at once, `per_s` requests per second on average.
+
+    `per_s` of `None` sets no limit. An instance belongs to one event loop.
+    """
 
     def __init__(self, per_s: float | None, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_s, self._burst, self._clock = per_s, burst, clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, client: str, own_per_s: float | None = None) -> None:
-        """Count a request of `client`; raises `RateLimitError` if the client sends too many."""
+        """Count a request of `client`; raise `RateLimitError` if it sent too many.
+
+        `own_per_s` is a rate of this client that replaces the common rate.
+        """
         per_s = own_per_s or self._per_s
         if per_s is None:
             return
         now = self._clock()
         bucket = self._buckets.setdefault(client, _Bucket(self._burst, now))
         self._buckets.move_to_end(client)
-        if len(self._buckets) > _MOST_CLIENTS:
+        if len(self._buckets) > _MAX_CLIENTS:
             self._buckets.popitem(last=False)
         bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * per_s)
         bucket.at = now
         if bucket.tokens < 1:
             wait_s = math.ceil((1 - bucket.tokens) / per_s)
-            raise RateLimitError(f"this client may send {per_s:g} requests a second; try again in {wait_s} s", wait_s)
+            raise RateLimitError(
+                f"this client may send {per_s:g} requests a second and has sent more; try again in {wait_s} s", wait_s
+            )
         bucket.tokens -= 1
 
 
@@ -87,21 +95,23 @@ class _Bucket:
 
 
 def owner_of(request: Request) -> str:
-    """Return the name of the request's API key, or an empty string if no keys are needed."""
+    """Return the name of the API key of a request; empty if no keys are set."""
     key: ApiKey | None = request.scope.get("state", {}).get("key")
     return key.name if key else ""
 
 
 def expect_admin(request: Request) -> None:
-    """Raise `ForbiddenError` if the request does not have an admin's key."""
+    """Raise `ForbiddenError` if the request does not have an admin key."""
     key: ApiKey | None = request.scope.get("state", {}).get("key")
     if key is None or not key.admin:
-        raise ForbiddenError("this needs the admin key, which is set by UPCONV_ADMIN_KEY; send it as Authorization: Bearer KEY")
+        raise ForbiddenError(
+            "this route requires the admin key, which UPCONV_ADMIN_KEY sets; send it as Authorization: Bearer KEY"
+        )
 
 
 def _guarded(path: str) -> bool:
     inside = any(path == prefix or path.startswith(f"{prefix}/") for prefix in _GUARDED)
-    return inside and not path.startswith(_OPEN)
+    return inside and not path.startswith(_PUBLIC)
 
 
 def _host(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Admission: bounds on the pictures, bytes and predicted seconds that are in work or waiting."""
+"""Admission: limits on the pictures, bytes and predicted seconds that are processed or waiting."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from contextlib import contextmanager
 
 from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
 
-_HALF_S = 10
+_HALF_LIFE_S = 10
 """Seconds of work after which a measurement of the throughput counts half."""
-_LONGEST_S = 300
+_MAX_RETRY_S = 300
 
 
 class Throughput:
-    """Predicted seconds of work that are completed per second: above one with several cores, anything with wrong predictions.
+    """The predicted seconds of work that the service completes per second.
 
-    Threads may share it.
+    The value is about the number of cores if the predictions are right, and corrects them if not. Threads may share an
+    instance.
     """
 
     def __init__(self, cores: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,86 +29,97 @@ class Throughput:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Start the measurement after a time without work."""
+        """Start measuring, when work begins after an idle time."""
         with self._lock:
             self._since = self._clock()
 
     def advance(self, cost_s: float) -> None:
-        """Count finished work of this predicted cost."""
+        """Record completed work, by its predicted cost in seconds."""
         with self._lock:
             now = self._clock()
-            fade = 0.5 ** ((now - self._since) / _HALF_S)
-            self._work_s = fade * self._work_s + cost_s
-            self._time_s = fade * self._time_s + now - self._since
+            decay = 0.5 ** ((now - self._since) / _HALF_LIFE_S)
+            self._work_s = decay * self._work_s + cost_s
+            self._time_s = decay * self._time_s + now - self._since
             self._since = now
 
     @property
     def per_s(self) -> float:
-        """Predicted seconds of work per second."""
+        """Predicted seconds of work per second, above 0."""
         with self._lock:
             return max(self._work_s / max(self._time_s, 1e-3), 1e-3)
 
 
 class Admission:
-    """Counts of the pictures in work or waiting, and the limits on them. Belongs to one event loop, so it needs no lock."""
+    """The counts of pictures that are processed or waiting.
+
+    An instance belongs to one event loop, so it needs no lock.
+    """
 
     def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput) -> None:
         self.pictures = 0
         self.bytes = 0
         self.cost_s = 0.0
-        """Predicted seconds of the work that is running or waiting."""
+        """Predicted seconds of the pictures that are processed or waiting."""
         self._expected = 0
-        """The number of pictures with a predicted cost."""
+        """Number of pictures whose cost is in `cost_s`."""
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._throughput = throughput
 
     @contextmanager
     def reading(self) -> Iterator[Ticket]:
-        """Yield a ticket for the bytes of a body only."""
+        """Provide a ticket that counts only the bytes of a body."""
         ticket = Ticket(self)
         try:
             yield ticket
         finally:
-            ticket.leave()
+            ticket.release()
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """Yield a ticket for one picture; raises `AdmissionFullError` if all are taken or the predicted wait is too long."""
+        """Provide a ticket for one picture.
+
+        Raises `AdmissionFullError` if there are too many pictures or the predicted wait is too long.
+        """
         self.check()
         with self.reading() as ticket:
-            ticket.come_in()
+            ticket.admit()
             yield ticket
 
     def check(self) -> None:
-        """Raise `AdmissionFullError` if no further picture may enter now."""
+        """Raise `AdmissionFullError` if no further picture can be admitted now."""
         if self.pictures >= self._max_pictures:
-            raise self.full(f"{self.pictures} pictures are in work or waiting")
+            raise self.full(f"{self.pictures} pictures are being processed or waiting")
         if self.wait_s > self._max_wait_s:
             raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
 
     @property
     def wait_s(self) -> float:
-        """Predicted seconds until the present work is done."""
+        """The predicted seconds until all admitted pictures are done."""
         return self.cost_s / self._throughput.per_s
 
     @property
     def retry_after_s(self) -> int:
-        """Seconds until a ticket should be free: until the wait is short enough, or an average picture is done."""
-        one = self.wait_s / max(self.pictures, 1)
-        return max(1, min(_LONGEST_S, math.ceil(max(self.wait_s - self._max_wait_s, one))))
+        """The predicted seconds until a ticket is free.
 
-    def full(self, why: str) -> AdmissionFullError:
-        """Return the error that states when to retry."""
-        return AdmissionFullError(f"{why}; try again in {self.retry_after_s} s", self.retry_after_s)
+        By then the wait is short enough, or a picture of mean cost is done.
+        """
+        mean_s = self.wait_s / max(self.pictures, 1)
+        return max(1, min(_MAX_RETRY_S, math.ceil(max(self.wait_s - self._max_wait_s, mean_s))))
+
+    def full(self, reason: str) -> AdmissionFullError:
+        """Return an error with a reason and the time after which to retry."""
+        return AdmissionFullError(f"{reason}; try again in {self.retry_after_s} s", self.retry_after_s)
 
     def expect(self, cost_s: float, limit_s: float) -> None:
-        """Count the predicted cost of a picture.
+        """Count the predicted cost of an admitted picture.
 
-        Raises `TooLongError` if the picture alone takes longer than `limit_s`, `AdmissionFullError` if it would be done too late
-        behind the others, and `DeadlineError` if no time is left.
+        Raises `TooLongError` if the picture alone would take longer than `limit_s`, `AdmissionFullError` if it would be done too
+        late behind the other pictures, and `DeadlineError` if no time is left.
         """
         if limit_s <= 0:
-            raise DeadlineError("the time for this request was over before the work began; allow more, or send a smaller file")
+            raise DeadlineError(
+                "the deadline of this request passed before the work began; allow more time, or send a smaller file"
+            )
         own_s = cost_s / self._throughput.per_s
         if own_s > limit_s:
             raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
@@ -121,50 +133,53 @@ class Admission:
     def done(self, cost_s: float) -> None:
         """Remove the cost of a picture."""
         self._expected -= 1
-        self.cost_s = max(0.0, self.cost_s - cost_s) if self._expected else 0.0  # removes rounding errors when nothing is left
+        self.cost_s = max(0.0, self.cost_s - cost_s) if self._expected else 0.0  # removes rounding errors
 
     def advance(self, cost_s: float) -> None:
-        """Measure the throughput from finished work of this predicted cost. Any thread may call it."""
+        """Record completed work in the throughput, by its predicted cost. Any thread may call this."""
         self._throughput.advance(cost_s)
 
     def hold(self, bytes: int) -> None:
-        """Count further bytes; raises `AdmissionFullError` if they exceed the limit."""
+        """Count further bytes; raise `AdmissionFullError` if they are too many."""
         if self.bytes + bytes > self._max_bytes:
-            raise self.full(f"{self.bytes} bytes of pictures are in work or waiting")
+            raise self.full(f"{self.bytes} bytes of pictures are being processed or waiting")
         self.bytes += bytes
 
 
 class Ticket:
-    """The share of one request in the limits: its bytes and, once they have arrived, its picture and the predicted cost."""
+    """The share of one request in the limits: its bytes and, after admission, its picture and cost."""
 
     def __init__(self, admission: Admission) -> None:
         self.held = 0
-        """The counted bytes."""
+        """Bytes that are counted for this request."""
         self._admission = admission
-        self._in = False
+        self._admitted = False
         self._cost_s: float | None = None
         self._advanced_s = 0.0
-        """The part of the cost that is done, in seconds."""
+        """Predicted seconds of the completed tiles."""
         self._lock = threading.Lock()
 
-    def come_in(self) -> None:
+    def admit(self) -> None:
         """Count the request as a picture."""
-        self._in = True
+        self._admitted = True
         self._admission.pictures += 1
 
     def hold(self, bytes: int) -> None:
-        """Count `bytes` in total; raises `AdmissionFullError` if they exceed the limit."""
+        """Raise the counted bytes to `bytes`; raise `AdmissionFullError` if there is no room."""
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes
 
     def expect(self, cost_s: float, limit_s: float) -> None:
-        """Count the predicted cost of the picture; raises as `Admission.expect`."""
+        """Count the predicted cost of the picture; raises the errors of `Admission.expect`."""
         self._admission.expect(cost_s, limit_s)
         self._cost_s = cost_s
 
     def advance(self, done: int, total: int) -> None:
-        """Record the number of finished tiles, from any thread, so that cancelled work is measured too."""
+        """Record the number of completed tiles. Any thread may call this.
+
+        The tiles of pictures that are cancelled later also count for the throughput.
+        """
         with self._lock:
             cost_s = (self._cost_s or 0.0) * done / total - self._advanced_s
             if cost_s > 0:
@@ -172,20 +187,20 @@ class Ticket:
                 self._admission.advance(cost_s)
 
     def done(self) -> None:
-        """Stop counting the picture when it is done. Its bytes stay counted."""
+        """Stop counting the picture, because it is finished; its bytes stay counted."""
         self.advance(1, 1)
         self._end()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Stop counting the request."""
         self._end()
         self._admission.bytes -= self.held
         self.held = 0
 
     def _end(self) -> None:
-        if self._in:
+        if self._admitted:
             self._admission.pictures -= 1
-            self._in = False
+            self._admitted = False
         if self._cost_s is not None:
             self._admission.done(self._cost_s)
             self._cost_s = None

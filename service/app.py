@@ -1,4 +1,4 @@
-"""The app: routes, middleware, and the state that lives as long as the app."""
+"""The ASGI app: its routes, its middleware and its lifespan."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from upconv.service.routes import inference_protocol, jobs, models, operation, p
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
 
-_GLANCES = 4
+_SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the service as an ASGI app. Its lifespan opens and closes the models and the jobs.
 
-    Raises `ParameterError` for settings that cannot be used, such as a file of keys that does not exist.
+    Raises `ParameterError` if a setting cannot be used, for example if the file of keys is missing.
     """
     state = _state(settings)
     app = FastAPI(
         title="upconv",
-        summary="Enlarges pictures with exported decoders",
+        summary="Upscales pictures with exported decoders",
         version=version("upconv"),
         lifespan=_lifespan,
         docs_url=None,
@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_middleware(app: FastAPI, state: ServiceState) -> None:
-    """Add the middleware. The last one that is added is called first."""
+    """Add the middleware from the innermost to the outermost."""
     settings = state.settings
     app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
     if settings.cors_origins:
@@ -80,7 +80,7 @@ def _state(settings: Settings) -> ServiceState:
         Metrics(),
         new_log(level=settings.log_level),
         anyio.CapacityLimiter(settings.max_in_work),
-        anyio.CapacityLimiter(_GLANCES),
+        anyio.CapacityLimiter(_SHORT_THREADS),
     )
     _show_gauges(state)
     return state
@@ -88,14 +88,14 @@ def _state(settings: Settings) -> ServiceState:
 
 def _show_gauges(state: ServiceState) -> None:
     admission, memory, show = state.admission, state.memory, state.metrics.show
-    show("upconv_pictures_in_work", "Pictures that have a worker thread", lambda: state.threads.borrowed_tokens)
-    show("upconv_pictures_admitted", "Pictures in work or waiting", lambda: admission.pictures)
-    show("upconv_admitted_bytes", "Bytes of the bodies of those pictures", lambda: admission.bytes)
-    show("upconv_predicted_wait_seconds", "When those pictures should be done", lambda: admission.wait_s)
-    show("upconv_pixel_memory_bytes", "Predicted memory of pictures in work", lambda: memory.taken)
-    show("upconv_jobs_waiting", "Jobs queued or running", lambda: state.runner.waiting if state.runner else 0)
-    show("upconv_cache_bytes", "Results kept on the disk", lambda: state.cache.bytes if state.cache else 0)
-    show("upconv_ready", "Whether requests can be sent", lambda: state.ready)
+    show("upconv_pictures_in_work", "Pictures that are processed in a thread", lambda: state.threads.borrowed_tokens)
+    show("upconv_pictures_admitted", "Pictures that are processed or waiting", lambda: admission.pictures)
+    show("upconv_admitted_bytes", "Bytes of the bodies of admitted pictures", lambda: admission.bytes)
+    show("upconv_predicted_wait_seconds", "Predicted seconds until all admitted pictures are done", lambda: admission.wait_s)
+    show("upconv_pixel_memory_bytes", "Predicted memory of the pixels of processed pictures", lambda: memory.taken)
+    show("upconv_jobs_waiting", "Jobs that are queued or running", lambda: state.runner.waiting if state.runner else 0)
+    show("upconv_cache_bytes", "Bytes of cached results", lambda: state.cache.bytes if state.cache else 0)
+    show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
 
 
 @asynccontextmanager
@@ -104,7 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(opened(state.settings.jobs_dir))
         if not folder.lasting:
-            state.log.warning("jobs end with this process, as their folder cannot be used; give one by --jobs-dir")
+            state.log.warning("jobs are lost when this process ends, because the default folder cannot be used; set --jobs-dir")
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes)
         await to_thread.run_sync(folder.recover)

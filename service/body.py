@@ -1,4 +1,4 @@
-"""Request bodies: they are read under limits, and the picture in them is found."""
+"""Reading request bodies within limits, and extracting the picture from them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from upconv.service.errors import BodyTooLargeError, MediaTypeError, NotAnImageE
 FORM = "multipart/form-data"
 FILE_FIELD = "file"
 
-_STEP = 1 << 16
+_CHUNK_BYTES = 1 << 16
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
-"""The default type of `curl --data-binary @photo.jpg`. The bytes themselves identify the format."""
+"""The default of `curl --data-binary @photo.jpg`. It is accepted because the format is detected from the bytes."""
 
 
 def media_type(request: Request) -> str:
-    """Return the body's media type in lower case, without parameters; raises `MediaTypeError` if it cannot be a picture."""
+    """Return the media type of the body in lower case, without parameters; empty if there is none.
+
+    Raises `MediaTypeError` if the type cannot hold a picture.
+    """
     name = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if name in ("", "application/octet-stream", _CURL_DEFAULT, FORM) or name.startswith("image/"):
         return name
@@ -31,14 +34,14 @@ def media_type(request: Request) -> str:
 
 
 async def read(request: Request, limit: int, timeout_s: float, ticket: Ticket) -> bytes:
-    """Return the whole body, counted in `ticket`.
+    """Read the whole body, and count its bytes in `ticket`.
 
-    Raises `BodyTooLargeError` as soon as the body exceeds `limit` bytes, `SlowBodyError` if it takes longer than `timeout_s`,
-    and `AdmissionFullError` if there is no room for it.
+    Raises `BodyTooLargeError` as soon as more than `limit` bytes are announced or read, `SlowBodyError` if reading takes longer
+    than `timeout_s` seconds, and `AdmissionFullError` if admission has no room for the bytes.
     """
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
-    _check(size, limit)
+    _check_size(size, limit)
     ticket.hold(size)
     try:
         with anyio.fail_after(timeout_s):
@@ -48,10 +51,10 @@ async def read(request: Request, limit: int, timeout_s: float, ticket: Ticket) -
 
 
 def picture_in(body: bytes, content_type: str) -> bytes:
-    """Return the image file in a body, or in the field `file` of a form.
+    """Return the image file of a body: the body itself, or the field `file` of a form.
 
-    Raises `ImageError` for an empty file, `NotAnImageError` for an unknown format, and `ParameterError` for a form without
-    this field or with other fields.
+    Raises `ImageError` if it is empty, `NotAnImageError` if its format is unknown, and `ParameterError` if a form lacks the
+    field or has other fields.
     """
     data = _file_field(body, content_type) if content_type.strip().lower().startswith(FORM) else body
     if not data:
@@ -66,7 +69,7 @@ async def _collect(request: Request, limit: int, ticket: Ticket) -> bytes:
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        _check(size, limit)
+        _check_size(size, limit)
         ticket.hold(size)
         chunks.append(chunk)
     return b"".join(chunks)
@@ -78,9 +81,9 @@ def _file_field(body: bytes, content_type: str) -> bytes:
     try:
         config = {"MAX_MEMORY_FILE_SIZE": math.inf, "UPLOAD_ERROR_ON_BAD_CTE": True}
         parser = create_form_parser({"Content-Type": content_type.encode("latin-1")}, fields.append, files.append, config)
-        for start in range(0, len(body), _STEP):
-            parser.write(body[start : start + _STEP])
-            _expect_one(fields, files)
+        for start in range(0, len(body), _CHUNK_BYTES):
+            parser.write(body[start : start + _CHUNK_BYTES])
+            _check_fields(fields, files)
         parser.finalize()
     except FormParserError as error:
         raise ParameterError(f"the form cannot be read: {error}") from error
@@ -93,7 +96,7 @@ def _file_field(body: bytes, content_type: str) -> bytes:
     return buffer.read()
 
 
-def _expect_one(fields: list[Field], files: list[File]) -> None:
+def _check_fields(fields: list[Field], files: list[File]) -> None:
     names = [_text(field.field_name) for field in fields] + [_text(file.field_name) for file in files]
     if fields or names not in ([], [FILE_FIELD]):
         raise ParameterError(
@@ -105,6 +108,6 @@ def _text(name: bytes | None) -> str:
     return (name or b"").decode("utf-8", "replace")[:60]
 
 
-def _check(size: int, limit: int) -> None:
+def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise BodyTooLargeError(f"the body has more than the {limit} bytes that are allowed; send a smaller file")
+        raise BodyTooLargeError(f"the body has more than the allowed {limit} bytes; send a smaller file")

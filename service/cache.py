@@ -1,4 +1,4 @@
-"""A bounded cache of results on disk. The least recently used results are deleted first."""
+"""A cache of results on the disk, by ETag. If it is full, it deletes the least recently used results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import UpscaleOptions
 
 _HEAD = 4
-"""Length of the header block's length field, in bytes. The picture follows the headers."""
+"""Bytes of the length field at the start of a file. The headers and the picture follow."""
 _SWEEP_TO = 0.9
 _IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
 """The options that determine a result."""
@@ -23,33 +23,33 @@ _IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metad
 
 @dataclass(frozen=True)
 class CachedResult:
-    """A result as it was sent."""
+    """The body and the headers of a result."""
 
     data: bytes
     headers: dict[str, str]
 
 
 def etag(options: UpscaleOptions, picture: bytes, model_sha256: str) -> str:
-    """Return the same value for the same picture, options, model file and version: these decide every byte of a result.
+    """Return the ETag of a result: a hash of the picture, the options, the model file and the version.
 
-    Limits decide none.
+    These determine every byte of a result. Limits do not change a result, so they are left out.
     """
-    asked = {name: getattr(options, name) for name in _IDENTITY}
-    digest = hashlib.sha256(json.dumps([version("upconv"), model_sha256, asked], sort_keys=True).encode())
+    values = {name: getattr(options, name) for name in _IDENTITY}
+    digest = hashlib.sha256(json.dumps([version("upconv"), model_sha256, values], sort_keys=True).encode())
     digest.update(picture)
     return f'"{digest.hexdigest()}"'
 
 
 def matches(if_none_match: str, etag: str) -> bool:
-    """Return `True` if an If-None-Match header contains this tag."""
+    """Return true if an If-None-Match header contains this ETag."""
     return if_none_match.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in if_none_match.split(","))
 
 
 class Cache:
-    """A folder of results. Threads may share it."""
+    """A cache of results in a folder. Threads may share it."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        """Raise `ParameterError` if the folder cannot be used."""
+        """Open or create the folder; raise `ParameterError` if it cannot be used."""
         self._folder, self._max_bytes = folder, max_bytes
         self._lock = threading.Lock()
         try:
@@ -62,11 +62,11 @@ class Cache:
 
     @property
     def bytes(self) -> int:
-        """The size of the results, in bytes."""
+        """Bytes of all cached results."""
         return self._bytes
 
     def get(self, etag: str) -> CachedResult | None:
-        """Return the result, or `None` if it is missing or damaged."""
+        """Return the result, or `None` if it is not cached or its file is damaged."""
         path = self._path(etag)
         try:
             whole = path.read_bytes()
@@ -76,16 +76,16 @@ class Cache:
         except (OSError, ValueError):
             return None
 
-    def put(self, etag: str, kept: CachedResult) -> None:
-        """Keep a result, unless the disk has no room for it."""
-        head = json.dumps(kept.headers).encode()
-        size = _HEAD + len(head) + len(kept.data)
+    def put(self, etag: str, result: CachedResult) -> None:
+        """Store a result. If it cannot be written, it is not stored."""
+        head = json.dumps(result.headers).encode()
+        size = _HEAD + len(head) + len(result.data)
         if size > self._max_bytes:
             return
         try:
             handle, partial = tempfile.mkstemp(dir=self._folder, prefix=".part-")
             with os.fdopen(handle, "wb") as file:
-                file.write(len(head).to_bytes(_HEAD, "little") + head + kept.data)
+                file.write(len(head).to_bytes(_HEAD, "little") + head + result.data)
             with self._lock:
                 os.replace(partial, self._path(etag))
                 self._bytes += size
@@ -95,7 +95,7 @@ class Cache:
             return
 
     def _sweep(self) -> None:
-        """Delete the least recently used results, with some reserve, and count the rest again."""
+        """Delete the least recently used results, some more than needed, and count the remaining bytes again."""
         found = sorted(((path, path.stat()) for path in self._folder.glob("*.kept")), key=lambda each: each[1].st_mtime_ns)
         self._bytes = sum(stat.st_size for _, stat in found)
         for path, stat in found:

@@ -1,4 +1,4 @@
-"""Work that is cancelled when the client closes the connection, or when its time is over."""
+"""Work that is cancelled if the client disconnects or the deadline passes."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WorkSlot:
-    """The resources that work waits for, and its deadline."""
+    """The threads, the memory and the deadline of a piece of work."""
 
     threads: anyio.CapacityLimiter
     room: AbstractAsyncContextManager[None]
     """Entered before a thread is requested."""
     until: float
-    """The event loop's time after which the answer is useless."""
+    """Time of the event loop at which the work is cancelled, in seconds."""
 
 
-async def run_while_connected(request: Request, work: Callable[[Cancellation], T], turn: WorkSlot) -> T:
-    """Return the result of `work`, computed in a thread. The request's body must be read before.
+async def run_while_connected(request: Request, work: Callable[[Cancellation], T], slot: WorkSlot) -> T:
+    """Run `work` in a thread and return its result. The body of the request must have been read.
 
-    If the client closes the connection, or the time is over, waiting work is dropped, and running work is cancelled through
-    its `Cancellation`. This raises `ClientGoneError` or `DeadlineError`. Work is also cancelled if the task is cancelled.
+    If the client disconnects or the deadline passes, waiting work is dropped and running work is cancelled by its
+    `Cancellation`; this raises `ClientGoneError` or `DeadlineError`. Work is also cancelled if the task is cancelled.
     """
-    called_off = _CalledOff()
+    abort = _Abort()
     with anyio.CancelScope() as scope:
-        watch = asyncio.create_task(_call_off(request, called_off, scope, turn.until))
+        watch = asyncio.create_task(_abort_on_disconnect(request, abort, scope, slot.until))
         try:
-            async with turn.room:
-                return await to_thread.run_sync(work, called_off.cancellation, limiter=turn.threads)
+            async with slot.room:
+                return await to_thread.run_sync(work, abort.cancellation, limiter=slot.threads)
         except Cancelled as error:
             if scope.cancel_called:
-                raise called_off.error from error
+                raise abort.error from error
             raise
         finally:
-            called_off.cancellation.cancel()
+            abort.cancellation.cancel()
             watch.cancel()
-    raise called_off.error
+    raise abort.error
 
 
-class _CalledOff:
+class _Abort:
     def __init__(self) -> None:
         self.cancellation = Cancellation()
         self.error: Exception = ClientGoneError("the client closed the connection")
 
 
-async def _call_off(request: Request, called_off: _CalledOff, scope: anyio.CancelScope, until: float) -> None:
+async def _abort_on_disconnect(request: Request, abort: _Abort, scope: anyio.CancelScope, until: float) -> None:
     try:
         async with asyncio.timeout_at(until):
             while (await request.receive())["type"] != "http.disconnect":
                 pass
     except TimeoutError:
-        called_off.error = DeadlineError("the time for this request is over; send long work to /v1/jobs")
-    called_off.cancellation.cancel()
+        abort.error = DeadlineError("the deadline of this request has passed; send long work to /v1/jobs")
+    abort.cancellation.cancel()
     scope.cancel()

@@ -1,15 +1,15 @@
-"""Every error of the service, and the one table from errors to HTTP status codes.
+"""All errors of the service, and the table from errors to HTTP status codes.
 
 UpconvError
  ├─ ImageError
- │   ├─ NotAnImageError     the body is no image of a format that is read
- │   ├─ BodyTooLargeError   the body has more bytes than allowed
- │   └─ TooLongError        the picture would take longer than a request may
+ │   ├─ NotAnImageError     the body is not an image of a known format
+ │   ├─ BodyTooLargeError   the body has more bytes than the limit
+ │   └─ TooLongError        the picture would take longer than a request is allowed
  ├─ ParameterError
  │   ├─ UnknownModelError   no loaded model has this name
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
- │   ├─ KeyRequiredError    the request has no API key, or an unknown one
- │   ├─ ForbiddenError      the API key is not an admin's
+ │   ├─ KeyRequiredError    the request has no API key, or an unknown key
+ │   ├─ ForbiddenError      the API key is not an admin key
  │   ├─ UnknownJobError     no job has this id
  │   ├─ NotDoneError        the job has no result
  │   ├─ KeyReusedError      the idempotency key belongs to another request
@@ -20,9 +20,9 @@ UpconvError
  │   └─ SlowBodyError       the body did not arrive in time
  └─ Overloaded
      ├─ RetryLaterError     the error states when to retry
-     │   ├─ AdmissionFullError  admission has no room for another picture
-     │   └─ RateLimitError      the client sends too many requests
-     └─ DeadlineError       the answer was not ready in time
+     │   ├─ AdmissionFullError  a limit of admission is reached
+     │   └─ RateLimitError      this client sends too many requests
+     └─ DeadlineError       the response was not ready in time
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from upconv.runtime.errors import (
 
 
 class NotAnImageError(ImageError):
-    """Raised if the body is not an image of a supported format."""
+    """The body is not an image of a known format."""
 
 
 class BodyTooLargeError(ImageError):
@@ -55,11 +55,11 @@ class BodyTooLargeError(ImageError):
 
 
 class TooLongError(ImageError):
-    """Raised if the picture would take longer than a request may."""
+    """The picture would take longer than a request is allowed."""
 
 
 class UnknownModelError(ParameterError):
-    """Raised if no loaded model has the requested name."""
+    """No loaded model has the requested name."""
 
 
 class MediaTypeError(ParameterError):
@@ -67,35 +67,35 @@ class MediaTypeError(ParameterError):
 
 
 class KeyRequiredError(ParameterError):
-    """Raised if the request has no API key, or an unknown one."""
+    """The request has no API key, or an unknown key."""
 
 
 class ForbiddenError(ParameterError):
-    """Raised if the request's API key is not an admin's."""
+    """The API key of the request is not an admin key."""
 
 
 class UnknownJobError(ParameterError):
-    """Raised if no job has the requested id."""
+    """No job has the requested id."""
 
 
 class NotDoneError(ParameterError):
-    """Raised if the job has no result, or not yet."""
+    """The job failed, or has no result yet."""
 
 
 class KeyReusedError(ParameterError):
-    """Raised if the idempotency key belongs to another picture or other parameters."""
+    """The idempotency key was used before with another picture or other parameters."""
 
 
 class TensorError(ParameterError):
-    """Raised if the tensors of an inference request do not match the model."""
+    """The tensors of an inference request do not fit the inputs of the model."""
 
 
 class UnsupportedError(ParameterError):
-    """Raised for a part of the inference protocol that this service does not support."""
+    """The request uses a part of the inference protocol that this service does not support."""
 
 
 class ClientGoneError(Cancelled):
-    """Raised if the client closed the connection before the answer."""
+    """The client closed the connection before the response."""
 
 
 class SlowBodyError(Cancelled):
@@ -103,70 +103,70 @@ class SlowBodyError(Cancelled):
 
 
 class RetryLaterError(Overloaded):
-    """Raised if a later attempt may succeed, at a time that is known."""
+    """The request can be retried after a known time."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """Seconds until the next attempt."""
+        """Seconds until a retry can succeed."""
 
 
 class AdmissionFullError(RetryLaterError):
-    """Raised if admission has no room for another request."""
+    """A limit of admission is reached."""
 
 
 class RateLimitError(RetryLaterError):
-    """Raised if a client sends too many requests."""
+    """This client sends too many requests."""
 
 
 class DeadlineError(Overloaded):
-    """Raised if the answer is not ready within the time of the request."""
+    """The response was not ready before the deadline of the request."""
 
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """A kind of problem, as RFC 9457 defines it."""
+    """A problem type of RFC 9457."""
 
     status: int
     slug: str
-    """The last part of the problem's type."""
+    """The last part of the type URI."""
     title: str
-    """The title, always the same for one kind."""
+    """The title, the same for every problem of this kind."""
 
 
-UNEXPECTED = ProblemKind(500, "internal", "Something went wrong in the service")
+UNEXPECTED = ProblemKind(500, "internal", "The service failed unexpectedly")
 
 KINDS: dict[type[Exception], ProblemKind] = {
     BodyTooLargeError: ProblemKind(413, "too-many-bytes", "The file is too large"),
     ImageTooLargeError: ProblemKind(413, "too-many-pixels", "The picture is too large"),
     TooLongError: ProblemKind(413, "too-long", "The picture would take too long"),
     NotAnImageError: ProblemKind(415, "not-an-image", "The file is not an image that can be read"),
-    MediaTypeError: ProblemKind(415, "not-a-picture-type", "The content type is not one of a picture"),
+    MediaTypeError: ProblemKind(415, "not-a-picture-type", "The content type is not a picture type"),
     ImageError: ProblemKind(422, "damaged-image", "The image cannot be read or written"),
-    UnknownModelError: ProblemKind(404, "unknown-model", "There is no such model"),
-    ParameterError: ProblemKind(422, "bad-parameter", "A parameter makes no sense"),
-    RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter makes no sense"),
-    UnknownJobError: ProblemKind(404, "unknown-job", "There is no such job"),
+    UnknownModelError: ProblemKind(404, "unknown-model", "The model does not exist"),
+    ParameterError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
+    RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
+    UnknownJobError: ProblemKind(404, "unknown-job", "The job does not exist"),
     NotDoneError: ProblemKind(409, "no-result", "The job has no result"),
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
-    KeyRequiredError: ProblemKind(401, "key-required", "An API key is needed"),
-    ForbiddenError: ProblemKind(403, "forbidden", "This needs the admin key"),
+    KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
+    ForbiddenError: ProblemKind(403, "forbidden", "The admin key is required"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),
     Cancelled: ProblemKind(503, "stopping", "The service is stopping"),
     CancelledError: ProblemKind(503, "stopping", "The service is stopping"),
-    UnsupportedError: ProblemKind(501, "unsupported", "This part of the protocol is not served"),
+    UnsupportedError: ProblemKind(501, "unsupported", "This part of the protocol is not supported"),
     RateLimitError: ProblemKind(429, "too-many-requests", "Too many requests"),
-    DeadlineError: ProblemKind(503, "deadline", "The answer was not ready in time"),
-    TimedOut: ProblemKind(503, "deadline", "The answer was not ready in time"),
-    OutOfMemoryError: ProblemKind(503, "no-memory", "The service has too little memory at the moment"),
-    DiskFullError: ProblemKind(503, "no-room", "The service has no room on its disk at the moment"),
+    DeadlineError: ProblemKind(503, "deadline", "The response was not ready in time"),
+    TimedOut: ProblemKind(503, "deadline", "The response was not ready in time"),
+    OutOfMemoryError: ProblemKind(503, "no-memory", "The service is out of memory at the moment"),
+    DiskFullError: ProblemKind(503, "no-room", "The disk of the service is full at the moment"),
     Overloaded: ProblemKind(503, "full", "The service is busy"),
     ModelError: ProblemKind(500, "model-failed", "The model failed"),
 }
 
 
 def problem_kind(error: Exception) -> ProblemKind:
-    """Return the kind of problem of an error, by its nearest class in `KINDS`."""
+    """Return the kind of problem of an error: the entry of its nearest base class in `KINDS`."""
     return next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), UNEXPECTED)

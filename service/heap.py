@@ -1,4 +1,7 @@
-"""Return of free memory to the system. glibc keeps memory that is freed between used blocks."""
+"""Returning free memory to the system.
+
+glibc keeps freed memory between blocks in use, so that the memory of a server would only grow.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ from anyio import to_thread
 
 from upconv.runtime import memory
 
-_EVERY_S = 5.0
+_INTERVAL_S = 5.0
 
 
 async def release_when_idle(work_done: Callable[[], float]) -> None:
-    """Return free memory every few seconds in which work was done, until the task is cancelled."""
+    """Return free memory to the system every few seconds, until cancelled.
+
+    Nothing happens if `work_done`, a counter, has not changed since the last time.
+    """
     before = work_done()
     while True:
-        await anyio.sleep(_EVERY_S)
+        await anyio.sleep(_INTERVAL_S)
         if (now := work_done()) != before:
             await to_thread.run_sync(memory.release_free_memory)
             before = now

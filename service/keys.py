@@ -13,8 +13,8 @@ from typing import Self
 from upconv.runtime.errors import ParameterError
 from upconv.service.settings import Settings
 
-_SHORTEST = 16
-"""Shortest key. Keys are random, so one round of SHA-256 protects them; short keys could be guessed."""
+_MIN_LENGTH = 16
+"""Short keys could be guessed. Long random keys need only one round of SHA-256."""
 _LINE = re.compile(r"(?P<name>\S+)\s+sha256:(?P<digest>[0-9a-f]{64})(?P<admin>\s+admin)?(\s+rate=(?P<rate>\d+(\.\d+)?))?")
 
 
@@ -27,23 +27,23 @@ class ApiKey:
     """SHA-256 of the key."""
     admin: bool = False
     rate_per_s: float | None = None
-    """Requests per second, or `None` for the service's own limit."""
+    """Requests per second; `None` for the limit of the service."""
 
     def line(self) -> str:
-        """The line in a file of keys."""
+        """Return the line of this key in a file of keys."""
         rate = f" rate={self.rate_per_s:g}" if self.rate_per_s else ""
         return f"{self.name} sha256:{self.digest.hex()}{' admin' if self.admin else ''}{rate}"
 
 
 @dataclass(frozen=True)
 class ApiKeys:
-    """The accepted API keys. Without keys, everybody is accepted."""
+    """All API keys; empty if the service is open to everyone."""
 
     keys: tuple[ApiKey, ...] = ()
 
     @classmethod
     def read(cls, settings: Settings) -> Self:
-        """Return the keys of the settings; raises `ParameterError` for a file or a key that cannot be used."""
+        """Return the keys of the settings; raise `ParameterError` if a file or a key cannot be used."""
         keys: list[ApiKey] = []
         if settings.api_keys_file is not None:
             keys.extend(_of_file(settings.api_keys_file))
@@ -60,27 +60,30 @@ class ApiKeys:
 
     @property
     def only_admin(self) -> bool:
-        """True if there is only the admin's key, so that all other routes are open."""
+        """True if all keys are admin keys, so that other routes need no key."""
         return all(key.admin for key in self.keys)
 
     def find(self, secret: str) -> ApiKey | None:
-        """Return the owner of this key, in the same time for all keys, or `None`."""
+        """Return the key with this secret, or `None`, in constant time."""
         digest = hashlib.sha256(secret.encode()).digest()
         found = [key for key in self.keys if hmac.compare_digest(key.digest, digest)]
         return found[0] if found else None
 
 
 def new_key(name: str) -> tuple[str, ApiKey]:
-    """Return a new key, and its entry for the file of keys."""
+    """Return a new random secret and its API key.
+
+    Raises `ParameterError` if the name has other characters than letters, digits, dots, dashes and underscores.
+    """
     if not re.fullmatch(r"[\w.-]{1,64}", name):
-        raise ParameterError(f"a key's name must be of letters, digits, dots and dashes, not {name!r}")
+        raise ParameterError(f"a key's name must be of letters, digits, dots, dashes and underscores, not {name!r}")
     secret = secrets.token_urlsafe(32)
     return secret, ApiKey(name, _digest(name, secret))
 
 
 def _digest(name: str, secret: str) -> bytes:
-    if not name or len(secret) < _SHORTEST:
-        raise ParameterError(f"the API key {name!r} must have a name and at least {_SHORTEST} characters: NAME:KEY")
+    if not name or len(secret) < _MIN_LENGTH:
+        raise ParameterError(f"the API key {name!r} must have a name and at least {_MIN_LENGTH} characters: NAME:KEY")
     return hashlib.sha256(secret.encode()).digest()
 
 

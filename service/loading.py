@@ -1,4 +1,7 @@
-"""Loading of model files: all of them or an error at the start, and later every new file that is valid."""
+"""Loading model files into a registry.
+
+At the start, each file must be usable. A reload takes new and changed files, and refuses files that cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,16 @@ class Changes:
     replaced: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    """The refused files with the reason. A model that was loaded before stays."""
+    """The reason for each refused file. The model that was loaded from it before stays."""
 
 
 def files(settings: Settings) -> list[Path]:
-    """Return the model files, the default first: the named files, and all `.onnx` files in the named folders."""
+    """Return the model files in the order of the settings; of a folder, all files that end in `.onnx`."""
     return [file for path in settings.models for file in (sorted(path.glob("[!.]*.onnx")) if path.is_dir() else [path])]
 
 
 def signature(path: Path) -> FileSignature | None:
-    """Return the present signature of `path`, or `None` if there is no file."""
+    """Return the signature of the file at `path`, or `None` if there is no file."""
     try:
         stat = path.stat()
     except OSError:
@@ -44,9 +47,9 @@ def signature(path: Path) -> FileSignature | None:
 
 
 def load(settings: Settings) -> Registry:
-    """Open and warm every model of `settings`, and keep no model open if one fails.
+    """Open and warm all models of `settings`.
 
-    Raises `ModelError`, `ContractError` or `ProviderError` if one of them cannot be used.
+    Raises `ModelError`, `ContractError` or `ProviderError` if a model cannot be used; then no model stays open.
     """
     paths = files(settings)
     if not paths:
@@ -57,7 +60,7 @@ def load(settings: Settings) -> Registry:
     try:
         for future in opening:
             entry = future.result()
-            _refuse_twins(entry, entries)
+            _refuse_duplicate(entry, entries)
             entries[entry.name] = entry
     except BaseException:
         for future in opening:
@@ -68,16 +71,16 @@ def load(settings: Settings) -> Registry:
 
 
 def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
-    """Return a registry of the present files. Models whose file is unchanged are taken over.
+    """Return a registry of the current files, and the changes. Models with an unchanged file are reused.
 
-    A file that cannot be used is refused, and the model that was loaded from it stays. The caller retires the old models.
+    A file that cannot be used is refused, and the model loaded from it before stays. The caller retires the dropped models.
     """
     changes, entries = Changes(), dict[str, ServedModel]()
     before = {entry.model.path: entry for entry in current.entries.values()}
     for path in files(settings):
         try:
             entry = _current(path, before.get(path), settings)
-            _refuse_twins(entry, entries)
+            _refuse_duplicate(entry, entries)
             entries[entry.name] = entry
         except UpconvError as error:
             changes.refused[str(path)] = str(error)
@@ -88,8 +91,8 @@ def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
     return (Registry(entries) if entries else current), changes
 
 
-def gone(old: Registry, new: Registry) -> list[ServedModel]:
-    """Return the models that are only in the old registry."""
+def dropped(old: Registry, new: Registry) -> list[ServedModel]:
+    """Return the models that only the old registry has."""
     kept = {id(entry) for entry in new.entries.values()}
     return [entry for entry in old.entries.values() if id(entry) not in kept]
 
@@ -100,19 +103,19 @@ def _current(path: Path, old: ServedModel | None, settings: Settings) -> ServedM
 
 def _compare(old: dict[str, ServedModel], new: dict[str, ServedModel], changes: Changes) -> None:
     if not new:
-        changes.refused["all"] = "no model would be left; those that are loaded stay"
+        changes.refused["all"] = "no model would be left, so the loaded models stay"
         return
     changes.loaded = [name for name in new if name not in old]
     changes.removed = [name for name in old if name not in new]
     changes.replaced = [name for name in new if name in old and new[name] is not old[name]]
 
 
-def _refuse_twins(entry: ServedModel, entries: dict[str, ServedModel]) -> None:
-    twin = entries.get(entry.name)
-    if twin is not None:
+def _refuse_duplicate(entry: ServedModel, entries: dict[str, ServedModel]) -> None:
+    other = entries.get(entry.name)
+    if other is not None:
         entry.retire()
         raise ModelError(
-            f"{entry.model.path} and {twin.model.path} are both named {entry.name}; export one of them under another name"
+            f"{entry.model.path} and {other.model.path} are both named {entry.name}; export one of them under another name"
         )
 
 
@@ -120,7 +123,7 @@ def _open(path: Path, settings: Settings) -> ServedModel:
     before = signature(path)
     model = open_model(path, settings.provider)
     if before is None or signature(path) != before:
-        raise ModelError(f"{path} changed while it was read; it is tried again when it rests")
+        raise ModelError(f"{path} changed while it was read; load it again when it is complete")
     if model.contract.task != "upscale":
         return ServedModel(model, None, before)
     upscaler = Upscaler(model, workers=settings.workers, tile_px=settings.tile_px)
@@ -132,7 +135,10 @@ def _open(path: Path, settings: Settings) -> ServedModel:
 
 
 def _warm(upscaler: Upscaler) -> float:
-    """Warm a model, so that the first request finds everything allocated, and return input pixels per second."""
+    """Run a model twice and return its input pixels per second.
+
+    The first run allocates memory for later requests, and fails now if the model cannot run.
+    """
     picture = Picture(np.zeros((_WARM_PX, _WARM_PX, 3), np.uint8))
     upscaler.run(picture)
     started = time.perf_counter()

@@ -12,13 +12,16 @@ from upconv.service.settings import Level
 
 
 def new_log(file: TextIO | None = None, level: Level = "info") -> Any:
-    """Return a structlog logger that writes events of `level` or above to `file`, by default standard error."""
+    """Return a structlog logger that writes events of `level` or above.
+
+    It writes to `file`, or to standard error if `file` is `None`.
+    """
     return structlog.wrap_logger(
         structlog.WriteLogger(file or sys.stderr),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # without local variables, which may hold users' data
+            # Local variables are left out because they may hold data of users.
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
@@ -27,7 +30,7 @@ def new_log(file: TextIO | None = None, level: Level = "info") -> Any:
 
 
 class LogHandler(logging.Handler):
-    """Passes the log records of other libraries to our log."""
+    """A logging handler that writes the records of other libraries to our log."""
 
     def __init__(self, log: Any, level: int = logging.WARNING) -> None:
         super().__init__(level)

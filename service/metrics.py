@@ -15,29 +15,31 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class Metrics:
-    """All counters and gauges of the service."""
+    """The metrics of one app."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.pictures = 0
-        """The number of pictures and jobs so far."""
+        """Number of pictures and jobs so far."""
         ProcessCollector(registry=self.registry)
-        self._requests = Counter("upconv_requests", "Requests answered", ("route", "method", "status"), registry=self.registry)
-        self._stages = Histogram("upconv_stage_seconds", "Time per stage", ("stage",), buckets=_SECONDS, registry=self.registry)
+        self._requests = Counter(
+            "upconv_requests", "Requests by route, method and status", ("route", "method", "status"), registry=self.registry
+        )
+        self._stages = Histogram(
+            "upconv_stage_seconds", "Seconds per stage of a picture", ("stage",), buckets=_SECONDS, registry=self.registry
+        )
         self._pixels = Counter("upconv_pixels", "Pixels decoded (in) and encoded (out)", ("direction",), registry=self.registry)
         self._tiles = Counter("upconv_tiles", "Tiles computed", ("model",), registry=self.registry)
-        self._models = Gauge(
-            "upconv_model_info", "Models that are loaded", ("model", "sha256", "provider"), registry=self.registry
-        )
+        self._models = Gauge("upconv_model_info", "Loaded models", ("model", "sha256", "provider"), registry=self.registry)
         self._jobs = Counter("upconv_jobs", "Jobs that ended", ("state",), registry=self.registry)
-        self._looked_up = Counter("upconv_cache_lookups", "Results looked for in the cache", ("found",), registry=self.registry)
+        self._looked_up = Counter("upconv_cache_lookups", "Lookups in the cache of results", ("found",), registry=self.registry)
 
     def show(self, name: str, help: str, value: Callable[[], float]) -> None:
         """Add a gauge that calls `value` whenever the metrics are read."""
         Gauge(name, help, registry=self.registry).set_function(value)
 
     def answered(self, route: str, method: str, status: int) -> None:
-        """Count a request. `route` must be one of a finite number."""
+        """Count a request; `route` must be a declared path, so that the number of labels is bounded."""
         self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
 
     def upscaled(self, model: str, seconds: Mapping[str, float], pixels_in: int, pixels_out: int, tiles: int) -> None:
@@ -50,20 +52,20 @@ class Metrics:
         self._tiles.labels(model).inc(tiles)
 
     def loaded(self, models: Iterable[tuple[str, str, str]]) -> None:
-        """Show these models as loaded, each by its name, hash and provider, and no others."""
+        """Replace the loaded models, each with its name, hash and provider."""
         self._models.clear()
         for name, sha256, provider in models:
             self._models.labels(name, sha256, provider).set(1)
 
-    def job_ended(self, how: str) -> None:
-        """Count a finished job."""
+    def job_ended(self, state: str) -> None:
+        """Count a job that ended."""
         self.pictures += 1
-        self._jobs.labels(how).inc()
+        self._jobs.labels(state).inc()
 
     def looked_up(self, found: bool) -> None:
         """Count a lookup in the cache."""
         self._looked_up.labels(str(found).lower()).inc()
 
     def text(self) -> bytes:
-        """Return every metric in Prometheus' text format."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""The options of an upscale as query parameters, and the Accept header."""
+"""The query parameters of a picture, and the format of an Accept header."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from upconv.runtime import codecs
 from upconv.runtime.options import MAX_SCALE, UpscaleOptions
 from upconv.service.settings import Limits
 
-_LONGEST_SIDE = 1_000_000
+_MAX_SIDE = 1_000_000
 
 
 class UpscaleQuery(BaseModel):
-    """The query parameters of an upscale."""
+    """The options of a picture, as query parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
-        default=None, max_length=200, description="name of a loaded model; the default where none is given"
+        default=None, max_length=200, description="name of a loaded model; by default the first that upscales"
     )
     scale: float | None = Field(
         default=None,
         ge=1,
         le=MAX_SCALE,
         allow_inf_nan=False,
-        description="enlargement per side, any number; the model's own where nothing is given",
+        description="output pixels per input pixel, per side, any number; by default that of the model",
     )
     width: int | None = Field(
-        default=None, ge=1, le=_LONGEST_SIDE, description="pixels, instead of a scale; alone it keeps the shape"
+        default=None, ge=1, le=_MAX_SIDE, description="pixels, instead of a scale; one side alone keeps the aspect ratio"
     )
     height: int | None = Field(
-        default=None, ge=1, le=_LONGEST_SIDE, description="pixels, instead of a scale; alone it keeps the shape"
+        default=None, ge=1, le=_MAX_SIDE, description="pixels, instead of a scale; one side alone keeps the aspect ratio"
     )
     format: Literal["jpeg", "png", "webp", "avif", "tiff"] | None = Field(
-        default=None, description="of the result; otherwise the one image type that Accept names, otherwise that of the picture"
+        default=None, description="of the result; by default the only image type in Accept, or else the format of the picture"
     )
     quality: int = Field(default=90, ge=1, le=100, description="for JPEG, WebP and AVIF")
-    lossless: bool = Field(default=False, description="for WebP and AVIF, instead of a quality; PNG and TIFF always are")
+    lossless: bool = Field(
+        default=False, description="for WebP and AVIF, instead of a quality; PNG and TIFF are always lossless"
+    )
     metadata: Literal["keep", "strip"] = Field(
-        default="keep", description="whether EXIF, XMP and IPTC stay; the colour profile and the resolution always do"
+        default="keep", description="keep or strip EXIF, XMP and IPTC; the colour profile and the resolution are always kept"
     )
     profile: Literal["keep", "srgb"] = Field(
-        default="keep", description="whether colours stay in the profile that they came in, or are converted to sRGB"
+        default="keep", description="keep the colour profile, or convert the colours to sRGB"
     )
 
     def options(self, limits: Limits) -> UpscaleOptions:
@@ -51,12 +53,12 @@ class UpscaleQuery(BaseModel):
 
         Raises `ParameterError` if a scale is combined with a width or a height.
         """
-        asked = self.model_dump(exclude={"model"})
-        return UpscaleOptions(**asked, max_pixels=limits.max_pixels, max_output_pixels=limits.max_output_pixels)
+        options = self.model_dump(exclude={"model"})
+        return UpscaleOptions(**options, max_pixels=limits.max_pixels, max_output_pixels=limits.max_output_pixels)
 
 
 def accepted_format(accept: str) -> str | None:
-    """Return the one writable image format in an Accept header, or `None` if there is not exactly one."""
+    """Return the format of the only writable image type in an Accept header, or `None`."""
     offered = {codecs.MEDIA_TYPES[name]: name for name in codecs.WRITABLE}
     named = {
         offered[kind] for kind, *parameters in map(_parts, accept.split(",")) if kind in offered and "q=0" not in parameters

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), and under `/v2` in the protocol's own form."""
+"""Error responses: `application/problem+json` (RFC 9457), and `{"error"}` under `/v2`."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKi
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
-"""The default of `Retry-After`, in seconds."""
+"""`Retry-After` in seconds if no better value is known."""
 
 PROTOCOL = "/v2"
-"""The path below which errors are `{"error"}`."""
+"""The prefix of the routes whose errors are `{"error"}`."""
 
-_LONGEST_VALUE = 60
+_MAX_VALUE_LENGTH = 60
 _PROTOCOL_STATUS = {415: 400, 422: 400}
-"""The protocol has fewer kinds of refusal."""
+"""Replacements for statuses that the protocol does not have."""
 
 
 class Problem(BaseModel):
-    """The reason why a request failed."""
+    """An error response, as RFC 9457 defines it."""
 
     model_config = ConfigDict(
         json_schema_extra={"x-problems": {kind.slug: f"{kind.status}: {kind.title}" for kind in (*KINDS.values(), UNEXPECTED)}}
     )
 
-    type: str = Field(description="the kind of problem, the same for all of its kind", examples=["/docs#unknown-model"])
-    title: str = Field(description="the kind of problem in words", examples=["There is no such model"])
+    type: str = Field(description="a URI for the kind of problem", examples=["/docs#unknown-model"])
+    title: str = Field(description="the kind of problem in words", examples=["The model does not exist"])
     status: int = Field(description="the HTTP status")
     detail: str = Field(description="one sentence: what was expected, what came, what to do")
 
 
-def told(kind: ProblemKind, detail: str) -> Problem:
+def describe(kind: ProblemKind, detail: str) -> Problem:
     """Return a problem of this kind."""
     return Problem(type=f"/docs#{kind.slug}", title=kind.title, status=kind.status, detail=detail)
 
 
 def answer(path: str, kind: ProblemKind, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return the answer for a problem of a request for `path`."""
+    """Return the response that reports a problem of a request for `path`."""
     if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
         return JSONResponse({"error": detail}, _PROTOCOL_STATUS.get(kind.status, kind.status), headers)
-    return JSONResponse(told(kind, detail).model_dump(), kind.status, headers, MEDIA_TYPE)
+    return JSONResponse(describe(kind, detail).model_dump(), kind.status, headers, MEDIA_TYPE)
 
 
 def headers_of(error: Exception) -> dict[str, str]:
-    """Return further headers of an error: when to retry, or which key is needed."""
+    """Return the headers of an error response: `Retry-After` or `WWW-Authenticate`, if any."""
     if isinstance(error, RetryLaterError):
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, KeyRequiredError):
@@ -62,17 +62,21 @@ def headers_of(error: Exception) -> dict[str, str]:
 
 
 def unexpected(path: str) -> JSONResponse:
-    """Return the answer to an unexpected error. It reveals nothing about the inside."""
-    return answer(path, UNEXPECTED, "the service failed at this request; its log says why, by the X-Request-Id of this answer")
+    """Return the response to an unexpected error. It contains no internal detail."""
+    return answer(
+        path,
+        UNEXPECTED,
+        "the service failed to process this request; its log has the cause, under the X-Request-Id of this response",
+    )
 
 
 def stopping(path: str) -> JSONResponse:
-    """Return the answer to a request that could not be finished before the service stops."""
+    """Return the response to a request that did not finish before the service stopped."""
     return answer(path, KINDS[Cancelled], "the service is stopping; try again in a moment", {"Retry-After": str(BUSY_S)})
 
 
 def install(app: FastAPI) -> None:
-    """Answer all errors of `app` in this form."""
+    """Install the exception handlers that return problems for all known errors."""
     for error in KINDS:
         app.add_exception_handler(error, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -84,7 +88,9 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     request.state.error = error
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer(
-            path, kind, "the model failed at this request; the service's log says why, by the X-Request-Id of this answer"
+            path,
+            kind,
+            "the model failed to compute this request; the log has the cause, under the X-Request-Id of this response",
         )
     return answer(path, kind, str(error) or kind.title, headers_of(error))
 
@@ -101,8 +107,8 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allow(request, headers.get("Allow", ""))
     details = {
-        404: f"there is nothing at {path}; /docs lists what there is",
-        405: f"{path} does not understand {_short(method)}; it expects {headers.get('Allow')}",
+        404: f"there is no route {path}; /docs lists all routes",
+        405: f"{path} does not support {_short(method)}; it supports {headers.get('Allow')}",
     }
     title = HTTPStatus(error.status_code).phrase
     kind = ProblemKind(error.status_code, title.lower().replace(" ", "-"), title)
@@ -110,20 +116,20 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allow(request: Request, first: str) -> str:
-    """Return all methods of the path from OpenAPI, because starlette names only those of the `first` route."""
+    """Return all methods of the path, from OpenAPI, because starlette returns only those of the `first` route."""
     paths = request.app.openapi()["paths"].items()
     methods = {method.upper() for path, known in paths if compile_path(path)[0].fullmatch(request.url.path) for method in known}
     return ", ".join(sorted(methods)) or first
 
 
 def _sentence(error: Any) -> str:
-    """Describe one of pydantic's errors: the parameter, the expectation, the value."""
+    """Return one error of pydantic as a sentence: the parameter, the expected value, the given value."""
     name = str(error["loc"][-1])
     if error["type"] == "extra_forbidden":
-        return f"there is no parameter {_short(name)!r}; /docs lists those there are"
+        return f"there is no parameter {_short(name)!r}; /docs lists all parameters"
     expected = str(error["msg"]).replace("Input should be", "should be", 1).split(", unable to parse")[0]
-    return f"the parameter {name!r} {expected[:1].lower()}{expected[1:]}, but {_short(str(error['input']))!r} came"
+    return f"the parameter {name!r} {expected[:1].lower()}{expected[1:]}, but it is {_short(str(error['input']))!r}"
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"

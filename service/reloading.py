@@ -18,7 +18,7 @@ async def replace_models(state: ServiceState) -> loading.Changes:
             registry, changes = await to_thread.run_sync(loading.reload, old, state.settings)
             state.registry = registry
             state.metrics.loaded(registry.identities)
-            for entry in loading.gone(old, registry):
+            for entry in loading.dropped(old, registry):
                 await to_thread.run_sync(entry.retire)
     state.log.info("models", **vars(changes))
     return changes

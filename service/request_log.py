@@ -1,4 +1,7 @@
-"""The request log: for each request a line of JSON, a count, a request id, and the security headers of the answer."""
+"""The request log: one line and one count per request.
+
+It also sets the request id and the security headers of each response.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,19 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-"""Security headers of every answer: the page runs only scripts of this service, and nothing may frame it."""
+"""Headers of every response. The page runs only scripts of this service, and no page may frame it."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestLog:
-    """ASGI middleware around the whole app. It also answers unexpected errors with a 500 that reveals nothing."""
+    """ASGI middleware around the whole app. It turns an uncaught error into a 500 without internal detail."""
 
     def __init__(self, app: ASGIApp, log: Any, metrics: Metrics) -> None:
         self._app, self._log, self._metrics = app, log, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request and log it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,7 +53,7 @@ class RequestLog:
             if not answer.status:
                 await problem.unexpected(scope["path"])(scope, receive, answer.send)
         except asyncio.CancelledError:
-            # the time to drain is over; if raised, the client would get a bare 500
+            # The time to drain has passed. If this were raised again, the client would get an empty 500.
             if not answer.status:
                 await problem.stopping(scope["path"])(scope, receive, answer.send)
         finally:
@@ -58,7 +61,7 @@ class RequestLog:
 
     def _write(self, scope: Scope, answer: _Answer, seconds: float, error: Exception | None) -> None:
         self._metrics.answered(_route(scope), scope["method"], answer.status)
-        facts = {
+        fields = {
             "request_id": answer.request_id,
             "method": scope["method"],
             "path": scope["path"],
@@ -67,17 +70,17 @@ class RequestLog:
             "ms": round(seconds * 1000, 1),
         }
         if answer.status >= 500 and error is not None and not isinstance(error, Overloaded):
-            self._log.error("request", **facts, exc_info=error)
+            self._log.error("request", **fields, exc_info=error)
         else:
-            self._log.info("request", **facts, **({"error": str(error)} if error else {}))
+            self._log.info("request", **fields, **({"error": str(error)} if error else {}))
 
 
 class _Answer:
-    """The answer that is being sent, with the common headers."""
+    """A response, with the headers of every response added."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.status = 0
-        """The status, or zero until the answer starts."""
+        """Zero until the response has started."""
         self.request_id = request_id
         self._send = send
 
@@ -92,7 +95,7 @@ class _Answer:
 
 
 def _client(scope: Scope) -> dict[str, str]:
-    """Return the name of the request's API key."""
+    """Return the name of the API key, as a field of the log."""
     key = scope.get("state", {}).get("key")
     return {"key": key.name} if key else {}
 
@@ -103,5 +106,5 @@ def _request_id(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """Return the path as it was declared, of which there is a finite number."""
+    """Return the path of the route as declared, because the number of metric labels must be bounded."""
     return getattr(scope.get("route"), "path", None) or "unknown"

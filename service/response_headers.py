@@ -8,12 +8,12 @@ from urllib.parse import quote
 from upconv.runtime import Model, Processed, codecs
 
 _SUFFIXES = {"jpeg": "jpg"}
-_READABLE = " ;,:'()/%+"
-"""Characters that need no percent-encoding in a header's value."""
+_SAFE_CHARACTERS = " ;,:'()/%+"
+"""Characters that are not percent-encoded, although `quote` would encode them."""
 
 
 def of_result(result: Processed, model: Model) -> dict[str, str]:
-    """Return the headers: type, model, its hash, provider, tiles, conversions."""
+    """Return the headers of a result: media type, model, hash, provider, tiles and conversions."""
     headers = {
         "Content-Type": codecs.MEDIA_TYPES[result.format],
         "X-Upconv-Model": readable(model.contract.name),
@@ -28,10 +28,10 @@ def of_result(result: Processed, model: Model) -> dict[str, str]:
 
 
 def timing(seconds: Mapping[str, float]) -> str:
-    """Return the value of Server-Timing."""
+    """Return the value of the Server-Timing header, in milliseconds per stage."""
     return ", ".join(f"{stage};dur={max(value, 0) * 1000:.1f}" for stage, value in seconds.items())
 
 
 def readable(text: str) -> str:
-    """Return text percent-encoded as little as headers allow."""
-    return quote(text, safe=_READABLE)
+    """Return a text with only those characters percent-encoded that a header cannot hold."""
+    return quote(text, safe=_SAFE_CHARACTERS)

@@ -1,4 +1,4 @@
-"""The server process: uvicorn with limits, a ready line, and an orderly end."""
+"""The server: uvicorn with limits, a ready line and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _SWITCH_S = 0.0005
 
 
 def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM or SIGINT, then finish the work within `settings.drain_s`.
+    """Run the service until SIGTERM or SIGINT, then finish running requests within `settings.drain_s`.
 
-    Prints `upconv is ready on http://HOST:PORT` once requests are answered. Raises the errors of opening the models, and
-    `ParameterError` if the address cannot be used.
+    Prints `upconv is ready on http://HOST:PORT` when requests are accepted. Raises the errors of opening the models, and
+    `ParameterError` if the service cannot listen on the address.
     """
     _refuse_several()
-    # each step of the event loop may wait this long for the interpreter while threads convert pixels; Python's default is 5 ms
+    # While threads convert pixels, each step of the event loop may wait this long for the interpreter. The default is 5 ms.
     sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)
     end_tracing = _trace(app) if settings.tracing else None
@@ -58,8 +58,8 @@ def _trace(app: FastAPI) -> Callable[[], None]:
 def _refuse_several() -> None:
     if os.environ.get("WEB_CONCURRENCY", "1").strip() not in ("", "0", "1"):
         raise ParameterError(
-            "WEB_CONCURRENCY asks for several processes, but limits are counted, and jobs kept, in one, which uses every core; "
-            "unset it, or start services with a --port and --jobs-dir each behind a balancer"
+            "WEB_CONCURRENCY asks for several processes, but limits are counted and jobs are kept in one process, which uses all "
+            "cores; unset it, or start several services behind a load balancer, each with its own --port and --jobs-dir"
         )
 
 
@@ -90,13 +90,13 @@ def _listen(settings: Settings) -> socket.socket:
         raise ParameterError(
             f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}; choose another address or port 0 for a free one"
         ) from error
-    # asyncio does this only for sockets that name their protocol; otherwise each answer waits 40 ms for a delayed ACK
+    # asyncio sets this only for sockets with an explicit protocol. Without it, each response waits 40 ms for a delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 async def _run(server: _Server, app: FastAPI, listener: socket.socket) -> None:
-    # the lifespan runs here and not in uvicorn, which would print a traceback instead of raising the error
+    # The lifespan runs here because uvicorn prints a traceback instead of raising the error.
     with server.capture_signals():
         async with app.router.lifespan_context(app):
             await server.serve([listener])
@@ -114,7 +114,7 @@ class _Server(uvicorn.Server):
             print(f"upconv is ready on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
     def handle_exit(self, sig: int, _: FrameType | None) -> None:
-        # uvicorn would raise the signal again at the end, and the exit code would not be 0
+        # uvicorn raises the signal again at the end, so that the exit code would not be 0.
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
         self._state.draining = True

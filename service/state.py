@@ -1,4 +1,4 @@
-"""The state of one running app."""
+"""The state of one app."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from upconv.service.settings import Settings
 
 @dataclass
 class ServiceState:
-    """The state that requests share."""
+    """The objects that all requests share."""
 
     settings: Settings
     admission: Admission
@@ -29,25 +29,25 @@ class ServiceState:
     metrics: Metrics
     log: Any
     threads: anyio.CapacityLimiter
-    """The worker threads that decode, upscale and encode."""
-    glances: anyio.CapacityLimiter
-    """Threads for short tasks (headers, hashes, files), so that these need not wait for a picture."""
+    """Limits the threads that decode, upscale and encode."""
+    short_threads: anyio.CapacityLimiter
+    """Limits the threads for short work (headers, hashes, files), which must not wait for a picture."""
     registry: Registry | None = None
-    """The models, or `None` until they are warm and after the end."""
+    """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None
-    """The jobs, or `None` before the start and after the end."""
+    """The runner of jobs; `None` before the start and after the shutdown."""
     cache: Cache | None = None
-    """The cache of results, or `None` if there is none."""
+    """The cache of results; `None` if it is off."""
     statistics: Statistics = field(default_factory=Statistics)
-    """Counts per model, for `/v2`."""
+    """Statistics per model, for `/v2`."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while models are replaced."""
     draining: bool = False
-    """True if the service is about to stop."""
+    """True if the service is stopping."""
 
     @property
     def ready(self) -> bool:
-        """True if requests can be sent."""
+        """True if the service accepts requests."""
         return self.registry is not None and not self.draining
 
     @property
@@ -59,7 +59,7 @@ class ServiceState:
 
     @property
     def jobs(self) -> JobRunner:
-        """The jobs; raises `Overloaded` if they are not open."""
+        """The runner of jobs; raises `Overloaded` if it is not started."""
         if self.runner is None:
-            raise Overloaded("jobs are not open; try again in a moment")
+            raise Overloaded("jobs are not accepted at the moment; try again in a moment")
         return self.runner

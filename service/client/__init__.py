@@ -1,4 +1,7 @@
-"""A typed client of the service: `Client` for threads, `AsyncClient` for asyncio. It needs only httpx."""
+"""A typed client of the service: `Client` for threads, `AsyncClient` for asyncio.
+
+It needs httpx, but neither FastAPI nor onnxruntime.
+"""
 
 from upconv.runtime.options import UpscaleOptions
 from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled

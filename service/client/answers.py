@@ -1,4 +1,4 @@
-"""The service's answers as values."""
+"""The responses of the service, as dataclasses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from upconv.runtime.errors import UpconvError
 
 
 class ServiceError(UpconvError):
-    """Raised if the service refuses a request, or cannot be reached. Its message is the service's own sentence."""
+    """The service refused a request, or cannot be reached. The message is the `detail` of the problem."""
 
     def __init__(self, detail: str, status: int = 0, kind: str = "") -> None:
         super().__init__(detail)
         self.status = status
-        """The HTTP status, or 0 if there was no answer."""
+        """The HTTP status; 0 if there was no response."""
         self.kind = kind
-        """The last part of the problem's type, such as `unknown-model`."""
+        """The last part of the type of the problem, such as `unknown-model`; empty if there is none."""
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """Return the error that an unsuccessful answer describes."""
+        """Return the error of an unsuccessful response."""
         try:
             problem = answer.json()
             return cls(str(problem["detail"]), answer.status_code, str(problem["type"]).rpartition("#")[2])
@@ -36,7 +36,7 @@ class Upscaled:
     """An upscaled picture."""
 
     data: bytes
-    """The bytes of the image file."""
+    """The bytes of an image file."""
     media_type: str
     model: str
     model_sha256: str
@@ -44,14 +44,14 @@ class Upscaled:
     """The execution provider that computed it."""
     tiles: int
     conversions: tuple[str, ...]
-    """The properties of the picture that could not be kept."""
+    """Properties of the picture that the result could not keep."""
     etag: str
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """Return the picture in an answer of `/v1/upscale` or of a job's result."""
+        """Return the picture of a response of `/v1/upscale` or of the result of a job."""
         headers = answer.headers
-        said = unquote(headers.get("x-upconv-conversions", ""))
+        conversions = unquote(headers.get("x-upconv-conversions", ""))
         return cls(
             answer.content,
             headers["content-type"],
@@ -59,43 +59,43 @@ class Upscaled:
             headers["x-upconv-model-sha256"],
             headers["x-upconv-provider"],
             int(headers["x-upconv-tiles"]),
-            tuple(said.split("; ")) if said else (),
+            tuple(conversions.split("; ")) if conversions else (),
             headers.get("etag", ""),
         )
 
 
 @dataclass(frozen=True)
 class JobInfo:
-    """The progress of a job."""
+    """The state and progress of a job."""
 
     id: str
     state: Literal["queued", "running", "done", "failed"]
     model: str
     tiles_done: int
     tiles: int | None
-    """The number of tiles of all passes, or `None` until the picture is decoded."""
+    """The tiles of all passes; `None` until the picture is decoded."""
     ahead: int
-    """The number of jobs that come first."""
+    """Number of jobs that run before this one."""
     error: str | None
-    """The reason of the failure, or `None`."""
+    """The reason of a failed job; `None` for the other states."""
 
     @property
     def over(self) -> bool:
-        """True if the state of the job is final."""
+        """True if the job has ended, with or without a result."""
         return self.state in ("done", "failed")
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
-        """Return the job that an answer of `/v1/jobs/…` describes."""
-        told = answer.json()
-        progress, error = told["progress"], told["error"]
+        """Return the job of a response of `/v1/jobs/…`."""
+        status = answer.json()
+        progress, error = status["progress"], status["error"]
         return cls(
-            told["id"],
-            told["state"],
-            told["model"],
+            status["id"],
+            status["state"],
+            status["model"],
             progress["done"],
             progress["total"],
-            told["ahead"],
+            status["ahead"],
             error["detail"] if error else None,
         )
 
@@ -113,5 +113,5 @@ class ModelInfo:
 
     @classmethod
     def all_of(cls, answer: httpx.Response) -> list[Self]:
-        """Return the models in an answer of `/v1/models`."""
+        """Return the models of a response of `/v1/models`."""
         return [cls(**model) for model in answer.json()["models"]]

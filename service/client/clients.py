@@ -1,4 +1,4 @@
-"""The two clients, with the same methods for threads and for asyncio."""
+"""The two clients, with the same methods: one for threads, one for asyncio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from upconv.service.client.flows import Flow, PictureUpload, RetryPolicy, Step
 
 T = TypeVar("T")
 
-_PATIENCE = RetryPolicy()
+_RETRIES = RetryPolicy()
 
 
 def _options(url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
@@ -26,18 +26,24 @@ def _options(url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
 
 
 class Client:
-    """A blocking client. Threads may share it. Every method raises `ServiceError` if the service refuses."""
+    """A blocking client; threads may share it.
+
+    Each method raises `ServiceError` if the service refuses the request.
+    """
 
     def __init__(
         self,
         url: str,
         api_key: str | None = None,
         *,
-        patience: RetryPolicy = _PATIENCE,
+        patience: RetryPolicy = _RETRIES,
         timeout_s: float = 130.0,
         **options: Any,
     ) -> None:
-        """Connect to the service at `url`. `options` go to `httpx.Client`."""
+        """Connect to the service at `url`; `options` go to `httpx.Client`.
+
+        `patience` is the policy of retries. `timeout_s` limits each request.
+        """
         self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
         self._patience = patience
 
@@ -53,17 +59,17 @@ class Client:
         model: str | None = None,
         idempotency_key: str | None = None,
     ) -> JobInfo:
-        """Submit an image file as a job. With the same idempotency key, it is the same job."""
+        """Submit an image file as a job. A repeated request with the same key returns the same job."""
         return self._run(
             flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
         )
 
     def job(self, id: str) -> JobInfo:
-        """Return the progress of a job."""
+        """Return the state and progress of a job."""
         return self._run(flows.job(self._http.build_request, self._patience, id))
 
     def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
-        """Wait for a job and return its result."""
+        """Wait for a job and return its result; call `on_progress` after each poll."""
         return self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
 
     def delete(self, id: str) -> None:
@@ -71,7 +77,7 @@ class Client:
         self._run(flows.delete(self._http.build_request, self._patience, id))
 
     def models(self) -> list[ModelInfo]:
-        """Return the loaded models, with the default among them."""
+        """Return the loaded models."""
         return self._run(flows.models(self._http.build_request, self._patience))
 
     def close(self) -> None:
@@ -104,18 +110,21 @@ class Client:
 
 
 class AsyncClient:
-    """A client for asyncio. Every method raises `ServiceError` if the service refuses."""
+    """A client for asyncio. Each method raises `ServiceError` if the service refuses the request."""
 
     def __init__(
         self,
         url: str,
         api_key: str | None = None,
         *,
-        patience: RetryPolicy = _PATIENCE,
+        patience: RetryPolicy = _RETRIES,
         timeout_s: float = 130.0,
         **options: Any,
     ) -> None:
-        """Connect to the service at `url`. `options` go to `httpx.AsyncClient`."""
+        """Connect to the service at `url`; `options` go to `httpx.AsyncClient`.
+
+        `patience` is the policy of retries. `timeout_s` limits each request.
+        """
         self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)
         self._patience = patience
 
@@ -131,17 +140,17 @@ class AsyncClient:
         model: str | None = None,
         idempotency_key: str | None = None,
     ) -> JobInfo:
-        """Submit an image file as a job. With the same idempotency key, it is the same job."""
+        """Submit an image file as a job. A repeated request with the same key returns the same job."""
         return await self._run(
             flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
         )
 
     async def job(self, id: str) -> JobInfo:
-        """Return the progress of a job."""
+        """Return the state and progress of a job."""
         return await self._run(flows.job(self._http.build_request, self._patience, id))
 
     async def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
-        """Wait for a job and return its result."""
+        """Wait for a job and return its result; call `on_progress` after each poll."""
         return await self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
 
     async def delete(self, id: str) -> None:
@@ -149,7 +158,7 @@ class AsyncClient:
         await self._run(flows.delete(self._http.build_request, self._patience, id))
 
     async def models(self) -> list[ModelInfo]:
-        """Return the loaded models, with the default among them."""
+        """Return the loaded models."""
         return await self._run(flows.models(self._http.build_request, self._patience))
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
-"""The steps of a client as generators that yield requests and waits, so that threads and asyncio share them.
+"""The calls of a client as generators that yield requests and waits.
 
-The caller of a generator sends back the answer, or the connection's error, for every request that it yields.
+A client sends each request and passes the response, or the connection error, back into the generator. This way both clients
+share the same code.
 """
 
 from __future__ import annotations
@@ -24,56 +25,56 @@ Flow = Generator[Step, httpx.Response | httpx.TransportError | None, T]
 Build = Callable[..., httpx.Request]
 """The signature of `httpx.Client.build_request`."""
 
-_LATER = (429, 503)
+_RETRY_STATUSES = (429, 503)
 _LOCAL = {"frames", "max_pixels", "max_output_pixels"}
 """Options that the service does not accept."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The limits on retries when the service says later, or cannot be reached."""
+    """The retries if the service is busy or cannot be reached."""
 
     attempts: int = 5
     longest_wait_s: float = 60.0
-    """Longest wait in seconds. If the service asks for more, its error is raised."""
+    """If the service asks for a longer wait, in seconds, its error is raised at once."""
     first_wait_s: float = 0.5
-    """First wait in seconds if the service states none. It doubles with each attempt."""
+    """Seconds before the first retry if there is no `Retry-After`. They double with each attempt."""
 
     def wait_s(self, answer: httpx.Response | httpx.TransportError | None, attempt: int) -> float | None:
-        """Return the seconds until the next attempt, or `None` if this was the last one."""
+        """Return the seconds until the next attempt, or `None` if there is no further attempt."""
         if attempt >= self.attempts:
             return None
         guess: float = self.first_wait_s * 2**attempt
         if not isinstance(answer, httpx.Response):
             return guess
-        if answer.status_code not in _LATER:
+        if answer.status_code not in _RETRY_STATUSES:
             return None
-        said = answer.headers.get("retry-after", "")
-        asked = float(said) if said.isascii() and said.isdigit() else guess
-        return asked if asked <= self.longest_wait_s else None
+        header = answer.headers.get("retry-after", "")
+        wait_s = float(header) if header.isascii() and header.isdigit() else guess
+        return wait_s if wait_s <= self.longest_wait_s else None
 
 
 @dataclass(frozen=True)
 class PictureUpload:
-    """A picture, and the options of its upscale."""
+    """A picture with its options and the name of a model."""
 
     picture: bytes
     """The bytes of an image file."""
     options: UpscaleOptions = DEFAULTS
-    """The options. The service does not accept `frames` and limits."""
+    """All options except `frames` and the limits, which the service sets itself."""
     model: str | None = None
     """The name of a loaded model, or `None` for the service's default."""
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the query parameters: the options that differ from the defaults.
+        """The query parameters: the options that differ from the defaults.
 
-        Raises `ParameterError` for options that the service does not accept.
+        Raises `ParameterError` if an option is set that the service does not accept.
         """
         given = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
         given = {name: value for name, value in given.items() if value != getattr(DEFAULTS, name)}
         if local := sorted(given.keys() & _LOCAL):
-            raise ParameterError(f"the service takes no {', '.join(local)}; leave it out, or use upconv.runtime.process")
+            raise ParameterError(f"the service does not accept {', '.join(local)}; leave it out, or use upconv.runtime.process")
         given |= {} if self.model is None else {"model": self.model}
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
@@ -85,34 +86,34 @@ def upscale(build: Build, patience: RetryPolicy, request: PictureUpload) -> Flow
 
 
 def submit(build: Build, patience: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
-    """Submit a picture. A repeated attempt is still one job."""
+    """Submit a picture as a job. The idempotency key makes retries return the same job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
     sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
     return JobInfo.of((yield from _sent(sent, patience)))
 
 
 def job(build: Build, patience: RetryPolicy, id: str) -> Flow[JobInfo]:
-    """Return the progress of a job."""
+    """Return the state and progress of a job."""
     return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
 
 
 def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
-    """Wait for a job and fetch its result; raises `ServiceError` if the job failed."""
+    """Wait for a job, and return its result; raise `ServiceError` if the job failed."""
     while True:
         answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
-        told = JobInfo.of(answer)
+        info = JobInfo.of(answer)
         if on_progress is not None:
-            on_progress(told)
-        if told.over:
+            on_progress(info)
+        if info.over:
             break
         yield float(answer.headers.get("retry-after", 1))
-    if told.state == "failed":
-        raise ServiceError(told.error or "the job failed")
+    if info.state == "failed":
+        raise ServiceError(info.error or "the job failed")
     return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), patience)))
 
 
 def delete(build: Build, patience: RetryPolicy, id: str) -> Flow[None]:
-    """Delete a job. It is not an error if the job no longer exists."""
+    """Delete a job. A job that does not exist is not an error."""
     try:
         yield from _sent(build("DELETE", f"/v1/jobs/{id}"), patience)
     except ServiceError as error:
@@ -129,7 +130,7 @@ _BYTES = {"Content-Type": "application/octet-stream"}
 
 
 def _sent(request: httpx.Request, patience: RetryPolicy) -> Flow[httpx.Response]:
-    """Return the answer of the first attempt that succeeds. Every request here may be sent twice."""
+    """Send a request, with retries, and return the successful response. All requests here may be repeated."""
     attempt = 0
     while True:
         answer = yield request

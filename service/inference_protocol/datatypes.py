@@ -1,4 +1,4 @@
-"""The protocol's datatypes: their names in onnxruntime and numpy, and conversion from and to bytes."""
+"""The datatypes of the protocol, their numpy and onnxruntime types, and conversions of arrays."""
 
 from __future__ import annotations
 
@@ -37,53 +37,67 @@ _ONNX = {
     "tensor(double)": "FP64",
 }
 _VALUES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
-"""The JSON types that each kind of number accepts."""
+"""The types of JSON values that each kind of numpy type accepts."""
 
 
 def of_onnx(type: str) -> str:
-    """Return the protocol's name of an onnxruntime type, or the type itself if the protocol has no name for it."""
+    """Return the protocol's name of an onnxruntime type, or the type itself if the protocol has no name."""
     return _ONNX.get(type, type)
 
 
 def shape_of(shape: Sequence[Any]) -> list[int]:
-    """Return a shape as onnxruntime declares it, with -1 for free axes."""
+    """Return a shape of onnxruntime with -1 for the axes that are not fixed."""
     return [axis if isinstance(axis, int) else -1 for axis in shape]
 
 
 def from_binary(name: str, datatype: str, data: memoryview) -> NDArray[Any]:
-    """Return a flat array from little-endian bytes; raises `TensorError` if they are not a whole number of elements."""
+    """Return a flat array from little-endian bytes.
+
+    Raises `TensorError` if the bytes are not a whole number of elements.
+    """
     kind = NUMPY[datatype]
     if len(data) % kind.itemsize:
-        raise TensorError(f"input {name!r} has {len(data)} bytes, which are no whole number of {datatype} elements")
+        raise TensorError(f"input {name!r} has {len(data)} bytes, which are not a whole number of {datatype} elements")
     return np.frombuffer(data, kind)
 
 
 def from_json(name: str, datatype: str, data: list[Any]) -> NDArray[Any]:
-    """Return a flat array from JSON lists, nested or flat; raises `TensorError` if they are not an array of `datatype`."""
+    """Return a flat array from the lists of JSON, nested or flat.
+
+    Raises `TensorError` if they are not an array of `datatype`.
+    """
     kind = NUMPY[datatype]
     values = flat(name, data)
-    # before numpy sees them, because it would convert strings and nulls
+    # numpy would convert strings and nulls without an error.
     if not set(map(type, values)) <= _VALUES[kind.kind]:
-        raise TensorError(f"the data of input {name!r} holds other values than {datatype}")
+        raise TensorError(f"the data of input {name!r} holds values that are not {datatype}")
     try:
-        with np.errstate(over="ignore"):  # values that become infinite are refused below
+        with np.errstate(over="ignore"):  # infinite values are refused later
             return np.array(values, np.float64 if kind.kind == "f" else kind).astype(kind)
     except OverflowError as error:
         raise TensorError(f"the data of input {name!r} holds values beyond the range of {datatype}") from error
 
 
 def flat(name: str, data: list[Any]) -> list[Any]:
-    """Return the innermost values of nested lists; raises `TensorError` if rows have different lengths."""
+    """Return the innermost values of nested lists.
+
+    Raises `TensorError` if the rows of one level differ in length or depth.
+    """
     level = data
     while level and isinstance(level[0], list):
         if len({len(row) if isinstance(row, list) else -1 for row in level}) != 1:
-            raise TensorError(f"the data of input {name!r} is no array: its rows differ in length or depth")
+            raise TensorError(f"the data of input {name!r} is not an array: its rows differ in length or depth")
         level = list(chain.from_iterable(level))
     return level
 
 
 def elements(name: str, data: memoryview) -> list[bytes]:
-    """Yield the elements of a binary BYTES tensor. Each has its length first, in four little-endian bytes."""
+    """Return the elements of a binary BYTES tensor.
+
+    Each element is its length, four bytes little-endian, and its data.
+
+    Raises `TensorError` if the data end within an element.
+    """
     return list(_elements(name, data))
 
 
@@ -100,6 +114,6 @@ def _elements(name: str, data: memoryview) -> Iterator[bytes]:
         (length,) = struct.unpack_from("<I", data, start)
         start += 4
         if start + length > len(data):
-            raise TensorError(f"input {name!r} announces an element of {length} bytes where {len(data) - start} are left")
+            raise TensorError(f"input {name!r} announces an element of {length} bytes, but only {len(data) - start} are left")
         yield bytes(data[start : start + length])
         start += length

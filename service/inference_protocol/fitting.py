@@ -1,4 +1,4 @@
-"""The check of a request's inputs against a model."""
+"""Checking the inputs of a request against the inputs of a model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from upconv.service.inference_protocol.datatypes import BYTES, shape_of
 from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
 from upconv.service.registry import ServedModel
 
-_MOST_IMAGES = 64
+_MAX_IMAGES = 64
 
 
-def fitting(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor]:
-    """Return the inputs by name; raises `TensorError` if they are not exactly the model's inputs."""
+def match_inputs(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor]:
+    """Return the inputs by name: every input of the model, and no other.
+
+    Raises `TensorError` if they do not fit the model.
+    """
     declared = {each.name: each for each in entry.model.session.get_inputs()}
     if request.raw is not None:
         (name, given) = _raw(entry, request.raw)
@@ -25,16 +28,16 @@ def fitting(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor
     for name, node in declared.items():
         if name not in request.inputs:
             raise TensorError(f"input {name!r} is missing; the model takes {', '.join(declared)}")
-        _fits(request.inputs[name], node, entry.upscaler is not None)
+        _check(request.inputs[name], node, entry.upscaler is not None)
     return request.inputs
 
 
-def _fits(given: InputTensor, node: Any, takes_images: bool) -> None:
-    """Raise `TensorError` if a tensor differs from the graph's declaration."""
+def _check(given: InputTensor, node: Any, takes_images: bool) -> None:
+    """Raise `TensorError` if a tensor differs from the declaration of the graph."""
     datatype, shape = datatypes.of_onnx(node.type), shape_of(node.shape)
     if given.datatype == BYTES and takes_images:
-        if not 1 <= len(given.values) <= _MOST_IMAGES:
-            raise TensorError(f"input {node.name!r} holds {len(given.values)} images; expected 1 to {_MOST_IMAGES}")
+        if not 1 <= len(given.values) <= _MAX_IMAGES:
+            raise TensorError(f"input {node.name!r} holds {len(given.values)} images; expected 1 to {_MAX_IMAGES}")
         return
     if given.datatype != datatype:
         also = f" or {BYTES}" if takes_images else ""
@@ -45,15 +48,13 @@ def _fits(given: InputTensor, node: Any, takes_images: bool) -> None:
 
 
 def _raw(entry: ServedModel, body: memoryview) -> tuple[str, InputTensor]:
-    """Return the input of a raw body: an image file for upscalers, otherwise the elements of the only input."""
+    """Return the input from a body that is one tensor: an image file if the model upscales, otherwise the only input."""
     nodes = entry.model.session.get_inputs()
     if entry.upscaler is not None:
         return nodes[0].name, InputTensor(BYTES, (1,), [bytes(body)])
     shape, datatype = shape_of(nodes[0].shape), datatypes.of_onnx(nodes[0].type)
     if len(nodes) != 1 or shape.count(-1) > 1 or datatype not in datatypes.NUMPY:
-        raise TensorError(
-            "a raw request needs a model with one input, of a shape with one open axis at most; send JSON as well"
-        )
+        raise TensorError("a raw request needs a model with one input and at most one axis of free length; send JSON as well")
     values = datatypes.from_binary(nodes[0].name, datatype, body)
     try:
         return nodes[0].name, InputTensor(datatype, (array := values.reshape(shape)).shape, array)

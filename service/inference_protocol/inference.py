@@ -1,7 +1,7 @@
-"""The computation of a model's outputs from a request's inputs, in a worker thread.
+"""Computing the outputs of an inference request, in a worker thread.
 
-An upscaler takes a tensor, which the engine computes in tiles, or a BYTES tensor of image files, each of which becomes a
-larger image file. Any other model takes the tensors that its graph declares.
+A model that upscales takes an image tensor, which the engine computes in tiles, or a BYTES tensor of image files, which are
+upscaled one by one. Any other model takes the tensors that its graph declares.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, Out
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
 from upconv.service import body
-from upconv.service.cost import Cost, predict, together
+from upconv.service.cost import Cost, predict, total
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
-from upconv.service.inference_protocol.fitting import fitting
-from upconv.service.inference_protocol.reply import OutputTensor, wanted
+from upconv.service.inference_protocol.fitting import match_inputs
+from upconv.service.inference_protocol.reply import OutputTensor, requested_outputs
 from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.registry import ServedModel
 from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
-"""Estimated bytes per pixel of a decoder's widest layer, as floats."""
+"""A guess: 64 float32 channels in the widest layer of a decoder."""
 _UNKNOWN_S = 0.1
-"""Estimated seconds of a decoder. The measured throughput corrects it."""
+"""A guess of the seconds of a decoder. The measured throughput corrects it."""
 
 
 @dataclass
 class InferenceResult:
-    """The outputs of an inference, and how they were computed."""
+    """The outputs of one inference, with its times and sizes."""
 
     outputs: list[OutputTensor]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -56,12 +56,12 @@ class InferenceResult:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that matches the model, with its predicted cost."""
+    """A request that fits the model, with its predicted cost."""
 
     request: ParsedRequest
     inputs: dict[str, InputTensor]
     names: list[str]
-    """The requested outputs."""
+    """The names of the requested outputs."""
     cost: Cost
     pictures: tuple[bytes, ...] = ()
     """Image files to upscale, if the input is BYTES."""
@@ -72,10 +72,10 @@ class Prepared:
 def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
     """Check a request against a model, and predict its cost.
 
-    Raises `TensorError` for inputs that the model does not accept, and `ImageError` and its children for images.
+    Raises `TensorError` if the inputs do not fit the model, and `ImageError` or a subclass for a bad image.
     """
-    names = wanted(request, [each.name for each in entry.model.session.get_outputs()])
-    inputs = fitting(entry, request)
+    names = requested_outputs(request, [each.name for each in entry.model.session.get_outputs()])
+    inputs = match_inputs(entry, request)
     given = next(iter(inputs.values()))
     if entry.upscaler is None:
         return Prepared(request, inputs, names, _cost_of_graph(entry.model, given, limits))
@@ -84,11 +84,15 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
     options = _query(request.parameters).options(limits)
     pictures = _pictures(given)
     costs = [predict(predict_passes(picture, entry.upscaler, options), entry) for picture in pictures]
-    return Prepared(request, inputs, names, together(costs), pictures, options)
+    return Prepared(request, inputs, names, total(costs), pictures, options)
 
 
 def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) -> InferenceResult:
-    """Compute the requested outputs; raises `Cancelled` soon after `cancellation`."""
+    """Compute the requested outputs.
+
+    Raises `TensorError` if the model cannot compute the values, `ImageError` or a subclass for a bad image, and `Cancelled` soon
+    after `cancellation` is cancelled.
+    """
     started = time.perf_counter()
     given, name = next(iter(prepared.inputs.values())), prepared.names[0]
     if entry.upscaler is None:
@@ -141,11 +145,11 @@ def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cance
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = _enlarge(given.values.astype(np.float32, copy=False), upscaler, cancellation)
+    result = _upscale(given.values.astype(np.float32, copy=False), upscaler, cancellation)
     return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _enlarge(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
+def _upscale(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
     pictures = [TiledArray(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
     with ExitStack() as stack:
         futures = []
@@ -162,7 +166,7 @@ def _wait(future: Future[None]) -> None:
     try:
         future.result()
     except CancelledError as error:
-        raise Cancelled("the request was called off") from error
+        raise Cancelled("the request was cancelled") from error
     except OutOfMemoryError:
         raise
     except ModelError as error:
@@ -170,10 +174,10 @@ def _wait(future: Future[None]) -> None:
 
 
 def _run(model: Model, inputs: dict[str, InputTensor], names: list[str]) -> InferenceResult:
-    """Run a graph as it is."""
+    """Run the whole graph once, without tiles."""
     try:
         values = model.session.run(names, {name: given.values for name, given in inputs.items()})
-    except Exception as error:  # onnxruntime raises half a dozen unrelated types, all meaning the same
+    except Exception as error:  # onnxruntime raises several unrelated types with the same meaning
         raise TensorError(f"the model cannot compute these tensors: {first_line(error)}") from error
     outputs = [_output(name, value) for name, value in zip(names, values, strict=True)]
     batch = next(iter(inputs.values())).shape[:1]
@@ -181,7 +185,7 @@ def _run(model: Model, inputs: dict[str, InputTensor], names: list[str]) -> Infe
 
 
 def _cost_of_graph(model: Model, given: InputTensor, limits: Limits) -> Cost:
-    """By the size law, as far as there is one; raises `ImageTooLargeError` where it promises too large an output."""
+    """Predict the cost from the size laws, if there are any; raise `ImageTooLargeError` if the output is too large."""
     laws = model.contract.height, model.contract.width
     pixels = 0
     if len(given.shape) >= 3 and laws[0] is not None and laws[1] is not None:

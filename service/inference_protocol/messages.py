@@ -1,4 +1,4 @@
-"""The JSON messages of the protocol, with the protocol's names."""
+"""The JSON messages of the protocol."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 VERSION = "1"
-"""The version of every model."""
+"""The only version of every model."""
 
-_MOST_TENSORS = 64
-_MOST_AXES = 16
-_LONGEST_AXIS = 2**40
+_MAX_TENSORS = 64
+_MAX_AXES = 16
+_MAX_AXIS_LENGTH = 2**40
 
-Axis = Annotated[int, Field(strict=True, ge=0, le=_LONGEST_AXIS)]
+Axis = Annotated[int, Field(strict=True, ge=0, le=_MAX_AXIS_LENGTH)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Input(BaseModel):
-    """A tensor of the request."""
+    """An input tensor of a request."""
 
     name: Name
-    shape: list[Axis] = Field(max_length=_MOST_AXES)
+    shape: list[Axis] = Field(max_length=_MAX_AXES)
     datatype: str = Field(max_length=20, description="FP32, INT64, BYTES, …")
     parameters: dict[str, Any] = Field(default={}, description="binary_data_size: bytes of this tensor after the JSON")
     data: list[Any] | None = Field(default=None, description="nested or flat, in row-major order; images as base64")
 
 
 class RequestedOutput(BaseModel):
-    """A requested tensor."""
+    """An output tensor that is requested."""
 
     name: Name
-    parameters: dict[str, Any] = Field(default={}, description="binary_data: whether it comes after the JSON")
+    parameters: dict[str, Any] = Field(
+        default={}, description="binary_data: true if the tensor should follow the JSON as bytes"
+    )
 
 
 class InferRequest(BaseModel):
-    """The request of an inference."""
+    """An inference request."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -46,15 +48,15 @@ class InferRequest(BaseModel):
     id: str | None = Field(default=None, max_length=200)
     parameters: dict[str, Any] = Field(
         default={},
-        description="binary_data_output: whether outputs come after the JSON; timeout: microseconds; for encoded images also "
+        description="binary_data_output: true if outputs should follow the JSON as bytes; timeout: microseconds; for image files also "
         "the query parameters of /v1/upscale: scale, width, height, format, quality",
     )
-    inputs: list[Input] = Field(min_length=1, max_length=_MOST_TENSORS)
-    outputs: list[RequestedOutput] = Field(default=[], max_length=_MOST_TENSORS)
+    inputs: list[Input] = Field(min_length=1, max_length=_MAX_TENSORS)
+    outputs: list[RequestedOutput] = Field(default=[], max_length=_MAX_TENSORS)
 
 
 class Output(BaseModel):
-    """A tensor of the answer."""
+    """An output tensor of a response."""
 
     name: str
     shape: list[int]
@@ -64,7 +66,7 @@ class Output(BaseModel):
 
 
 class InferResponse(BaseModel):
-    """The answer of an inference."""
+    """An inference response."""
 
     model_name: str
     model_version: str
@@ -82,7 +84,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """The metadata of a model."""
+    """The description of a model."""
 
     name: str
     versions: list[str]
@@ -93,7 +95,7 @@ class ModelMetadata(BaseModel):
 
 
 class ServerMetadata(BaseModel):
-    """The metadata of the service."""
+    """The description of this service."""
 
     name: str
     version: str
@@ -101,7 +103,7 @@ class ServerMetadata(BaseModel):
 
 
 class ServerLive(BaseModel):
-    """The answer of a running process."""
+    """The liveness of the process."""
 
     live: bool = True
 
@@ -129,6 +131,6 @@ class IndexEntry(BaseModel):
 
 
 class Failure(BaseModel):
-    """The reason why a request failed."""
+    """An error response."""
 
     error: str = Field(description="one sentence")

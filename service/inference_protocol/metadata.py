@@ -1,4 +1,4 @@
-"""The protocol's metadata of the service and its models."""
+"""The metadata of the service and its models, as the protocol defines them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CONFIG_TYPES = {"BYTES": "STRING"}
 
 
 def of_server() -> ServerMetadata:
-    """Return name, version and extensions."""
+    """Return the name, the version and the extensions of the service."""
     return ServerMetadata(name="upconv", version=version("upconv"), extensions=EXTENSIONS)
 
 
 def of_model(entry: ServedModel) -> ModelMetadata:
-    """Return the tensors of a model."""
+    """Return the metadata of a model, with its input and output tensors."""
     session = entry.model.session
     return ModelMetadata(
         name=entry.name,
@@ -36,7 +36,7 @@ def of_model(entry: ServedModel) -> ModelMetadata:
 
 
 def configuration(entry: ServedModel) -> dict[str, Any]:
-    """Return the metadata as Triton's model configuration."""
+    """Return the metadata of a model as a model configuration of Triton."""
     described = of_model(entry)
     return {
         "name": described.name,

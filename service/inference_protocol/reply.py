@@ -1,4 +1,4 @@
-"""The body of an answer: JSON, followed by binary tensors if they are requested."""
+"""Writing an inference response: JSON, followed by binary tensors if they are requested."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.messages import VERSION, InferResponse, Output
 from upconv.service.inference_protocol.request import LENGTH_HEADER, ParsedRequest
 
-_MOST_JSON_VALUES = 1_000_000
-_SMALL = 1024
-"""Size in bytes below which compression gains nothing."""
+_MAX_JSON_VALUES = 1_000_000
+_MIN_COMPRESSED_BYTES = 1024
+"""Shorter bodies are not compressed."""
 _REFUSED = re.compile(r"q\s*=\s*0(\.0*)?\s*$")
 
 
@@ -34,17 +34,17 @@ class OutputTensor:
 
     @property
     def binary(self) -> bytes:
-        """Return the tensor in binary form."""
+        """The bytes of the tensor, little-endian."""
         if isinstance(self.values, list):
             return datatypes.join(self.values)
         return np.ascontiguousarray(self.values, datatypes.NUMPY[self.datatype]).tobytes()
 
     @property
     def json(self) -> list[Any]:
-        """Return the values flat, in row-major order; raises `TensorError` if JSON cannot hold them."""
+        """The values as a flat list, in row-major order; raises `TensorError` if there are too many."""
         if isinstance(self.values, list):
             return [base64.b64encode(value).decode("ascii") for value in self.values]
-        if self.values.size > _MOST_JSON_VALUES:
+        if self.values.size > _MAX_JSON_VALUES:
             raise TensorError(f"output {self.name!r} has {self.values.size} values, too many for JSON; ask for binary_data")
         flat: list[Any] = self.values.ravel().tolist()
         return flat
@@ -52,14 +52,14 @@ class OutputTensor:
 
 @dataclass(frozen=True)
 class Reply:
-    """A body and its headers."""
+    """The body and the headers of a response."""
 
     body: bytes
     headers: dict[str, str]
 
 
 def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], parameters: dict[str, str], accept: str) -> Reply:
-    """Return the answer to `request`, compressed if `accept`, its Accept-Encoding, allows it."""
+    """Return the response to `request`, compressed if `accept`, its Accept-Encoding header, allows it."""
     blobs: list[bytes] = []
     described = []
     for output in outputs:
@@ -78,15 +78,18 @@ def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], param
     return _packed(b"".join((head, *blobs)), {"Content-Type": "application/json", **headers}, accept)
 
 
-def wanted(request: ParsedRequest, names: list[str]) -> list[str]:
-    """Return the requested outputs; raises `TensorError` if one of them does not exist."""
-    asked = [output.name for output in request.outputs] or names
-    for name in asked:
+def requested_outputs(request: ParsedRequest, names: list[str]) -> list[str]:
+    """Return the names of the requested outputs, or of all outputs if none are requested.
+
+    Raises `TensorError` if a name is unknown or occurs twice.
+    """
+    requested = [output.name for output in request.outputs] or names
+    for name in requested:
         if name not in names:
             raise TensorError(f"there is no output {name!r}; the model gives {', '.join(names)}")
-    if len(set(asked)) != len(asked):
-        raise TensorError("an output is asked for twice")
-    return asked
+    if len(set(requested)) != len(requested):
+        raise TensorError("an output is requested twice")
+    return requested
 
 
 def _binary(name: str, request: ParsedRequest) -> bool:
@@ -96,8 +99,8 @@ def _binary(name: str, request: ParsedRequest) -> bool:
 
 def _packed(body: bytes, headers: dict[str, str], accept: str) -> Reply:
     offered = {part.split(";")[0].strip().lower() for part in accept.split(",") if not _REFUSED.search(part)}
-    if len(body) > _SMALL and "gzip" in offered:
+    if len(body) > _MIN_COMPRESSED_BYTES and "gzip" in offered:
         return Reply(gzip.compress(body, 1, mtime=0), {**headers, "Content-Encoding": "gzip"})
-    if len(body) > _SMALL and "deflate" in offered:
+    if len(body) > _MIN_COMPRESSED_BYTES and "deflate" in offered:
         return Reply(zlib.compress(body, 1), {**headers, "Content-Encoding": "deflate"})
     return Reply(body, headers)

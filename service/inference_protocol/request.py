@@ -1,4 +1,4 @@
-"""The inputs in a request's body: JSON, JSON followed by binary tensors, or one raw tensor."""
+"""Parsing an inference request: JSON, JSON and binary tensors, or one raw tensor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from upconv.service.inference_protocol.messages import InferRequest, Input, Requ
 LENGTH_HEADER = "Inference-Header-Content-Length"
 
 _ENCODINGS = {"gzip": 31, "deflate": 47}
-"""The window bits with which zlib reads each encoding."""
+"""The `wbits` argument of zlib for each encoding."""
 _STATEFUL = ("sequence_id", "sequence_start", "sequence_end")
 
 
@@ -37,41 +37,45 @@ class InputTensor:
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """The parsed body of a request."""
+    """A parsed inference request."""
 
     id: str | None
     parameters: dict[str, Any]
     inputs: dict[str, InputTensor]
     outputs: tuple[RequestedOutput, ...]
-    """The requested outputs; empty for all."""
+    """The requested outputs; empty for all outputs."""
     raw: memoryview | None = None
-    """The body if it is a single raw tensor. The model determines its name and shape."""
+    """The body, if it is one tensor without JSON. The model defines its name and shape."""
 
 
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    """Return the body without its Content-Encoding; raises `BodyTooLargeError` before it exceeds `limit` bytes."""
+    """Return the decompressed body.
+
+    Raises `BodyTooLargeError` if it has more than `limit` bytes, `TensorError` if it is damaged, and `UnsupportedError` if the
+    Content-Encoding is unknown.
+    """
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
     if encoding not in _ENCODINGS:
-        raise UnsupportedError(f"the Content-Encoding {encoding[:40]!r} is not understood; expected {', '.join(_ENCODINGS)}")
+        raise UnsupportedError(f"the Content-Encoding {encoding[:40]!r} is not supported; expected {', '.join(_ENCODINGS)}")
     unpack = zlib.decompressobj(_ENCODINGS[encoding])
     try:
         data = unpack.decompress(body, limit + 1)
     except zlib.error as error:
         raise TensorError(f"the body is not {encoding} data: {error}") from error
     if len(data) > limit:
-        raise BodyTooLargeError(f"the body unpacks to more than the {limit} bytes that are allowed")
+        raise BodyTooLargeError(f"the body unpacks to more than the allowed {limit} bytes")
     if not unpack.eof or unpack.unused_data:
         raise TensorError(f"the body is not one whole piece of {encoding} data")
     return data
 
 
 def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> ParsedRequest:
-    """Return the request in a body. `header_length` is the value of the header with this name.
+    """Return the request of a body; `header_length` is the value of `LENGTH_HEADER`, or `None`.
 
-    Raises `TensorError` for violations of the protocol, `UnsupportedError` for unsupported parts, and `BodyTooLargeError` for
-    more JSON than `max_json_bytes`.
+    Raises `TensorError` if the request violates the protocol, `UnsupportedError` if it uses an unsupported part of it, and
+    `BodyTooLargeError` if it has more than `max_json_bytes` bytes of JSON.
     """
     length = _length(header_length, len(body))
     if header_length is not None and length == 0:
@@ -83,7 +87,7 @@ def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> Parsed
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"][:8])[:100] or "the JSON"
-        raise TensorError(f"the request is not as the protocol has it ({where}: {first['msg']})") from error
+        raise TensorError(f"the request violates the protocol ({where}: {first['msg']})") from error
     _refuse_stateful(message)
     inputs = _inputs(message.inputs, memoryview(body)[length:])
     return ParsedRequest(message.id, message.parameters, inputs, tuple(message.outputs))
@@ -101,11 +105,11 @@ def _length(header: str | None, size: int) -> int:
 
 def _refuse_stateful(message: InferRequest) -> None:
     if any(message.parameters.get(name) for name in _STATEFUL):
-        raise UnsupportedError("models here have no state, so sequences are not served")
+        raise UnsupportedError("the models have no state, so sequences are not supported")
     for parameters in [tensor.parameters for tensor in message.inputs] + [tensor.parameters for tensor in message.outputs]:
         for name in ("shared_memory_region", "classification"):
             if name in parameters:
-                raise UnsupportedError(f"{name} is not served; send and take tensors in the body")
+                raise UnsupportedError(f"{name} is not supported; send and receive tensors in the body")
 
 
 def _inputs(inputs: list[Input], blobs: memoryview) -> dict[str, InputTensor]:
@@ -152,7 +156,7 @@ def _from_json(tensor: Input) -> InputTensor:
 
 
 def _image(name: str, text: Any) -> bytes:
-    """Decode base64 elements, because JSON cannot hold bytes."""
+    """Decode an element of a BYTES tensor, which is base64 in JSON."""
     try:
         return base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
@@ -162,9 +166,9 @@ def _image(name: str, text: Any) -> bytes:
 def _shaped(tensor: Input, values: NDArray[Any] | list[bytes]) -> InputTensor:
     count, shape = math.prod(tensor.shape), tuple(tensor.shape)
     if len(values) != count:
-        raise TensorError(f"input {tensor.name!r} of shape {list(shape)} needs {count} elements; {len(values)} came")
+        raise TensorError(f"input {tensor.name!r} of shape {list(shape)} needs {count} elements; it has {len(values)}")
     if isinstance(values, list):
         return InputTensor(BYTES, shape, values)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise TensorError(f"input {tensor.name!r} holds values that are no finite numbers")
+        raise TensorError(f"input {tensor.name!r} holds values that are not finite")
     return InputTensor(tensor.datatype, shape, values.reshape(shape))

@@ -1,4 +1,4 @@
-"""Counts per model, as Triton's clients read them. They belong to one event loop, so they need no lock."""
+"""Statistics per model, in the format of Triton."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STAGES = {"queue": "queue", "decode": "compute_input", "infer": "compute_infer"
 
 @dataclass
 class Duration:
-    """A number of events, and their total duration."""
+    """A number of events and their total time."""
 
     count: int = 0
     ns: int = 0
@@ -27,12 +27,12 @@ class Duration:
 
 @dataclass
 class Counts:
-    """The counts of one model."""
+    """The statistics of one model."""
 
     last_inference: int = 0
-    """Milliseconds since 1970."""
+    """Time of the last inference, in milliseconds since 1970."""
     inference_count: int = 0
-    """Pictures, or rows of batches."""
+    """Inferred items: pictures, or the first axis of tensors."""
     execution_count: int = 0
     durations: dict[str, Duration] = field(
         default_factory=lambda: {name: Duration() for name in ("success", "fail", *_STAGES.values())}
@@ -40,13 +40,13 @@ class Counts:
 
 
 class Statistics:
-    """The counts of every requested model."""
+    """The statistics of all models. It belongs to one event loop, so it needs no lock."""
 
     def __init__(self) -> None:
         self._models: dict[str, Counts] = {}
 
     def succeeded(self, model: str, batch: int, seconds: Mapping[str, float]) -> None:
-        """Count an inference and its stages."""
+        """Count a successful inference and the seconds of its stages."""
         counts = self._models.setdefault(model, Counts())
         counts.last_inference = int(time.time() * 1000)
         counts.inference_count += batch
@@ -60,7 +60,7 @@ class Statistics:
         self._models.setdefault(model, Counts()).durations["fail"].add(seconds)
 
     def of(self, model: str) -> dict[str, Any]:
-        """Return the counts of one model, under the protocol's names."""
+        """Return the statistics of one model as JSON of the protocol."""
         counts = self._models.get(model, Counts())
         return {
             "name": model,

@@ -1,4 +1,7 @@
-"""The progress of a job as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""The progress of a job as server-sent events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 from __future__ import annotations
 

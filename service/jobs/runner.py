@@ -167,7 +167,7 @@ class JobRunner:
         detail = (
             str(error) if known else "the service failed to compute this job; its log has the cause, under the id of the job"
         )
-        return replace(job, state="failed", error=problem.told(kind, detail).model_dump())
+        return replace(job, state="failed", error=problem.describe(kind, detail).model_dump())
 
     def _finish(self, job: Job) -> None:
         now = time.time()

@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI description that FastAPI cannot generate: images, tensors, refusals and examples."""
+"""The additions to FastAPI's OpenAPI description: images, tensors, errors and examples."""
 
 from upconv.service.openapi.description import complete
 from upconv.service.openapi.pictures import NOT_MODIFIED, PICTURE, PICTURE_BODY

@@ -1,4 +1,4 @@
-"""The whole OpenAPI description: FastAPI's own, with the parts that it cannot generate."""
+"""The complete OpenAPI description: that of FastAPI, with additions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from upconv.service.problem import Problem
 
 
 def complete(app: FastAPI) -> None:
-    """Add the referenced schemas to the app's OpenAPI, and remove FastAPI's own errors, which are never sent."""
+    """Add the missing schemas and examples to the OpenAPI description of `app`.
+
+    The errors of FastAPI itself are removed, because they are never sent.
+    """
     description = app.openapi()
     schemas = description["components"]["schemas"]
     for operation in (each for path in description["paths"].values() for each in path.values()):

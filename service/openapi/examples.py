@@ -1,4 +1,4 @@
-"""An example of every route for OpenAPI: the curl command, and the answer if it is JSON."""
+"""OpenAPI examples of all routes: the curl command, and the response if it is JSON."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _MODEL = "/v2/models/{model}"
 
 @dataclass(frozen=True)
 class Example:
-    """The example of one route."""
+    """An example request and its response."""
 
     curl: str
-    """The arguments of curl after the address."""
+    """The part of the command after the path of the route."""
     answer: Any = None
-    """The JSON answer, or `None` if the answer is not JSON."""
+    """The JSON response; `None` if the response is not JSON."""
     status: str = "200"
 
 
@@ -101,7 +101,7 @@ _OF_ONE_MODEL: dict[tuple[str, str], Example] = {
 
 
 def of(method: str, path: str) -> Example | None:
-    """Return the example of a route."""
+    """Return the example of a route, or `None`."""
     for prefix in (f"{_MODEL}/versions/{{version}}", _MODEL):
         if path.startswith(prefix) and (method, path.removeprefix(prefix)) in _OF_ONE_MODEL:
             return _OF_ONE_MODEL[method, path.removeprefix(prefix)]
@@ -109,7 +109,7 @@ def of(method: str, path: str) -> Example | None:
 
 
 def command(path: str, example: Example) -> str:
-    """Return the command line."""
+    """Return the curl command of an example."""
     filled = path.replace("{id}", _ID).replace("{model}", "upsample-s-x2").replace("{version}", "1")
     return f"curl --fail-with-body '{_ORIGIN}{filled}{example.curl}"
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description of bodies and answers that are images."""
+"""OpenAPI descriptions of requests and responses that are images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": f"An image ({', '.join(codecs.FORMATS)}): its bytes as they are, or a form with one file.",
+        "description": f"An image ({', '.join(codecs.FORMATS)}): its bytes, or a form with one file.",
         "content": {
             "image/*": _BINARY,
             "application/octet-stream": _BINARY,
@@ -30,22 +30,22 @@ PICTURE_BODY: dict[str, Any] = {
 """The request body of routes that take a picture."""
 
 _HEADERS = {
-    "Server-Timing": "milliseconds waited for a thread (queue), and taken by decode, infer and encode",
+    "Server-Timing": "milliseconds in the queue and in decode, infer and encode",
     "X-Upconv-Model": "name of the model, percent-encoded",
     "X-Upconv-Model-SHA256": "hash of the model file",
-    "X-Upconv-Provider": "execution provider that really ran",
-    "X-Upconv-Tiles": "tiles computed",
-    "X-Upconv-Conversions": "what could not be kept of the picture, if anything; separated by semicolons",
-    "X-Upconv-Cache": "hit, where the result was computed before",
-    "ETag": "the same for the same picture, parameters and model",
-    "X-Request-Id": "the request's own, or a new one; also in the log",
+    "X-Upconv-Provider": "execution provider that computed the result",
+    "X-Upconv-Tiles": "number of computed tiles",
+    "X-Upconv-Conversions": "properties of the picture that the result could not keep, separated by semicolons",
+    "X-Upconv-Cache": "hit, if the result comes from the cache",
+    "ETag": "hash of the picture, the parameters and the model",
+    "X-Request-Id": "the id of the request, or a new one; also in the log",
 }
 
 PICTURE: dict[str, Any] = {
-    "description": "The enlarged picture",
+    "description": "The upscaled picture",
     "content": {codecs.MEDIA_TYPES[name]: _BINARY for name in codecs.WRITABLE},
     "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()},
 }
-"""The answer of routes that return a picture."""
+"""The response of routes that return a picture."""
 
 NOT_MODIFIED: dict[str, Any] = {"description": "The client has this result: If-None-Match named its ETag"}

@@ -1,4 +1,4 @@
-"""The OpenAPI description of answers that refuse a request."""
+"""OpenAPI descriptions of error responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def problems(*statuses: int) -> Responses:
-    """Return the failing answers of a route under `/v1` for these statuses and for 500."""
+    """Return the error responses of a route under `/v1` for these statuses and for 500."""
     kinds = sorted({*KINDS.values(), UNEXPECTED}, key=lambda kind: kind.slug)
     answers: Responses = {}
     for status in (*statuses, UNEXPECTED.status):
@@ -22,12 +22,14 @@ def problems(*statuses: int) -> Responses:
             "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
         }
         if status in (429, 503):
-            answers[status]["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+            answers[status]["headers"] = {
+                "Retry-After": {"description": "seconds after which to retry", "schema": {"type": "integer"}}
+            }
     return answers
 
 
 def failures(*statuses: int) -> Responses:
-    """Return the failing answers of a route under `/v2` for these statuses and for 500."""
+    """Return the error responses of a route under `/v2` for these statuses and for 500."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,

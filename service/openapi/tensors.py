@@ -1,4 +1,4 @@
-"""The OpenAPI description of the tensors of `/v2`."""
+"""OpenAPI descriptions of the requests and responses of `/v2` that hold tensors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _LENGTH = "bytes of JSON at the start of the body; binary tensors follow"
 INFER_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": f"JSON; with the header {LENGTH_HEADER} JSON and binary tensors behind it, or, where that is 0, one tensor "
-        "alone: for models that upscale, an image file. May be packed by gzip or deflate.",
+        "description": f"JSON; with the header {LENGTH_HEADER}, JSON followed by binary tensors. If the header is 0: one tensor "
+        "without JSON, or an image file if the model upscales. The body may be compressed by gzip or deflate.",
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
             "application/octet-stream": _BINARY,
@@ -43,4 +43,4 @@ INFER_ANSWER: dict[int | str, dict[str, Any]] = {
 }
 
 SCHEMAS = (InferRequest, InferResponse, Failure)
-"""The schemas that the descriptions above refer to."""
+"""The models that these descriptions refer to."""

@@ -27,7 +27,7 @@ async def _until(
             ge=1,
             le=86400,
             allow_inf_nan=False,
-            description="seconds after which the answer is of no use; capped by the service's own limit",
+            description="seconds after which the request is cancelled; the limit of the service is the maximum",
         ),
     ] = None,
 ) -> float:
@@ -36,4 +36,4 @@ async def _until(
 
 
 Until = Annotated[float, Depends(_until)]
-"""Return the event loop's time after which the answer is useless."""
+"""The deadline of the request: a time of the event loop, in seconds."""

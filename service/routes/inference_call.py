@@ -1,4 +1,4 @@
-"""One inference: admission, reading, computation in a thread, answer."""
+"""One inference call: admission, reading, computing in a thread, response."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from upconv.service.state import ServiceState
 
 @dataclass(frozen=True)
 class _InferCall:
-    """The arguments of the thread."""
+    """The parts of a request that a thread needs."""
 
     data: bytes
     encoding: str
@@ -36,7 +36,7 @@ class _InferCall:
 
 
 async def answer(call: Request, entry: ServedModel, state: ServiceState, until: float) -> Response:
-    """Answer `POST …/infer`; raises the errors of reading, admission and the model."""
+    """Return the response to `POST …/infer`; raises the errors of reading, admission and the model."""
     started = time.perf_counter()
     try:
         return await _answer(call, entry, state, until)
@@ -51,11 +51,11 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         ticket = stack.enter_context(state.admission.ticket())
         data = await body.read(call, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         arrived = time.perf_counter()
-        prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.glances)
+        prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.short_threads)
         ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
-        turn = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), until)
+        slot = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), until)
         work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""))
-        outcome, written = await run_while_connected(call, work, turn)
+        outcome, written = await run_while_connected(call, work, slot)
         seconds = {"queue": max(0.0, time.perf_counter() - arrived - sum(outcome.seconds.values())), **outcome.seconds}
         state.statistics.succeeded(entry.name, outcome.batch, seconds)
         state.metrics.upscaled(entry.name, seconds, outcome.pixels_in, outcome.pixels_out, outcome.tiles)

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: work that is accepted now and fetched later."""
+"""`/v1/jobs`: pictures that are upscaled in the background."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from upconv.service.state import ServiceState
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _POLL_S = "1"
-_Id = Annotated[str, Path(description="as the job was accepted with", examples=["a3f1c0de9b7e4c55a3f1c0de9b7e4c55"])]
+_Id = Annotated[str, Path(description="the id of the job", examples=["a3f1c0de9b7e4c55a3f1c0de9b7e4c55"])]
 
 
 async def _find(id: _Id, request: Request, state: Shared) -> Job:
     job = await to_thread.run_sync(state.jobs.folder.store.get, id)
     if job is None or job.owner not in (owner_of(request), ""):
-        raise UnknownJobError(f"there is no job {id[:40]!r}; finished ones are deleted after {state.settings.job_ttl_s:g} s")
+        raise UnknownJobError(f"there is no job {id[:40]!r}; finished jobs are deleted after {state.settings.job_ttl_s:g} s")
     return job
 
 
-_Known = Annotated[Job, Depends(_find)]
+_ExistingJob = Annotated[Job, Depends(_find)]
 
 
 @router.post(
     "",
-    summary="Enlarge a picture later",
+    summary="Upscale a picture in the background",
     status_code=202,
     responses={**problems(400, 401, 404, 408, 409, 413, 415, 422, 429, 503)},
     openapi_extra=PICTURE_BODY,
@@ -48,48 +48,48 @@ async def submit(
     query: Annotated[UpscaleQuery, Query()],
     state: Shared,
     idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=200, description="a second request with it gives the first one's job")
+        str | None, Header(min_length=1, max_length=200, description="a repeated request with this key returns the same job")
     ] = None,
 ) -> JobStatus:
-    """The parameters of `/v1/upscale`, as a job. An accepted job is finished even if the service restarts."""
+    """Accept the same request as `/v1/upscale`, as a job. An accepted job continues after a restart of the service."""
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
     with entry.in_use(), state.admission.reading() as ticket:
         data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
-        wanted = query.model_copy(
+        options = query.model_copy(
             update={"format": query.format or accepted_format(request.headers.get("accept", "")), "model": entry.name}
         )
-        acceptance = Acceptance(data, request.headers.get("content-type", ""), wanted, owner_of(request), idempotency_key)
+        acceptance = Acceptance(data, request.headers.get("content-type", ""), options, owner_of(request), idempotency_key)
         job = await to_thread.run_sync(accept, acceptance, upscaler, state.jobs.folder, state.settings)
     state.jobs.added()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     response.headers["Retry-After"] = _POLL_S
-    return await _told(job, state)
+    return await _status_of(job, state)
 
 
-@router.get("/{id}", summary="How far a job is", responses=problems(401, 404, 429, 503))
-async def status(job: _Known, state: Shared, response: Response) -> JobStatus:
-    """For polling. `Retry-After` states when to ask again."""
+@router.get("/{id}", summary="Get the state of a job", responses=problems(401, 404, 429, 503))
+async def status(job: _ExistingJob, state: Shared, response: Response) -> JobStatus:
+    """Return the state and progress of a job. `Retry-After` is the interval for polling."""
     response.headers["Cache-Control"] = "no-store"
     if not job.over:
         response.headers["Retry-After"] = _POLL_S
-    return await _told(job, state)
+    return await _status_of(job, state)
 
 
 @router.get(
     "/{id}/events",
-    summary="How far a job is, as it happens",
+    summary="Follow the progress of a job",
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Server-sent events, each a job's status",
+            "description": "Server-sent events, each with the status of the job",
             "content": {"text/event-stream": {"schema": events.SCHEMA}},
         },
         **problems(401, 404, 429, 503),
     },
 )
-async def watch(job: _Known, state: Shared) -> StreamingResponse:
-    """An event `progress` for every change, and one of `done`, `failed` or `deleted` at the end of the stream."""
+async def watch(job: _ExistingJob, state: Shared) -> StreamingResponse:
+    """Stream an event `progress` at each change. The last event is `done`, `failed` or `deleted`."""
     stream = events.stream(job, state.jobs, lambda: state.draining)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
@@ -97,34 +97,34 @@ async def watch(job: _Known, state: Shared) -> StreamingResponse:
 
 @router.get(
     "/{id}/result",
-    summary="The enlarged picture",
+    summary="Get the upscaled picture",
     response_class=FileResponse,
     responses={
         200: PICTURE,
         206: {
-            "description": "The range of bytes that was asked for",
+            "description": "The requested range of bytes",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
         **problems(401, 404, 409, 416, 429, 503),
     },
 )
-async def result(job: _Known, state: Shared) -> FileResponse:
-    """The picture, any number of times until the job expires. Ranges of bytes are supported."""
+async def result(job: _ExistingJob, state: Shared) -> FileResponse:
+    """Return the upscaled picture, or a range of its bytes, until the job expires."""
     if job.state != "done":
-        ended = f" and says: {job.error['detail']}" if job.error else "; it has no result yet"
+        ended = f": {job.error['detail']}" if job.error else "; it has no result yet"
         raise NotDoneError(f"the job is {job.state}{ended}")
     path = state.jobs.folder.result(job.id)
     if not path.exists():
-        raise UnknownJobError(f"the job {job.id!r} has just been deleted")
+        raise UnknownJobError(f"the job {job.id!r} was deleted in the meantime")
     return FileResponse(path, headers={**job.result, "Cache-Control": "private, no-cache"})
 
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
-async def delete(job: _Known, state: Shared) -> None:
-    """Cancels the work, and deletes the picture and the result."""
+async def delete(job: _ExistingJob, state: Shared) -> None:
+    """Stop a job, and delete its picture and its result."""
     await state.jobs.delete(job.id)
 
 
-async def _told(job: Job, state: ServiceState) -> JobStatus:
+async def _status_of(job: Job, state: ServiceState) -> JobStatus:
     ahead = await to_thread.run_sync(state.jobs.folder.store.ahead, job)
     return job_status(job, state.jobs.progress(job.id), ahead)

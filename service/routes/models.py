@@ -1,4 +1,4 @@
-"""`/v1/models`: the loaded models, and their reload."""
+"""`/v1/models`: listing and reloading the models."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ router = APIRouter(prefix="/v1", tags=["models"])
 
 
 class LoadedModel(BaseModel):
-    """A model that requests can name."""
+    """A loaded model."""
 
     name: str
-    default: bool = Field(description="whether it is used where no model is named")
-    upscales: bool = Field(description="whether /v1/upscale takes it")
-    sha256: str = Field(description="of the model file")
-    provider: str = Field(description="the execution provider that really runs")
-    contract: Contract = Field(description="what the model file says about itself")
+    default: bool = Field(description="true if it is used when a request names no model")
+    upscales: bool = Field(description="true if /v1/upscale accepts it")
+    sha256: str = Field(description="SHA-256 of the model file")
+    provider: str = Field(description="the execution provider in use")
+    contract: Contract = Field(description="the contract in the model file")
 
 
 class LoadedModels(BaseModel):
-    """All loaded models, the default first."""
+    """All loaded models."""
 
     models: list[LoadedModel]
 
@@ -34,16 +34,16 @@ class LoadedModels(BaseModel):
 class Reloaded(BaseModel):
     """The result of a reload, by names of models."""
 
-    models: list[str] = Field(description="what is loaded now")
-    loaded: list[str] = Field(description="new ones")
-    replaced: list[str] = Field(description="those whose file is another now; running requests finish on the old one")
+    models: list[str] = Field(description="all loaded models")
+    loaded: list[str] = Field(description="new models")
+    replaced: list[str] = Field(description="models with a changed file; running requests finish with the old model")
     removed: list[str]
-    refused: dict[str, str] = Field(description="files that cannot be used, and why; where one was loaded before, that stays")
+    refused: dict[str, str] = Field(description="files that cannot be used, with the reason; the model loaded before stays")
 
 
-@router.get("/models", summary="The loaded models", responses=problems(401, 503))
+@router.get("/models", summary="List the loaded models", responses=problems(401, 503))
 async def models(state: Shared) -> LoadedModels:
-    """Name, hash, provider and contract of each loaded model."""
+    """Return the name, hash, provider and contract of each loaded model."""
     return LoadedModels(
         models=[
             LoadedModel(
@@ -59,9 +59,9 @@ async def models(state: Shared) -> LoadedModels:
     )
 
 
-@router.post("/models/reload", summary="Look at the model files again", responses=problems(401, 403, 429, 503))
+@router.post("/models/reload", summary="Reload the model files", responses=problems(401, 403, 429, 503))
 async def reload(request: Request, state: Shared) -> Reloaded:
-    """Loads new and changed files in one step. A file that cannot be used is refused. Needs the admin key."""
+    """Load new and changed model files, and replace the models at once. This needs the admin key."""
     expect_admin(request)
     changes = await replace_models(state)
     return Reloaded(models=list(state.models.entries), **vars(changes))

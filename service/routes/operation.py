@@ -1,4 +1,4 @@
-"""The routes for operators: `/healthz`, `/readyz` and `/metrics`."""
+"""The routes for operating the service: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["operation"])
 
 
 class Liveness(BaseModel):
-    """The answer of a running process."""
+    """The liveness of the process."""
 
     status: Literal["live"] = "live"
 
@@ -24,7 +24,7 @@ class ReadyModel(BaseModel):
 
     name: str
     provider: str
-    """The execution provider that is in use."""
+    """The execution provider in use."""
 
 
 class Readiness(BaseModel):
@@ -34,15 +34,17 @@ class Readiness(BaseModel):
     models: list[ReadyModel] = []
 
 
-@router.get("/healthz", summary="Whether the process lives")
+@router.get("/healthz", summary="Check that the process is alive")
 async def live() -> Liveness:
-    """Always 200."""
+    """Return 200 always."""
     return Liveness()
 
 
-@router.get("/readyz", summary="Whether pictures can be sent", responses={503: {"model": Readiness, "description": "Not now"}})
+@router.get(
+    "/readyz", summary="Check that pictures are accepted", responses={503: {"model": Readiness, "description": "Not ready"}}
+)
 async def ready(state: Shared, response: Response) -> Readiness:
-    """200 if all models are warm and the service is not about to stop, otherwise 503."""
+    """Return 200 if all models are warm and the service is not stopping, otherwise 503."""
     if state.registry is None or not state.ready:
         response.status_code = 503
         return Readiness(status="draining" if state.draining else "loading")
@@ -51,8 +53,11 @@ async def ready(state: Shared, response: Response) -> Readiness:
 
 
 @router.get(
-    "/metrics", summary="Numbers for Prometheus", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+    "/metrics",
+    summary="Get the metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
 )
 async def read(state: Shared) -> Response:
-    """Every metric in Prometheus' text format."""
+    """Return all metrics in the text format of Prometheus."""
     return Response(state.metrics.text(), media_type=MEDIA_TYPE_TEXT)

@@ -1,7 +1,9 @@
-"""The page at `/`, the reference at `/docs`, and their files, without a build step and without third parties.
+"""The page at `/`, the reference at `/docs`, and their files.
 
-FastAPI's own /docs loads scripts from a third-party host. A bundled Swagger UI has several megabytes and needs inline
-styles. `docs.js` shows the same facts from `/openapi.json` under the strict policy.
+They need no build step and no third-party host.
+
+FastAPI's own /docs loads its scripts from a third-party host, and a bundled Swagger UI takes megabytes and needs inline
+styles. `docs.js` shows the same content from `/openapi.json` under the strict policy.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def index() -> FileResponse:
-    """The page for upscaling a picture in the browser."""
+    """Return the page that upscales pictures."""
     return FileResponse(FOLDER / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/docs")
 async def docs() -> FileResponse:
-    """The reference of all routes."""
+    """Return the reference of all routes."""
     return FileResponse(FOLDER / "docs.html", headers={"Cache-Control": "no-cache"})
 
 

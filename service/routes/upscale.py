@@ -34,13 +34,16 @@ router = APIRouter(prefix="/v1", tags=["pictures"])
 
 @router.post(
     "/upscale",
-    summary="Enlarge a picture",
+    summary="Upscale a picture",
     response_class=Response,
     responses={200: PICTURE, 304: NOT_MODIFIED, **problems(400, 401, 404, 408, 413, 415, 422, 429, 503)},
     openapi_extra=PICTURE_BODY,
 )
 async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], state: Shared, until: Until) -> Response:
-    """The body is the bytes of an image (curl: `--data-binary @in.jpg`) or a form (`-F file=@in.jpg`)."""
+    """Upscale the image in the body.
+
+    The body is raw bytes (curl `--data-binary @in.jpg`) or a form (`-F file=@in.jpg`).
+    """
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
     with ExitStack() as stack:
@@ -48,21 +51,21 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
         ticket = stack.enter_context(state.admission.ticket())
         data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         body_type, accept = request.headers.get("content-type", ""), request.headers.get("accept", "")
-        asked = query.model_copy(update={"format": query.format or accepted_format(accept)})
-        foresee = functools.partial(_foresee, data, body_type, asked, state.settings.limits, entry, upscaler)
-        seen = await to_thread.run_sync(foresee, limiter=state.glances)
-        if cache.matches(request.headers.get("if-none-match", ""), seen.etag):
-            return Response(status_code=304, headers={"ETag": seen.etag, "Vary": "Accept"})
-        kept = await _kept(seen.etag, state) or await _compute(
-            _UpscaleCall(request, seen, entry, upscaler, ticket, until), state
+        options = query.model_copy(update={"format": query.format or accepted_format(accept)})
+        prepare = functools.partial(_prepare, data, body_type, options, state.settings.limits, entry, upscaler)
+        prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
+        if cache.matches(request.headers.get("if-none-match", ""), prepared.etag):
+            return Response(status_code=304, headers={"ETag": prepared.etag, "Vary": "Accept"})
+        result = await _cached(prepared.etag, state) or await _compute(
+            _UpscaleCall(request, prepared, entry, upscaler, ticket, until), state
         )
-        headers = {**kept.headers, "ETag": seen.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
+        headers = {**result.headers, "ETag": prepared.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
         ticket.done()
-        return PictureResponse(kept.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
+        return PictureResponse(result.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
 
 
 @dataclass(frozen=True)
-class _Foreseen:
+class _PreparedPicture:
     picture: bytes
     """The bytes of the image file."""
     options: UpscaleOptions
@@ -73,44 +76,46 @@ class _Foreseen:
 @dataclass(frozen=True)
 class _UpscaleCall:
     request: Request
-    seen: _Foreseen
+    prepared: _PreparedPicture
     entry: ServedModel
     upscaler: Upscaler
     ticket: Ticket
     until: float
 
 
-def _foresee(
+def _prepare(
     data: bytes, content_type: str, query: UpscaleQuery, limits: Limits, entry: ServedModel, upscaler: Upscaler
-) -> _Foreseen:
+) -> _PreparedPicture:
     picture = body.picture_in(data, content_type)
     options = query.options(limits)
     cost = predict(predict_passes(picture, upscaler, options), entry)
-    return _Foreseen(picture, options, cost, cache.etag(options, picture, entry.model.sha256))
+    return _PreparedPicture(picture, options, cost, cache.etag(options, picture, entry.model.sha256))
 
 
-async def _kept(etag: str, state: ServiceState) -> CachedResult | None:
+async def _cached(etag: str, state: ServiceState) -> CachedResult | None:
     if state.cache is None:
         return None
-    kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.glances)
+    kept = await to_thread.run_sync(state.cache.get, etag, limiter=state.short_threads)
     state.metrics.looked_up(kept is not None)
     return CachedResult(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
 
 
 async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     arrived = time.perf_counter()
-    call.ticket.expect(call.seen.cost.seconds, call.until - asyncio.get_running_loop().time())
-    turn = WorkSlot(state.threads, state.memory.room(call.seen.cost.bytes), call.until)
+    call.ticket.expect(call.prepared.cost.seconds, call.until - asyncio.get_running_loop().time())
+    slot = WorkSlot(state.threads, state.memory.room(call.prepared.cost.bytes), call.until)
 
     def compute(cancellation: Cancellation) -> Processed:
         return process(
-            call.seen.picture, call.upscaler, call.seen.options, cancellation=cancellation, on_tile=call.ticket.advance
+            call.prepared.picture, call.upscaler, call.prepared.options, cancellation=cancellation, on_tile=call.ticket.advance
         )
 
-    result = await run_while_connected(call.request, compute, turn)
+    result = await run_while_connected(call.request, compute, slot)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
     state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
     headers = of_result(result, call.entry.model)
     if state.cache is not None:
-        await to_thread.run_sync(state.cache.put, call.seen.etag, CachedResult(result.data, headers), limiter=state.glances)
+        await to_thread.run_sync(
+            state.cache.put, call.prepared.etag, CachedResult(result.data, headers), limiter=state.short_threads
+        )
     return CachedResult(result.data, {**headers, "Server-Timing": timing(seconds)})

@@ -36,7 +36,7 @@ def test_keys(client_with: Callable[..., Any], headers: dict[str, str], status: 
             assert answer.status_code == status
             if status == 401:
                 assert answer.headers["www-authenticate"] == "Bearer"
-                assert "an API key is needed" in answer.json()["detail" if path.startswith("/v1") else "error"]
+                assert "an API key is required" in answer.json()["detail" if path.startswith("/v1") else "error"]
         for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v2/health/ready"):
             assert client.get(path).status_code == 200
 
@@ -75,7 +75,7 @@ def test_tokens_come_back() -> None:
     rates = Rates(2, burst=3, clock=lambda: now[0])
     for _ in range(3):
         rates.take("a")
-    with pytest.raises(RateLimitError, match="2 requests a second; try again in 1 s"):
+    with pytest.raises(RateLimitError, match="2 requests a second and has sent more; try again in 1 s"):
         rates.take("a")
     rates.take("b")
     now[0] = 0.5
@@ -100,7 +100,7 @@ def test_no_limit() -> None:
 
 
 def test_clients_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.service.access._MOST_CLIENTS", 2)
+    monkeypatch.setattr("upconv.service.access._MAX_CLIENTS", 2)
     rates = Rates(1, burst=1, clock=lambda: 0.0)
     for client in ("a", "b", "c", "a"):
         rates.take(client)

@@ -32,7 +32,7 @@ def test_places_are_counted_and_given_back() -> None:
         first.hold(50)
         second.hold(40)
         assert (counted.pictures, counted.bytes) == (2, 100)
-        with pytest.raises(AdmissionFullError, match="2 pictures are in work or waiting"), counted.ticket():
+        with pytest.raises(AdmissionFullError, match="2 pictures are being processed or waiting"), counted.ticket():
             pass
         with pytest.raises(AdmissionFullError, match="100 bytes"):
             second.hold(41)

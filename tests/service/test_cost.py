@@ -7,7 +7,7 @@ import pytest
 
 from upconv.runtime import UpscaleOptions, Upscaler, open_model
 from upconv.runtime.errors import ImageTooLargeError
-from upconv.service.cost import Cost, MemoryBudget, predict, together
+from upconv.service.cost import Cost, MemoryBudget, predict, total
 from upconv.service.registry import FileSignature, ServedModel
 
 
@@ -25,7 +25,7 @@ def test_prediction(nearest_x2: Path) -> None:
 
 
 def test_one_after_the_other() -> None:
-    assert together([Cost(1, 10, 1.0), Cost(2, 30, 2.0)]) == Cost(3, 30, 3.0)
+    assert total([Cost(1, 10, 1.0), Cost(2, 30, 2.0)]) == Cost(3, 30, 3.0)
 
 
 def test_memory_is_given_in_turn() -> None:

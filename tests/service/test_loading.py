@@ -64,7 +64,7 @@ def test_all_or_none(
 def test_nothing_new(registry: list[Registry], folder: Path) -> None:
     assert reload(registry, folder) == loading.Changes()
     assert registry[0].entries[NEAREST] is registry[1].entries[NEAREST]
-    assert loading.gone(*registry) == []
+    assert loading.dropped(*registry) == []
 
 
 def test_new_and_removed(registry: list[Registry], folder: Path, decoder: Path) -> None:
@@ -86,7 +86,7 @@ def test_replaced_while_in_use(registry: list[Registry], folder: Path, nearest_x
         (folder / "new").replace(folder / "a.onnx")
         assert reload(registry, folder) == loading.Changes(replaced=[NEAREST])
         before = engines()
-        for entry in loading.gone(*registry):
+        for entry in loading.dropped(*registry):
             entry.retire()
         assert engines() == before, "who began with the old one, finishes with it"
     assert engines() == before - 1

@@ -62,15 +62,15 @@ def test_nothing_leaks(app: FastAPI, ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [
-        ("GET", "/v1/nothing", 404, "there is nothing at /v1/nothing"),
-        ("GET", "/nothing", 404, "there is nothing at /nothing"),
-        ("GET", "/web/nothing.js", 404, "there is nothing at /web/nothing.js"),
-        ("GET", "/web/../app.py", 404, "there is nothing"),
-        ("GET", "/web/%2e%2e/app.py", 404, "there is nothing"),
+        ("GET", "/v1/nothing", 404, "there is no route /v1/nothing"),
+        ("GET", "/nothing", 404, "there is no route /nothing"),
+        ("GET", "/web/nothing.js", 404, "there is no route /web/nothing.js"),
+        ("GET", "/web/../app.py", 404, "there is no route"),
+        ("GET", "/web/%2e%2e/app.py", 404, "there is no route"),
         ("GET", "/" + "a" * 500, 404, "…"),
-        ("GET", "/v1/upscale", 405, "does not understand GET; it expects POST"),
-        ("DELETE", "/v1/models", 405, "it expects GET"),
-        ("PUT", "/v1/jobs/x", 405, "it expects DELETE, GET"),
+        ("GET", "/v1/upscale", 405, "does not support GET; it supports POST"),
+        ("DELETE", "/v1/models", 405, "it supports GET"),
+        ("PUT", "/v1/jobs/x", 405, "it supports DELETE, GET"),
     ],
 )
 def test_routes_that_are_not_there(client: httpx.Client, method: str, path: str, status: int, words: str) -> None:

@@ -14,9 +14,9 @@ def test_by_name(nearest_x2: Path, decoder: Path) -> None:
     try:
         assert registry.upscaling() == registry.upscaling("nearest-x2-test")
         assert registry.default is registry.entry("nearest-x2-test")
-        with pytest.raises(UnknownModelError, match="no model 'x'; loaded are decoder-test, nearest-x2-test"):
+        with pytest.raises(UnknownModelError, match="no model 'x'; the loaded models are decoder-test, nearest-x2-test"):
             registry.upscaling("x")
-        with pytest.raises(ParameterError, match="made to decode"):
+        with pytest.raises(ParameterError, match="is decode; expected a model that upscales"):
             registry.upscaling("decoder-test")
     finally:
         registry.close()

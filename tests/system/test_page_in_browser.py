@@ -130,7 +130,7 @@ def test_key(browser: Any, client_with: Callable[..., Any], encoded: Callable[..
     with client_with(api_keys="ann:ann-0123456789abcdef") as service:
         page = browser.new_page()
         page.goto(str(service.base_url))
-        page.wait_for_selector("#error:text('an API key is needed'), #error:text('An API key is needed')")
+        page.wait_for_selector("#error:text('an API key is required'), #error:text('An API key is required')")
         page.fill("#key", "ann-0123456789abcdef")
         page.press("#key", "Tab")
         page.wait_for_selector("#model option", state="attached")
@@ -176,4 +176,4 @@ def test_reference(page: Any, client: Any) -> None:
     page.goto(str(client.base_url.join("/docs#unknown-model")))
     page.wait_for_selector(".route")
     assert "/v1/upscale" in page.inner_text("#routes")
-    assert "404: There is no such model" in page.inner_text("#problems")
+    assert "404: The model does not exist" in page.inner_text("#problems")

@@ -91,7 +91,7 @@ def test_what_differs_from_the_defaults_is_sent(options: UpscaleOptions, model: 
 
 @pytest.mark.parametrize("options", [{"frames": True}, {"max_pixels": 9}, {"max_output_pixels": 9}])
 def test_options_that_the_service_does_not_take(options: dict[str, Any]) -> None:
-    with pytest.raises(ParameterError, match=f"the service takes no {next(iter(options))}"):
+    with pytest.raises(ParameterError, match=f"the service does not accept {next(iter(options))}"):
         _ = PictureUpload(b"", UpscaleOptions(**options)).query
 
 

@@ -3,38 +3,59 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
 
 from upconv.service.errors import TensorError
-from upconv.service.inference_protocol.reply import OutputTensor, write
-from upconv.service.inference_protocol.request import ParsedRequest
+from upconv.service.inference_protocol.messages import RequestedOutput
+from upconv.service.inference_protocol.reply import OutputTensor, requested_outputs, write
+from upconv.service.inference_protocol.request import LENGTH_HEADER, ParsedRequest
 
 
-def values(count: int) -> OutputTensor:
-    return OutputTensor("y", "FP32", (count,), np.zeros(count, np.float32))
+def request(*outputs: RequestedOutput, **parameters: Any) -> ParsedRequest:
+    return ParsedRequest("7", parameters, {}, outputs)
 
 
-@pytest.mark.parametrize(("count", "allowed"), [(1_000_000, True), (1_000_001, False)])
-def test_json_holds_a_million_values(count: int, allowed: bool) -> None:
-    if allowed:
-        assert len(values(count).json) == count
-    else:
-        with pytest.raises(TensorError, match="1000001 values, too many for JSON; ask for binary_data"):
-            _ = values(count).json
+def tensor(count: int = 2) -> OutputTensor:
+    return OutputTensor("y", "FP32", (count,), np.arange(count, dtype=np.float32))
 
 
-def answered(count: int, accept: str) -> tuple[str | None, bytes]:
-    reply = write("m", ParsedRequest(None, {}, {}, ()), [values(count)], {}, accept)
-    return reply.headers.get("Content-Encoding"), reply.body
+def test_json_holds_the_values() -> None:
+    reply = write("m", request(), [tensor()], {}, "")
+    assert json.loads(reply.body)["outputs"] == [{"name": "y", "shape": [2], "datatype": "FP32", "data": [0.0, 1.0]}]
+    assert reply.headers == {"Content-Type": "application/json"}
 
 
-def test_answers_above_a_kilobyte_are_packed_where_that_is_asked_for() -> None:
-    plain = next(count for count in range(1, 1000) if len(answered(count, "")[1]) > 1024)
-    assert answered(plain - 1, "gzip, deflate")[0] is None
-    for accept, encoding, unpacked in (("gzip, deflate", "gzip", gzip.decompress), ("deflate", "deflate", zlib.decompress)):
-        said, body = answered(plain, accept)
-        assert said == encoding
-        assert len(json.loads(unpacked(body))["outputs"][0]["data"]) == plain
-    assert answered(plain, "gzip;q=0")[0] is None
+def test_binary_values_follow_the_json() -> None:
+    reply = write("m", request(binary_data_output=True), [tensor()], {}, "")
+    length = int(reply.headers[LENGTH_HEADER])
+    assert json.loads(reply.body[:length])["outputs"][0]["parameters"] == {"binary_data_size": 8}
+    assert np.frombuffer(reply.body[length:], "<f4").tolist() == [0.0, 1.0]
+
+
+def test_an_output_overrides_the_request() -> None:
+    own = RequestedOutput(name="y", parameters={"binary_data": False})
+    assert LENGTH_HEADER not in write("m", request(own, binary_data_output=True), [tensor()], {}, "").headers
+
+
+@pytest.mark.parametrize(("accept", "encoding"), [("gzip", "gzip"), ("gzip;q=0, deflate", "deflate"), ("br", None), ("", None)])
+def test_long_bodies_are_compressed_if_the_client_accepts_it(accept: str, encoding: str | None) -> None:
+    reply = write("m", request(), [tensor(1000)], {}, accept)
+    assert reply.headers.get("Content-Encoding") == encoding
+    body = gzip.decompress(reply.body) if encoding == "gzip" else zlib.decompress(reply.body) if encoding else reply.body
+    assert json.loads(body)["outputs"][0]["shape"] == [1000]
+
+
+def test_short_bodies_are_not_compressed() -> None:
+    assert "Content-Encoding" not in write("m", request(), [tensor()], {}, "gzip").headers
+
+
+def test_requested_outputs_must_exist_once() -> None:
+    assert requested_outputs(request(), ["y", "z"]) == ["y", "z"]
+    assert requested_outputs(request(RequestedOutput(name="z")), ["y", "z"]) == ["z"]
+    with pytest.raises(TensorError, match="no output 'x'"):
+        requested_outputs(request(RequestedOutput(name="x")), ["y"])
+    with pytest.raises(TensorError, match="twice"):
+        requested_outputs(request(RequestedOutput(name="y"), RequestedOutput(name="y")), ["y"])

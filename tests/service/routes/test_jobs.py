@@ -160,7 +160,7 @@ def test_a_picture_that_turns_out_damaged(service: Any, encoded: Encoded, wait_u
     job = ended(service, submit(service, encoded("png", 64, 64)[:-100])["id"], wait_until)
     assert (job["state"], job["error"]["type"], job["error"]["status"]) == ("failed", "/docs#damaged-image", 422)
     answer = service.get(f"/v1/jobs/{job['id']}/result")
-    assert (answer.status_code, "the job is failed and says: the png data is damaged" in answer.json()["detail"]) == (409, True)
+    assert (answer.status_code, "the job is failed: the png data is damaged" in answer.json()["detail"]) == (409, True)
 
 
 @pytest.mark.parametrize("settings", [{"max_jobs": 1}, {"max_job_bytes": 1000}])

@@ -100,10 +100,10 @@ def test_size(client: httpx.Client, encoded: Encoded, query: str, expected: tupl
     ("query", "status", "words"),
     [
         ("scale=0", 422, "'scale' should be greater than or equal to 1"),
-        ("scale=-1", 422, "'-1' came"),
-        ("scale=abc", 422, "'scale' should be a valid number, but 'abc' came"),
+        ("scale=-1", 422, "it is '-1'"),
+        ("scale=abc", 422, "'scale' should be a valid number, but it is 'abc'"),
         ("scale=nan", 422, "finite"),
-        ("scale=inf", 422, "'inf' came"),
+        ("scale=inf", 422, "it is 'inf'"),
         ("scale=17", 422, "less than or equal to 16"),
         ("scale=", 422, "'scale'"),
         ("scale=2&width=50", 422, "not both"),
@@ -112,13 +112,13 @@ def test_size(client: httpx.Client, encoded: Encoded, query: str, expected: tupl
         ("width=" + "9" * 400, 422, "'width'"),
         ("width=5", 422, "20x12 cannot become 5x3"),
         ("height=900", 422, "cannot become"),
-        ("format=jpg", 422, "'jpg' came"),
+        ("format=jpg", 422, "it is 'jpg'"),
         ("format=gif", 422, "'format' should be 'jpeg'"),
         ("quality=0", 422, "'quality'"),
         ("quality=101", 422, "'quality'"),
         ("scael=2", 422, "no parameter 'scael'"),
         ("model=" + "x" * 300, 422, "'model'"),
-        ("model=unknown", 404, "no model 'unknown'; loaded are nearest-x2-test"),
+        ("model=unknown", 404, "no model 'unknown'; the loaded models are nearest-x2-test"),
         ("model=../../etc", 404, "no model"),
         ("model=", 404, "no model"),
     ],
@@ -183,7 +183,10 @@ def test_too_many_pixels(
 def test_decoders_do_not_upscale(client_with: Callable[..., Any], encoded: Encoded, nearest_x2: Path, decoder: Path) -> None:
     with client_with(models=(nearest_x2, decoder)) as client:
         answer = client.post("/v1/upscale?model=decoder-test", content=encoded(), headers=PNG)
-    assert (answer.status_code, answer.json()["detail"]) == (422, "decoder-test is made to decode, not to upscale pictures")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "the task of decoder-test is decode; expected a model that upscales pictures",
+    )
 
 
 def test_colours_stay_or_become_srgb(client: httpx.Client) -> None:
