@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -17,8 +18,12 @@ from upconv.runtime.contract import (
     Quality,
     SessionOptions,
     SizeLaw,
+    Tuning,
+    TuningTrial,
 )
 from upconv.runtime.errors import ContractError
+
+LAW = SizeLaw(scale=1.5, offset=3, multiple=4, minimum=10)
 
 
 def contract(**changes: object) -> Contract:
@@ -155,3 +160,72 @@ def test_only_what_this_version_knows_is_read(field: str, allowed: tuple[Any, ..
     for value in refused:
         with pytest.raises(ValidationError):
             Contract.model_validate(values | {field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "inside", "outside"),
+    [
+        ("version", 1, 2),
+        ("task", "decode", "paint"),
+        ("precision", "fp16", "bf16"),
+        ("halo", Halo(top=0, bottom=0, left=0, right=4096), {"top": 0, "bottom": 0, "left": 0, "right": 4097}),
+    ],
+)
+def test_bounds_of_the_whole(field: str, inside: object, outside: object) -> None:
+    contract(**{field: inside})
+    with pytest.raises(ValidationError):
+        contract(**{field: outside})
+
+
+def test_a_contract_is_a_value() -> None:
+    with pytest.raises(ValidationError):
+        contract().name = "b"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("length", "fitted", "fitted_down", "output"),
+    [(0, 12, None, None), (9, 12, None, None), (11, 12, None, None), (12, 12, 12, 21), (13, 16, 12, None), (16, 16, 16, 27)],
+)
+def test_a_size_law(length: int, fitted: int, fitted_down: int | None, output: int | None) -> None:
+    assert (LAW.fitted(length), LAW.fitted_down(length), LAW.output(length)) == (fitted, fitted_down, output)
+
+
+def test_a_minimum_that_is_a_multiple_is_covered() -> None:
+    law = SizeLaw(scale=2, multiple=4, minimum=8)
+    assert (law.fitted(1), law.fitted_down(8), law.fitted_down(7), law.output(8), law.output(4)) == (8, 8, None, 16, None)
+
+
+def test_a_picture_is_fitted_to_both_laws() -> None:
+    described = contract(height=SizeLaw(scale=2, multiple=4), width=SizeLaw(scale=2, minimum=9))
+    assert described.fitted(5, 5) == (8, 9)
+    assert described.scale == 2
+    for side in ("height", "width"):
+        with pytest.raises(ContractError, match="size law"):
+            contract(**{side: None}).fitted(5, 5)
+
+
+@pytest.mark.parametrize(
+    ("law", "numbers"),
+    [
+        (SizeLaw(scale=1.5), ["1.5", "1", "1"]),
+        (SizeLaw(scale=2, offset=3, multiple=4, minimum=8), ["2", "+3", "4", "8"]),
+        (SizeLaw(scale=2, offset=-3), ["2", "-3", "1", "1"]),
+    ],
+)
+def test_a_size_law_in_words_names_its_numbers(law: SizeLaw, numbers: list[str]) -> None:
+    assert re.findall(r"[-+]?\d[\d.]*", str(law)) == numbers
+
+
+@pytest.mark.parametrize(("loss_db", "numbers"), [(None, ["41.3", "32", "7"]), (0.0512, ["41.3", "32", "0.051", "7"])])
+def test_a_quality_in_words_names_its_numbers(loss_db: float | None, numbers: list[str]) -> None:
+    assert re.findall(r"\d[\d.]*", str(Quality(psnr_db=41.26, loss_db=loss_db, samples=7))) == numbers
+
+
+def test_tuning_in_words_names_what_was_kept() -> None:
+    trials = tuple(
+        TuningTrial(name=name, speed=2, low=1.5, high=2.5, kept=name != "slow") for name in ("fast", "slow", "faster")
+    )
+    said = str(Tuning(shape=(1, 3, 8, 8), trials=trials, machine="a machine", runtime="1"))
+    assert re.findall(r"fast\w*|slow", said) == ["fast", "faster"]
+    assert ("3" in said, "x2.00 (1.50 to 2.50)" in said, "a machine" in said, "nothing" in said) == (True, True, True, False)
+    assert "nothing" in str(Tuning(shape=(1,), trials=trials[1:2], machine="m", runtime="1"))

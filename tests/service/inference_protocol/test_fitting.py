@@ -8,7 +8,7 @@ import pytest
 
 from upconv.runtime import Upscaler, open_model
 from upconv.service.errors import TensorError
-from upconv.service.inference_protocol.fitting import fitting
+from upconv.service.inference_protocol.fitting import match_inputs
 from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
 from upconv.service.registry import FileSignature, ServedModel
 
@@ -40,6 +40,6 @@ def floats(*shape: int) -> InputTensor:
 def test_an_input_is_what_the_graph_declares_or_up_to_64_images(
     entry: ServedModel, allowed: InputTensor, refused: InputTensor, words: str
 ) -> None:
-    assert fitting(entry, ParsedRequest(None, {}, {"image": allowed}, ())) == {"image": allowed}
+    assert match_inputs(entry, ParsedRequest(None, {}, {"image": allowed}, ())) == {"image": allowed}
     with pytest.raises(TensorError, match=words):
-        fitting(entry, ParsedRequest(None, {}, {"image": refused}, ()))
+        match_inputs(entry, ParsedRequest(None, {}, {"image": refused}, ()))
