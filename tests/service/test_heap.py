@@ -11,7 +11,7 @@ def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     counts = iter([0, 1, 1, 2, 2, 2])
     monkeypatch.setattr(heap, "_INTERVAL_S", 0.001)
-    monkeypatch.setattr(memory, "give_back", lambda: calls.append(None))
+    monkeypatch.setattr(memory, "release_free_memory", lambda: calls.append(None))
 
     async def run() -> None:
         with anyio.move_on_after(5) as scope:
