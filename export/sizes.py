@@ -1,7 +1,7 @@
 """Size laws, `output = scale * input + offset`, found by trials.
 
-A law holds for multiples of `multiple` from `minimum` up. If a model has several inputs, those with as many axes as the leading input grow with it in proportion. The law holds for
-the leading input and the first output.
+A law holds for multiples of `multiple` from `minimum` up. If a model has several inputs, those with as many axes as the
+leading input grow with it in proportion. The law holds for the leading input and the first output.
 """
 
 from __future__ import annotations

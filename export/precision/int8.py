@@ -39,7 +39,7 @@ class Quantizer:
         self._kinds = sorted({node.op_type for node in self._model.graph.node if node.name in self.nodes})
         self._ranges = _ranges(self._model, samples, self._kinds)
 
-    def quantised(self, kept: Collection[str] = ()) -> onnx.ModelProto:
+    def quantized(self, kept: Collection[str] = ()) -> onnx.ModelProto:
         """Return the model in int8, with the nodes named in `kept` in float32."""
         copy = onnx.ModelProto()
         copy.CopyFrom(self._model)

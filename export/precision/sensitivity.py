@@ -95,5 +95,5 @@ def _together(quantizer: Quantizer, gate: QualityGate, tried: list[ReducedModel]
 
 
 def _tried(quantizer: Quantizer, gate: QualityGate, kept: tuple[str, ...]) -> ReducedModel:
-    model = quantizer.quantised(kept)
+    model = quantizer.quantized(kept)
     return ReducedModel(model, gate.judge(model, len(kept)), kept)

@@ -7,8 +7,8 @@ Along one axis, output o = s*q + r gets W[t] * x[i] from all i, t with o = s*i +
 m = 0, 1, ..., and i = q + floor((r + p) / s) - m: an ordinary convolution with every s-th tap, in reverse order.
 All phases have the same length if s divides k - p_before - p_after + output_padding.
 
-onnxruntime can quantize a convolution to int8 and fuse an activation into it, but not so a transposed convolution, in which
-it spends much time on adding overlaps up. `phases.py` computes the phases and joins them.
+onnxruntime can quantize a convolution to int8 and fuse an activation into it. For a transposed convolution it can do
+neither, and it spends much time on adding overlaps. `phases.py` computes the phases and joins them.
 """
 
 from __future__ import annotations

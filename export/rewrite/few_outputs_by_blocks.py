@@ -62,7 +62,7 @@ class FewOutputsByBlocks(PhasesRule):
 
 
 def _window(weight: Array, pads: list[int]) -> Window:
-    """Return one window for the four pixels of a block, stacked as phases of an image that is read with stride 2."""
+    """Return one window for the four pixels of a block, stacked as the phases of a stride of 2."""
     before, after = (pads[0], pads[1]), (pads[2], pads[3])
     pixels = {
         (r, c): Window(weight, (before[0] - r, before[1] - c), (after[0] - 1 + r, after[1] - 1 + c))

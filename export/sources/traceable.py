@@ -71,8 +71,8 @@ def window_reverse(windows: Tensor, window: int, height: int, width: int) -> Ten
 def shifted_window_mask(window: int, shift: int) -> Callable[[tuple[int, int]], Tensor]:
     """Return a function from (height, width) to the attention mask of shifted windows.
 
-    The mask has the shape (windows, w*w, w*w). The picture is divided into three bands along each axis, and pixels attend to each other only within the same bands
-    (Liu et al., Swin Transformer, 2021, section 3.2).
+    The mask has the shape (windows, w*w, w*w). The picture is divided into three bands along each axis, and pixels attend
+    to each other only within the same bands (Liu et al., Swin Transformer, 2021, section 3.2).
     """
 
     def mask(size: tuple[int, int]) -> Tensor:

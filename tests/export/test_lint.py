@@ -24,7 +24,7 @@ def found(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def changed(model: onnx.ModelProto, value: float) -> onnx.ModelProto:
-    """The first weight of the first initialiser set to another value."""
+    """Return the model with another value as the first weight of the first initialiser."""
     tensor = model.graph.initializer[0]
     weights = numpy_helper.to_array(tensor).copy()
     weights.flat[0] = value

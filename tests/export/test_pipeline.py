@@ -21,21 +21,21 @@ from upconv.runtime.session import open_model
 
 
 class Branching(nn.Module):
-    """Control flow that depends on the data."""
+    """A module whose control flow depends on the data."""
 
     def forward(self, image: Tensor) -> Tensor:
         return image * 2 if image.sum() > 0 else image
 
 
 class Blank(nn.Module):
-    """No number comes out."""
+    """A module that outputs no finite number."""
 
     def forward(self, image: Tensor) -> Tensor:
         return image / 0
 
 
 class UNet(nn.Module):
-    """Two levels with skip connections, for multiples of four."""
+    """A network of two levels with skip connections, for multiples of four."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class UNet(nn.Module):
 
 
 class Distorted(nn.Module):
-    """Float32 cannot compute this."""
+    """A function that float32 cannot compute."""
 
     def forward(self, image: Tensor) -> Tensor:
         return F.interpolate((image + 3e7) - 3e7, scale_factor=2.0)
@@ -150,7 +150,7 @@ INT8 = PrecisionOptions("int8", limit_db=99, only_if_faster=True)
 
 
 class DecidedTuner(Tuner):
-    """Measures nothing, and keeps everything."""
+    """A tuner that measures nothing and keeps every change."""
 
     def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
         return TuningTrial(name=name, speed=2, low=2, high=2, kept=True)
@@ -158,7 +158,7 @@ class DecidedTuner(Tuner):
 
 @pytest.fixture(scope="module")
 def far() -> nn.Module:
-    """An upscaler whose exact halo is larger than useful, but which an older opset can say."""
+    """Return an upscaler of an older opset whose exact halo is too large to use."""
     torch.manual_seed(0)
     conv = nn.Conv2d(3, 3, 3, padding=70, dilation=70)
     conv.weight.data /= 10

@@ -29,7 +29,7 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """A decoder as a plain graph, which needs no tracing any more."""
+    """Return a decoder as a plain graph, which needs no tracing."""
     torch.manual_seed(0)
     layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(8, 3, 3, padding=1))
     free = [InputAxis(index, None, free=True) for index in (2, 3)]
@@ -45,7 +45,7 @@ def without_simplifying(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def verdict(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], float]], None]:
-    """Decides how long the second of two tasks takes beside the first, by the number of the comparison."""
+    """Return a function that sets the ratio of two timings, by the number of the comparison."""
 
     def decide(ratio: Callable[[int], float]) -> None:
         calls: list[int] = []

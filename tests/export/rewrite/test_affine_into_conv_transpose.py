@@ -13,7 +13,7 @@ random = np.random.default_rng(0)
 
 
 def followed(graph: Any, kind: str, channels: int, inputs: int, **attributes: Any) -> Any:
-    """A ConvTranspose and what follows it."""
+    """Return a graph of a ConvTranspose and the operator after it."""
     made = graph()
     groups = attributes.get("group", 1)
     weight = made.weight("w", random.normal(size=(inputs, channels // groups, 3, 2)))

@@ -1,4 +1,4 @@
-"""onnx's own cases for the operators that are rewritten, alone and with a convolution behind them, through every rule."""
+"""onnx's own test cases of the rewritten operators, alone and followed by a convolution, through every rule."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ Saved = Callable[..., Path]
 
 @pytest.fixture
 def saved(registry: Any, tmp_path: Path) -> Saved:
-    """A checkpoint of an architecture by its name in spandrel, random weights, as Real-ESRGAN's own files are laid out."""
+    """Return a function that saves a checkpoint with random weights, in the layout of Real-ESRGAN's files."""
 
     def save(architecture: str, suffix: str = ".pth", **settings: object) -> Path:
         home = sys.modules[f"spandrel.architectures.{architecture}"]

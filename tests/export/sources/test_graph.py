@@ -1,4 +1,4 @@
-"""ONNX files of other makers: described, simplified and verified against the graph that they brought."""
+"""ONNX files of any origin, exported and verified against their own graph."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEIGHTS = np.random.default_rng(0).normal(0, 0.2, (12, 3, 3, 3)).astype(np.float
 
 
 def doubler(opset: int = 18, domain: str = "", operator: str = "Relu", height: int | str = "h") -> onnx.ModelProto:
-    """A convolution and a shuffle, as a file of someone else's might hold them."""
+    """Return a graph of a convolution and a shuffle, as another exporter may write it."""
     nodes = [
         helper.make_node("Conv", ["pixels", "weights"], ["features"], pads=[1, 1, 1, 1], doc_string="made in /home/someone"),
         helper.make_node(operator, ["features"], ["active"], domain=domain),

@@ -1,4 +1,4 @@
-"""Keras models on torch: what they become, and the two identities of their upsampling layers."""
+"""Keras models on torch: their exported files, and two identities of their upsampling layers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def seeded(model: Any) -> Any:
 
 
 def exported(model: Any, folder: Path) -> tuple[Artifact, np.ndarray, torch.Tensor]:
-    """The report, a picture (N, C, H, W), and what the exported file makes of it."""
+    """Return the artifact, a picture (N, C, H, W), and the output of the exported file for it."""
     artifact = to_onnx(from_keras(model, name="keras"), out=folder / "k.onnx")
     image = np.random.default_rng(1).random((2, 3, 7, 10), np.float32)
     session = ort.InferenceSession(str(artifact.path), providers=["CPUExecutionProvider"])

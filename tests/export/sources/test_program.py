@@ -1,4 +1,4 @@
-"""Programs that torch.export saved: exported for the sizes that they allow, and no others."""
+"""Programs that torch.export saved, exported only for the sizes that they allow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`isinstance")  # torch's own use
 
 
 class Doubler(nn.Module):
-    """Holds what a change of precision could miss: a constant, and a conversion to float32."""
+    """A module with a constant and a conversion to float32, which a change of precision must not miss."""
 
     def __init__(self) -> None:
         super().__init__()

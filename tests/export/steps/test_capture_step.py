@@ -18,7 +18,7 @@ FREE = tuple(InputAxis(index, SizeLaw(scale=2), free=True) for index in (2, 3))
 
 @dataclass(frozen=True)
 class Wrong(TorchModule):
-    """Gives a graph that somebody else made."""
+    """A source model that returns a given graph."""
 
     graph: onnx.ModelProto
 

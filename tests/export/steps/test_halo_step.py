@@ -14,14 +14,14 @@ STATED = Halo(top=5, bottom=5, left=5, right=5)
 
 
 class LooksEverywhere(nn.Module):
-    """Adds the mean of the whole picture."""
+    """A module that adds the mean of the whole picture."""
 
     def forward(self, image: Tensor) -> Tensor:
         return nn.functional.interpolate(image.mean((2, 3), keepdim=True) + image, scale_factor=2.0)
 
 
 class TwoInputs(nn.Module):
-    """Takes two pictures."""
+    """A module with two pictures as inputs."""
 
     def forward(self, image: Tensor, other: Tensor) -> Tensor:
         return nn.functional.interpolate(image + other, scale_factor=2.0)

@@ -17,7 +17,7 @@ TILE = (np.zeros((1, 3, 8, 8), np.float32),)
 
 @dataclass
 class Becomes:
-    """A stage that puts another graph in the model's place."""
+    """A stage that returns another graph."""
 
     model: onnx.ModelProto
     changed: bool = True
