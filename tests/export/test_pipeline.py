@@ -92,7 +92,7 @@ def test_the_bytes_are_the_same_each_time_and_name_no_machine(doubler: nn.Module
     [
         (Branching(), (1, 3, 8, 8), "torch cannot trace"),
         (Blank(), (1, 3, 8, 8), "not finite numbers"),
-        (Distorted(), (1, 3, 8, 8), "float32 is not enough"),
+        (Distorted(), (1, 3, 8, 8), "float32 is too imprecise"),
         (nn.Conv2d(3, 3, 1), (1, 4, 8, 8), "refuses an input of shape"),
     ],
 )
