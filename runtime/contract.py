@@ -69,10 +69,19 @@ class SizeLaw(_Part):
     """Input lengths are multiples of this."""
     minimum: int = Field(default=1, ge=1, le=MAX_LENGTH)
     """The shortest input, in pixels."""
+    maximum: int | None = Field(default=None, ge=1)
+    """The longest input that the export proved, in pixels. `None` if the module has no limit."""
+
+    @model_validator(mode="after")
+    def _has_a_size(self) -> Self:
+        if self.maximum is not None and self.maximum < self.fitted(0):
+            raise ValueError(f"maximum ({self.maximum}) must be at least the shortest input ({self.fitted(0)})")
+        return self
 
     def __str__(self) -> str:
         offset = f" {self.offset:+d}" if self.offset else ""
-        return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}"
+        most = "" if self.maximum is None else f", maximum {self.maximum}"
+        return f"output = {self.scale:g} x input{offset}, multiple {self.multiple}, minimum {self.minimum}{most}"
 
     def fitted(self, length: int) -> int:
         """Return the shortest length that the law covers and that is at least `length`."""
@@ -80,12 +89,12 @@ class SizeLaw(_Part):
 
     def fitted_down(self, length: int) -> int | None:
         """Return the longest length that the law covers and that is at most `length`; `None` if there is none."""
-        fitted = round_down(length, self.multiple)
+        fitted = round_down(length if self.maximum is None else min(length, self.maximum), self.multiple)
         return fitted if fitted >= self.minimum else None
 
     def output(self, length: int) -> int | None:
         """Return the output length of an input of this length; `None` if the law does not cover it."""
-        if length < self.minimum or length % self.multiple:
+        if length < self.minimum or length % self.multiple or (self.maximum is not None and length > self.maximum):
             return None
         return round(self.scale * length) + self.offset
 
@@ -109,6 +118,29 @@ class NoHalo(_Part):
     """The node that has no finite halo, or `the whole graph`."""
     reason: str
     """Why it has none."""
+
+
+class Context(_Part):
+    """The input pixels around the picture that the model consumes: its output covers the picture without them.
+
+    A model of valid convolutions has a size law with a negative offset. The runtime extends the picture by these pixels.
+    """
+
+    top: int = Field(ge=0, le=MAX_LENGTH)
+    bottom: int = Field(ge=0, le=MAX_LENGTH)
+    left: int = Field(ge=0, le=MAX_LENGTH)
+    right: int = Field(ge=0, le=MAX_LENGTH)
+    fill: Literal["reflect", "edge"] = "edge"
+    """The pixels beyond the border of the picture: mirrored at the border pixel, or the border pixel repeated."""
+
+
+class Crop(_Part):
+    """The output pixels around the enlarged picture that the runtime removes, of a size law with a positive offset."""
+
+    top: int = Field(ge=0, le=MAX_LENGTH)
+    bottom: int = Field(ge=0, le=MAX_LENGTH)
+    left: int = Field(ge=0, le=MAX_LENGTH)
+    right: int = Field(ge=0, le=MAX_LENGTH)
 
 
 class HaloDeviation(_Part):
@@ -224,6 +256,8 @@ class Provenance(_Part):
     """SHA-256 of all parameters and buffers. `None` if the model has none."""
     licence: str | None = None
     """The licence of the weights. `None` if it is not stated."""
+    random_weights: bool = False
+    """True if the weights look freshly initialised, so that the model was never trained."""
     tools: dict[str, str] = {}
     """Versions of the tools that wrote the file, by name."""
 
@@ -243,6 +277,12 @@ class Contract(_Part):
     """Size law of the rows. `None` if the output's height does not depend on the input's."""
     width: SizeLaw | None = None
     """Size law of the columns. `None` if the output's width does not depend on the input's."""
+    max_batch: int | None = Field(default=None, ge=1)
+    """The largest batch that the export proved. `None` if the module has no limit."""
+    context: Context | None = None
+    """The pixels around the picture that the model consumes. `None` if it consumes none."""
+    crop: Crop | None = None
+    """The output pixels around the enlarged picture. `None` if there are none."""
     halo: Halo | NoHalo | None = None
     """The exact halo, or the reason why there is none. `None` if the task needs no tiles."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
