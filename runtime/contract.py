@@ -154,6 +154,31 @@ class HaloDeviation(_Part):
     """The share of output values that differ after rounding to 8 bits, from 0 to 1."""
 
 
+class Statistic(_Part):
+    """The mean of a feature map over the whole picture, which a model with squeeze-and-excitation computes.
+
+    With tiles, a first pass sums the feature maps of all tiles, and the next pass takes the mean as an input.
+    """
+
+    features: str
+    """Name of the tensor that is averaged, (N, channels, h, w)."""
+    mean: str
+    """Name of the tensor that holds the mean."""
+    channels: int = Field(ge=1)
+    """Channels of both tensors."""
+    flat: bool = False
+    """True if the mean has the shape (N, channels), False for (N, channels, 1, 1)."""
+    level: int = Field(ge=0)
+    """The number of passes before the features can be computed. Means of one level are summed in the same pass."""
+    pixels_per_position: int = Field(default=1, ge=1)
+    """Input pixels per position of the feature map, per side."""
+
+    @property
+    def shape(self) -> tuple[str | int, ...]:
+        """The shape of the mean."""
+        return ("n", self.channels) if self.flat else ("n", self.channels, 1, 1)
+
+
 class ParityEvidence(_Part):
     """The comparison of one backend's output with that of the torch module in float64."""
 
@@ -285,6 +310,8 @@ class Contract(_Part):
     """The output pixels around the enlarged picture. `None` if there are none."""
     halo: Halo | NoHalo | None = None
     """The exact halo, or the reason why there is none. `None` if the task needs no tiles."""
+    statistics: tuple[Statistic, ...] = ()
+    """The means over the whole picture that tiles need, in order of their levels. `halo` applies if they are given."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
     """Smaller halos and the error that each makes, ascending. Empty if the exact halo is small."""
     input: Pixels | None = None
