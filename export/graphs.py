@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from upconv.export.sizes import Shapes
 from upconv.export.storage import copied
@@ -26,6 +30,15 @@ def opset_of(model: onnx.ModelProto) -> int:
     """Return the version of the standard operator set that a model uses."""
     version: int = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return version
+
+
+def constants_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
+    """Return the values of all weights and constants of a graph, by name."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = numpy_helper.to_array(helper.get_attribute_value(node.attribute[0]))
+    return constants
 
 
 def census(model: onnx.ModelProto) -> dict[str, int]:

@@ -170,8 +170,8 @@ class Statistic(_Part):
     """True if the mean has the shape (N, channels), False for (N, channels, 1, 1)."""
     level: int = Field(ge=0)
     """The number of passes before the features can be computed. Means of one level are summed in the same pass."""
-    pixels_per_position: int = Field(default=1, ge=1)
-    """Input pixels per position of the feature map, per side."""
+    scale: float = Field(default=1, gt=0)
+    """Positions of the feature map per input pixel, per side."""
 
     @property
     def shape(self) -> tuple[str | int, ...]:

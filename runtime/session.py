@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, Halo, SessionOptions
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
+from upconv.runtime.pass_sessions import ModelPass, PassSessions
 
 Tensor = NDArray[np.float32]
 
@@ -39,6 +41,8 @@ class Model:
     provider: str
     """onnxruntime's name of the execution provider that runs the model."""
     session: ort.InferenceSession
+    passes: PassSessions | None = None
+    """The sessions of the passes; `None` for a model that computes each tile in one pass."""
 
     def run(self, tensor: Tensor, cancellation: Cancellation | None = None) -> Tensor:
         """Run a model with one input and one output, and return the output.
@@ -48,13 +52,27 @@ class Model:
         Raises `Cancelled` at the next node of the graph after a cancellation, `OutOfMemoryError` if memory runs out, and
         `ModelError` if the model cannot run.
         """
+        return self._run(self.session, {self.session.get_inputs()[0].name: tensor}, cancellation)[0]
+
+    def run_pass(self, tensor: Tensor, part: ModelPass, cancellation: Cancellation | None = None) -> list[Tensor]:
+        """Run one pass of a model with statistics, and return the feature maps of its level, or the output.
+
+        `tensor` is (N, C, H, W). Raises what `run` raises.
+        """
+        assert self.passes is not None
+        session = self.passes.session(part.level)
+        taken = {value.name for value in session.get_inputs()}
+        means = {name: mean for name, mean in part.means.items() if name in taken}
+        return self._run(session, {self.session.get_inputs()[0].name: tensor, **means}, cancellation)
+
+    def _run(self, session: ort.InferenceSession, inputs: dict[str, Tensor], cancellation: Cancellation | None) -> list[Tensor]:
         options = ort.RunOptions()
         try:
             with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
-                result: Tensor = self.session.run(None, {self.session.get_inputs()[0].name: tensor}, options)[0]
+                results: list[Tensor] = session.run(None, inputs, options)
         except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
-            raise self._converted(error, tensor, options) from error
-        return result
+            raise self._converted(error, next(iter(inputs.values())), options) from error
+        return results
 
     def release(self) -> None:
         """Release the memory that large tensors took.
@@ -94,7 +112,13 @@ def open_model(path: str | Path, provider: str = "cpu", threads: int | None = No
     alone = threads is None and contract.task == "upscale" and not isinstance(contract.halo, Halo)
     if alone or contract.session != DEFAULT:
         session = open_session(path, provider, available_cores() if alone else threads or 1, wishes=contract.session)
-    return Model(path, contract, hashlib.sha256(path.read_bytes()).hexdigest(), session.get_providers()[0], session)
+    content = path.read_bytes()
+    parts = None
+    if contract.statistics:
+        image, output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        opened = partial(open_session, path, provider, threads or 1, wishes=contract.session)
+        parts = PassSessions(content, contract, image, output, lambda part: opened(content=part))
+    return Model(path, contract, hashlib.sha256(content).hexdigest(), session.get_providers()[0], session, parts)
 
 
 def open_session(
@@ -104,19 +128,23 @@ def open_session(
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     profile: Path | None = None,
     wishes: SessionOptions = DEFAULT,
+    content: bytes | None = None,
 ) -> ort.InferenceSession:
     """Return an onnxruntime session for any `.onnx` file, with or without a contract.
 
     `profile` is the beginning of the path of a file that onnxruntime writes the timing and sizes of every node to.
+    `content` is opened instead of the file, which it is a part of.
 
     Raises `ModelError` if the file is missing or damaged, and `ProviderError` if onnxruntime falls back to another
     provider than `provider`.
     """
     options = providers.provider_options(provider)
-    if not Path(path).is_file():
+    if content is None and not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
-        session = ort.InferenceSession(str(path), session_options(threads, level, wishes, profile), providers=options)
+        session = ort.InferenceSession(
+            content or str(path), session_options(threads, level, wishes, profile), providers=options
+        )
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures

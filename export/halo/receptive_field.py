@@ -74,6 +74,11 @@ class Operator:
             raise UnboundedError(f"{self.type} can read the whole image")
         return rule(self, inputs[0][0], 0), rule(self, inputs[0][1], 1)
 
+    @property
+    def pointwise(self) -> bool:
+        """True if each value of the output depends on the values of the inputs at the same position only."""
+        return self.type in _POINTWISE
+
     def constant(self, index: int) -> NDArray[Any] | None:
         """Return the value of an input, or `None` if it is not constant."""
         return self._constants.get(self._inputs[index]) if index < len(self._inputs) else None

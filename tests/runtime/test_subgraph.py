@@ -37,7 +37,9 @@ def squeezed() -> bytes:
     )
 
 
-def run(model: bytes, **inputs: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def run(
+    model: bytes, **inputs: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     onnx.load_from_string(model)
     session = ort.InferenceSession(model)
     assert {x.name for x in session.get_inputs()} == set(inputs)
@@ -97,7 +99,7 @@ def test_a_tensor_that_only_an_inner_graph_uses_is_kept() -> None:
 
 @pytest.mark.parametrize("cut", [1, 10, 100, 300])
 def test_a_file_that_is_cut_off_is_refused(squeezed: bytes, cut: int) -> None:
-    with pytest.raises(ModelError, match="cannot be taken apart|can be taken apart|also need"):
+    with pytest.raises(ModelError, match=r"can be taken apart|also need"):
         extract(squeezed[: len(squeezed) - cut - 420], IMAGE, ["features"])
 
 
