@@ -108,7 +108,7 @@ def process(
         animation = animation.map(enlarge)
     cancellation.check()
     if options.format is None and name != source:
-        animation = animation.noting(f"{source} became {name}, as {source} is not written")
+        animation = animation.noting(f"{source} became {name}: upconv does not write {source}")
     with clock.stage("encode"):
         encoded, conversions = _encoded(animation, name, options)
     size, frames = (passes.width, passes.height), len(animation.delays_ms)

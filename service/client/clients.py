@@ -36,20 +36,20 @@ class Client:
         url: str,
         api_key: str | None = None,
         *,
-        patience: RetryPolicy = _RETRIES,
+        retries: RetryPolicy = _RETRIES,
         timeout_s: float = 130.0,
         **options: Any,
     ) -> None:
         """Connect to the service at `url`; `options` go to `httpx.Client`.
 
-        `patience` is the policy of retries. `timeout_s` limits each request.
+        `retries` is the policy of retries. `timeout_s` limits each request.
         """
         self._http = httpx.Client(**_options(url, api_key, timeout_s), **options)
-        self._patience = patience
+        self._retries = retries
 
     def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Upscale an image file."""
-        return self._run(flows.upscale(self._http.build_request, self._patience, PictureUpload(picture, options, model)))
+        return self._run(flows.upscale(self._http.build_request, self._retries, PictureUpload(picture, options, model)))
 
     def submit(
         self,
@@ -61,24 +61,24 @@ class Client:
     ) -> JobInfo:
         """Submit an image file as a job. A repeated request with the same key returns the same job."""
         return self._run(
-            flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
+            flows.submit(self._http.build_request, self._retries, PictureUpload(picture, options, model), idempotency_key)
         )
 
     def job(self, id: str) -> JobInfo:
         """Return the state and progress of a job."""
-        return self._run(flows.job(self._http.build_request, self._patience, id))
+        return self._run(flows.job(self._http.build_request, self._retries, id))
 
     def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
         """Wait for a job and return its result; call `on_progress` after each poll."""
-        return self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
+        return self._run(flows.wait(self._http.build_request, self._retries, id, on_progress))
 
     def delete(self, id: str) -> None:
         """Delete a job and its result."""
-        self._run(flows.delete(self._http.build_request, self._patience, id))
+        self._run(flows.delete(self._http.build_request, self._retries, id))
 
     def models(self) -> list[ModelInfo]:
         """Return the loaded models."""
-        return self._run(flows.models(self._http.build_request, self._patience))
+        return self._run(flows.models(self._http.build_request, self._retries))
 
     def close(self) -> None:
         """Close all connections."""
@@ -117,20 +117,20 @@ class AsyncClient:
         url: str,
         api_key: str | None = None,
         *,
-        patience: RetryPolicy = _RETRIES,
+        retries: RetryPolicy = _RETRIES,
         timeout_s: float = 130.0,
         **options: Any,
     ) -> None:
         """Connect to the service at `url`; `options` go to `httpx.AsyncClient`.
 
-        `patience` is the policy of retries. `timeout_s` limits each request.
+        `retries` is the policy of retries. `timeout_s` limits each request.
         """
         self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s), **options)
-        self._patience = patience
+        self._retries = retries
 
     async def upscale(self, picture: bytes, options: UpscaleOptions = DEFAULTS, *, model: str | None = None) -> Upscaled:
         """Upscale an image file."""
-        return await self._run(flows.upscale(self._http.build_request, self._patience, PictureUpload(picture, options, model)))
+        return await self._run(flows.upscale(self._http.build_request, self._retries, PictureUpload(picture, options, model)))
 
     async def submit(
         self,
@@ -142,24 +142,24 @@ class AsyncClient:
     ) -> JobInfo:
         """Submit an image file as a job. A repeated request with the same key returns the same job."""
         return await self._run(
-            flows.submit(self._http.build_request, self._patience, PictureUpload(picture, options, model), idempotency_key)
+            flows.submit(self._http.build_request, self._retries, PictureUpload(picture, options, model), idempotency_key)
         )
 
     async def job(self, id: str) -> JobInfo:
         """Return the state and progress of a job."""
-        return await self._run(flows.job(self._http.build_request, self._patience, id))
+        return await self._run(flows.job(self._http.build_request, self._retries, id))
 
     async def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
         """Wait for a job and return its result; call `on_progress` after each poll."""
-        return await self._run(flows.wait(self._http.build_request, self._patience, id, on_progress))
+        return await self._run(flows.wait(self._http.build_request, self._retries, id, on_progress))
 
     async def delete(self, id: str) -> None:
         """Delete a job and its result."""
-        await self._run(flows.delete(self._http.build_request, self._patience, id))
+        await self._run(flows.delete(self._http.build_request, self._retries, id))
 
     async def models(self) -> list[ModelInfo]:
         """Return the loaded models."""
-        return await self._run(flows.models(self._http.build_request, self._patience))
+        return await self._run(flows.models(self._http.build_request, self._retries))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -79,28 +79,28 @@ class PictureUpload:
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
 
-def upscale(build: Build, patience: RetryPolicy, request: PictureUpload) -> Flow[Upscaled]:
+def upscale(build: Build, retries: RetryPolicy, request: PictureUpload) -> Flow[Upscaled]:
     """Upscale a picture in one request."""
     sent = build("POST", "/v1/upscale", params=request.query, content=request.picture, headers=_BYTES)
-    return Upscaled.of((yield from _sent(sent, patience)))
+    return Upscaled.of((yield from _sent(sent, retries)))
 
 
-def submit(build: Build, patience: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
+def submit(build: Build, retries: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
     """Submit a picture as a job. The idempotency key makes retries return the same job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
     sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
-    return JobInfo.of((yield from _sent(sent, patience)))
+    return JobInfo.of((yield from _sent(sent, retries)))
 
 
-def job(build: Build, patience: RetryPolicy, id: str) -> Flow[JobInfo]:
+def job(build: Build, retries: RetryPolicy, id: str) -> Flow[JobInfo]:
     """Return the state and progress of a job."""
-    return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)))
+    return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), retries)))
 
 
-def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
+def wait(build: Build, retries: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
     """Wait for a job, and return its result; raise `ServiceError` if the job failed."""
     while True:
-        answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), patience)
+        answer = yield from _sent(build("GET", f"/v1/jobs/{id}"), retries)
         info = JobInfo.of(answer)
         if on_progress is not None:
             on_progress(info)
@@ -109,34 +109,34 @@ def wait(build: Build, patience: RetryPolicy, id: str, on_progress: Callable[[Jo
         yield float(answer.headers.get("retry-after", 1))
     if info.state == "failed":
         raise ServiceError(info.error or "the job failed")
-    return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), patience)))
+    return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), retries)))
 
 
-def delete(build: Build, patience: RetryPolicy, id: str) -> Flow[None]:
+def delete(build: Build, retries: RetryPolicy, id: str) -> Flow[None]:
     """Delete a job. A job that does not exist is not an error."""
     try:
-        yield from _sent(build("DELETE", f"/v1/jobs/{id}"), patience)
+        yield from _sent(build("DELETE", f"/v1/jobs/{id}"), retries)
     except ServiceError as error:
         if error.kind != "unknown-job":
             raise
 
 
-def models(build: Build, patience: RetryPolicy) -> Flow[list[ModelInfo]]:
+def models(build: Build, retries: RetryPolicy) -> Flow[list[ModelInfo]]:
     """Return the loaded models."""
-    return ModelInfo.all_of((yield from _sent(build("GET", "/v1/models"), patience)))
+    return ModelInfo.all_of((yield from _sent(build("GET", "/v1/models"), retries)))
 
 
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 
-def _sent(request: httpx.Request, patience: RetryPolicy) -> Flow[httpx.Response]:
+def _sent(request: httpx.Request, retries: RetryPolicy) -> Flow[httpx.Response]:
     """Send a request, with retries, and return the successful response. All requests here may be repeated."""
     attempt = 0
     while True:
         answer = yield request
         if isinstance(answer, httpx.Response) and answer.is_success:
             return answer
-        seconds = patience.wait_s(answer, attempt)
+        seconds = retries.wait_s(answer, attempt)
         if seconds is None:
             break
         yield seconds

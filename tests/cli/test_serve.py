@@ -29,6 +29,7 @@ def test_help_lists_every_setting(upconv: Command) -> None:
         else:
             assert f"--{name.replace('_', '-').replace('models', 'model')} " in help
     assert "Default: 8000." in help
+    assert "`upconv[tracing]`" in help  # brackets are no markup
 
 
 def test_print_config(upconv: Command, monkeypatch: pytest.MonkeyPatch) -> None:

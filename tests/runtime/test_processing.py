@@ -105,7 +105,7 @@ def test_frames_are_one_piece_of_work(channels: list[int], frames: int, tiles: i
 @pytest.mark.parametrize(
     ("options", "format", "conversions"),
     [
-        (UpscaleOptions(), "png", ("the first of 3 frames taken", "gif became png, as gif is not written")),
+        (UpscaleOptions(), "png", ("the first of 3 frames taken", "gif became png: upconv does not write gif")),
         (UpscaleOptions(format="png"), "png", ("the first of 3 frames taken",)),
         (UpscaleOptions(format="png", frames=True), "png", ("the first of 3 frames taken",)),
         (UpscaleOptions(format="webp", frames=True), "webp", ()),

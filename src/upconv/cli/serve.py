@@ -96,10 +96,12 @@ def _kind(annotation: Any) -> Any:
 
 
 def _help(name: str, field: FieldInfo) -> str:
+    from rich.markup import escape  # the descriptions name extras such as upconv[tracing], which rich takes for a style
+
     text = "An .onnx file, a folder of them or a catalogue name; can be repeated." if name == "models" else field.description
     choices = f" One of {', '.join(get_args(field.annotation))}." if get_origin(field.annotation) is Literal else ""
     shown = field.default not in (None, ()) and not field.is_required() and not isinstance(field.default, bool)
-    return f"{text}{choices}{f' Default: {field.default}.' if shown else ''}"
+    return escape(f"{text}{choices}{f' Default: {field.default}.' if shown else ''}")
 
 
 def _settings(options: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ QUICK = RetryPolicy(first_wait_s=0.01)
 
 @pytest.fixture
 def asks(client: Any) -> Any:
-    with Client(str(client.base_url), patience=QUICK) as asks:
+    with Client(str(client.base_url), retries=QUICK) as asks:
         yield asks
 
 
@@ -23,7 +23,7 @@ def test_upscale(asks: Client, encoded: Callable[..., bytes]) -> None:
     picture = codecs.decode(result.data)
     assert (picture.width, picture.height, result.media_type, result.tiles) == (60, 36, "image/png", 2)
     assert (result.model, result.provider) == ("nearest-x2-test", "CPUExecutionProvider")
-    assert result.conversions == ("gif became png, as gif is not written",)
+    assert result.conversions == ("gif became png: upconv does not write gif",)
 
 
 def test_jobs(asks: Client, encoded: Callable[..., bytes]) -> None:

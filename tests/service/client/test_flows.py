@@ -59,7 +59,7 @@ def test_tries_again_when_the_service_says(monkeypatch: pytest.MonkeyPatch, answ
 )
 def test_gives_up(answers: list[Any], words: str, status: int) -> None:
     transport, _ = answering(*answers)
-    with Client("http://x", patience=RetryPolicy(attempts=2, first_wait_s=0), transport=transport) as asks:
+    with Client("http://x", retries=RetryPolicy(attempts=2, first_wait_s=0), transport=transport) as asks:
         with pytest.raises(ServiceError, match=words) as raised:
             asks.models()
         assert raised.value.status == status
