@@ -24,6 +24,7 @@ from upconv.runtime.executors import Executor, LocalExecutor
 from upconv.runtime.memory import available_bytes, lower_trim_threshold
 from upconv.runtime.schedule import OnTile, PictureRequest, Priority, Schedule, TiledWork
 from upconv.runtime.session import Model, Tensor
+from upconv.runtime.statistics import FeatureSums, GivenMeans, passes_of
 from upconv.runtime.tiling import Tile, TilingPlan, plan_tiles
 
 LARGE_PX = 2_000_000
@@ -130,7 +131,8 @@ class Engine:
         Computes tile by tile and blocks until the result is complete. Raises what `plan`, `submit` and its future raise.
         """
         work = TiledArray(planes, self.plan(*planes.shape[1:]))
-        self.submit(work).result()
+        for part in passes_of(work, self.model.contract):
+            self.submit(part).result()
         return work.result
 
     def close(self) -> None:
@@ -210,19 +212,32 @@ class Engine:
     def _tile(self, work: TiledWork, tile: Tile, cancellation: Cancellation) -> None:
         """Compute and paste one tile; if memory runs out, split it in two and compute the parts."""
         try:
-            output = self._output(work.cut(tile), cancellation)
+            self._tile_at_once(work, tile, cancellation)
+            return
         except (OutOfMemoryError, MemoryError) as error:
-            halves = work.plan.halves(tile)
+            # Without its means, a part of a picture is not computed like the whole.
+            alone = self.model.contract.statistics and not isinstance(work, FeatureSums | GivenMeans)
+            halves = () if alone else work.plan.halves(tile)
             if not halves:
                 raise _too_large(self.model, tile) from error
-        else:
-            work.paste(tile, output)
-            return
         for half in halves:
             self._tile(work, half, cancellation)
 
+    def _tile_at_once(self, work: TiledWork, tile: Tile, cancellation: Cancellation) -> None:
+        tensor = work.cut(tile)
+        if isinstance(work, FeatureSums):
+            work.add(tile, self._executor.run_pass(tensor, work.part, cancellation))
+        elif isinstance(work, GivenMeans):
+            work.paste(tile, self._checked(tensor, self._executor.run_pass(tensor, work.part, cancellation)[0]))
+        else:
+            work.paste(tile, self._output(tensor, cancellation))
+
     def _output(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
-        output, contract = self._executor.run(tensor, cancellation), self.model.contract
+        return self._checked(tensor, self._executor.run(tensor, cancellation))
+
+    def _checked(self, tensor: Tensor, output: Tensor) -> Tensor:
+        """Return the output for `tensor`; raises `ModelError` if its shape is not the contract's, or if it is not finite."""
+        contract = self.model.contract
         expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
         if output.shape != expected:
             raise ModelError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.memory import release_free_memory
+from upconv.runtime.pass_sessions import ModelPass
 from upconv.runtime.session import Model, Tensor
 
 
@@ -28,6 +30,12 @@ class Executor(Protocol):
 
         Raises `Cancelled` soon after `cancellation` is cancelled, `OutOfMemoryError` if a smaller tensor may succeed, and
         `ModelError` otherwise.
+        """
+
+    def run_pass(self, tensor: Tensor, part: ModelPass, cancellation: Cancellation) -> Sequence[Tensor]:
+        """Compute one pass of one tile, (1, C, h, w), of a model with statistics: the feature maps of a level, or the output.
+
+        Raises what `run` raises.
         """
 
     def release(self) -> None:
@@ -54,10 +62,19 @@ class LocalExecutor:
     def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         """Compute a batch on the calling thread."""
         result = self._model.run(tensor, cancellation)
+        self._count(tensor)
+        return result
+
+    def run_pass(self, tensor: Tensor, part: ModelPass, cancellation: Cancellation) -> Sequence[Tensor]:
+        """Compute one pass of a tile on the calling thread."""
+        results = self._model.run_pass(tensor, part, cancellation)
+        self._count(tensor)
+        return results
+
+    def _count(self, tensor: Tensor) -> None:
         self._shapes.add(tensor.shape)
         if len(self._shapes) > MAX_SHAPES:
             self.release()
-        return result
 
     def release(self) -> None:
         """Release the free memory of the session and of the process."""

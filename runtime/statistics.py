@@ -20,7 +20,7 @@ from upconv.runtime.session import Tensor
 from upconv.runtime.tiling import Tile, TileSpan, TilingPlan
 
 
-def passes(work: TiledWork, contract: Contract) -> Iterator[TiledWork]:
+def passes_of(work: TiledWork, contract: Contract) -> Iterator[TiledWork]:
     """Yield the works that compute `work`, in order; each must be complete before the next one is taken.
 
     It is `work` alone if the model needs no means, or if one tile holds the whole picture.
@@ -59,9 +59,9 @@ class GivenMeans:
         """Return the tile's input, (1, C, h, w)."""
         return self.work.cut(tile)
 
-    def paste(self, tile: Tile, outputs: Sequence[Tensor]) -> None:
-        """Store the kept part of a tile's output."""
-        self.work.paste(tile, outputs)
+    def paste(self, tile: Tile, output: Tensor) -> None:
+        """Store the kept part of a tile's output, (1, C, h, w)."""
+        self.work.paste(tile, output)
 
 
 @dataclass
@@ -87,9 +87,13 @@ class FeatureSums:
         """Return the tile's input, (1, C, h, w)."""
         return self.work.cut(tile)
 
-    def paste(self, tile: Tile, outputs: Sequence[Tensor]) -> None:
-        """Add the positions of a tile that no other tile adds. `outputs` are the feature maps, each (1, C, h, w)."""
-        for statistic, features in zip(self.statistics, outputs, strict=True):
+    def paste(self, tile: Tile, output: Tensor) -> None:
+        """Add the positions of a tile that no other tile adds. `output` is the feature map of a level with one mean."""
+        self.add(tile, [output])
+
+    def add(self, tile: Tile, maps: Sequence[Tensor]) -> None:
+        """Add the positions of a tile that no other tile adds. `maps` are the feature maps, each (1, C, h, w)."""
+        for statistic, features in zip(self.statistics, maps, strict=True):
             rows = _positions(tile.rows, self.plan.rows.padded, features.shape[2], statistic.scale)
             columns = _positions(tile.columns, self.plan.columns.padded, features.shape[3], statistic.scale)
             kept = features[0, :, rows, columns]

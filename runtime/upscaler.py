@@ -22,8 +22,9 @@ from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers, plan_passes
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.processing import process
-from upconv.runtime.schedule import OnTile, Priority
+from upconv.runtime.schedule import OnTile, Priority, TiledWork
 from upconv.runtime.session import Model, open_model
+from upconv.runtime.statistics import passes_of
 from upconv.runtime.tiled_picture import tiled_picture
 from upconv.runtime.tiling import TilingPlan
 
@@ -178,6 +179,12 @@ class Upscaler:
         size = plan.width * self.scale, plan.height * self.scale
         chroma = resampling.resize(color, *size, "cubic", channels) if self._luma_only and channels == 3 else None
         work = tiled_picture(color, channels, plan, self.model.contract, chroma)
+        for part in passes_of(work, self.model.contract):
+            self._compute(part, submission)
+        return work.canvas.samples()
+
+    def _compute(self, work: TiledWork, submission: _Submission) -> None:
+        """Compute all tiles of `work`."""
         future = self.engine.submit(work, submission.on_tile, priority=submission.priority, deadline=submission.deadline)
         try:
             with submission.cancellation.calling(future.cancel):
@@ -186,7 +193,6 @@ class Upscaler:
             raise Cancelled("the picture was cancelled") from error
         finally:
             future.cancel()
-        return work.canvas.samples()
 
     def close(self) -> None:
         """Cancel the queued pictures and stop the worker threads."""
