@@ -15,6 +15,7 @@ from upconv.export.steps.runner import Expansion, Step, run
 from upconv.export.steps.session_step import choose_session
 from upconv.export.steps.simplify_step import simplify_graph
 from upconv.export.steps.sizes_step import find_sizes
+from upconv.export.steps.statistics_step import find_statistics
 from upconv.export.steps.task_step import recognise_task
 from upconv.export.steps.tile_step import pick_tile
 from upconv.export.steps.tiling_step import try_tiling
@@ -29,6 +30,7 @@ __all__ = [
     "choose_session",
     "derive_halo",
     "find_sizes",
+    "find_statistics",
     "inspect_graph",
     "load_graph",
     "measure_deviation",

@@ -23,6 +23,7 @@ def contract_of(draft: ExportDraft) -> Contract:
         height=height,
         width=width,
         halo=draft.halo,
+        statistics=draft.statistics,
         halo_deviation=draft.halo_deviation,
         input=draft.pixels,
         output=draft.output_pixels,

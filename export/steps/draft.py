@@ -29,6 +29,7 @@ from upconv.runtime.contract import (
     Quality,
     SessionOptions,
     SizeLaw,
+    Statistic,
     Tuning,
     TuningTrial,
 )
@@ -93,6 +94,8 @@ class ExportDraft:
     """The record of all tuning trials."""
     tiling_max_abs: float | None = None
     """The largest difference between the tiled and the whole picture."""
+    statistics: tuple[Statistic, ...] = ()
+    """The means over the whole picture that tiles need."""
     halo_deviation: tuple[HaloDeviation, ...] = ()
     """The deviations of halos smaller than the exact one."""
     fusion: Fusion | None = None

@@ -21,6 +21,6 @@ def try_tiling(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
     if difference > (TOLERANCE if draft.precision == "fp32" else REDUCED_TOLERANCE):
         reason = f"tiles with the derived halo differ from the whole picture by {difference:.2g}"
         halo = NoHalo(node="the whole graph", reason=reason)
-        return replace(draft, halo=halo), StageReport("tiling", False, f"none: {reason}")
+        return replace(draft, halo=halo, statistics=()), StageReport("tiling", False, f"none: {reason}")
     summary = f"tiles differ from the whole picture by {difference:.2g} at most"
     return replace(draft, tiling_max_abs=difference), StageReport("tiling", False, summary)
