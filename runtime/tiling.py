@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo
+from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo
 from upconv.runtime.errors import ImageTooLargeError, ModelError
 from upconv.runtime.session import Tensor
 from upconv.runtime.tiling_axis import STEP_PX, UNBOUNDED_PX, Surroundings, TileSpan, TilingAxis, Window
@@ -156,23 +156,19 @@ def surroundings(contract: Contract) -> tuple[Surroundings, Surroundings]:
 
     Raises `ModelError` if they do not balance the offset of the size laws, and `ContractError` if there are no size laws.
     """
-    context, crop, scale = contract.context, contract.crop, contract.scale
-    sides = (("top", "bottom"), ("left", "right"))
-    around = tuple(
-        Surroundings(
-            *(0 if part is None else int(getattr(part, side)) for part in (context, crop) for side in pair),
-            fill="edge" if context is None else context.fill,
-        )
-        for pair in sides
-    )
+    scale = contract.scale
+    context = contract.context or Context(top=0, bottom=0, left=0, right=0)
+    crop = contract.crop or Crop(top=0, bottom=0, left=0, right=0)
+    rows = Surroundings(context.top, context.bottom, crop.top, crop.bottom, context.fill)
+    columns = Surroundings(context.left, context.right, crop.left, crop.right, context.fill)
     assert contract.height is not None and contract.width is not None  # or contract.scale would have raised
-    if not (around[0].balance(contract.height) and around[1].balance(contract.width)):
+    if not (rows.balance(contract.height) and columns.balance(contract.width)):
         offsets = f"{contract.height.offset} and {contract.width.offset}"
         raise ModelError(
             f"{contract.name} has offsets of {offsets} pixels, and its context and crop do not balance them, so the result is "
             f"not {scale} times as large as the picture; export it again"
         )
-    return around[0], around[1]
+    return rows, columns
 
 
 def tiling_axes(height: int, width: int, contract: Contract, halo: Halo | None) -> tuple[TilingAxis, TilingAxis]:

@@ -108,6 +108,8 @@ class TilingAxis:
     """Output pixels per input pixel."""
     offset: int = 0
     """Output pixels that the model adds, or removes if negative."""
+    padded_by: int = 0
+    """Pixels of the context, before and after the picture together."""
     lead: int = 0
     """Pixels of the extended picture before the picture."""
     crop: int = 0
@@ -137,6 +139,7 @@ class TilingAxis:
             halo=aligned,
             scale=scale,
             offset=law.offset,
+            padded_by=around.before + around.after,
             lead=around.before,
             crop=around.crop_before,
             fill=around.fill,
