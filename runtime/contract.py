@@ -366,6 +366,11 @@ class Contract(_Part):
         return self.height.fitted(height), self.width.fitted(width)
 
     @property
+    def levels(self) -> int:
+        """The number of passes over all tiles before the last one."""
+        return max((statistic.level + 1 for statistic in self.statistics), default=0)
+
+    @property
     def scale(self) -> int:
         """The number of output pixels per input pixel, the same for both axes.
 

@@ -25,20 +25,15 @@ def passes_of(work: TiledWork, contract: Contract) -> Iterator[TiledWork]:
 
     It is `work` alone if the model needs no means, or if one tile holds the whole picture.
     """
-    if not contract.statistics or len(work.plan.tiles) == 1:
+    if work.plan.passes == 1:
         yield work
         return
     means: dict[str, Tensor] = {}
-    for level in range(levels(contract)):
+    for level in range(contract.levels):
         sums = FeatureSums(work, tuple(s for s in contract.statistics if s.level == level), ModelPass(dict(means), level))
         yield sums
         means |= sums.means()
     yield GivenMeans(work, ModelPass(means))
-
-
-def levels(contract: Contract) -> int:
-    """Return the number of passes before the last one."""
-    return max((statistic.level + 1 for statistic in contract.statistics), default=0)
 
 
 @dataclass(frozen=True)

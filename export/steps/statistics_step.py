@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 
 import onnx
 
-from upconv.export.halo.derivation import halo_of
 from upconv.export.halo.global_means import GlobalMean, PassFields, global_means, pass_fields
 from upconv.export.halo.receptive_field import ReceptiveFields
 from upconv.export.report import StageReport
@@ -25,7 +26,7 @@ def find_statistics(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None
     if isinstance(found, NoHalo):
         return replace(draft, halo=found), StageReport("statistics", False, f"not tiled: {found.node}: {found.reason}")
     statistics, fields = found
-    halo = _union([fields.output, *fields.features])
+    halo = _union(draft, [fields.output, *fields.features])
     levels = max(fields.levels) + 1
     summary = (
         f"{len(statistics)} means over the whole picture; tiles take {levels + 1} passes, {fields.cost:.2g} times the work"
@@ -69,7 +70,13 @@ def _channels(model: onnx.ModelProto) -> dict[str, int]:
     }
 
 
-def _union(fields: list[ReceptiveFields]) -> Halo:
-    """Return the smallest halo that holds all receptive fields."""
-    sides = [halo_of(pair).model_dump() for pair in fields]
-    return Halo(**{name: max(side[name] for side in sides) for name in sides[0]})
+def _union(draft: ExportDraft, fields: list[ReceptiveFields]) -> Halo:
+    """Return the smallest halo, counted from the picture, that holds all receptive fields."""
+    context, crop, scale = draft.context, draft.crop, needed(draft.laws[0]).scale
+    sides = {}
+    for axis, (before, after) in enumerate((("top", "bottom"), ("left", "right"))):
+        start = Fraction(getattr(context, before, 0)) - Fraction(getattr(crop, before, 0)) / Fraction(scale)
+        along = [pair[axis] for pair in fields]
+        sides[before] = max(0, *(math.floor(start - field.low) for field in along))
+        sides[after] = max(0, *(math.floor(field.high + 1 - 1 / field.scale - start) for field in along))
+    return Halo(**sides)

@@ -11,7 +11,6 @@ from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, Siz
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import ModelError
 from upconv.runtime.session import open_model
-from upconv.runtime.statistics import levels
 from upconv.runtime.upscaler import Upscaler
 
 CHANNELS = 8
@@ -116,7 +115,7 @@ def test_a_picture_of_one_tile_takes_one_pass(model: Path) -> None:
 
 
 def test_levels_count_the_passes_before_the_last(model: Path) -> None:
-    assert levels(open_model(model).contract) == 2
+    assert open_model(model).contract.levels == 2
 
 
 def test_a_contract_that_names_a_missing_tensor_is_refused(tmp_path: Path) -> None:
