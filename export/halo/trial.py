@@ -90,6 +90,8 @@ def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
     pixels = model.contract.input
     assert pixels is not None
     picture = np.random.default_rng(1).random((pixels.channels, height, width), np.float32)
+    # Brighter to one side, so that a statistic of a tile differs from that of the picture.
+    picture *= np.linspace(0.25, 1, height, dtype=np.float32)[:, None] * np.linspace(0.25, 1, width, dtype=np.float32)
     picture = picture * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
     with (
         Engine(model, workers=1, tile_px=tile_px, exact=True) as tiled,
