@@ -17,7 +17,8 @@ from upconv.runtime.contract import Contract, Statistic
 from upconv.runtime.pass_sessions import ModelPass
 from upconv.runtime.schedule import TiledWork
 from upconv.runtime.session import Tensor
-from upconv.runtime.tiling import Tile, TileSpan, TilingPlan
+from upconv.runtime.tiling import Tile, TilingPlan
+from upconv.runtime.tiling_axis import TileSpan
 
 
 def passes_of(work: TiledWork, contract: Contract) -> Iterator[TiledWork]:

@@ -4,7 +4,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
 from upconv.runtime.engine import Engine, TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
+from upconv.runtime.pass_sessions import ModelPass
 from upconv.runtime.schedule import Priority, Schedule
 from upconv.runtime.session import Model, Tensor, open_model
 
@@ -47,6 +48,9 @@ class Gate:
         self.order += [float(tile.flat[0]) for tile in tensor]
         self.batches.append(len(tensor))
         return tensor.repeat(2, axis=2).repeat(2, axis=3)
+
+    def run_pass(self, tensor: Tensor, part: ModelPass, cancellation: Cancellation) -> Sequence[Tensor]:
+        raise NotImplementedError
 
     def release(self) -> None:
         self.released += 1

@@ -19,7 +19,8 @@ def model_of(nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray[tuple[in
     graph = helper.make_graph(nodes, "test", [image], [output], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     helper.set_model_props(model, {"upconv.contract": "text" * 100})
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def graph_of(*nodes: onnx.NodeProto, **constants: list[int]) -> onnx.ModelProto:
             "test",
             [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
             [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)],
-            [numpy_helper.from_array(value, name) for name, value in weights.items()],
+            [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
         ),
         opset_imports=[helper.make_opsetid("", 18)],
     )
