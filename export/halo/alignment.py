@@ -75,7 +75,7 @@ def find_alignment(
     known: Sequence[ReceptiveField | None] = (None, None) if isinstance(fields, NoHalo) else fields
     shifts = [_shift(law, field) for law, field in zip(laws, known, strict=True)]
     found = [_response(backend, channels, laws, axis) for axis in (0, 1)]
-    for name, law, shift, (middle, spread) in zip(("rows", "columns"), laws, shifts, found, strict=True):
+    for name, shift, (middle, spread) in zip(("rows", "columns"), shifts, found, strict=True):
         if not abs(middle - float(shift)) <= max(TOLERANCE_PX, spread):
             return (
                 f"the {name} of the output should begin {float(shift):g} pixels inside the input, but a changed pixel acts as "
