@@ -17,11 +17,11 @@ PHOTOGRAPH = PHOTOGRAPHS / "rocket.jpg"
 
 
 def image_pixels(model: onnx.ModelProto, channels: int, laws: Sequence[SizeLaw | None], pixels: Pixels) -> Pixels | None:
-    """Return the pixels of a model that upscales pictures, or `None` for any other model.
+    """Return the pixels of a model that upscales pictures, or restores them at scale 1, or `None` for any other model.
 
     `channels` is the length of the input's second axis. `pixels` are the pixels that the source states for its input.
     """
-    if any(law is None or law.scale <= 1 or not law.scale.is_integer() or law.offset for law in laws):
+    if any(law is None or law.scale < 1 or not law.scale.is_integer() for law in laws):
         return None
     if len(model.graph.input) > 1:
         return None

@@ -137,6 +137,8 @@ def _draft_of(source: Source, contract: Contract, options: ExportOptions) -> Exp
         options,
         axes=axes_of(contract),
         provenance=contract.provenance,
+        context=contract.context,
+        crop=contract.crop,
         halo=contract.halo,
         rewrites=contract.rewrites,
         pixels=contract.input,

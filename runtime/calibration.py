@@ -113,7 +113,7 @@ def calibrate(model: Model, workers: int, *, speed: bool) -> Calibration:
         clock = time.thread_time if model.provider == providers.NAMES["cpu"] else time.perf_counter
         alone = replace(model, session=session)
         seconds_per_px = _seconds_per_px(alone, clock) if speed else {}
-        largest = model.contract.fitted(*[max(seconds_per_px, default=MEMORY_PX)] * 2)
+        largest = _shape(model, max(seconds_per_px, default=MEMORY_PX))
         if not speed:
             _seconds(alone, largest, clock)
         events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_bytes())
@@ -132,7 +132,7 @@ def _seconds_per_px(model: Model, clock: Callable[[], float]) -> dict[int, float
     left = BUDGET_S
     for number in range(ROUNDS):
         for side in list(seconds_per_px) or SIDES_PX:
-            shape = model.contract.fitted(side, side)
+            shape = _shape(model, side)
             seconds = _seconds(model, shape, clock)
             seconds_per_px[side] = min(seconds / math.prod(shape), seconds_per_px.get(side, math.inf))
             left -= seconds
@@ -141,6 +141,16 @@ def _seconds_per_px(model: Model, clock: Callable[[], float]) -> dict[int, float
         if left < 0:
             break
     return seconds_per_px
+
+
+def _shape(model: Model, side: int) -> tuple[int, int]:
+    """Return the height and width that the model accepts and that are closest to `side`."""
+    laws = (model.contract.height, model.contract.width)
+    fitted = model.contract.fitted(side, side)
+    height, width = (
+        length if law is None else law.fitted_down(length) or law.fitted(0) for law, length in zip(laws, fitted, strict=True)
+    )
+    return height, width
 
 
 def _seconds(model: Model, shape: tuple[int, int], clock: Callable[[], float]) -> float:

@@ -72,6 +72,7 @@ class Engine:
         self._calibration: Calibration | None = None
         self._calibrating = threading.Lock()
         self._executor = executor or _local(model, workers)
+        self._batch = min(self._executor.batch, model.contract.max_batch or self._executor.batch)
         self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
@@ -86,7 +87,8 @@ class Engine:
         """Return the tiles of a picture of `height` x `width` pixels.
 
         If the tiles are not small, the first call measures the model's memory, and for large pictures its speed, with
-        `calibrate`. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free.
+        `calibrate`. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free, and what
+        `plan_tiles` raises.
         """
         contract, side = self.model.contract, self._tile_px
         first = plan_tiles(height, width, contract, side or TILE_PX, exact=self.exact)
@@ -174,7 +176,7 @@ class Engine:
         """
         with self._changed:
             while not self._closed:
-                if jobs := self._schedule.take(self._executor.batch):
+                if jobs := self._schedule.take(self._batch):
                     self._used = True
                     return jobs
                 if not self._changed.wait(IDLE_S if self._used else None) and self._used:
@@ -223,7 +225,9 @@ class Engine:
 
     def _output(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         output, contract = self._executor.run(tensor, cancellation), self.model.contract
-        expected = (*tensor.shape[:2], *(contract.scale * length for length in tensor.shape[2:]))
+        laws = (contract.height, contract.width)
+        lengths = (law and law.output(length) for law, length in zip(laws, tensor.shape[2:], strict=True))
+        expected = (*tensor.shape[:2], *lengths)
         if output.shape != expected:
             raise ModelError(
                 f"{contract.name} returned an output of shape {output.shape} for an input of {tensor.shape}; "
@@ -252,9 +256,9 @@ class TiledArray:
 
     def cut(self, tile: Tile) -> Tensor:
         """Return the tile's input, (1, C, h, w)."""
-        rows, columns = tile.rows, tile.columns
-        block = self._planes[:, rows.start : rows.stop, columns.start : columns.stop]
-        return np.ascontiguousarray(self.plan.pad(block, tile)[None])
+        rows, columns = self.plan.windows(tile)
+        block = self._planes[:, rows.first : rows.stop, columns.first : columns.stop]
+        return np.ascontiguousarray(columns.arranged(rows.arranged(block, 1), 2)[None])
 
     def paste(self, tile: Tile, output: Tensor) -> None:
         """Copy the kept part of a tile's output into `result`."""

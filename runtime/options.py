@@ -67,10 +67,16 @@ class UpscaleOptions:
     def output_size(self, width: int, height: int, native_scale: int) -> tuple[int, int]:
         """Return the width and height of the result in pixels, for a picture of `width` x `height` pixels.
 
-        `native_scale` is the model's own scale. Raises `ParameterError` if the result would be smaller than the picture,
-        or more than `MAX_SCALE` times as large per side.
+        `native_scale` is the model's own scale. A model of scale 1 restores a picture at its own size and makes no other.
+        Raises `ParameterError` if another size is asked of such a model, or if the result would be smaller than the
+        picture or more than `MAX_SCALE` times as large per side.
         """
         across, down = self._output_size(width, height, native_scale)
+        if native_scale == 1 and (across, down) != (width, height):
+            raise ParameterError(
+                f"{width}x{height} cannot become {across}x{down} with a model of scale 1, which keeps the size of a picture; "
+                "leave out scale, width and height, or choose a model that enlarges"
+            )
         if across < width or down < height or max(across / width, down / height) > MAX_SCALE:
             raise ParameterError(
                 f"{width}x{height} cannot become {across}x{down}; expected 1 to {MAX_SCALE} times as large per side"

@@ -54,14 +54,14 @@ def plan_passes(
 ) -> Passes:
     """Return the passes of a picture of `width` x `height` pixels.
 
-    `plan(height, width)` returns the tiles of one pass, as `Engine.plan` does. Raises `ParameterError` if the options
+    `plan(height, width)` returns the tiles of one pass, as `Engine.plan` does. A model of scale 1 takes exactly one pass. Raises `ParameterError` if the options
     have an impossible size, and `ImageTooLargeError` if the result or a pass has more pixels than the options allow.
     """
     across, down = options.output_size(width, height, native_scale)
     _check_pixels(across, down, options, "the result")
     plans: list[TilingPlan] = []
     w, h = width, height
-    while w < across or h < down:
+    while w < across or h < down or (native_scale == 1 and not plans):
         _check_pixels(w * native_scale, h * native_scale, options, f"before it is reduced to {across}x{down}, the picture")
         plans.append(plan(h, w))
         w, h = w * native_scale, h * native_scale

@@ -39,11 +39,9 @@ class TiledPicture:
 
     def cut(self, tile: Tile) -> Tensor:
         """Return the tile's input, (1, C, h, w)."""
-        rows, columns = tile.rows, tile.columns
-        block = part(
-            self.source, rows.start, min(rows.stop, self.plan.height), columns.start, min(columns.stop, self.plan.width)
-        )
-        return self.plan.pad(samples_to_tensor(block[..., : self.channels], self.input), tile)[None]
+        rows, columns = self.plan.windows(tile)
+        block = part(self.source, rows.first, rows.stop, columns.first, columns.stop)[..., : self.channels]
+        return samples_to_tensor(columns.arranged(rows.arranged(block, 0), 1), self.input)[None]
 
     def paste(self, tile: Tile, output: Tensor) -> None:
         """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas."""

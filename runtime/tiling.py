@@ -2,7 +2,9 @@
 
 A model computes an output pixel from the input pixels around it, up to `halo` pixels per side. Each tile is cut with its
 halo, and the output of the halo is thrown away. A tile at the border of the picture needs no halo there: the model pads
-the tile as it pads the whole picture. The kept parts together equal the output of the whole picture.
+the tile as it pads the whole picture. The kept parts together equal the output of the whole picture. A model with a
+context consumes pixels around the picture: a tile takes them from its neighbours inside the picture, and from the
+contract's fill outside.
 
 All tiles of a plan have the same shape. The last tile of an axis is moved inwards, not padded, so it overlaps its
 neighbour by more than the halo.
@@ -10,26 +12,17 @@ neighbour by more than the halo.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-import numpy as np
-
-from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
-from upconv.runtime.errors import ModelError
-from upconv.runtime.rounding import ceil_div, round_down, round_up
+from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo
+from upconv.runtime.errors import ImageTooLargeError, ModelError
 from upconv.runtime.session import Tensor
-
-STEP_PX = 8
-"""Sides of tiles are tried in steps of this many pixels, so that pictures of similar size share a tile shape."""
+from upconv.runtime.tiling_axis import STEP_PX, UNBOUNDED_PX, SpanPixels, Surroundings, TileSpan, TilingAxis
 
 MAX_ASPECT = 2
 """Largest ratio of a tile's side to the side of the square tile with the same area."""
-
-UNBOUNDED_PX = 1_000_000
-"""A side in pixels that is longer than that of any tile: no limit."""
 
 MAX_WASTE = 1.5
 """Largest number of computed pixels per kept pixel with the exact halo. Above it, a smaller halo is used if one is good
@@ -37,25 +30,6 @@ enough."""
 
 MAX_STEPS = 0.5
 """Largest measured deviation of a smaller halo that is good enough, in 8-bit steps."""
-
-
-@dataclass(frozen=True)
-class TileSpan:
-    """A tile along one axis."""
-
-    start: int
-    """First input pixel of the tile."""
-    stop: int
-    """One past the last input pixel of the tile."""
-    keep_start: int
-    """First input pixel whose output is kept."""
-    keep_stop: int
-    """One past the last input pixel whose output is kept."""
-
-    @property
-    def length(self) -> int:
-        """The length of the tile in input pixels, halo included."""
-        return self.stop - self.start
 
 
 @dataclass(frozen=True)
@@ -74,85 +48,6 @@ class Tile:
     def area(self) -> int:
         """The number of input pixels, halo included. The cost of a tile is proportional to it."""
         return self.rows.length * self.columns.length
-
-
-@dataclass(frozen=True)
-class TilingAxis:
-    """One axis of a picture, with the limits that the model sets for spans along it."""
-
-    length: int
-    """Length of the picture in input pixels."""
-    padded: int
-    """Length after padding to the model's multiple and minimum, in input pixels."""
-    multiple: int
-    """Lengths and starts of spans are multiples of this."""
-    smallest: int
-    """The shortest input that the model accepts."""
-    halo: tuple[int, int] | None
-    """Input pixels before and after a tile, rounded up to the multiple. `None` if the model needs the whole axis."""
-
-    @classmethod
-    def of(cls, length: int, law: SizeLaw, halo: tuple[int, int] | None) -> TilingAxis:
-        """Return the axis of a picture that is `length` pixels long, for a model with this size law."""
-        # The model may treat a pixel by its position modulo the multiple, so tiles start on multiples.
-        aligned = None if halo is None else (round_up(halo[0], law.multiple), round_up(halo[1], law.multiple))
-        return cls(length, law.fitted(length), law.multiple, law.fitted(0), aligned)
-
-    def side(self, tile_px: int, most_px: int) -> int:
-        """Return the length of equal spans: the shortest that needs no more spans than `tile_px` does.
-
-        It exceeds `tile_px` if the model's minimum requires it, or if the halo is wide and `most_px` allows it.
-        """
-        if self.halo is None:
-            return self.padded
-        # A side of 3 overlaps keeps two thirds of itself. If memory forbids it, 1.5 overlaps still keep a third.
-        wide = round_down(min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)), self.multiple)
-        smallest = max(self.smallest, wide, self._overlap + self.multiple)
-        side = max(round_down(tile_px, self.multiple), smallest)
-        return self.padded if self.padded <= side else max(smallest, self._fitted(side))
-
-    def count(self, side: int) -> int:
-        """Return the number of spans of length `side`."""
-        return 1 if side >= self.padded else ceil_div(self.padded - self._overlap, side - self._overlap)
-
-    def spans(self, side: int) -> list[TileSpan]:
-        """Return the spans of length `side`, in order."""
-        return [TileSpan(0, self.padded, 0, self.padded)] if side >= self.padded else list(self._overlapping(side))
-
-    def halves(self, span: TileSpan) -> tuple[TileSpan, ...]:
-        """Return two shorter spans that together keep what `span` keeps; empty if it is too short to split."""
-        if self.halo is None or span.keep_stop - span.keep_start < 2 * self.multiple:
-            return ()
-        middle = span.keep_start + round_up((span.keep_stop - span.keep_start) // 2, self.multiple)
-        return self._around(span.keep_start, middle), self._around(middle, span.keep_stop)
-
-    def _around(self, keep_start: int, keep_stop: int) -> TileSpan:
-        """Return the shortest allowed span that keeps these pixels."""
-        assert self.halo is not None
-        start, stop = max(keep_start - self.halo[0], 0), min(keep_stop + self.halo[1], self.padded)
-        stop = min(max(stop, start + self.smallest), self.padded)
-        return TileSpan(max(min(start, stop - self.smallest), 0), stop, keep_start, keep_stop)
-
-    @property
-    def _overlap(self) -> int:
-        return sum(self.halo or ())
-
-    def _fitted(self, side: int) -> int:
-        """Return the shortest span that needs no more spans than `side` does, in steps of `STEP_PX`."""
-        count = self.count(side)
-        fitted = ceil_div(self.padded + (count - 1) * self._overlap, count)
-        return min(side, round_up(fitted, math.lcm(self.multiple, STEP_PX)))
-
-    def _overlapping(self, side: int) -> Iterator[TileSpan]:
-        assert self.halo is not None
-        before, after = self.halo
-        keep_start = 0
-        while keep_start < self.padded:
-            start = min(max(keep_start - before, 0), self.padded - side)
-            stop = start + side
-            keep_stop = self.padded if stop == self.padded else stop - after
-            yield TileSpan(start, stop, keep_start, keep_stop)
-            keep_start = keep_stop
 
 
 @dataclass(frozen=True)
@@ -179,6 +74,11 @@ class TilingPlan:
         return self.columns.length
 
     @property
+    def possible(self) -> bool:
+        """True if the model accepts tiles of this plan, and False if the maximum of a size law forbids any."""
+        return self.rows.possible and self.columns.possible
+
+    @property
     def computed_px(self) -> int:
         """The number of input pixels of all tiles, halos included."""
         return sum(tile.area for tile in self.tiles)
@@ -188,22 +88,18 @@ class TilingPlan:
         """The number of computed pixels per pixel of the picture, at least 1."""
         return self.computed_px / (self.height * self.width)
 
-    def pad(self, planes: Tensor, tile: Tile) -> Tensor:
-        """Return `planes`, (C, h, w), with the last row and column repeated up to the tile's shape.
-
-        `planes` is shorter than the tile if the tile extends into the padding of the picture.
-        """
-        below, right = tile.rows.length - planes.shape[1], tile.columns.length - planes.shape[2]
-        return np.pad(planes, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else planes
+    def windows(self, tile: Tile) -> tuple[SpanPixels, SpanPixels]:
+        """Return the rows and the columns of the picture that the tile's input consists of."""
+        return self.rows.window(tile.rows), self.columns.window(tile.columns)
 
     def kept(self, tile: Tile, planes: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return the kept part of a tile's output and its top row and left column in the result.
 
-        `planes` is the output of the whole tile, (C, scale*h, scale*w).
+        `planes` is the output of the whole tile, (C, scale*h + offset, scale*w + offset).
         """
-        top, bottom, above = self._place(tile.rows, self.height)
-        left, right, before = self._place(tile.columns, self.width)
-        return planes[:, top - above : bottom - above, left - before : right - before], (top, left)
+        first_row, last_row, top = self.rows.place(tile.rows)
+        first_column, last_column, left = self.columns.place(tile.columns)
+        return planes[:, first_row:last_row, first_column:last_column], (top, left)
 
     def halves(self, tile: Tile) -> tuple[Tile, ...]:
         """Return two smaller tiles that together keep what `tile` keeps; empty if neither split saves 10 %."""
@@ -213,10 +109,6 @@ class TilingPlan:
             split for split in (along_rows, along_columns) if split and max(half.area for half in split) < 0.9 * tile.area
         ]
         return min(splits, key=lambda split: max(half.area for half in split), default=())
-
-    def _place(self, span: TileSpan, length: int) -> tuple[int, int, int]:
-        stop = min(span.keep_stop, length)
-        return span.keep_start * self.scale, stop * self.scale, span.start * self.scale
 
 
 def plan_tiles(
@@ -237,21 +129,56 @@ def plan_tiles(
     The plan uses the smallest halo whose deviation is at most `MAX_STEPS`, instead of the exact halo, if the exact one
     computes more than `MAX_WASTE` pixels per pixel or needs tiles beyond `most_px`. `exact` forbids this.
 
-    A model without a finite halo gets one tile: the whole picture. Raises `ModelError` if the contract's size laws have
-    an offset, and `ContractError` if it has no size law.
+    A model without a finite halo gets one tile: the whole picture. No tile is longer than the maximum of the size laws.
+
+    Raises `ImageTooLargeError` if the picture must be computed as a whole and is longer than the maximum, `ModelError` if
+    the shortest tile is longer than the maximum, or if the size laws have an offset that context and crop do not balance,
+    and `ContractError` if the contract has no size law.
     """
     halo = contract.halo if isinstance(contract.halo, Halo) else None
     whole = _plan(height, width, contract, tile_px, most_px, halo, None)
-    fits = whole.tiles[0].area <= most_px**2
-    if exact or halo is None or (whole.waste <= MAX_WASTE and fits):
-        return whole
-    for deviation in contract.halo_deviation:
-        if deviation.steps <= MAX_STEPS:
-            side = deviation.halo_px
-            smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
-            other = _plan(height, width, contract, tile_px, most_px, smaller, deviation)
-            return min(whole, other, key=lambda plan: plan.computed_px) if fits else other
+    fits = whole.possible and whole.tiles[0].area <= most_px**2
+    if halo is not None and not exact and not (fits and whole.waste <= MAX_WASTE):
+        for deviation in contract.halo_deviation:
+            if deviation.steps <= MAX_STEPS:
+                side = deviation.halo_px
+                smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
+                other = _plan(height, width, contract, tile_px, most_px, smaller, deviation)
+                whole = min(whole, other, key=lambda plan: plan.computed_px) if fits or not other.possible else other
+                break
+    if not whole.possible:
+        raise _beyond_maximum(contract, whole)
     return whole
+
+
+def surroundings(contract: Contract) -> tuple[Surroundings, Surroundings]:
+    """Return the pixels around the picture and around the result, along height and width.
+
+    Raises `ModelError` if they do not balance the offset of the size laws, and `ContractError` if there are no size laws.
+    """
+    scale = contract.scale
+    context = contract.context or Context(top=0, bottom=0, left=0, right=0)
+    crop = contract.crop or Crop(top=0, bottom=0, left=0, right=0)
+    rows = Surroundings(context.top, context.bottom, crop.top, crop.bottom, context.fill)
+    columns = Surroundings(context.left, context.right, crop.left, crop.right, context.fill)
+    assert contract.height is not None and contract.width is not None  # or contract.scale would have raised
+    if not (rows.balance(contract.height) and columns.balance(contract.width)):
+        offsets = f"{contract.height.offset} and {contract.width.offset}"
+        raise ModelError(
+            f"{contract.name} has offsets of {offsets} pixels, and its context and crop do not balance them, so the result is "
+            f"not {scale} times as large as the picture; export it again"
+        )
+    return rows, columns
+
+
+def tiling_axes(height: int, width: int, contract: Contract, halo: Halo | None) -> tuple[TilingAxis, TilingAxis]:
+    """Return both axes of a picture of `height` x `width` pixels; raises what `surroundings` raises."""
+    rows, columns = surroundings(contract)
+    assert contract.height is not None and contract.width is not None
+    return (
+        TilingAxis.of(height, contract.height, None if halo is None else (halo.top, halo.bottom), rows),
+        TilingAxis.of(width, contract.width, None if halo is None else (halo.left, halo.right), columns),
+    )
 
 
 def _plan(
@@ -263,18 +190,15 @@ def _plan(
     halo: Halo | None,
     deviation: HaloDeviation | None,
 ) -> TilingPlan:
-    laws, scale = (contract.height, contract.width), contract.scale
-    assert laws[0] is not None and laws[1] is not None  # or contract.scale would have raised
-    if laws[0].offset or laws[1].offset:
-        raise ModelError(
-            f"{contract.name} adds {laws[0].offset} and {laws[1].offset} pixels to its output; tiles need an offset of 0"
-        )
-    rows = TilingAxis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom))
-    columns = TilingAxis.of(width, laws[1], None if halo is None else (halo.left, halo.right))
+    """Return the tiles for one halo. They are the whole picture if the maximum of a size law allows no tiles."""
+    rows, columns = tiling_axes(height, width, contract, halo)
+    if not (rows.possible and columns.possible):
+        whole = Tile(rows.spans(rows.padded)[0], columns.spans(columns.padded)[0])
+        return TilingPlan(rows, columns, contract.scale, (whole,), deviation)
     side = tile_px if isinstance(tile_px, int) else 1 if halo is None else tile_px(halo)
     tall, wide = _sides(rows, columns, side, most_px)
     tiles = tuple(Tile(*spans) for spans in product(rows.spans(tall), columns.spans(wide)))
-    return TilingPlan(rows, columns, scale, tiles, deviation)
+    return TilingPlan(rows, columns, contract.scale, tiles, deviation)
 
 
 def _sides(rows: TilingAxis, columns: TilingAxis, side: int, most_px: int) -> tuple[int, int]:
@@ -291,3 +215,18 @@ def _sides(rows: TilingAxis, columns: TilingAxis, side: int, most_px: int) -> tu
     talls = {rows.side(limit, most_px) for limit in limits}
     shapes = {(tall, columns.side(min(side * side // tall, MAX_ASPECT * side), most_px)) for tall in talls}
     return min(shapes, key=cost)
+
+
+def _beyond_maximum(contract: Contract, plan: TilingPlan) -> ImageTooLargeError | ModelError:
+    """Return the error for a plan that is not possible."""
+    axis = plan.columns if plan.rows.possible else plan.rows
+    if axis.halo is not None:
+        return ModelError(
+            f"{contract.name} needs tiles of at least {axis.shortest} pixels per side, and its export proved sizes up to "
+            f"{axis.largest}; export it again with a larger maximum"
+        )
+    why = f"{contract.halo.node}: {contract.halo.reason}" if isinstance(contract.halo, NoHalo) else "it states no halo"
+    return ImageTooLargeError(
+        f"{contract.name} needs the whole picture at once ({why}), and its export proved sizes up to {axis.largest} pixels "
+        f"per side; this picture needs {axis.padded}; use a smaller picture or another model"
+    )

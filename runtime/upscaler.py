@@ -63,8 +63,6 @@ class Upscaler:
         if contract.task != "upscale" or contract.input is None or contract.output is None:
             raise ModelError(f"{contract.name} has the task {contract.task}; expected a model with the task upscale")
         self.scale = contract.scale
-        if self.scale < 2:
-            raise ModelError(f"{contract.name} scales by {self.scale}; expected 2 or more")
         self._luma_only = contract.output.channels == 1
         self.engine = Engine(self.model, workers=workers, tile_px=tile_px, exact=exact)
 
@@ -78,7 +76,7 @@ class Upscaler:
     ) -> SameType: ...
 
     def upscale(self, source: Any, scale: float | None = None, *, width: int | None = None, height: int | None = None) -> Any:
-        """Return `source` upscaled, by default by the model's own scale.
+        """Return `source` upscaled, by default by the model's own scale. A model of scale 1 restores it at its own size.
 
         `scale` is a factor per side; `width` and `height` are in pixels. The result depends on the type of `source`:
 

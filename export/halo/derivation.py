@@ -18,6 +18,9 @@ from upconv.export.backends import Array, Backend
 from upconv.export.halo.receptive_field import Operator, ReceptiveField, ReceptiveFields, UnboundedError
 from upconv.runtime.contract import Halo, NoHalo
 
+STATISTICS = frozenset({"GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMean", "ReduceSum"})
+"""Operators whose result over the whole picture has no position in it."""
+
 
 def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
     """Return the receptive fields of the output along height and width.
@@ -29,6 +32,15 @@ def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
         return known
     output = model.graph.output[0].name
     return known.get(output) or NoHalo(node=output, reason="it does not depend on the input")
+
+
+def derive_local(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
+    """Return the receptive fields of the output without means and maxima of the whole picture, which have no position."""
+    known = _fields(model, _constants(model.graph), statistics=False)
+    if isinstance(known, NoHalo):
+        return known
+    output = model.graph.output[0].name
+    return known.get(output) or NoHalo(node=output, reason="it does not depend on the position of the input")
 
 
 def products_per_pixel(model: onnx.ModelProto) -> float:
@@ -51,7 +63,9 @@ def products_per_pixel(model: onnx.ModelProto) -> float:
     return products
 
 
-def _fields(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, ReceptiveFields] | NoHalo:
+def _fields(
+    model: onnx.ModelProto, constants: dict[str, Array], *, statistics: bool = True
+) -> dict[str, ReceptiveFields] | NoHalo:
     known: dict[str, ReceptiveFields] = {model.graph.input[0].name: (ReceptiveField(), ReceptiveField())}
     for node in model.graph.node:
         inputs = [known[name] for name in node.input if name in known]
@@ -60,6 +74,8 @@ def _fields(model: onnx.ModelProto, constants: dict[str, Array]) -> dict[str, Re
         try:
             fields = Operator(node, constants).after(inputs)
         except UnboundedError as error:
+            if not statistics and node.op_type in STATISTICS:
+                continue
             return NoHalo(node=node.name or f"{node.op_type} making {node.output[0]}", reason=str(error))
         known.update(dict.fromkeys(node.output, fields))
     return known

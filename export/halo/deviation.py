@@ -21,6 +21,7 @@ from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.tiled_picture import samples_to_tensor
+from upconv.runtime.tiling import tiling_axes
 
 USEFUL_PX = 64
 """Largest halo that is worth its cost, in pixels. With a larger one, most of a tile is discarded."""
@@ -53,7 +54,9 @@ def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw)
     assert isinstance(contract.halo, Halo)
     exact_px = max(contract.halo.model_dump().values())
     for halo_px in (px for px in HALOS_PX if px < exact_px):
-        height, width = rows.fitted(TILE_PX + halo_px), columns.fitted(TILE_PX + halo_px)
+        smaller = Halo(**{name: min(px, halo_px) for name, px in contract.halo.model_dump().items()})
+        below, right = ((axis.halo or (0, 0))[1] for axis in tiling_axes(1, 1, contract, smaller))
+        height, width = rows.fitted(TILE_PX + below), columns.fitted(TILE_PX + right)
         tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
         differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))
         yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole).max()), share=float(differ.mean()))

@@ -14,8 +14,9 @@ from upconv.export.storage import copied, save
 from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
-from upconv.runtime.rounding import round_up
 from upconv.runtime.session import Model, open_model
+from upconv.runtime.tiling import tiling_axes
+from upconv.runtime.tiling_axis import TilingAxis
 
 TOLERANCE = 1e-3
 """Largest difference between the tiled and the whole picture, as a fraction of the output's range: a quarter of an 8-bit step.
@@ -47,7 +48,7 @@ def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
 def tiling_difference(model: onnx.ModelProto, contract: Contract, products: float) -> float:
     """Return the largest difference between tiled and whole output on noise.
 
-    The unit is the range of the output.     `products` is the number of multiplications per input pixel, before any rewrite.
+    The unit is the range of the output. `products` is the number of multiplications per input pixel, before any rewrite.
     """
     assert contract.output
     with tempfile.TemporaryDirectory() as folder:
@@ -62,21 +63,22 @@ def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int
     """Yield height and width of each picture, and the side of its tiles, in pixels."""
     assert isinstance(contract.halo, Halo) and contract.height and contract.width
     sides = contract.halo.model_dump().values()
+    axes = tiling_axes(1, 1, contract, contract.halo)
+    rows, columns = (axis.largest - 2 * axis.multiple - sum(axis.halo or ()) for axis in axes)
     tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
-    height, width = 2 * tile_px + 5, max(3 * tile_px + 1, LONG_PX)
+    height, width = min(2 * tile_px + 5, max(1, rows)), min(max(3 * tile_px + 1, LONG_PX), max(1, columns))
     if products * height * width <= BUDGET:
         yield height, width, tile_px
     # The picture above may be one row of tiles, or its last row has more than the halo: only two tiles have exactly the halo.
-    halo = contract.halo
-    yield _two_tiles(halo.top, halo.bottom, contract.height), strip(contract.width), 1
-    yield strip(contract.height), _two_tiles(halo.left, halo.right, contract.width), 1
+    yield _two_tiles(axes[0], contract.height), strip(contract.width), 1
+    yield strip(contract.height), _two_tiles(axes[1], contract.width), 1
 
 
-def _two_tiles(before: int, after: int, law: SizeLaw) -> int:
+def _two_tiles(axis: TilingAxis, law: SizeLaw) -> int:
     """Return the length that the engine cuts into two of its smallest tiles, each with exactly the halo on its inner side."""
-    before, after = (round_up(px, law.multiple) for px in (before, after))
-    smallest = law.fitted(3 * (before + after))
-    return 2 * smallest - before - after
+    overlap, around = sum(axis.halo or ()), axis.padded_by
+    smallest = min(law.fitted(3 * overlap), axis.largest)
+    return max(1, min(2 * smallest - overlap, axis.largest) - around)
 
 
 def strip(law: SizeLaw) -> int:
@@ -91,6 +93,11 @@ def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
     picture = picture * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
     with (
         Engine(model, workers=1, tile_px=tile_px, exact=True) as tiled,
-        Engine(model, workers=1, tile_px=max(height, width) + 64) as whole,
+        Engine(model, workers=1, tile_px=max(height, width) + 64 + 2 * _consumed(model.contract)) as whole,
     ):
         return float(np.abs(tiled.enlarge(picture) - whole.enlarge(picture)).max())
+
+
+def _consumed(contract: Contract) -> int:
+    """Return the most pixels that the context has along an axis."""
+    return max(axis.padded_by for axis in tiling_axes(1, 1, contract, None))

@@ -22,6 +22,8 @@ def contract_of(draft: ExportDraft) -> Contract:
         task="upscale" if draft.pixels else "decode",
         height=height,
         width=width,
+        context=draft.context,
+        crop=draft.crop,
         halo=draft.halo,
         halo_deviation=draft.halo_deviation,
         input=draft.pixels,

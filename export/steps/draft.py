@@ -20,7 +20,9 @@ from upconv.export.stage import Stage
 from upconv.export.tuner import Tuner
 from upconv.export.verdict import Verdict
 from upconv.runtime.contract import (
+    Context,
     Contract,
+    Crop,
     Halo,
     HaloDeviation,
     NoHalo,
@@ -79,6 +81,10 @@ class ExportDraft:
     """The pixels of the input; `None` also for a model that does not upscale pictures."""
     output_pixels: Pixels | None = None
     """The pixels of the output."""
+    context: Context | None = None
+    """The input pixels around a picture that the model consumes."""
+    crop: Crop | None = None
+    """The output pixels around the enlarged picture."""
     precision: Precision = "fp32"
     """The precision of `model`."""
     quality: Quality | None = None

@@ -34,9 +34,8 @@ def test_an_upscaler_keeps_the_range_and_takes_the_colour_of_its_channels(channe
     ("model", "channels", "laws"),
     [
         (graph(3), 3, [DOUBLE, None]),
-        (graph(3), 3, [SizeLaw(scale=1), SizeLaw(scale=1)]),
+        (graph(3), 3, [SizeLaw(scale=0.5), SizeLaw(scale=0.5)]),
         (graph(3), 3, [SizeLaw(scale=1.5), SizeLaw(scale=1.5)]),
-        (graph(3), 3, [SizeLaw(scale=2, offset=1), DOUBLE]),
         (graph(3), 3, [DOUBLE, SizeLaw(scale=3)]),
         (graph(3, inputs=2), 3, [DOUBLE, DOUBLE]),
         (graph(4), 4, [DOUBLE, DOUBLE]),
@@ -45,3 +44,8 @@ def test_an_upscaler_keeps_the_range_and_takes_the_colour_of_its_channels(channe
 )
 def test_any_other_model_has_no_pixels(model: onnx.ModelProto, channels: int, laws: Sequence[SizeLaw | None]) -> None:
     assert image_pixels(model, channels, laws, Pixels()) is None
+
+
+@pytest.mark.parametrize("law", [SizeLaw(scale=1), SizeLaw(scale=2, offset=-28), SizeLaw(scale=2, offset=2)])
+def test_models_that_restore_or_want_a_context_take_pictures(law: SizeLaw) -> None:
+    assert image_pixels(graph(3), 3, [law, law], Pixels()) == Pixels()

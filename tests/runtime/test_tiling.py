@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
-from upconv.runtime.errors import ModelError
+from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
+from upconv.runtime.errors import ImageTooLargeError, ModelError
 from upconv.runtime.tiling import MAX_STEPS, MAX_WASTE, plan_tiles
 
 
@@ -90,8 +90,8 @@ def test_little_is_computed_twice() -> None:
         assert plan_tiles(side, side, contract(halo), 384).waste < 1.17
 
 
-def test_an_offset_is_refused() -> None:
-    with pytest.raises(ModelError, match="offset of 0"):
+def test_an_offset_without_context_and_crop_is_refused() -> None:
+    with pytest.raises(ModelError, match="offsets of 1 and 1 pixels"):
         plan_tiles(8, 8, contract(Halo(top=0, bottom=0, left=0, right=0), offset=1), 64)
 
 
@@ -172,3 +172,73 @@ def test_the_tiles_of_the_documented_figure() -> None:
 @pytest.mark.parametrize(("side", "count"), [(512, 1), (513, 2)])
 def test_a_picture_of_one_tile_is_not_cut(side: int, count: int) -> None:
     assert len(plan_tiles(side, 512, contract(square(0)), 512).tiles) == count
+
+
+def limited(halo: Halo | NoHalo, maximum: int, multiple: int = 1) -> Contract:
+    law = SizeLaw(scale=2, multiple=multiple, maximum=maximum)
+    return contract(halo).model_copy(update={"height": law, "width": law})
+
+
+@given(
+    height=sizes,
+    width=sizes,
+    halo=halos,
+    tile=st.integers(1, 90),
+    multiple=st.sampled_from([1, 4]),
+    maximum=st.integers(20, 60),
+)
+def test_no_tile_is_longer_than_the_maximum(
+    height: int, width: int, halo: Halo, tile: int, multiple: int, maximum: int
+) -> None:
+    plan = plan_tiles(height, width, limited(halo, maximum, multiple), tile)
+    assert all(max(part.shape) <= maximum for part in plan.tiles)
+
+
+@pytest.mark.parametrize(("side", "fits"), [(40, True), (41, False)])
+def test_a_picture_that_is_computed_as_a_whole_is_at_most_the_maximum(side: int, fits: bool) -> None:
+    law = limited(NoHalo(node="pool", reason="it reads everything"), 40)
+    if fits:
+        assert plan_tiles(40, side, law, 16).tiles[0].shape == (40, side)
+    else:
+        with pytest.raises(ImageTooLargeError, match="proved sizes up to 40 pixels per side; this picture needs 41"):
+            plan_tiles(40, side, law, 16)
+
+
+@pytest.mark.parametrize(("maximum", "fits"), [(15, True), (14, False)])
+def test_a_tile_keeps_at_least_one_pixel_within_the_maximum(maximum: int, fits: bool) -> None:
+    law = limited(square(7), maximum)
+    assert plan_tiles(14, 14, law, 64).tiles[0].shape == (14, 14)  # one tile needs no halo
+    if fits:
+        assert max(plan_tiles(30, 30, law, 64).tiles[0].shape) <= 15
+    else:
+        with pytest.raises(
+            ModelError, match="needs tiles of at least 15 pixels per side, and its export proved sizes up to 14"
+        ):
+            plan_tiles(30, 30, law, 64)
+
+
+def test_a_halo_beyond_the_maximum_gives_way_to_one_that_is_good_enough() -> None:
+    law = limited(square(350), 256).model_copy(update={"halo_deviation": TABLE})
+    assert plan_tiles(1000, 1000, law, 128).deviation == TABLE[1]
+    with pytest.raises(ModelError, match="at least 701 pixels"):
+        plan_tiles(1000, 1000, law, 128, exact=True)
+
+
+def test_tiles_with_a_context_hold_their_halo_and_cover_the_picture() -> None:
+    law = SizeLaw(scale=2, offset=-28, minimum=15)
+    around = dict.fromkeys(("top", "bottom", "left", "right"), 7)
+    valid = contract(square(7)).model_copy(update={"height": law, "width": law, "context": Context(**around)})
+    assert len(plan_tiles(100, 100, valid, 114).tiles) == 1
+    plan = plan_tiles(100, 100, valid, 64)
+    assert (plan.rows.padded, plan.rows.halo) == (114, (0, 14))
+    assert sum(part.rows.keep_stop - part.rows.keep_start for part in plan.tiles[:: len(plan.columns.spans(64))]) == 100
+
+
+def test_a_crop_is_cut_from_the_outer_tiles_only() -> None:
+    law = SizeLaw(scale=2, offset=2)
+    around = dict.fromkeys(("top", "bottom", "left", "right"), 1)
+    transposed = contract(square(1)).model_copy(update={"height": law, "width": law, "crop": Crop(**around)})
+    plan = plan_tiles(40, 40, transposed, 16)
+    kept = [plan.kept(tile, np.zeros((1, *(2 * side + 2 for side in tile.shape)), np.float32)) for tile in plan.tiles]
+    assert kept[0][1] == (0, 0)
+    assert sum(part.size for part, _ in kept) == 80 * 80

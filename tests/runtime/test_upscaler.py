@@ -13,8 +13,8 @@ from PIL import Image
 
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.contract import Pixels, SizeLaw
-from upconv.runtime.errors import Cancelled, ImageError, ModelError, ParameterError
+from upconv.runtime.contract import Pixels
+from upconv.runtime.errors import Cancelled, ImageError, ParameterError
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import LUMA, Metadata, Picture
 from upconv.runtime.session import Model, Tensor, open_model
@@ -188,14 +188,3 @@ def test_a_picture_becomes_1_to_16_times_as_large(
             doubler.upscale(picture, **wish)
     else:
         assert doubler.upscale(picture, **wish).shape == size
-
-
-@pytest.mark.parametrize("scale", [1, 2])
-def test_a_model_enlarges_at_least_twice(nearest_x2: Path, scale: int) -> None:
-    opened, law = open_model(nearest_x2), SizeLaw(scale=scale)
-    model = replace(opened, contract=opened.contract.model_copy(update={"height": law, "width": law}))
-    if scale == 2:
-        Upscaler(model, workers=1).close()
-    else:
-        with pytest.raises(ModelError, match="scales by 1; expected 2 or more"):
-            Upscaler(model, workers=1)

@@ -8,7 +8,7 @@ from torch import nn
 
 from upconv.export.sizes import InputAxis
 from upconv.export.steps import ExportDraft, recognise_task
-from upconv.runtime.contract import Pixels, SizeLaw
+from upconv.runtime.contract import Context, Crop, Halo, Pixels, SizeLaw
 
 
 def test_a_model_that_enlarges_pictures_states_how_pixels_go_through(doubler: ExportDraft) -> None:
@@ -29,7 +29,27 @@ def test_one_channel_is_luma_on_both_sides(captured: Callable[..., ExportDraft])
     assert (draft.pixels, draft.output_pixels) == (Pixels(color="y"), Pixels(color="y", low=-1))
 
 
-@pytest.mark.parametrize("law", [None, SizeLaw(scale=1), SizeLaw(scale=1.5, multiple=2), SizeLaw(scale=2, offset=1)])
+@pytest.mark.parametrize("law", [None, SizeLaw(scale=0.5, multiple=2), SizeLaw(scale=1.5, multiple=2)])
 def test_anything_else_takes_tensors(doubler: ExportDraft, law: SizeLaw | None) -> None:
     draft, _ = recognise_task(replace(doubler, axes=tuple(InputAxis(index, law, free=True) for index in (2, 3))))
     assert draft.pixels is draft.output_pixels is None
+
+
+VALID = SizeLaw(scale=2, offset=-8, minimum=5)
+
+
+def test_a_model_of_valid_convolutions_states_its_context(captured: Callable[..., ExportDraft]) -> None:
+    layers = (nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Conv2d(8, 12, 1), nn.PixelShuffle(2))
+    draft = captured(nn.Sequential(*layers), law=VALID)
+    draft, report = recognise_task(replace(draft, halo=Halo(top=0, bottom=4, left=0, right=4)))
+    around = dict.fromkeys(("top", "bottom", "left", "right"), 2)
+    assert (draft.pixels, draft.context, draft.crop) == (Pixels(), Context(**around), None)
+    assert draft.halo == Halo(**around)
+    assert report is not None
+    assert report.summary.startswith("upscale, with a context of ")
+
+
+def test_a_transposed_convolution_without_padding_states_its_crop(captured: Callable[..., ExportDraft]) -> None:
+    draft = captured(nn.ConvTranspose2d(3, 3, 4, 2), law=SizeLaw(scale=2, offset=2))
+    draft, _ = recognise_task(draft)
+    assert (draft.context, draft.crop) == (None, Crop(top=1, bottom=1, left=1, right=1))

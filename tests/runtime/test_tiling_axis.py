@@ -1,0 +1,123 @@
+"""Tiles equal the whole along one axis, for any context, crop, halo, multiple, minimum and maximum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from upconv.runtime.contract import SizeLaw
+from upconv.runtime.rounding import ceil_div
+from upconv.runtime.tiling_axis import Fill, Surroundings, TileSpan, TilingAxis, filled
+
+Line = NDArray[np.int64]
+
+
+def enlarged(line: Line, law: SizeLaw, reach: tuple[int, int]) -> Line:
+    """Return the output of a model whose output `w` reads the inputs from `w / scale - reach[0]` to `w / scale + reach[1]`.
+
+    Every weight depends on the distance, the phase of the output and the position modulo the multiple. Beyond its input the
+    model sees zeros, which differ from any pixel.
+    """
+    scale = int(law.scale)
+    result = np.zeros(scale * len(line) + law.offset, np.int64)
+    for w in range(len(result)):
+        middle = w // scale
+        for at in range(middle - reach[0], middle + reach[1] + 1):
+            if 0 <= at < len(line):
+                result[w] += line[at] * (1 + (at - middle + 10) * 7 + (w % scale) * 31 + (at % law.multiple) * 101)
+    return result
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[SizeLaw, Surroundings, tuple[int, int], tuple[int, int]]:
+    """Return a size law, the surroundings that balance it, the reach of its outputs, and the halo that a contract states."""
+    scale, before, after = draw(st.integers(1, 3)), draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    crop_before, crop_after = draw(st.integers(0, 7)), draw(st.integers(0, 7))
+    offset = crop_before + crop_after - scale * (before + after)
+    law = SizeLaw(scale=scale, offset=offset, multiple=draw(st.sampled_from([1, 2, 3])), minimum=draw(st.integers(1, 20)))
+    reach = (draw(st.integers(0, 4)), max(draw(st.integers(0, 4)), ceil_div(-offset, scale), 0))
+    around = Surroundings(before, after, crop_before, crop_after, draw(st.sampled_from(["reflect", "edge"])))
+    halo = (max(0, reach[0] + before - crop_before // scale), max(0, reach[1] - before + ceil_div(crop_before, scale)))
+    return law, around, reach, halo
+
+
+def pixels(axis: TilingAxis, span: TileSpan, line: Line) -> Line:
+    window = axis.window(span)
+    return window.arranged(line[window.first : window.stop], 0)
+
+
+def stitched(axis: TilingAxis, spans: list[TileSpan], line: Line, law: SizeLaw, reach: tuple[int, int]) -> Line:
+    result = np.full(axis.scale * axis.length, -1, np.int64)
+    for span in spans:
+        output = enlarged(pixels(axis, span, line), law, reach)
+        first, stop, place = axis.place(span)
+        assert 0 <= first < stop <= len(output)
+        assert (result[place : place + stop - first] == -1).all(), "no output is kept twice"
+        result[place : place + stop - first] = output[first:stop]
+    return result
+
+
+@given(case=cases(), length=st.integers(1, 40), tile_px=st.integers(1, 50), maximum=st.none() | st.integers(20, 60))
+def test_tiles_and_halves_equal_the_whole(
+    case: tuple[SizeLaw, Surroundings, tuple[int, int], tuple[int, int]], length: int, tile_px: int, maximum: int | None
+) -> None:
+    law, around, reach, halo = case
+    line = np.random.default_rng(length).integers(1, 256, length)
+    assert around.balance(law)
+    whole = TilingAxis.of(length, law, None, around)
+    expected = stitched(whole, whole.spans(whole.side(1, 1)), line, law, reach)
+    assert (expected >= 0).all(), "the result is complete"
+    axis = TilingAxis.of(length, law.model_copy(update={"maximum": maximum}), halo, around)
+    assume(axis.possible)
+    side = axis.side(tile_px, 1000)
+    spans = axis.spans(side)
+    assert len(spans) == axis.count(side)
+    assert {span.length for span in spans} == {side}
+    assert side <= axis.largest
+    np.testing.assert_array_equal(stitched(axis, spans, line, law, reach), expected)
+    halves = [half for span in spans for half in axis.halves(span) or (span,)]
+    assert all(half.start % law.multiple == half.length % law.multiple == 0 for half in halves)
+    assert all(law.minimum <= half.length <= side for half in halves)
+    np.testing.assert_array_equal(stitched(axis, [half for half in halves if _kept(axis, half)], line, law, reach), expected)
+
+
+def _kept(axis: TilingAxis, span: TileSpan) -> bool:
+    first, stop, _ = axis.place(span)
+    return first < stop
+
+
+@pytest.mark.parametrize(
+    ("fill", "length", "expected"),
+    [
+        ("edge", 3, [0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2]),
+        ("reflect", 3, [1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1]),
+        ("reflect", 2, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
+        ("reflect", 1, [0] * 13),
+        ("edge", 1, [0] * 13),
+    ],
+)
+def test_positions_beyond_the_border_take_pixels_of_the_picture(fill: Fill, length: int, expected: list[int]) -> None:
+    assert filled(np.arange(-5, 8), length, fill).tolist() == expected
+
+
+@given(length=st.integers(1, 9), before=st.integers(0, 30), after=st.integers(0, 30), fill=st.sampled_from(["reflect", "edge"]))
+def test_the_fill_is_that_of_numpy(length: int, before: int, after: int, fill: Fill) -> None:
+    line = np.arange(length)
+    padded = np.pad(line, (before, after), mode=fill)
+    np.testing.assert_array_equal(line[filled(np.arange(-before, length + after), length, fill)], padded)
+
+
+def test_a_span_inside_the_picture_is_read_as_it_is() -> None:
+    axis = TilingAxis.of(50, SizeLaw(scale=2, offset=-28), (7, 7), Surroundings(7, 7))
+    window = axis.window(TileSpan(7, 57, 7, 43))
+    assert (window.first, window.stop, window.order) == (0, 50, None)
+    assert axis.window(TileSpan(6, 56, 6, 42)).order is not None
+    assert axis.window(TileSpan(8, 58, 8, 44)).order is not None
+
+
+@pytest.mark.parametrize(("crop_after", "balanced"), [(1, True), (0, False), (2, False)])
+def test_context_and_crop_balance_the_offset(crop_after: int, balanced: bool) -> None:
+    assert Surroundings(1, 1, 0, crop_after).balance(SizeLaw(scale=2, offset=-3)) is balanced
