@@ -19,7 +19,7 @@ from itertools import product
 from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo
 from upconv.runtime.errors import ImageTooLargeError, ModelError
 from upconv.runtime.session import Tensor
-from upconv.runtime.tiling_axis import STEP_PX, UNBOUNDED_PX, Surroundings, TileSpan, TilingAxis, Window
+from upconv.runtime.tiling_axis import STEP_PX, UNBOUNDED_PX, SpanPixels, Surroundings, TileSpan, TilingAxis
 
 MAX_ASPECT = 2
 """Largest ratio of a tile's side to the side of the square tile with the same area."""
@@ -90,7 +90,7 @@ class TilingPlan:
         """The number of computed pixels per pixel of the picture, at least 1."""
         return self.computed_px / (self.height * self.width)
 
-    def windows(self, tile: Tile) -> tuple[Window, Window]:
+    def windows(self, tile: Tile) -> tuple[SpanPixels, SpanPixels]:
         """Return the rows and the columns of the picture that the tile's input consists of."""
         return self.rows.window(tile.rows), self.columns.window(tile.columns)
 

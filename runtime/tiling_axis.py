@@ -72,7 +72,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Window:
+class SpanPixels:
     """The pixels of a picture that a span consists of, along one axis."""
 
     first: int
@@ -197,14 +197,14 @@ class TilingAxis:
         middle = span.keep_start + round_up((span.keep_stop - span.keep_start) // 2, self.multiple)
         return self._around(span.keep_start, middle), self._around(middle, span.keep_stop)
 
-    def window(self, span: TileSpan) -> Window:
+    def window(self, span: TileSpan) -> SpanPixels:
         """Return the pixels of the picture that the input of a span consists of."""
         first, stop = span.start - self.lead, span.stop - self.lead
         if first >= 0 and stop <= self.length:
-            return Window(first, stop, None)
+            return SpanPixels(first, stop, None)
         pixels = filled(np.arange(first, stop), self.length, self.fill)
         lowest = int(pixels.min())
-        return Window(lowest, int(pixels.max()) + 1, pixels - lowest)
+        return SpanPixels(lowest, int(pixels.max()) + 1, pixels - lowest)
 
     def place(self, span: TileSpan) -> tuple[int, int, int]:
         """Return the first and one past the last kept output of a span, and the place of the first in the result."""

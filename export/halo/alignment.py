@@ -37,7 +37,7 @@ response if that is more: the weights of a model are not symmetric."""
 
 @dataclass(frozen=True)
 class Alignment:
-    """How the output of a model lies on the picture, along height and width."""
+    """The position of a model's output on the picture, along height and width."""
 
     rows: Surroundings
     """The pixels above and below."""
@@ -70,7 +70,7 @@ class Alignment:
 def find_alignment(
     model: onnx.ModelProto, backend: Backend, channels: int, laws: Sequence[SizeLaw], fill: Fill = "edge"
 ) -> Alignment | str:
-    """Return how the output of a model lies on the picture, or the reason why it cannot be found."""
+    """Return the position of the output on the picture, or the reason why it cannot be found."""
     fields = derive_local(model)
     known: Sequence[ReceptiveField | None] = (None, None) if isinstance(fields, NoHalo) else fields
     shifts = [_shift(law, field) for law, field in zip(laws, known, strict=True)]

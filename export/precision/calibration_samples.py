@@ -18,6 +18,7 @@ from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.tiled_picture import samples_to_tensor
+from upconv.runtime.tiling import surroundings
 
 SIDE_PX = 96
 """The largest side of an input: large enough for typical values, small enough for many runs of a deep model."""
@@ -78,12 +79,28 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSam
             continue
         small = pyvips.Image.new_from_array(np.ascontiguousarray(truth)).resize(1 / contract.scale, kernel="cubic").numpy()
         inputs.append((_planes(small, contract.input),))
-        truths.append(_planes(truth, contract.output))
+        truths.append(_planes(_covered(truth, contract), contract.output))
     if not inputs:
         raise ParameterError(
             f"every picture is smaller than {contract.scale} times the smallest input of {contract.name}; give larger pictures"
         )
-    return CalibrationSamples(tuple(inputs), tuple(truths))
+    # A model of scale 1 removes noise or blur, which these pictures do not have, so they are no truths for it.
+    return CalibrationSamples(tuple(inputs), tuple(truths) if contract.scale > 1 else None)
+
+
+def _covered(truth: Array, contract: Contract) -> Array:
+    """Return the part of a picture that the output covers if the reduced picture is the whole input, context included.
+
+    Outputs beyond the picture have its border pixels as truth.
+    """
+    assert contract.height is not None and contract.width is not None
+    laws, around = (contract.height, contract.width), surroundings(contract)
+    for axis, (law, side) in enumerate(zip(laws, around, strict=True)):
+        if law.offset:
+            first = contract.scale * side.before - side.crop_before
+            length = truth.shape[axis]
+            truth = truth.take(np.arange(first, first + length + law.offset).clip(0, length - 1), axis)
+    return truth
 
 
 def _planes(samples: Array, pixels: Pixels) -> Array:

@@ -35,9 +35,12 @@ def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]
 
 
 def _around(draft: ExportDraft) -> str:
-    context = None if draft.context is None else f"a context of {draft.context}"
-    crop = None if draft.crop is None else f"a crop of {draft.crop}"
-    return " and ".join(filter(None, (context, crop)))
+    parts = (("context", draft.context, "input"), ("crop", draft.crop, "output"))
+    return " and ".join(
+        f"a {name} of {part.top} above, {part.bottom} below, {part.left} left and {part.right} right, in {unit} pixels"
+        for name, part, unit in parts
+        if part is not None
+    )
 
 
 def _output(pixels: Pixels | None, stated: Pixels | None) -> Pixels | None:

@@ -440,3 +440,14 @@ def test_memory_is_given_back_after_two_seconds(model: Model, monkeypatch: pytes
         while 2.0 not in waits and time.monotonic() < deadline:
             time.sleep(0.001)
     assert set(waits) == {None, 2.0}, "without end before the first picture, two seconds after it"
+
+
+@pytest.mark.parametrize(("most", "largest"), [(None, 4), (3, 3), (1, 1)])
+def test_no_batch_is_larger_than_the_contract_allows(model: Model, most: int | None, largest: int) -> None:
+    gate = Gate(batch=4)
+    limited = replace(model, contract=model.contract.model_copy(update={"max_batch": most}))
+    with Engine(limited, executor=gate, tile_px=16) as engine:
+        waiting = engine.submit(filled(engine, 1, 64))
+        gate.open.set()
+        waiting.result(10)
+    assert max(gate.batches) == largest

@@ -86,3 +86,14 @@ def test_values_that_are_not_allowed(options: dict[str, Any], sentence: str) -> 
 @pytest.mark.parametrize("options", [{"scale": 1}, {"scale": 16}, {"quality": 1}, {"quality": 100}, {"width": 1}])
 def test_values_at_the_bounds(options: dict[str, Any]) -> None:
     UpscaleOptions(**options)
+
+
+@pytest.mark.parametrize("options", [UpscaleOptions(), UpscaleOptions(scale=1), UpscaleOptions(width=10)])
+def test_a_model_of_scale_1_keeps_the_size(options: UpscaleOptions) -> None:
+    assert options.output_size(10, 7, native_scale=1) == (10, 7)
+
+
+@pytest.mark.parametrize("options", [UpscaleOptions(scale=2), UpscaleOptions(width=11), UpscaleOptions(height=8)])
+def test_a_model_of_scale_1_makes_no_other_size(options: UpscaleOptions) -> None:
+    with pytest.raises(ParameterError, match="with a model of scale 1, which keeps the size of a picture"):
+        options.output_size(10, 7, native_scale=1)

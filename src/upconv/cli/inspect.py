@@ -61,6 +61,10 @@ def described(contract: Contract) -> Iterator[tuple[str, str]]:
     yield "task", contract.task
     yield "height", str(contract.height or "no size law: the output does not follow the input")
     yield "width", str(contract.width or "no size law: the output does not follow the input")
+    for name, around in (("context", contract.context), ("crop", contract.crop)):
+        if around is not None:
+            sides = f"{around.top} above, {around.bottom} below, {around.left} left, {around.right} right"
+            yield name, f"{sides}, in {'input' if name == 'context' else 'output'} pixels"
     if isinstance(contract.halo, Halo):
         yield "halo", str(contract.halo)
     elif contract.halo is not None:
