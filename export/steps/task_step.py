@@ -11,6 +11,8 @@ from upconv.runtime.contract import Pixels
 
 def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, None]:
     """Add the pixels of input and output, if the model upscales pictures."""
+    if draft.source.example[0].dtype.kind != "f":
+        return draft, None  # the runtime gives pictures as float32
     pixels = image_pixels(needed(draft.model), draft.source.shapes[0][1], draft.laws, draft.source.pixels)
     return replace(draft, pixels=pixels, output_pixels=_output(pixels, draft.source.output_pixels)), None
 
