@@ -1,4 +1,4 @@
-"""How the inputs of an export are passed to `forward`: by position, by name, or inside lists and dictionaries."""
+"""The way in which the inputs of an export are passed to `forward`: by position, by name, or inside lists and dictionaries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CallLayout:
 
     @property
     def plain(self) -> bool:
-        """Whether every argument is one tensor, in order, by position."""
+        """True if every argument is one tensor, in order, by position."""
         return not self.kwargs and all(isinstance(value, InputSlot) for value in self.args)
 
     def variable(self, module: nn.Module) -> bool:

@@ -63,7 +63,7 @@ class FreshWeights:
 
     @property
     def random(self) -> bool:
-        """Whether the model was probably never trained."""
+        """True if the model was probably never trained."""
         if self.share < 0.5 or self.touched > self.untouched:
             return False
         if self.evidence >= FEWEST and 2 * self.evidence >= self.normal:
