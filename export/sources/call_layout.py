@@ -1,4 +1,4 @@
-"""The way in which the inputs of an export are passed to `forward`: by position, by name, or inside lists and dictionaries."""
+"""The arguments of `forward` that hold the inputs of an export: by position, by name, or inside lists and dictionaries."""
 
 from __future__ import annotations
 
