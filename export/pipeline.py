@@ -46,7 +46,7 @@ from upconv.export.steps import (
 from upconv.export.steps.draft import needed
 from upconv.export.tuner import Tuner
 from upconv.runtime.contract import Contract
-from upconv.runtime.errors import ExportError
+from upconv.runtime.errors import ExportError, UpconvError, first_line
 
 FP32 = PrecisionOptions()
 
@@ -110,7 +110,12 @@ def to_onnx(
     """
     source = as_source(model, example, **options)
     draft = ExportDraft(source, ExportOptions(opset, tuple(rewrites), reduction, tuner))
-    artifact = _artifact(*run(EXPORT, draft, on_stage))
+    try:
+        artifact = _artifact(*run(EXPORT, draft, on_stage))
+    except (UpconvError, MemoryError):
+        raise
+    except Exception as error:  # a module may raise anything
+        raise ExportError(f"{source.name} cannot be exported: {type(error).__name__}: {first_line(error)}") from error
     return artifact if out is None else artifact.save(Path(out))
 
 

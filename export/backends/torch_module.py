@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
-from torch.utils._pytree import tree_leaves
+from torch import Tensor, nn
 
 from upconv.export.backends.backend import Array
-from upconv.runtime.errors import SourceError
+from upconv.export.backends.double_mode import in_double
+from upconv.export.backends.private_copy import private_copy
+from upconv.export.backends.tensor_outputs import tensors_of
+from upconv.runtime.errors import SourceError, first_line
 
 
 class TorchBackend:
-    """A copy of a torch module in one dtype. In float64 it is the reference for all other backends."""
+    """A copy of a torch module in one dtype. In float64 it is the reference for all other backends.
+
+    In float64, every operator computes in float64, also where the module's code names another type.
+    """
 
     level = "-"
 
@@ -22,17 +27,40 @@ class TorchBackend:
         self.name = f"torch {str(dtype).removeprefix('torch.')}"
         self.version = torch.__version__
         self._dtype = dtype
-        self._module = copy.deepcopy(module).to(dtype).eval()
+        self._module = private_copy(module, dtype)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Return every tensor of the output, flattened, in the dtype of the backend.
 
-        Raises `SourceError` if the output holds no tensor.
+        `inputs` keep their values if the module writes into them. Raises `SourceError` if the output holds no tensor.
+        What the module raises is raised unchanged in float32, and as `RuntimeError` in float64.
         """
-        tensors = [torch.from_numpy(array) for array in inputs]
-        with torch.inference_mode():
-            result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
-        outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        with torch.no_grad():
+            result = self._result(inputs)
+        outputs = tensors_of(result)
         if not outputs:
             raise SourceError(f"expected tensors from the module, got {type(result).__name__}")
-        return [output.numpy() for output in outputs]
+        return [_array(output) for output in outputs]
+
+    def _result(self, inputs: Sequence[Array]) -> Any:
+        if self._dtype != torch.float64:
+            return self._module(*self._tensors(inputs))
+        try:
+            with in_double():
+                return self._module(*self._tensors(inputs))
+        except Exception as error:
+            problem = error
+        try:  # code that expects float64 after x.double()
+            with in_double(types_of_float32=False):
+                return self._module(*self._tensors(inputs))
+        except Exception:  # the first error is the clearer one
+            raise RuntimeError(f"{type(problem).__name__}: {first_line(problem)}") from problem
+
+    def _tensors(self, inputs: Sequence[Array]) -> list[Tensor]:
+        tensors = (torch.from_numpy(array) for array in inputs)
+        return [t.to(self._dtype if t.is_floating_point() else t.dtype, copy=True) for t in tensors]
+
+
+def _array(output: Tensor) -> Array:
+    array: Array = (output.float() if output.dtype == torch.bfloat16 else output).detach().numpy()
+    return array

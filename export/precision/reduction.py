@@ -31,12 +31,22 @@ class PrecisionOptions:
     only_if_faster: bool = False
     """Whether to keep float32 if the reduced precision is not faster, or loses too much."""
 
-    def apply(self, model: onnx.ModelProto, contract: Contract, on_progress: Progress = lambda _, __: None) -> ReducedModel:
+    def apply(
+        self,
+        model: onnx.ModelProto,
+        contract: Contract,
+        on_progress: Progress = lambda _, __: None,
+        trials: CalibrationSamples | None = None,
+    ) -> ReducedModel:
         """Return the model in this precision, calibrated on samples that fit its contract.
 
-        Raises `ExportError` if the result does not pass the quality gate.
+        `trials` are the samples of a model that takes no pictures, if no folder is given. Raises `ExportError` if the
+        result does not pass the quality gate.
         """
-        samples = from_folder(self.calibrate, contract, len(model.graph.input))
+        if trials is not None and self.calibrate is None and contract.task != "upscale":
+            samples = trials
+        else:
+            samples = from_folder(self.calibrate, contract, len(model.graph.input))
         return self.reduced(model, samples, _span(contract), on_progress)
 
     def reduced(

@@ -14,6 +14,7 @@ from upconv.export.sources.architectures import absent, registry
 from upconv.export.sources.module import module_source
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
+from upconv.export.sources.state_entries import renamed, unwrapped
 from upconv.export.sources.traceable import make_traceable
 from upconv.export.sources.weights import read_state, reason
 from upconv.runtime.errors import SourceError
@@ -64,7 +65,7 @@ def checkpoint_source(path: Path, options: SourceOptions) -> Source:
 
 def _recognised(path: Path) -> Any:
     known = registry()
-    state = _canonical(read_state(path))
+    state = _canonical(renamed(unwrapped(read_state(path))[0], ()))
     architecture = next((entry.architecture for entry in known.architectures("detection") if entry.detect(state)), None)
     if architecture is None:
         missing = f" ({' and '.join(absent())} need torchvision)" if absent() else ""

@@ -44,9 +44,13 @@ def factory_source(spec: str, options: SourceOptions) -> Source:
     if not callable(factory):
         raise SourceError(f"{place} has no factory called {attribute!r}")
     module = _call(factory, spec, options.arguments or {})
+    entry = ""
     if options.weights is not None:
-        load_weights(module, options.weights)
-    known = options.completed(name=attribute.replace("_", "-").lower(), origin=_origin(spec, options.arguments))
+        entry = load_weights(module, options.weights)
+    origin = _origin(spec, options.arguments)
+    if entry:
+        origin = f"{origin}, {entry} of {Path(str(options.weights)).name}"
+    known = options.completed(name=attribute.replace("_", "-").lower(), origin=origin)
     read = keras_source if is_keras(module) else module_source
     return read(module, replace(known, arguments=None, weights=None))
 

@@ -18,7 +18,9 @@ from onnx import helper, numpy_helper
 from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
 from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.graphs import anonymous
+from upconv.export.lint import Finding
 from upconv.export.sizes import InputAxis
+from upconv.export.sources.initialization import RULE
 from upconv.export.sources.onnx_file import contract_in, read_graph
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
@@ -27,6 +29,10 @@ from upconv.runtime.errors import ExportError, SourceError
 
 EXAMPLE_PX = 16
 """The length of a free axis in the example. It is short because onnx's reference implementation is slow."""
+
+
+RANDOM = "the contract states that the weights look freshly initialised, so the output has no meaning; export trained weights"
+"""The message of the finding that the contract states random weights."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def graph_source(path: Path, options: SourceOptions) -> Source:
         original.backend("float32")
     except ExportError as error:
         raise SourceError(f"{path} cannot run: {error}; export it again") from error
-    inputs = options.inputs or tuple(_example(value) for value in model.graph.input)
+    inputs = options.positional(str(path)).inputs or tuple(_example(value) for value in model.graph.input)
     if len(inputs) != len(model.graph.input):
         raise SourceError(
             f"{path} has {len(model.graph.input)} inputs, but {len(inputs)} examples were given; give one --shape for each input"
@@ -88,7 +94,8 @@ def graph_source(path: Path, options: SourceOptions) -> Source:
         name=contract.name, pixels=contract.input, output_pixels=contract.output, licence=contract.provenance.licence
     )
     halo = contract.halo if contract.task == "upscale" and isinstance(contract.halo, Halo) else None
-    return replace(known.for_a_file(path).source(original, inputs), halo=halo)
+    findings = [Finding(RULE, contract.name, RANDOM)] if contract.provenance.random_weights else []
+    return replace(known.for_a_file(path).source(original, inputs, findings), halo=halo)
 
 
 def _example(value: onnx.ValueInfoProto) -> Array:

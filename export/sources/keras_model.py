@@ -26,6 +26,7 @@ from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.sizes import InputAxis
 from upconv.export.sources.channels_first import channels_first
+from upconv.export.sources.initialization import findings_of
 from upconv.export.sources.module import refuse_non_finite
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
@@ -112,7 +113,7 @@ def from_keras(model: Any, example: Example | None = None, **options: Unpack[Sou
 def keras_source(model: Any, options: SourceOptions) -> Source:
     """Return the source of `from_keras`, for options in one value."""
     kind = type(model).__name__
-    known = options.without_factory(kind).completed(name=kind, origin="a keras model")
+    known = options.without_factory(kind).positional(kind).completed(name=kind, origin="a keras model")
     name = known.name or kind
     _refuse_other_backends(model, name)
     inputs = getattr(model, "inputs", None)
@@ -121,7 +122,13 @@ def keras_source(model: Any, options: SourceOptions) -> Source:
     refuse_non_finite(name, {weight.path: weight.value for weight in model.weights})
     formats = [layer.data_format for layer in model._flatten_layers() if hasattr(layer, "data_format")]
     last = bool(formats) and formats[0] == "channels_last"
-    return known.source(KerasModel(model, last), known.inputs or [_example(x, last) for x in inputs])
+    findings = findings_of({weight.path: _as_torch(weight.value) for weight in model.trainable_weights}, name)
+    return known.source(KerasModel(model, last), known.inputs or [_example(x, last) for x in inputs], findings)
+
+
+def _as_torch(kernel: Tensor) -> Tensor:
+    """Return a weight with the channels in front, as torch has them; Keras has them behind."""
+    return kernel if kernel.ndim < 2 else kernel.detach().permute(kernel.ndim - 1, kernel.ndim - 2, *range(kernel.ndim - 2))
 
 
 def _refuse_other_backends(model: Any, name: str) -> None:

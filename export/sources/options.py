@@ -11,13 +11,18 @@ import numpy as np
 from torch import Tensor
 
 from upconv.export.backends import Array
+from upconv.export.lint import Finding
 from upconv.export.sizes import Shape
+from upconv.export.sources.call_layout import CallLayout, layout_of
 from upconv.export.sources.source import Source, SourceModel
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
 
-Example = Array | Tensor | Sequence[Array | Tensor]
-"""An input, or one for each argument."""
+Example = Array | Tensor | Sequence[Any] | Mapping[str, Any]
+"""An input, one value for each argument, or the arguments by name.
+
+A value is a tensor, an array, a constant, or a list or dictionary of these. Numbers and texts are constants.
+"""
 
 
 class SourceKeywords(TypedDict, total=False):
@@ -58,11 +63,16 @@ class SourceOptions:
     """A file of weights for the module of a factory; other sources have their own weights."""
     multiple: int = 1
     """The multiple that the model's authors require of sizes; trials may find a larger one."""
+    layout: CallLayout | None = None
+    """How `forward` takes the example; `None` if each input is one positional argument."""
 
     @classmethod
     def of(cls, example: Example | None = None, **keywords: Unpack[SourceKeywords]) -> Self:
-        """Return the options for an example, of tensors or arrays, and keyword arguments."""
-        return cls(example=None if example is None else _arrays(example), **keywords)
+        """Return the options for an example and keyword arguments; raises `SourceError` if the example holds no tensor."""
+        if example is None:
+            return cls(**keywords)
+        arrays, layout = layout_of(example)
+        return cls(example=arrays, layout=None if layout.plain else layout, **keywords)
 
     @property
     def inputs(self) -> tuple[Array, ...] | None:
@@ -92,7 +102,16 @@ class SourceOptions:
             raise SourceError(f"{what} has its own weights; arguments and weights are for factories")
         return self
 
-    def source(self, original: SourceModel, example: Sequence[Array]) -> Source:
+    def positional(self, what: str) -> Self:
+        """Return the same options; raises `SourceError` if the example has names, constants or containers.
+
+        Only a torch module has arguments of these kinds. `what` names the source in the message.
+        """
+        if self.layout is not None:
+            raise SourceError(f"{what} takes tensors by position; give the example as a list with one array for each input")
+        return self
+
+    def source(self, original: SourceModel, example: Sequence[Array], findings: Sequence[Finding] = ()) -> Source:
         """Return the source of a model and an example; name and origin must be set."""
         assert self.name is not None and self.origin is not None
         return Source(
@@ -104,9 +123,5 @@ class SourceOptions:
             output_pixels=self.output_pixels,
             licence=self.licence,
             multiple=self.multiple,
+            findings=tuple(findings),
         )
-
-
-def _arrays(example: Example) -> tuple[Array, ...]:
-    several = [example] if isinstance(example, (Tensor, np.ndarray)) else example
-    return tuple(x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x) for x in several)

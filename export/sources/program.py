@@ -86,7 +86,7 @@ def from_program(path: Path, example: Example | None = None, **options: Unpack[S
 
 def program_source(path: Path, options: SourceOptions) -> Source:
     """Return the source of `from_program`, for options in one value."""
-    known = options.for_a_file(path)
+    known = options.for_a_file(path).positional(str(path))
     program = _loaded(path)
     arguments, keywords = program.example_inputs or ((), {})
     if keywords or not all(isinstance(argument, Tensor) for argument in arguments):

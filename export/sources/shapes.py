@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
 from upconv.export.backends import Array
+from upconv.export.backends.tensor_outputs import tensors_of
 from upconv.export.backends.torch_module import TorchBackend
 
 
@@ -34,7 +34,7 @@ class ShapeBackend:
         tensors = [torch.empty(x.shape, dtype=torch.from_numpy(x).dtype, device="meta") for x in inputs]
         try:
             with torch.no_grad():
-                outputs = [leaf for leaf in tree_leaves(self._meta(*tensors)) if isinstance(leaf, Tensor)]
+                outputs = tensors_of(self._meta(*tensors))
         except Exception:
             # The module refuses the size, keeps tensors on another device, or has an operator that needs values.
             return self._real.run(inputs)

@@ -9,6 +9,7 @@ from typing import Protocol
 import onnx
 
 from upconv.export.backends import Array, Backend, Precision
+from upconv.export.lint import Finding
 from upconv.export.sizes import InputAxis, Shapes
 from upconv.runtime.contract import Halo, Pixels
 
@@ -55,6 +56,9 @@ class Source:
     """The multiple that the model's authors require of sizes; trials may find a larger one."""
     halo: Halo | None = None
     """The halo in the contract of an exported file, from whose rewritten graph it may be impossible to derive."""
+
+    findings: tuple[Finding, ...] = ()
+    """The properties of the source that deserve a look, such as random weights."""
 
     @property
     def shapes(self) -> Shapes:

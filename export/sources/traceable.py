@@ -39,9 +39,9 @@ def _nothing() -> None:
 
 def _mask_by_comparison(part: nn.Module) -> None:
     """Compute the mask by comparison. The part assigns to slices, which the exporter captures for one size only."""
-    window, shift = int(part.window_size), int(part.shift_size)  # type: ignore[arg-type]
-    mask = shifted_window_mask(window, shift)
     try:
+        window, shift = int(part.window_size), int(part.shift_size)  # type: ignore[arg-type]
+        mask = shifted_window_mask(window, shift)
         same = torch.equal(mask((2 * window, 3 * window)), part.calculate_mask((2 * window, 3 * window)))  # type: ignore[operator]
     except Exception:  # another architecture uses the same name for something else
         return
@@ -51,7 +51,7 @@ def _mask_by_comparison(part: nn.Module) -> None:
 
 def _batch_by_shape(part: nn.Module) -> None:
     """Derive the batch from the shape. The part computes it in floating point, which tracing makes a constant."""
-    home: Any = sys.modules[type(part).__module__]
+    home: Any = sys.modules.get(type(part).__module__)
     windows = torch.arange(2.0 * 6 * 4 * 5).reshape(12, 2, 2, 5)
     try:
         same = torch.equal(home.window_reverse(windows, 2, 4, 6), window_reverse(windows, 2, 4, 6))

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from upconv.export.sources.state_entries import renamed, unwrapped
+from upconv.export.sources.state_mismatch import StateMismatch
 from upconv.runtime.errors import SourceError, first_line
 
 
@@ -41,13 +43,23 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load a file of weights into `module`; raises `SourceError` if it cannot be read or does not fit."""
-    state = read_state(path)
+def load_weights(module: nn.Module, path: Path) -> str:
+    """Load a file of weights into `module`, and return the path of the entry that holds them in the file.
+
+    Raises `SourceError` if the file cannot be read or does not fit.
+    """
+    state, entry = unwrapped(read_state(path))
+    expected = module.state_dict()
+    fitting = renamed(state, expected)
     try:
-        module.load_state_dict(state)
+        module.load_state_dict(fitting)
     except Exception as error:  # a key or a shape does not fit, or a value is not a tensor
-        raise SourceError(f"the weights in {path} cannot be loaded into {type(module).__name__}: {reason(error)}") from error
+        mismatch = StateMismatch.between(fitting, expected)
+        differs = mismatch.missing or mismatch.unexpected or mismatch.reshaped
+        raise SourceError(
+            f"the weights in {path} cannot be loaded into {type(module).__name__}: {mismatch if differs else reason(error)}"
+        ) from error
+    return entry
 
 
 def reason(error: Exception) -> str:

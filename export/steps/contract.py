@@ -6,6 +6,7 @@ import importlib.metadata
 
 from upconv.export.graphs import opset_of
 from upconv.export.sources import Source
+from upconv.export.sources.initialization import RULE
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.export.verdict import Verdict
 from upconv.runtime.contract import Contract, Evidence, ParityEvidence, Provenance
@@ -49,6 +50,7 @@ def provenance_of(source: Source) -> Provenance:
         source=source.origin,
         weights_sha256=source.original.weights_sha256(),
         licence=source.licence,
+        random_weights=any(finding.rule == RULE for finding in source.findings),
         tools={name: importlib.metadata.version(name) for name in TOOLS},
     )
 

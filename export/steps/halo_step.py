@@ -28,6 +28,8 @@ def derive_halo(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
         return draft, _none("the output's size does not follow a picture's height and width")
     if len(model.graph.input) > 1:
         return draft, _none("the model has several inputs, and tiling needs a single one")
+    if draft.source.example[0].dtype.kind != "f":
+        return draft, _none("the input holds integers, and only pictures in float32 are tiled")
     fields = derivation.derive(model)
     if not isinstance(fields, NoHalo):
         shapes = _probed(model, draft.source.shapes[0][1], (rows, columns), derivation.halo_of(fields))

@@ -11,7 +11,7 @@ from upconv.export.steps.draft import ExportDraft, needed
 
 
 def inspect_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the node counts of the model in onnxruntime, and the findings in the plain graph."""
-    fused, findings = fusion(needed(draft.model)), lint(needed(draft.plain))
+    """Add the node counts of the model in onnxruntime, and the findings in the source and the plain graph."""
+    fused, findings = fusion(needed(draft.model)), (*draft.source.findings, *lint(needed(draft.plain)))
     summary = f"onnxruntime runs it as {fused}; {len(findings)} findings"
-    return replace(draft, fusion=fused, findings=tuple(findings)), StageReport("lint", False, summary)
+    return replace(draft, fusion=fused, findings=findings), StageReport("lint", False, summary)

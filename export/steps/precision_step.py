@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import onnx
 
+from upconv.export.precision import CalibrationSamples
 from upconv.export.report import StageReport
 from upconv.export.rewrite import every_conv_transpose_to_phases
 from upconv.export.steps.contract import contract_of
@@ -27,7 +28,8 @@ def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | Non
     if reduction.precision == "fp32":
         return draft, None
     try:
-        reduced = reduction.apply(_basis(draft), contract_of(draft))
+        trials = CalibrationSamples(tuple(tuple(arrays) for arrays in needed(draft.reference).inputs))
+        reduced = reduction.apply(_basis(draft), contract_of(draft), trials=trials)
     except ExportError as error:
         if not reduction.only_if_faster:
             raise

@@ -18,6 +18,8 @@ def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]
 
     If its output is not exactly `scale` times its input, add the context and the crop, and count the halo from the picture.
     """
+    if draft.source.example[0].dtype.kind != "f":
+        return draft, None  # the runtime gives pictures as float32
     channels, laws = draft.source.shapes[0][1], [law for law in draft.laws if law is not None]
     pixels = image_pixels(needed(draft.model), channels, draft.laws, draft.source.pixels)
     report = None

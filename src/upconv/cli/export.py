@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -70,6 +71,7 @@ def export(
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
     loaded = _source(source, weights, kwargs, shape or [], ranges)
+    warn_of_random_weights(loaded)
     with measuring(tune_s if tune or precision == "auto" else None, silent=quiet or as_json) as tuner:
         artifact = run(
             loaded,
@@ -84,6 +86,15 @@ def export(
         print(json.dumps(artifact.as_dict(), indent=2))
     elif not quiet:
         _conclude(artifact, verbose)
+
+
+def warn_of_random_weights(source: Source) -> None:
+    """Print a warning to standard error if the weights of `source` look freshly initialised."""
+    from upconv.export.sources.initialization import RULE
+
+    for finding in source.findings:
+        if finding.rule == RULE:
+            print(f"warning: {finding.message}", file=sys.stderr, flush=True)
 
 
 def _conclude(artifact: Artifact, verbose: bool) -> None:

@@ -16,8 +16,8 @@ from upconv.runtime.errors import SourceError
 
 def test_keyword_arguments_are_the_fields_of_the_options() -> None:
     hints = get_type_hints(SourceOptions)
-    assert {field.name for field in fields(SourceOptions)} == {"example", *get_type_hints(SourceKeywords)}
-    assert get_type_hints(SourceKeywords) == {name: hint for name, hint in hints.items() if name != "example"}
+    assert {field.name for field in fields(SourceOptions)} == {"example", "layout", *get_type_hints(SourceKeywords)}
+    assert get_type_hints(SourceKeywords) == {name: hint for name, hint in hints.items() if name not in ("example", "layout")}
 
 
 def test_an_example_of_tensors_or_arrays_becomes_one_array_for_each_input() -> None:
