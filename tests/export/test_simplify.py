@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from upconv.export import simplify
-from upconv.export.simplify import Simplify
+from upconv.export.simplify import PROGRAM, Simplify
 
 
 def graph(*kinds: str, name: str = "x", width: str | int = "channels") -> onnx.ModelProto:
@@ -26,7 +26,7 @@ def finishes(result: onnx.ModelProto | None, code: int = 0, stderr: str = "") ->
     """Return a replacement for `subprocess.run` that writes this model."""
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        assert command[:3] == [sys.executable, "-m", "onnxsim"]
+        assert command[:3] == [sys.executable, "-c", PROGRAM]
         if result is not None:
             onnx.save(result, Path(command[-1]))
         return subprocess.CompletedProcess(command, code, "", stderr)
