@@ -18,8 +18,22 @@ _BINARY = {0: "Add", 1: "Sub", 2: "Mul", 3: "Div", 4: "Max", 5: "Min", 6: "Pow"}
 _REVERSED = {7: "Sub", 8: "Div", 9: "Pow"}
 
 _UNARY = {
-    **{0: "Abs", 1: "Neg", 2: "Floor", 3: "Ceil", 5: "Sqrt", 7: "Exp", 8: "Log", 9: "Sin", 10: "Cos", 11: "Tan"},
-    **{12: "Asin", 13: "Acos", 14: "Atan", 15: "Reciprocal", 16: "Tanh", 18: "Round"},
+    0: "Abs",
+    1: "Neg",
+    2: "Floor",
+    3: "Ceil",
+    5: "Sqrt",
+    7: "Exp",
+    8: "Log",
+    9: "Sin",
+    10: "Cos",
+    11: "Tan",
+    12: "Asin",
+    13: "Acos",
+    14: "Atan",
+    15: "Reciprocal",
+    16: "Tanh",
+    18: "Round",
 }
 _LOG10_E = 0.4342944819032518
 
@@ -35,13 +49,13 @@ def binary(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Seq
         number = graph.floats(layer.number(2, 0.0))
         values = (number, blob.value) if kind in _REVERSED else (blob.value, number)
         return [Blob(graph.node(operator, *values), blob.shape, blob.lifted)]
-    left, right = aligned(layer, *only(layer, inputs, 2), graph)
+    left, right = aligned(*only(layer, inputs, 2), graph)
     pair = (right, left) if kind in _REVERSED else (left, right)
     value = graph.node(operator, *(blob.value for blob in pair))
     return [Blob(value, joined(layer, left.shape, right.shape), left.lifted)]
 
 
-def aligned(layer: NcnnLayer, left: Blob, right: Blob, graph: GraphBuilder) -> tuple[Blob, Blob]:
+def aligned(left: Blob, right: Blob, graph: GraphBuilder) -> tuple[Blob, Blob]:
     """Return two blobs with the same number of axes, by ncnn's rule for the one with fewer."""
     if left.rank == right.rank:
         return (graph.lift(left), graph.lift(right)) if left.lifted or right.lifted else (left, right)

@@ -42,7 +42,9 @@ def convert(param: bytes, weights: bytes, examples: Sequence[Shape] | None = Non
     if not stated:
         raise SourceError("expected a layer of type Input, found none; the file is damaged")
     if examples is not None and len(examples) != len(stated):
-        raise SourceError(f"the network has {len(stated)} inputs, but {len(examples)} examples were given; give one --shape for each")
+        raise SourceError(
+            f"the network has {len(stated)} inputs, but {len(examples)} examples were given; give one --shape for each"
+        )
     shapes = [input_shape(layer, layers, None if examples is None else examples[n]) for n, layer in enumerate(stated)]
     graph = GraphBuilder(BinFile(weights))
     blobs: dict[str, Blob] = {}

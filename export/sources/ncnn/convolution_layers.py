@@ -137,9 +137,7 @@ def _cut(layer: NcnnLayer, settings: ConvolutionSettings) -> dict[str, Any]:
     return {"pads": pads, **({"output_padding": extra} if any(extra) else {})}
 
 
-def _padded(
-    layer: NcnnLayer, settings: ConvolutionSettings, blob: Blob, graph: GraphBuilder
-) -> tuple[Blob, dict[str, Any]]:
+def _padded(layer: NcnnLayer, settings: ConvolutionSettings, blob: Blob, graph: GraphBuilder) -> tuple[Blob, dict[str, Any]]:
     """Return the input, padded if the padding is not zeros, and the attributes for all other padding."""
     kind, fill = settings.pads[0], layer.number(18, 0.0)
     if kind in SAME and set(settings.pads) == {kind}:

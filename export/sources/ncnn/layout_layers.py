@@ -1,8 +1,8 @@
 """The layers that arrange numbers anew: Reshape, Permute, PixelShuffle and others.
 
-    PixelShuffle   mode 0: channels (C, s, s), ONNX's CRD     mode 1: channels (s, s, C), ONNX's DCR
-    Reorg          the inverse of PixelShuffle
-    Permute        `_ORDERS` names the axes of the result from the last to the first, as ncnn's documentation does
+PixelShuffle   mode 0: channels (C, s, s), ONNX's CRD     mode 1: channels (s, s, C), ONNX's DCR
+Reorg          the inverse of PixelShuffle
+Permute        `_ORDERS` names the axes of the result from the last to the first, as ncnn's documentation does
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def pixel_shuffle(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder)
     factor = bounded(layer, "a factor of", layer.integer(0, 1), 1, LARGEST_SCALE)
     channels, rest = divmod(blob.channels or 0, factor**2)
     if rest:
-        raise layer.refused(f"shuffles by {factor}, but its input has {blob.channels} channels; expected a multiple of {factor**2}")
+        raise layer.refused(
+            f"shuffles by {factor}, but its input has {blob.channels} channels; expected a multiple of {factor**2}"
+        )
     mode = "DCR" if layer.integer(1) else "CRD"
     return [Blob(graph.node("DepthToSpace", blob.value, blocksize=factor, mode=mode), (channels or None, None, None))]
 
@@ -79,13 +81,20 @@ def reshape(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Se
     if layer.integer(3) or isinstance(layer.parameters.get(6), str):
         raise layer.refused("reorders or computes its shape by an expression, which is not supported")
     blob = graph.flat(blob)
-    stated = {"C": layer.integer(2, _NONE), "D": layer.integer(11, _NONE), "H": layer.integer(1, _NONE), "W": layer.integer(0, _NONE)}
+    stated = {
+        "C": layer.integer(2, _NONE),
+        "D": layer.integer(11, _NONE),
+        "H": layer.integer(1, _NONE),
+        "W": layer.integer(0, _NONE),
+    }
     target = {letter: length for letter, length in stated.items() if length != _NONE}
     if not target or list(target.values()).count(_REMAINING) > 1 or min(target.values()) < _REMAINING:
         raise layer.refused(f"has the lengths {list(target.values())}; expected lengths, 0, and at most one -1")
     own = _LETTERS[blob.rank]
     lengths: list[Length] = [_copied(layer, blob, own, letter, length) for letter, length in target.items()]
-    words = [_word(blob, own, letter, length, known, graph) for (letter, length), known in zip(target.items(), lengths, strict=True)]
+    words = [
+        _word(blob, own, letter, length, known, graph) for (letter, length), known in zip(target.items(), lengths, strict=True)
+    ]
     value = graph.node("Reshape", blob.value, graph.node("Concat", graph.integers([0]), *words, axis=0))
     return [Blob(value, _with_rest(blob, lengths))]
 

@@ -1,7 +1,7 @@
 """InnerProduct and MatMul.
 
-    InnerProduct    y = W x + b     W (outputs, inputs); a blob (H, W) is computed row by row, any other is flattened
-    MatMul          y = a b         with parameter 0 set, y = a b^T
+InnerProduct    y = W x + b     W (outputs, inputs); a blob (H, W) is computed row by row, any other is flattened
+MatMul          y = a b         with parameter 0 set, y = a b^T
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ export compares the graph with ncnn itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -15,13 +15,20 @@ import numpy as np
 import onnx
 
 from upconv.export.backends import Array
+from upconv.export.lint import Finding
 from upconv.export.sizes import Shape
 from upconv.export.sources.graph import OnnxGraph
 from upconv.export.sources.ncnn.conversion import ConvertedNetwork, convert
 from upconv.export.sources.ncnn.input_shape import example_shapes, stated_size
+from upconv.export.sources.ncnn.ncnn_runtime import ncnn_runtime
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
 from upconv.runtime.errors import ExportError, SourceError, first_line
+
+RULE = "not-compared"
+"""The rule of the finding that the `ncnn` package is not installed."""
+NOT_COMPARED = "the graph was not compared with ncnn, because ncnn is not installed: pip install ncnn"
+"""The message of this finding."""
 
 SIZES = (16, 32, 48, 64, 96, 128, 192, 256)
 """The sides of the pictures that are tried as example, in pixels. Networks of unpadded convolutions need larger ones."""
@@ -64,7 +71,9 @@ def ncnn_source(path: Path, options: SourceOptions) -> Source:
     except SourceError as error:
         raise SourceError(f"{path}: {error}") from error
     original = NcnnModel(network.model, path, weights, tuple(network.inputs), network.outputs)
-    return options.for_a_file(path).source(original, inputs)
+    witness = ncnn_runtime(path, weights, original.inputs, original.outputs)
+    findings = [] if witness is not None else [Finding(RULE, path.name, NOT_COMPARED)]
+    return replace(options.for_a_file(path).source(original, inputs, findings), witness=witness)
 
 
 def refuse_weights(path: Path, options: SourceOptions) -> Source:
@@ -120,4 +129,6 @@ def _refuse_large(model: onnx.ModelProto, shapes: Sequence[Shape]) -> None:
     for value in onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph.value_info:
         count = int(np.prod([d.dim_value or 1 for d in value.type.tensor_type.shape.dim], dtype=object))
         if count > LARGEST:
-            raise SourceError(f"the tensor {value.name!r} would hold {count} values for an input of {shapes[0]}; at most {LARGEST} are allowed")
+            raise SourceError(
+                f"the tensor {value.name!r} would hold {count} values for an input of {shapes[0]}; at most {LARGEST} are allowed"
+            )

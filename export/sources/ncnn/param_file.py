@@ -125,7 +125,9 @@ def _layer(words: list[str]) -> NcnnLayer:
     kind, name, inputs, outputs = words[0], words[1], int(words[2]), int(words[3])
     blobs, rest = words[4 : 4 + inputs + outputs], words[4 + inputs + outputs :]
     if len(blobs) < inputs + outputs or any(_PARAMETER.fullmatch(blob) for blob in blobs):
-        raise SourceError(f"the layer {name!r} of type {kind} states {inputs + outputs} blobs but names fewer; the file is damaged")
+        raise SourceError(
+            f"the layer {name!r} of type {kind} states {inputs + outputs} blobs but names fewer; the file is damaged"
+        )
     return NcnnLayer(kind, name, tuple(blobs[:inputs]), tuple(blobs[inputs:]), _parameters(rest, kind, name))
 
 

@@ -41,7 +41,9 @@ def pooling(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Se
 def _adaptive(layer: NcnnLayer, blob: Blob, kind: str, graph: GraphBuilder) -> Blob:
     size = (layer.integer(18, layer.integer(8)), layer.integer(8))
     if size != (1, 1):
-        raise layer.refused(f"pools to a size of {size}, which ONNX cannot express for pictures of any size; only 1x1 is supported")
+        raise layer.refused(
+            f"pools to a size of {size}, which ONNX cannot express for pictures of any size; only 1x1 is supported"
+        )
     return Blob(graph.node(f"Global{kind}Pool", blob.value), (blob.channels, 1, 1))
 
 
@@ -67,7 +69,9 @@ def _check_tail(layer: NcnnLayer, settings: dict[str, Any]) -> None:
     after = settings["pads"][2:]
     beyond = any(k < s + p for k, s, p in zip(settings["kernel_shape"], settings["strides"], after, strict=True))
     if beyond or settings.get("count_include_pad"):
-        raise layer.refused("pads until the last window is full, in a way that ONNX cannot express; convert with padding mode 1")
+        raise layer.refused(
+            "pads until the last window is full, in a way that ONNX cannot express; convert with padding mode 1"
+        )
 
 
 POOLINGS: dict[str, Handler] = {"Pooling": pooling}

@@ -1,8 +1,8 @@
 """Reduction, Softmax and Normalize.
 
-    Reduction   0 operation  1 all axes  2 factor  3 axes  4 the axes stay, with length 1
-    Softmax     0 axis  1 axis is counted as it is today
-    Normalize   y = x / sqrt(sum of x^2 + epsilon) * scale; 0 over rows and columns, 4 over channels, 9 kind of epsilon
+Reduction   0 operation  1 all axes  2 factor  3 axes  4 the axes stay, with length 1
+Softmax     0 axis  1 axis is counted as it is today
+Normalize   y = x / sqrt(sum of x^2 + epsilon) * scale; 0 over rows and columns, 4 over channels, 9 kind of epsilon
 """
 
 from __future__ import annotations
@@ -15,8 +15,17 @@ from upconv.export.sources.ncnn.handler import Handler, axis_of, only
 from upconv.export.sources.ncnn.param_file import NcnnLayer
 
 OPERATIONS = {
-    **{0: "ReduceSum", 1: "ReduceL1", 2: "ReduceSumSquare", 3: "ReduceMean", 4: "ReduceMax", 5: "ReduceMin"},
-    **{6: "ReduceProd", 7: "ReduceL1", 8: "ReduceL2", 9: "ReduceLogSum", 10: "ReduceLogSumExp"},
+    0: "ReduceSum",
+    1: "ReduceL1",
+    2: "ReduceSumSquare",
+    3: "ReduceMean",
+    4: "ReduceMax",
+    5: "ReduceMin",
+    6: "ReduceProd",
+    7: "ReduceL1",
+    8: "ReduceL2",
+    9: "ReduceLogSum",
+    10: "ReduceLogSumExp",
 }
 """ONNX's operators, by the operation of Reduction."""
 

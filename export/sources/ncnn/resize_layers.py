@@ -1,8 +1,8 @@
 """Interp and Padding.
 
-    Interp    0 kind (1 nearest, 2 bilinear, 3 bicubic)  1, 2 scale of height and width  3, 4 output height and width
-              5 size of a second input  6 the corners of input and output coincide
-    Padding   0 top  1 bottom  2 left  3 right  4 kind (0 constant, 1 edge, 2 reflected)  5 value  7, 8 channels before, after
+Interp    0 kind (1 nearest, 2 bilinear, 3 bicubic)  1, 2 scale of height and width  3, 4 output height and width
+          5 size of a second input  6 the corners of input and output coincide
+Padding   0 top  1 bottom  2 left  3 right  4 kind (0 constant, 1 edge, 2 reflected)  5 value  7, 8 channels before, after
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Crop, Slice, Concat, Split and MemoryData.
 
-    Crop    0, 1, 2, 13 offsets of W, H, C, D     3, 4, 5, 14 lengths, -233 for the rest     6, 7, 8, 15 pixels cut at the end
-            9, 10, 11 starts, ends and axes, as in numpy
-            with a second input, the lengths are those of that input
-    Slice   0 lengths, -233 for an equal share of the rest     1 axis     2 indices at which to cut
+Crop    0, 1, 2, 13 offsets of W, H, C, D     3, 4, 5, 14 lengths, -233 for the rest     6, 7, 8, 15 pixels cut at the end
+        9, 10, 11 starts, ends and axes, as in numpy
+        with a second input, the lengths are those of that input
+Slice   0 lengths, -233 for an equal share of the rest     1 axis     2 indices at which to cut
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -131,7 +132,7 @@ def _parts(layer: NcnnLayer, length: Length) -> list[int]:
         raise layer.refused("cuts an axis whose length depends on the picture, which is not supported")
     if cuts:
         places = [0, *(cut + length if cut < 0 else cut for cut in cuts), length]
-        parts = [after - before for before, after in zip(places, places[1:], strict=False)]
+        parts = [after - before for before, after in pairwise(places)]
     else:
         parts, left = [], length
         for number, part in enumerate(stated):
