@@ -49,7 +49,8 @@ def binary(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Seq
         number = graph.floats(layer.number(2, 0.0))
         values = (number, blob.value) if kind in _REVERSED else (blob.value, number)
         return [Blob(graph.node(operator, *values), blob.shape, blob.lifted)]
-    left, right = aligned(*only(layer, inputs, 2), graph)
+    first, second = only(layer, inputs, 2)
+    left, right = aligned(first, second, graph)
     pair = (right, left) if kind in _REVERSED else (left, right)
     value = graph.node(operator, *(blob.value for blob in pair))
     return [Blob(value, joined(layer, left.shape, right.shape), left.lifted)]

@@ -23,7 +23,7 @@ def scale(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Sequ
     """Convert Scale: y = x * factor + bias, with factors from the file or from the second input."""
     if layer.integer(0) == FROM_BLOB:
         left, right = only(layer, inputs, 2)
-        pair = aligned(layer, left, right, graph)
+        pair = aligned(left, right, graph)
         return [Blob(graph.node("Mul", *(b.value for b in pair)), joined(layer, *(b.shape for b in pair)), pair[0].lifted)]
     (blob,) = only(layer, inputs)
     count = _count(layer, blob)
