@@ -126,7 +126,7 @@ def _refuse_large(model: onnx.ModelProto, shapes: Sequence[Shape]) -> None:
     for value, shape in zip(fixed.graph.input, shapes, strict=True):
         for dim, length in zip(value.type.tensor_type.shape.dim, shape, strict=True):
             dim.dim_value = length
-    for value in onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph.value_info:
+    for value in onnx.shape_inference.infer_shapes(fixed).graph.value_info:
         count = int(np.prod([d.dim_value or 1 for d in value.type.tensor_type.shape.dim], dtype=object))
         if count > LARGEST:
             raise SourceError(
