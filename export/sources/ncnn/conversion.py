@@ -29,6 +29,8 @@ class ConvertedNetwork:
     """The names of the output blobs."""
     layers: tuple[NcnnLayer, ...]
     """The layers of the network."""
+    shapes: dict[str, tuple[Length, ...]]
+    """The shape of each blob, without the batch."""
 
 
 def convert(param: bytes, weights: bytes, examples: Sequence[Shape] | None = None) -> ConvertedNetwork:
@@ -54,7 +56,7 @@ def convert(param: bytes, weights: bytes, examples: Sequence[Shape] | None = Non
     graph.weights.finish()
     outputs = _outputs(layers)
     model = graph.finished({name: blobs[name] for name in outputs})
-    return ConvertedNetwork(model, inputs, tuple(outputs), layers)
+    return ConvertedNetwork(model, inputs, tuple(outputs), layers, {name: blob.shape for name, blob in blobs.items()})
 
 
 def _made(

@@ -6,7 +6,6 @@ export compares the graph with ncnn itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
@@ -16,11 +15,11 @@ import onnx
 
 from upconv.export.backends import Array
 from upconv.export.lint import Finding
-from upconv.export.sizes import Shape
 from upconv.export.sources.graph import OnnxGraph
 from upconv.export.sources.ncnn.conversion import ConvertedNetwork, convert
 from upconv.export.sources.ncnn.input_shape import example_shapes, stated_size
 from upconv.export.sources.ncnn.ncnn_runtime import ncnn_runtime
+from upconv.export.sources.ncnn.size_bound import refuse_large
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
 from upconv.runtime.errors import ExportError, SourceError, first_line
@@ -32,8 +31,6 @@ NOT_COMPARED = "the graph was not compared with ncnn, because ncnn is not instal
 
 SIZES = (16, 32, 48, 64, 96, 128, 192, 256)
 """The sides of the pictures that are tried as example, in pixels. Networks of unpadded convolutions need larger ones."""
-LARGEST = 2**28
-"""The largest number of values of one tensor, for the example."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def _example(network: ConvertedNetwork) -> tuple[Array, ...]:
     problem = ""
     for size in dict.fromkeys([*((side, side) for side in SIZES), *([stated] if stated else [])]):
         shapes = example_shapes(network.inputs, size)
-        _refuse_large(network.model, shapes)
+        refuse_large(network.layers, network.shapes, size)
         arrays = tuple(np.zeros(shape, np.float32) for shape in shapes)
         try:
             if all(output.size for output in backend.run(arrays)):
@@ -117,18 +114,3 @@ def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, ExportError) as error:
         raise SourceError(f"the layers do not fit together: {first_line(error)}") from error
     return model
-
-
-def _refuse_large(model: onnx.ModelProto, shapes: Sequence[Shape]) -> None:
-    """Raise `SourceError` if a tensor would not fit the memory, before it is computed."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for value, shape in zip(fixed.graph.input, shapes, strict=True):
-        for dim, length in zip(value.type.tensor_type.shape.dim, shape, strict=True):
-            dim.dim_value = length
-    for value in onnx.shape_inference.infer_shapes(fixed).graph.value_info:
-        count = int(np.prod([d.dim_value or 1 for d in value.type.tensor_type.shape.dim], dtype=object))
-        if count > LARGEST:
-            raise SourceError(
-                f"the tensor {value.name!r} would hold {count} values for an input of {shapes[0]}; at most {LARGEST} are allowed"
-            )
