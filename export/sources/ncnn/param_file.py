@@ -29,7 +29,7 @@ Value = Number | tuple[Number, ...] | str
 
 _ARRAY = -23300
 _PARAMETER = re.compile(r"(-?\d{1,9})=(.*)", re.DOTALL)
-_WHOLE = re.compile(r"[+-]?\d{1,10}")
+_WHOLE = re.compile(r"[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
 

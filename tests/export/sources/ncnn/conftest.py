@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,14 +25,14 @@ def param(*layers: str) -> bytes:
     return "\n".join(["7767517", f"{len(layers)} {len(blobs)}", *layers, ""]).encode()
 
 
-def tagged(values: NDArray[np.float32], tag: int = 0) -> bytes:
+def tagged(values: NDArray[Any], tag: int = 0) -> bytes:
     """Return weights after a tag: 0 for float32, 0x01306B47 for float16."""
     kind = {0: np.float32, 0x01306B47: np.float16}[tag]
     content = np.asarray(values, kind).tobytes()
     return tag.to_bytes(4, "little") + content + b"\0" * (-len(content) % 4)
 
 
-def plain(values: NDArray[np.float32]) -> bytes:
+def plain(values: NDArray[Any]) -> bytes:
     """Return weights without a tag."""
     return np.asarray(values, np.float32).tobytes()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -21,12 +23,12 @@ INPUT = "Input data 0 1 data"
         ("1=3 11=5 4=1 14=2", {"padding": (2, 1)}),
     ],
 )
-def test_a_convolution(compared: Run, text: str, settings: dict[str, int]) -> None:
+def test_a_convolution(compared: Run, text: str, settings: dict[str, Any]) -> None:
     kernel = (5, 3) if "11=5" in text else (3, 3)
     weights, bias, image = drawn(4, 3, *kernel), drawn(4, seed=1), drawn(1, 3, 12, 13, seed=2)
     layer = f"Convolution conv 1 1 data out 0=4 {text} 5=1 6={weights.size}"
     got = compared([INPUT, layer], [tagged(weights), plain(bias)], image)
-    expected = F.conv2d(torch.from_numpy(image), torch.from_numpy(weights), torch.from_numpy(bias), **settings)  # type: ignore[arg-type]
+    expected = F.conv2d(torch.from_numpy(image), torch.from_numpy(weights), torch.from_numpy(bias), **settings)
     np.testing.assert_allclose(got, expected.numpy(), atol=1e-4)
 
 
@@ -73,7 +75,7 @@ def test_groups(compared: Run, groups: int, filters: int) -> None:
         ("1=3 3=2 18=1 19=1", {"output_padding": 1}),
     ],
 )
-def test_a_deconvolution(compared: Run, text: str, settings: dict[str, int]) -> None:
+def test_a_deconvolution(compared: Run, text: str, settings: dict[str, Any]) -> None:
     side = int(text[2])
     weights, image = drawn(4, 3, side, side), drawn(1, 3, 8, 9, seed=1)
     layer = f"Deconvolution up 1 1 data out 0=4 {text} 5=0 6={weights.size}"
