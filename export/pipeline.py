@@ -25,6 +25,7 @@ from upconv.export.steps import (
     ExportDraft,
     ExportOptions,
     Step,
+    ask_witness,
     capture_graph,
     choose_session,
     derive_halo,
@@ -53,6 +54,7 @@ FP32 = PrecisionOptions()
 EXPORT: tuple[Step | Expansion, ...] = (
     find_sizes,
     capture_graph,
+    ask_witness,
     raise_opset,
     simplify_graph,
     derive_halo,

@@ -215,6 +215,19 @@ class Quality(_Part):
         return f"{self.psnr_db:.1f} dB from float32{loss}, on {self.samples} samples"
 
 
+class WitnessEvidence(_Part):
+    """The comparison of a converted graph with the program that it was converted from."""
+
+    name: str
+    """Name of the program, such as `ncnn`."""
+    version: str
+    """Version of the program."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Shapes of the inputs, of several sizes."""
+    difference: float = Field(ge=0)
+    """Largest difference, as a fraction of the range of the output."""
+
+
 class Evidence(_Part):
     """The measurements that the export makes before it writes the file."""
 
@@ -222,6 +235,8 @@ class Evidence(_Part):
     """Comparisons of the float32 graph with the torch module, one per backend and level."""
     quality: Quality | None = None
     """The loss by reduced precision. `None` for float32."""
+    witness: WitnessEvidence | None = None
+    """The comparison with the program that the graph was converted from. `None` if it was not compared."""
     tiling_max_abs: float | None = None
     """Largest absolute difference between the tiled and the whole output. `None` if the model has no finite halo."""
 

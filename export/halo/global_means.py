@@ -45,6 +45,8 @@ class PassFields:
     """The number of passes before each feature map can be computed."""
     output: ReceptiveFields
     """Those of the output."""
+    products: float
+    """The multiplications of the convolutions in all passes, per input pixel."""
     cost: float
     """The multiplications of all passes, as a multiple of those of the graph."""
 
@@ -126,8 +128,11 @@ class _Walk:
             for level in range(max(levels) + 1)
         ]
         whole = self._products([output])
-        cost = (whole + sum(self._products(features) for features in passes)) / whole if whole else 1.0 + len(passes)
-        return PassFields(tuple(self.fields[mean.features] for mean in self._means), levels, self.fields[output], cost)
+        products = whole + sum(self._products(features) for features in passes)
+        cost = products / whole if whole else 1.0 + len(passes)
+        return PassFields(
+            tuple(self.fields[mean.features] for mean in self._means), levels, self.fields[output], products, cost
+        )
 
     def _products(self, outputs: Collection[str]) -> float:
         """Return the multiplications per input pixel of the convolutions that `outputs` need."""

@@ -6,6 +6,7 @@ from upconv.export.sources.factory import from_factory
 from upconv.export.sources.graph import from_onnx
 from upconv.export.sources.keras_model import from_keras
 from upconv.export.sources.module import from_module
+from upconv.export.sources.ncnn import from_ncnn
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.program import from_program
 from upconv.export.sources.source import Source, SourceModel
@@ -23,6 +24,7 @@ __all__ = [
     "from_factory",
     "from_keras",
     "from_module",
+    "from_ncnn",
     "from_onnx",
     "from_program",
     "load_weights",

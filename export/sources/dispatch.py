@@ -13,6 +13,7 @@ from upconv.export.sources.factory import factory_source
 from upconv.export.sources.graph import graph_source
 from upconv.export.sources.keras_model import is_keras, keras_file_source, keras_source
 from upconv.export.sources.module import module_source
+from upconv.export.sources.ncnn import ncnn_source, refuse_weights
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.program import program_source
 from upconv.export.sources.source import Source
@@ -26,6 +27,8 @@ READERS: dict[str, Callable[[Path, SourceOptions], Source]] = {
     ".pt2": program_source,
     ".keras": keras_file_source,
     ".onnx": graph_source,
+    ".param": ncnn_source,
+    ".bin": refuse_weights,
 }
 """The reader of a file, by its suffix."""
 

@@ -57,6 +57,8 @@ class Source:
     halo: Halo | None = None
     """The halo in the contract of an exported file, from whose rewritten graph it may be impossible to derive."""
 
+    witness: Backend | None = None
+    """The program that the graph was converted from, which must compute the same. `None` if it is not installed."""
     findings: tuple[Finding, ...] = ()
     """The properties of the source that deserve a look, such as random weights."""
 

@@ -19,6 +19,7 @@ from upconv.export.steps.statistics_step import find_statistics
 from upconv.export.steps.task_step import recognise_task
 from upconv.export.steps.tile_step import pick_tile
 from upconv.export.steps.tiling_step import try_tiling
+from upconv.export.steps.witness_step import ask_witness
 
 __all__ = [
     "REWRITES",
@@ -26,6 +27,7 @@ __all__ = [
     "ExportDraft",
     "ExportOptions",
     "Step",
+    "ask_witness",
     "capture_graph",
     "choose_session",
     "derive_halo",

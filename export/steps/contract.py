@@ -38,6 +38,7 @@ def contract_of(draft: ExportDraft) -> Contract:
         evidence=Evidence(
             parity=tuple(_parity(verdict) for verdict in draft.verdicts),
             quality=draft.quality,
+            witness=draft.witness,
             tiling_max_abs=draft.tiling_max_abs,
         ),
         provenance=needed(draft.provenance),

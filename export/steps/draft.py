@@ -34,6 +34,7 @@ from upconv.runtime.contract import (
     Statistic,
     Tuning,
     TuningTrial,
+    WitnessEvidence,
 )
 from upconv.runtime.session import DEFAULT
 
@@ -98,6 +99,8 @@ class ExportDraft:
     """The tuning trials so far."""
     tuning: Tuning | None = None
     """The record of all tuning trials."""
+    witness: WitnessEvidence | None = None
+    """The comparison with the program that the graph was converted from."""
     tiling_max_abs: float | None = None
     """The largest difference between the tiled and the whole picture."""
     statistics: tuple[Statistic, ...] = ()

@@ -36,7 +36,7 @@ import pytest
         ("upconv.export.rewrite", "RULES ExactRule Rewrite every_conv_transpose_to_phases"),
         (
             "upconv.export.steps",
-            "REWRITES Expansion ExportDraft ExportOptions Step capture_graph choose_session derive_halo find_sizes find_statistics inspect_graph load_graph measure_deviation pick_tile prove_parity raise_opset recognise_task reduce_precision run simplify_graph try_tiling write_contract",
+            "REWRITES Expansion ExportDraft ExportOptions Step ask_witness capture_graph choose_session derive_halo find_sizes find_statistics inspect_graph load_graph measure_deviation pick_tile prove_parity raise_opset recognise_task reduce_precision run simplify_graph try_tiling write_contract",
         ),
         ("upconv.export.capture.interpolation", "TRANSLATIONS lengths_in_double lines_pooled_as_pictures with_scales"),
         ("upconv.service", "Settings create_app serve"),

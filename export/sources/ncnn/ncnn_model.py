@@ -1,0 +1,116 @@
+"""An ncnn network, `.param` and `.bin`, as a source.
+
+The graph that it becomes is the reference, evaluated in float64. Where the `ncnn` package is installed, a step of the
+export compares the graph with ncnn itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+import onnx
+
+from upconv.export.backends import Array
+from upconv.export.lint import Finding
+from upconv.export.sources.graph import OnnxGraph
+from upconv.export.sources.ncnn.conversion import ConvertedNetwork, convert
+from upconv.export.sources.ncnn.input_shape import example_shapes, stated_size
+from upconv.export.sources.ncnn.ncnn_runtime import ncnn_runtime
+from upconv.export.sources.ncnn.size_bound import refuse_large
+from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
+from upconv.export.sources.source import Source
+from upconv.runtime.errors import ExportError, SourceError, first_line
+
+RULE = "not-compared"
+"""The rule of the finding that the `ncnn` package is not installed."""
+NOT_COMPARED = "the graph was not compared with ncnn, because ncnn is not installed: pip install ncnn"
+"""The message of this finding."""
+
+SIZES = (16, 32, 48, 64, 96, 128, 192, 256)
+"""The sides of the pictures that are tried as example, in pixels. Networks of unpadded convolutions need larger ones."""
+
+
+@dataclass(frozen=True)
+class NcnnModel(OnnxGraph):
+    """A source model that is an ncnn network."""
+
+    param: Path
+    """The file of the layers."""
+    weights: Path
+    """The file of the weights."""
+    inputs: tuple[str, ...]
+    """The names of the input blobs."""
+    outputs: tuple[str, ...]
+    """The names of the output blobs."""
+
+
+def from_ncnn(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
+    """Return the source of a `.param` file, with the weights in the `.bin` file beside it.
+
+    `example` holds one array for each input; without it, pictures of several sizes are tried. Pixels are RGB from 0 to 1
+    unless the options say otherwise, as in the desktop programs that use this format. Raises `SourceError` if a file is
+    missing or damaged, if the two do not fit, or if a layer is not supported.
+    """
+    return ncnn_source(path, SourceOptions.of(example, **options))
+
+
+def ncnn_source(path: Path, options: SourceOptions) -> Source:
+    """Return the source of `from_ncnn`, for options in one value."""
+    weights = path.with_suffix(".bin")
+    content = _content(path), _content(weights)
+    given = options.inputs
+    try:
+        network = convert(*content, None if given is None else [array.shape for array in given])
+        inputs = _example(network) if given is None else given
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
+    original = NcnnModel(network.model, path, weights, tuple(network.inputs), network.outputs)
+    witness = ncnn_runtime(path, weights, original.inputs, original.outputs)
+    findings = [] if witness is not None else [Finding(RULE, path.name, NOT_COMPARED)]
+    return replace(options.for_a_file(path).source(original, inputs, findings), witness=witness)
+
+
+def refuse_weights(path: Path, options: SourceOptions) -> Source:
+    """Raise `SourceError`: a `.bin` file alone does not tell the layers."""
+    binary = path.name.endswith(".param.bin")
+    what = "the binary form of a .param file" if binary else "only weights"
+    raise SourceError(f"{path} holds {what}; give the text .param file of ncnn, with the weights in the .bin file beside it")
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        what = "weights" if path.suffix == ".bin" else "ncnn network"
+        raise SourceError(f"no {what} at {path}; an ncnn network is a .param and a .bin file with the same name in one folder")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {first_line(error)}") from error
+
+
+def _example(network: ConvertedNetwork) -> tuple[Array, ...]:
+    """Return zeros of the smallest size that the network accepts; raises `SourceError` if it accepts none."""
+    backend = OnnxGraph(_checked(network.model)).backend("float32")
+    stated = next((size for layer in network.layers if layer.type == "Input" and (size := stated_size(layer))), None)
+    problem = ""
+    for size in dict.fromkeys([*((side, side) for side in SIZES), *([stated] if stated else [])]):
+        shapes = example_shapes(network.inputs, size)
+        refuse_large(network.layers, network.shapes, size)
+        arrays = tuple(np.zeros(shape, np.float32) for shape in shapes)
+        try:
+            if all(output.size for output in backend.run(arrays)):
+                return arrays
+        except ExportError as error:
+            problem = problem or f": {error}"
+    raise SourceError(f"the network accepts no picture of {SIZES[0]} to {SIZES[-1]} pixels; give a shape with --shape{problem}")
+
+
+def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        onnx.checker.check_model(model)
+        OnnxGraph(model).backend("float32")
+    except (onnx.checker.ValidationError, ExportError) as error:
+        raise SourceError(f"the layers do not fit together: {first_line(error)}") from error
+    return model
