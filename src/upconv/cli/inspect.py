@@ -65,10 +65,14 @@ def described(contract: Contract) -> Iterator[tuple[str, str]]:
         if around is not None:
             sides = f"{around.top} above, {around.bottom} below, {around.left} left, {around.right} right"
             yield name, f"{sides}, in {'input' if name == 'context' else 'output'} pixels"
+    if contract.context is not None:
+        yield "fill", f"{contract.context.fill}, beyond the border of the picture"
     if isinstance(contract.halo, Halo):
         yield "halo", str(contract.halo)
     elif contract.halo is not None:
         yield "halo", f"none finite, because of {contract.halo.node}: {contract.halo.reason}"
+    if contract.statistics:
+        yield "statistics", f"{len(contract.statistics)} means over the whole picture, in {contract.levels} passes before the last"
     for row in contract.halo_deviation:
         yield "", f"{row.halo_px} differs by at most {row.steps:.2g} of 255, in {row.share:.1%} of 8-bit values"
     for side, pixels in (("input", contract.input), ("output", contract.output)):
