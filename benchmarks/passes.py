@@ -1,6 +1,6 @@
 """Measure a picture in one piece against tiles in passes, for a model with squeeze-and-excitation.
 
-    python benchmarks/statistics.py model.onnx --rounds 5
+    python benchmarks/passes.py model.onnx --rounds 5
 
 Both plans are computed in turns by the same engine. The ratio is the time in one piece divided by the time in passes.
 """
