@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from upconv.runtime import providers
-from upconv.runtime.calibration import TILE_PX, Calibration, calibrate
+from upconv.runtime.calibration import TILE_BYTES, TILE_PX, Calibration, calibrate
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.cores import available_cores
@@ -25,7 +25,7 @@ from upconv.runtime.memory import available_bytes, lower_trim_threshold
 from upconv.runtime.schedule import OnTile, PictureRequest, Priority, Schedule, TiledWork
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.statistics import FeatureSums, GivenMeans, passes_of
-from upconv.runtime.tiling import Tile, TilingPlan, plan_tiles
+from upconv.runtime.tiling import Tile, TilingPlan, in_one_piece, plan_tiles
 
 LARGE_PX = 2_000_000
 """From this many pixels on, the engine measures the fastest tile before it starts, and releases memory afterwards."""
@@ -89,7 +89,8 @@ class Engine:
         """Return the tiles of a picture of `height` x `width` pixels.
 
         If the tiles are not small, the first call measures the model's memory, and for large pictures its speed, with
-        `calibrate`. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free, and what
+        `calibrate`. A picture that needs several passes is one tile instead, if that is less work and takes at most the memory
+        of a tile, and if no side was given. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free, and what
         `plan_tiles` raises.
         """
         contract, side = self.model.contract, self._tile_px
@@ -101,7 +102,8 @@ class Engine:
         best = plan_tiles(height, width, contract, side or measured.tile_px, exact=self.exact, most_px=math.isqrt(most_px))
         if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
             raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
-        return best
+        usual = min(most_px, int(TILE_BYTES / max(1, measured.bytes_per_px)))
+        return best if side else in_one_piece(best, contract, usual)
 
     def submit(
         self,

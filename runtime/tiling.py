@@ -153,6 +153,18 @@ def plan_tiles(
     return replace(whole, passes=1 + contract.levels) if len(whole.tiles) > 1 else whole
 
 
+def in_one_piece(plan: TilingPlan, contract: Contract, most_px: int) -> TilingPlan:
+    """Return the picture as one tile if that has at most `most_px` pixels and is less work than `plan`, or `plan`.
+
+    Only a plan of several passes can be more work: one tile computes its own means, in one pass.
+    """
+    area = plan.rows.padded * plan.columns.padded
+    if plan.passes == 1 or area > most_px or area >= plan.computed_px:
+        return plan
+    whole = plan_tiles(plan.height, plan.width, contract, max(plan.rows.padded, plan.columns.padded), exact=True)
+    return whole if len(whole.tiles) == 1 else plan
+
+
 def surroundings(contract: Contract) -> tuple[Surroundings, Surroundings]:
     """Return the pixels around the picture and around the result, along height and width.
 

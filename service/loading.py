@@ -143,4 +143,4 @@ def _warm(upscaler: Upscaler) -> float:
     upscaler.run(picture)
     started = time.perf_counter()
     upscaler.run(picture)
-    return float(_WARM_PX**2 / max(time.perf_counter() - started, 1e-6))
+    return float(upscaler.passes(_WARM_PX, _WARM_PX).computed_px / max(time.perf_counter() - started, 1e-6))

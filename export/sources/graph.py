@@ -91,11 +91,16 @@ def graph_source(path: Path, options: SourceOptions) -> Source:
     if contract is None:
         return options.for_a_file(path).source(original, inputs)
     known = options.completed(
-        name=contract.name, pixels=contract.input, output_pixels=contract.output, licence=contract.provenance.licence
+        name=contract.name,
+        pixels=contract.input,
+        output_pixels=contract.output,
+        licence=contract.provenance.licence,
+        fill=contract.context.fill if contract.context else None,
     )
     halo = contract.halo if contract.task == "upscale" and isinstance(contract.halo, Halo) else None
     findings = [Finding(RULE, contract.name, RANDOM)] if contract.provenance.random_weights else []
-    return replace(known.for_a_file(path).source(original, inputs, findings), halo=halo)
+    source = known.for_a_file(path).source(original, inputs, findings)
+    return replace(source, halo=halo, statistics=contract.statistics if halo else ())
 
 
 def _example(value: onnx.ValueInfoProto) -> Array:

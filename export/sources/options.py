@@ -17,6 +17,7 @@ from upconv.export.sources.call_layout import CallLayout, layout_of
 from upconv.export.sources.source import Source, SourceModel
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
+from upconv.runtime.tiling_axis import Fill
 
 Example = Array | Tensor | Sequence[Any] | Mapping[str, Any]
 """An input, one value for each argument, or the arguments by name.
@@ -37,6 +38,7 @@ class SourceKeywords(TypedDict, total=False):
     arguments: Mapping[str, Any] | None
     weights: Path | None
     multiple: int
+    fill: Fill | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class SourceOptions:
     """A file of weights for the module of a factory; other sources have their own weights."""
     multiple: int = 1
     """The multiple that the model's authors require of sizes; trials may find a larger one."""
+    fill: Fill | None = None
+    """The pixels beyond the border of a picture that a model of valid convolutions consumes; by default `edge`."""
     layout: CallLayout | None = None
     """How `forward` takes the example; `None` if each input is one positional argument."""
 
@@ -123,5 +127,6 @@ class SourceOptions:
             output_pixels=self.output_pixels,
             licence=self.licence,
             multiple=self.multiple,
+            fill=self.fill or "edge",
             findings=tuple(findings),
         )

@@ -11,7 +11,8 @@ import onnx
 from upconv.export.backends import Array, Backend, Precision
 from upconv.export.lint import Finding
 from upconv.export.sizes import InputAxis, Shapes
-from upconv.runtime.contract import Halo, Pixels
+from upconv.runtime.contract import Halo, Pixels, Statistic
+from upconv.runtime.tiling_axis import Fill
 
 
 class SourceModel(Protocol):
@@ -56,6 +57,10 @@ class Source:
     """The multiple that the model's authors require of sizes; trials may find a larger one."""
     halo: Halo | None = None
     """The halo in the contract of an exported file, from whose rewritten graph it may be impossible to derive."""
+    statistics: tuple[Statistic, ...] = ()
+    """The means over the whole picture in that contract, which `halo` presumes."""
+    fill: Fill = "edge"
+    """The pixels beyond the border of a picture, if the model consumes a context."""
 
     witness: Backend | None = None
     """The program that the graph was converted from, which must compute the same. `None` if it is not installed."""

@@ -20,8 +20,11 @@ MAX_COST = 4.0
 
 def find_statistics(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:
     """Add the means over the whole picture and the halo that applies if they are given, if only they prevent tiles."""
-    if not isinstance(draft.halo, NoHalo) or draft.pixels is None or not global_means(needed(draft.plain)):
+    stated = draft.source.statistics
+    if draft.pixels is None or not global_means(needed(draft.plain)):
         return draft, None
+    if isinstance(draft.halo, Halo):
+        return _kept(draft, stated) if stated else (draft, None)
     found = _statistics(draft, needed(draft.model))
     if isinstance(found, NoHalo):
         return replace(draft, halo=found), StageReport("statistics", False, f"not tiled: {found.node}: {found.reason}")
@@ -32,6 +35,23 @@ def find_statistics(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None
         f"{len(statistics)} means over the whole picture; tiles take {levels + 1} passes, {fields.cost:.2g} times the work"
     )
     return replace(draft, halo=halo, statistics=statistics), StageReport("statistics", False, summary)
+
+
+def _kept(draft: ExportDraft, stated: tuple[Statistic, ...]) -> tuple[ExportDraft, StageReport]:
+    """Add the statistics of an exported file, with the names that its tensors have now.
+
+    The file's graph may be rewritten, so its receptive fields may be impossible to derive; the tiling step checks them.
+    """
+    means, channels = global_means(needed(draft.model)), _channels(needed(draft.model))
+    if [channels.get(mean.features) for mean in means] != [statistic.channels for statistic in stated]:
+        halo = NoHalo(node="the means over the whole picture", reason="the finished graph does not compute them in float32")
+        return replace(draft, halo=halo), StageReport("statistics", False, f"not tiled: {halo.node}: {halo.reason}")
+    named = (
+        statistic.model_copy(update={"features": mean.features, "mean": mean.mean, "flat": mean.flat})
+        for statistic, mean in zip(stated, means, strict=True)
+    )
+    summary = f"{len(stated)} means over the whole picture, as the file states; the tiling step checks them"
+    return replace(draft, statistics=tuple(named)), StageReport("statistics", False, summary)
 
 
 def _statistics(draft: ExportDraft, model: onnx.ModelProto) -> tuple[tuple[Statistic, ...], PassFields] | NoHalo:

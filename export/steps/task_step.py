@@ -25,7 +25,7 @@ def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]
     report = None
     if pixels is not None and any(law.offset for law in laws):
         plain = needed(draft.plain)
-        alignment = find_alignment(plain, OnnxruntimeBackend(plain), channels, laws)
+        alignment = find_alignment(plain, OnnxruntimeBackend(plain), channels, laws, draft.source.fill)
         if isinstance(alignment, str):
             return draft, StageReport("task", False, f"no upscaler: {alignment}")
         draft = replace(draft, context=alignment.context, crop=alignment.crop)

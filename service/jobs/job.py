@@ -84,7 +84,7 @@ def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
         id=job.id,
         state=job.state,
         model=str(job.order.model),
-        progress=progress,
+        progress=_complete(job) if job.state == "done" else progress,
         ahead=ahead,
         created=_time(job.created),
         finished=_time(job.finished) if job.finished else None,
@@ -92,6 +92,12 @@ def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
         result=_result(job) if job.state == "done" else None,
         error=Problem(**job.error) if job.error else None,
     )
+
+
+def _complete(job: Job) -> JobProgress:
+    """Return the progress of a job that is done: all tiles, also after a restart of the service."""
+    tiles = int(job.result["X-Upconv-Tiles"])
+    return JobProgress(done=tiles, total=tiles)
 
 
 def _result(job: Job) -> JobResult:

@@ -70,7 +70,7 @@ class JobRunner:
         self._available = anyio.Event()
 
     def progress(self, id: str) -> JobProgress:
-        """Return the progress of a job; zero tiles if the job is not running."""
+        """Return the progress of a job; zero tiles if the job is not running. `job_status` completes that of a job that is done."""
         running = self._running.get(id)
         return running.progress if running else JobProgress()
 

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from upconv import to_onnx
+from upconv.cli.inspect import described
 from upconv.export import from_module
+from upconv.runtime.contract import Context, Contract, Halo, Pixels, Provenance, SizeLaw, Statistic
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,25 @@ def test_without_onnx_it_names_the_package_to_install(uneven: Path) -> None:
     done = _inspect(uneven, "sys.modules['onnx'] = None")
     assert "name       uneven" in done.stdout
     assert "onnx is not installed, so operators and findings are missing; pip install onnx" in done.stderr
+
+
+def test_it_shows_context_fill_and_statistics() -> None:
+    sides = dict.fromkeys(("top", "bottom", "left", "right"), 2)
+    law = SizeLaw(scale=2, offset=-8, minimum=5)
+    contract = Contract(
+        name="m",
+        task="upscale",
+        height=law,
+        width=law,
+        context=Context(**sides, fill="reflect"),
+        halo=Halo(**sides),
+        statistics=(Statistic(features="f", mean="m", channels=8, level=0),),
+        input=Pixels(),
+        output=Pixels(),
+        opset=18,
+        provenance=Provenance(source="a test"),
+    )
+    lines = dict(described(contract))
+    assert lines["context"] == "2 above, 2 below, 2 left, 2 right, in input pixels"
+    assert lines["fill"].startswith("reflect")
+    assert lines["statistics"] == "1 means over the whole picture, in 1 passes before the last"

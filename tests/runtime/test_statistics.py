@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,22 @@ def test_a_contract_that_names_a_missing_tensor_is_refused(tmp_path: Path) -> No
         pytest.raises(ModelError, match="nowhere"),
     ):
         engine.enlarge(planes)
+
+
+def test_a_picture_within_the_memory_of_a_tile_is_computed_in_one_pass(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is measured in memory, so a case just inside and one just outside differ by one byte per pixel."""
+    with Engine(open_model(model), workers=1) as engine:
+        area = 600 * 500
+        assert engine.plan(600, 500).passes == 1
+        assert len(engine.plan(600, 500).tiles) == 1
+        bytes_per_px = max(1.0, engine._measured(speed=False).bytes_per_px)
+        monkeypatch.setattr("upconv.runtime.engine.TILE_BYTES", math.ceil(area * bytes_per_px))
+        assert engine.plan(600, 500).passes == 1
+        monkeypatch.setattr("upconv.runtime.engine.TILE_BYTES", int((area - 1) * bytes_per_px))
+        assert engine.plan(600, 500).passes == 3
+        assert len(engine.plan(600, 500).tiles) > 1
+
+
+def test_a_given_side_is_kept(model: Path) -> None:
+    with Engine(open_model(model), tile_px=384, workers=1) as engine:
+        assert engine.plan(600, 500).passes == 3

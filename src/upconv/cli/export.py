@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from upconv.export import Artifact, Source
     from upconv.runtime.contract import Pixels
+    from upconv.runtime.tiling_axis import Fill
 
 
 KINDS = ("float32", "int64", "int32", "bool")
@@ -41,6 +42,13 @@ def export(
         str | None, typer.Option("--range", help="Values of black and white in the model's input; 0,1 by default.")
     ] = None,
     output_range: Annotated[str | None, typer.Option(help="Values of black and white in its output, if they differ.")] = None,
+    fill: Annotated[
+        Literal["reflect", "edge"] | None,
+        typer.Option(
+            help="Pixels beyond the border of a picture, for models that consume a context: the picture mirrored, or its border "
+            "pixel repeated (edge, the default)."
+        ),
+    ] = None,
     opset: Annotated[int, typer.Option(min=18, max=23, help="Version of the ONNX operator set.")] = 18,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
@@ -70,7 +78,7 @@ def export(
     ranges = (pixels_of(value_range), pixels_of(output_range))
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
-    loaded = _source(source, weights, kwargs, shape or [], ranges)
+    loaded = _source(source, weights, kwargs, shape or [], ranges, fill)
     warn_of_random_weights(loaded)
     with measuring(tune_s if tune or precision == "auto" else None, silent=quiet or as_json) as tuner:
         artifact = run(
@@ -108,7 +116,12 @@ def _conclude(artifact: Artifact, verbose: bool) -> None:
 
 
 def _source(
-    spec: str, weights: Path | None, kwargs: str, shapes: list[str], ranges: tuple[Pixels | None, Pixels | None]
+    spec: str,
+    weights: Path | None,
+    kwargs: str,
+    shapes: list[str],
+    ranges: tuple[Pixels | None, Pixels | None],
+    fill: Fill | None,
 ) -> Source:
     from upconv.export import open_source
     from upconv.models import catalogue
@@ -121,10 +134,11 @@ def _source(
             example=[example_of(shape) for shape in shapes] or None,
             pixels=ranges[0],
             output_pixels=ranges[1],
+            fill=fill,
         )
     source = catalogue.source(spec, weights)
-    if kwargs != "{}" or shapes or any(ranges):
-        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape and --range are for factories and files")
+    if kwargs != "{}" or shapes or any(ranges) or fill:
+        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape, --range and --fill are for factories and files")
     return source
 
 

@@ -61,14 +61,16 @@ def described(contract: Contract) -> Iterator[tuple[str, str]]:
     yield "task", contract.task
     yield "height", str(contract.height or "no size law: the output does not follow the input")
     yield "width", str(contract.width or "no size law: the output does not follow the input")
-    for name, around in (("context", contract.context), ("crop", contract.crop)):
-        if around is not None:
-            sides = f"{around.top} above, {around.bottom} below, {around.left} left, {around.right} right"
-            yield name, f"{sides}, in {'input' if name == 'context' else 'output'} pixels"
+    yield from _surroundings(contract)
     if isinstance(contract.halo, Halo):
         yield "halo", str(contract.halo)
     elif contract.halo is not None:
         yield "halo", f"none finite, because of {contract.halo.node}: {contract.halo.reason}"
+    if contract.statistics:
+        yield (
+            "statistics",
+            f"{len(contract.statistics)} means over the whole picture, in {contract.levels} passes before the last",
+        )
     for row in contract.halo_deviation:
         yield "", f"{row.halo_px} differs by at most {row.steps:.2g} of 255, in {row.share:.1%} of 8-bit values"
     for side, pixels in (("input", contract.input), ("output", contract.output)):
@@ -79,6 +81,15 @@ def described(contract: Contract) -> Iterator[tuple[str, str]]:
     if contract.rewrites:
         yield "rewrites", ", ".join(contract.rewrites)
     yield from _evidence(contract)
+
+
+def _surroundings(contract: Contract) -> Iterator[tuple[str, str]]:
+    for name, around in (("context", contract.context), ("crop", contract.crop)):
+        if around is not None:
+            sides = f"{around.top} above, {around.bottom} below, {around.left} left, {around.right} right"
+            yield name, f"{sides}, in {'input' if name == 'context' else 'output'} pixels"
+    if contract.context is not None:
+        yield "fill", f"{contract.context.fill}, beyond the border of the picture"
 
 
 def _evidence(contract: Contract) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import upconv
+from upconv.export import tune
+from upconv.export.backends import Array
 from upconv.export.steps.statistics_step import MAX_COST
-from upconv.runtime.contract import Context, Halo, NoHalo
+from upconv.export.tuner import Candidate, Tuner
+from upconv.runtime.contract import Context, Halo, NoHalo, TuningTrial
 from upconv.runtime.engine import Engine
 from upconv.runtime.session import open_model
 
@@ -73,3 +77,31 @@ def test_a_maximum_over_the_picture_is_not_a_mean() -> None:
     contract = upconv.to_onnx(Pooled().eval(), shape=(1, 3, 32, 32)).contract
     assert isinstance(contract.halo, NoHalo)
     assert not contract.statistics
+
+
+class UnmeasuredTuner(Tuner):
+    """A tuner that measures nothing and keeps every change."""
+
+    def compare(self, name: str, before: Candidate, after: Candidate, inputs: Sequence[Array]) -> TuningTrial:
+        return TuningTrial(name=name, speed=2, low=2, high=2, kept=True)
+
+
+def test_tuning_and_a_second_export_keep_statistics_context_and_fill(tmp_path: Path) -> None:
+    """The names of tensors may change, so the statistics name those of the new graph."""
+    torch.manual_seed(0)
+    path = tmp_path / "model.onnx"
+    module = Excited(2, padding=0).eval()
+    before = upconv.to_onnx(module, shape=(1, 3, 32, 32), out=path, fill="reflect").contract
+    assert before.context == Context(top=4, bottom=4, left=4, right=4, fill="reflect")
+    assert len(before.statistics) == 2
+    tuned = tune(path, tuner=UnmeasuredTuner())
+    for artifact in (tuned, upconv.to_onnx(path)):
+        after = artifact.contract
+        for name in ("height", "width", "context", "crop", "halo"):
+            assert getattr(after, name) == getattr(before, name)
+        assert [(s.level, s.channels, s.scale) for s in after.statistics] == [
+            (s.level, s.channels, s.scale) for s in before.statistics
+        ]
+        produced = {output for node in artifact.model.graph.node for output in node.output}
+        assert {name for s in after.statistics for name in (s.features, s.mean)} <= produced
+        assert after.evidence.tiling_max_abs is not None

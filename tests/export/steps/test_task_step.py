@@ -53,3 +53,10 @@ def test_a_transposed_convolution_without_padding_states_its_crop(captured: Call
     draft = captured(nn.ConvTranspose2d(3, 3, 4, 2), law=SizeLaw(scale=2, offset=2))
     draft, _ = recognise_task(draft)
     assert (draft.context, draft.crop) == (None, Crop(top=1, bottom=1, left=1, right=1))
+
+
+def test_the_fill_of_the_source_reaches_the_context(captured: Callable[..., ExportDraft]) -> None:
+    draft = captured(nn.Sequential(nn.Conv2d(3, 12, 5), nn.PixelShuffle(2)), law=VALID)
+    draft, _ = recognise_task(replace(draft, source=replace(draft.source, fill="reflect")))
+    assert draft.context is not None
+    assert draft.context.fill == "reflect"
