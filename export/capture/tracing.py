@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from upconv.export.backends import Array
 from upconv.export.capture.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
+from upconv.export.capture.lengths_in_python import PYTHON
 from upconv.export.capture.lowering import TABLE
 from upconv.export.capture.out_of_place import out_of_place
 from upconv.export.capture.output_padding import without_excess
@@ -39,15 +40,21 @@ def capture(
     A single input is called `image`, several have the names of the arguments of `forward`. A single output is called
     `output`, several are numbered. An axis that torch makes constant is constant in the graph too. Raises `ExportError`
     with torch's reason if torch cannot trace the module.
+
+    The batch has the length of the example if `axes` holds axis 0 and it is not free.
     """
     shapes = _unequal(tuple(array.shape for array in example), axes)
+    one_batch = any(axis.index == 0 and not axis.free for axis in axes)
     # torch.export treats a length of 0 or 1 as a constant.
-    tensors = tuple(torch.from_numpy(np.resize(array, _doubled(shape))) for array, shape in zip(example, shapes, strict=True))
+    traced = shapes if one_batch else tuple(_doubled(shape) for shape in shapes)
+    tensors = tuple(torch.from_numpy(np.resize(array, shape)) for array, shape in zip(example, traced, strict=True))
     free = [axis for axis in axes if axis.free]
     problem: ExportError | None = None
     for choice in (_related, _automatic, _fixed):
         try:
-            return _exported(module, tensors, choice(tensors, free), opset)
+            return _exported(
+                module, tensors, _without_batch(choice(tensors, free)) if one_batch else choice(tensors, free), opset
+            )
         except Exception as error:
             problem = problem or ExportError(f"torch cannot trace {name}: {_cause(error)}")
             problem.__cause__ = problem.__cause__ or error
@@ -89,7 +96,7 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
             opset_version=opset,
             input_names=["image"] if len(names) == 1 else list(names),
             output_names=["output"] if outputs == 1 else [f"output_{n}" for n in range(outputs)],
-            custom_translation_table=TABLE | TRANSLATIONS,
+            custom_translation_table=TABLE | TRANSLATIONS | PYTHON,
             verbose=False,
         )
     assert made is not None
@@ -147,6 +154,10 @@ def _fixed(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
 
 def _batches(tensors: tuple[Tensor, ...]) -> list[dict[int, Any]]:
     return [{0: Dim.AUTO} if tensor.ndim else {} for tensor in tensors]
+
+
+def _without_batch(dynamic: Dynamic) -> Dynamic:
+    return tuple({index: length for index, length in axes.items() if index > 0} for axes in dynamic)
 
 
 def _concerns_sizes(error: BaseException) -> bool:

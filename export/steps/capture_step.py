@@ -23,7 +23,8 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     or if the graph computes another function.
     """
     source, axes = draft.source, needed(draft.axes)
-    model = source.original.capture(source.name, source.example, axes, draft.options.opset)
+    batch = () if draft.free_batch else (InputAxis(0, None, free=False),)
+    model = source.original.capture(source.name, source.example, (*batch, *axes), draft.options.opset)
     kept = tuple(axis if not axis.free or _symbolic(model, axis) else InputAxis(axis.index, None, free=False) for axis in axes)
     reference = ReferenceOutputs.of(source, kept, model)
     verdict = reference.judge(model)

@@ -14,7 +14,7 @@ from upconv.export.lint import Finding
 from upconv.export.precision import Precision, PrecisionOptions
 from upconv.export.reference import ReferenceOutputs
 from upconv.export.rewrite import RULES
-from upconv.export.sizes import InputAxis
+from upconv.export.sizes import InputAxis, leading
 from upconv.export.sources import Source
 from upconv.export.stage import Stage
 from upconv.export.tuner import Tuner
@@ -64,7 +64,9 @@ class ExportDraft:
     options: ExportOptions = ExportOptions()
     """The options of the export."""
     axes: tuple[InputAxis, ...] | None = None
-    """The axes of the leading input beyond batch and channels, with their size laws."""
+    """The axes whose length can change, beyond the batch, with their size laws."""
+    free_batch: bool = True
+    """Whether the model takes more than one batch size."""
     plain: onnx.ModelProto | None = field(default=None, repr=False)
     """The graph before any rewrite. Halo and findings are derived from it."""
     model: onnx.ModelProto | None = field(default=None, repr=False)
@@ -116,9 +118,17 @@ class ExportDraft:
 
     @property
     def laws(self) -> tuple[SizeLaw | None, SizeLaw | None]:
-        """The size laws of height and width; both are `None` unless the model has exactly these two axes."""
-        axes = needed(self.axes)
-        return (axes[0].law, axes[1].law) if len(axes) == 2 else (None, None)
+        """The size laws of height and width; both are `None` unless the leading input is (N, C, H, W)."""
+        lead = leading(self.source.shapes)
+        axes = [axis for axis in needed(self.axes) if axis.inputs[0] == lead]
+        four = len(self.source.shapes[lead]) == 4 and [axis.index for axis in axes] == [2, 3]
+        return (axes[0].law, axes[1].law) if four else (None, None)
+
+    @property
+    def picture_laws(self) -> tuple[SizeLaw | None, SizeLaw | None]:
+        """The same laws if the first output is (N, C, H, W), too; otherwise both are `None`."""
+        places = [axis.target for axis in needed(self.axes) if axis.law is not None]
+        return self.laws if places == [(0, 2), (0, 3)] else (None, None)
 
 
 def needed(value: T | None) -> T:

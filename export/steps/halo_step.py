@@ -23,7 +23,7 @@ MARGIN_PX = 16
 
 def derive_halo(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     """Add the halo of the operators, and check that an input pixel changes no output beyond it."""
-    model, (rows, columns) = needed(draft.plain), draft.laws
+    model, (rows, columns) = needed(draft.plain), draft.picture_laws
     if rows is None or columns is None:
         return draft, _none("the output's size does not follow a picture's height and width")
     if len(model.graph.input) > 1:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from upconv.export.reference import output_shapes
 from upconv.export.report import StageReport
-from upconv.export.sizes import InputAxis, Shapes, find_axes
+from upconv.export.sizes import InputAxis, Shapes, accepts_batches, find_axes, leading
 from upconv.export.steps.draft import ExportDraft
 from upconv.runtime.errors import ExportError
 
@@ -20,16 +21,25 @@ def find_sizes(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
             f"{source.name} refuses an input of shape {_joined(shapes)}; give a shape that it accepts with --shape"
         )
     backend = source.original.sizes()
-    axes = find_axes(lambda s: output_shapes(backend, source, s), shapes, source.multiple)
-    names = ["depth", "height", "width"][-len(axes) :] if axes else []
-    laws = "; ".join(f"{name}: {_law(axis, shapes)}" for name, axis in zip(names, axes, strict=True))
-    return replace(draft, axes=tuple(axes)), StageReport("sizes", False, laws or f"{_joined(shapes)} to {_joined(first)}")
+    attempt = cache(lambda s: output_shapes(backend, source, s))
+    axes = tuple(find_axes(attempt, shapes, source.multiple))
+    laws = "; ".join(f"{name_of(axis, shapes)}: {_law(axis, shapes)}" for axis in axes)
+    found = replace(draft, axes=axes, free_batch=accepts_batches(attempt, shapes))
+    return found, StageReport("sizes", False, laws or f"{_joined(shapes)} to {_joined(first)}")
+
+
+def name_of(axis: InputAxis, shapes: Shapes) -> str:
+    """Return the name of an axis in reports: depth, height or width, or its number where its place says nothing."""
+    lead, rank = leading(shapes), len(shapes[axis.inputs[0]])
+    if axis.inputs[0] != lead or not 2 <= axis.index < rank <= 5:
+        return f"axis {axis.index}" if axis.inputs[0] == lead else f"axis {axis.index} of input {axis.inputs[0]}"
+    return ["depth", "height", "width"][axis.index - rank]
 
 
 def _law(axis: InputAxis, shapes: Shapes) -> str:
     if axis.law is None:
         length = shapes[axis.inputs[0]][axis.index]
-        return "any size, without effect on the output size" if axis.free else f"{length} only"
+        return "any size, without a law of the output size" if axis.free else f"{length} only"
     return str(axis.law)
 
 

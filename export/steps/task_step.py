@@ -20,8 +20,8 @@ def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]
     """
     if draft.source.example[0].dtype.kind != "f":
         return draft, None  # the runtime gives pictures as float32
-    channels, laws = draft.source.shapes[0][1], [law for law in draft.laws if law is not None]
-    pixels = image_pixels(needed(draft.model), channels, draft.laws, draft.source.pixels)
+    channels, laws = draft.source.shapes[0][1], [law for law in draft.picture_laws if law is not None]
+    pixels = image_pixels(needed(draft.model), channels, draft.picture_laws, draft.source.pixels)
     report = None
     if pixels is not None and any(law.offset for law in laws):
         plain = needed(draft.plain)

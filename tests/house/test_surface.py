@@ -24,7 +24,7 @@ import pytest
         ),
         (
             "upconv.export",
-            "Artifact Source SourceOptions StageReport from_checkpoint from_factory from_keras from_module from_onnx from_program open_source to_onnx tune",
+            "Artifact Source SourceOptions StageReport from_checkpoint from_factory from_keras from_module from_ncnn from_onnx from_program open_source to_onnx tune",
         ),
         ("upconv.export.backends", "LEVELS Array Backend OnnxruntimeBackend Precision rounds_to"),
         ("upconv.export.backends.exact", "OPERATORS in_double"),

@@ -3,6 +3,8 @@
 before    Cast(length, FLOAT)  -> Mul(·, float32 scale) -> Cast(·, INT64)
 after     Cast(length, DOUBLE) -> Mul(·, float64 scale) -> Cast(·, INT64)
 
+A Round, Ceil or Floor may lie between Mul and the last Cast.
+
 torch's exporter writes `int(length * scale)` in float32: 50 pixels by 2.3 give 115 there, but 114 in torch.
 """
 
@@ -26,6 +28,8 @@ def lengths_in_double(model: onnx.ModelProto, program: torch.export.ExportedProg
         if not _is_cast(node, TensorProto.INT64):
             continue
         product = makers.get(node.input[0])
+        if product is not None and product.op_type in ("Round", "Ceil", "Floor"):
+            product = makers.get(product.input[0])
         if product is None or product.op_type != "Mul":
             continue
         _widen(graph, product, makers, constants, exact)
