@@ -87,10 +87,23 @@ def _interpolation(mode: str, summary: str) -> CatalogueEntry:
 
 
 def _decoder(
-    name: str, summary: str, parameters: int, shape: tuple[int, ...] = (1, 3, 32, 32), **arguments: Any
+    name: str,
+    summary: str,
+    parameters: int,
+    shape: tuple[int, ...] = (1, 3, 32, 32),
+    scale: int | None = None,
+    **arguments: Any,
 ) -> CatalogueEntry:
-    factory = "upconv.models.decoders:seeded"
-    return CatalogueEntry(name, summary, factory, arguments or {"kind": name}, "decode", parameters=parameters, shape=shape)
+    return CatalogueEntry(
+        name,
+        summary,
+        "upconv.models.decoders:seeded",
+        arguments or {"kind": name},
+        "decode" if scale is None else "upscale",
+        scale,
+        parameters,
+        shape=shape,
+    )
 
 
 def _autoencoder(part: Literal["encoder", "decoder"], summary: str, shape: tuple[int, ...]) -> CatalogueEntry:
@@ -131,8 +144,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         _interpolation("bicubic", "cubic between pixels"),
         _autoencoder("decoder", "latents to pictures, by nn.ConvTranspose2d", (1, 16, 8, 8)),
         _autoencoder("encoder", "pictures to those latents: 16 channels at an eighth of the size", (1, 3, 64, 64)),
-        _decoder("generator", "encoder and bilinear decoder with one nn.Upsample", 104_067, kind="generator"),
-        _decoder("generator-interpolate", "the same function with F.interpolate", 104_067, kind="generator", form="function"),
+        _decoder("generator", "encoder and bilinear decoder with one nn.Upsample", 104_067, scale=1, kind="generator"),
+        _decoder(
+            "generator-interpolate", "the same function with F.interpolate", 104_067, scale=1, kind="generator", form="function"
+        ),
         _decoder("transposed-conv", "one nn.ConvTranspose2d", 32_832, (1, 32, 16, 16)),
         _decoder("net", "a classifier with upsampled scores", 81_302),
         _decoder("dcgan", "DCGAN's generator of 64x64 images", 1_100_227, (1, 100, 1, 1)),

@@ -142,7 +142,7 @@ def test_the_report_says_what_runs_fused_and_what_deserves_a_look(tmp_path: Path
         nn.Conv2d(3, 16, 3, padding=1), nn.PReLU(16), nn.ConvTranspose2d(16, 3, 3, stride=2, padding=1, output_padding=1)
     )
     report = to_onnx(from_module(layers, name="uneven"), out=tmp_path / "u.onnx").as_dict()
-    assert [finding["rule"] for finding in report["findings"]] == ["uneven-overlap", "unfused-activation"]
+    assert [finding["rule"] for finding in report["findings"]] == ["random-weights", "uneven-overlap", "unfused-activation"]
     assert report["fusion"]["convolutions"] == 2
 
 

@@ -89,7 +89,7 @@ def test_an_entry_states_its_size(name: str) -> None:
     original, entry = catalogue.source(name).original, CATALOGUE[name]
     assert isinstance(original, TorchModule)
     assert entry.parameters == sum(p.numel() for p in original.module.parameters())
-    assert entry.scale is None or name.endswith(f"-x{entry.scale}")
+    assert entry.scale in (None, 1) or name.endswith(f"-x{entry.scale}")
     assert (entry.task == "upscale") == (entry.scale is not None)
 
 
