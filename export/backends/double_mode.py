@@ -63,15 +63,15 @@ class FloatTypes(TorchFunctionMode):
 
 
 @contextmanager
-def in_double(types_of_float32: bool = True) -> Iterator[None]:
+def in_double(types_of_float32: bool = True, operators: DoubleOperators | None = None) -> Iterator[None]:
     """Return a context in which torch computes in float64; without `types_of_float32`, code sees `torch.float64`.
 
-    New tensors without a type are float64, too. This setting of torch holds for the whole process.
+    `operators` may also change the results. New tensors without a type are float64, too. This setting of torch holds for the whole process.
     """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        with DoubleOperators():  # type: ignore[no-untyped-call]
+        with operators or DoubleOperators():  # type: ignore[no-untyped-call]
             if not types_of_float32:
                 yield
                 return

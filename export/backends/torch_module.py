@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from upconv.export.backends.backend import Array
-from upconv.export.backends.double_mode import in_double
+from upconv.export.backends.double_mode import DoubleOperators, in_double
 from upconv.export.backends.private_copy import private_copy
+from upconv.export.backends.random_rounding import RandomlyRoundedOperators
 from upconv.export.backends.tensor_outputs import tensors_of
 from upconv.runtime.errors import SourceError, first_line
 
@@ -23,10 +24,11 @@ class TorchBackend:
 
     level = "-"
 
-    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, module: nn.Module, dtype: torch.dtype, seed: int | None = None) -> None:
+        """Open the module; in float64 with a `seed`, every operator rounds to float32 at random."""
         self.name = f"torch {str(dtype).removeprefix('torch.')}"
         self.version = torch.__version__
-        self._dtype = dtype
+        self._dtype, self._seed = dtype, seed
         self._module = private_copy(module, dtype)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -46,15 +48,18 @@ class TorchBackend:
         if self._dtype != torch.float64:
             return self._module(*self._tensors(inputs))
         try:
-            with in_double():
+            with in_double(operators=self._operators()):
                 return self._module(*self._tensors(inputs))
         except Exception as error:
             problem = error
         try:  # code that expects float64 after x.double()
-            with in_double(types_of_float32=False):
+            with in_double(types_of_float32=False, operators=self._operators()):
                 return self._module(*self._tensors(inputs))
         except Exception:  # the first error is the clearer one
             raise RuntimeError(f"{type(problem).__name__}: {first_line(problem)}") from problem
+
+    def _operators(self) -> DoubleOperators | None:
+        return None if self._seed is None else RandomlyRoundedOperators(self._seed)
 
     def _tensors(self, inputs: Sequence[Array]) -> list[Tensor]:
         tensors = (torch.from_numpy(array) for array in inputs)

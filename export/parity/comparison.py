@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from upconv.export.backends import Array, Backend, rounds_to
+from upconv.export.distributions import TrialInput, trial_inputs
 from upconv.export.parity.backend_choice import ParityBackend, chosen
 from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
-from upconv.export.parity.distributions import TrialInput, trial_inputs
 from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.export.parity.measures import measured, psnr_db
 from upconv.export.parity.subject import ParitySubject
-from upconv.export.verdict import FACTOR, Outputs, compare_outputs, error, problem
+from upconv.export.reference import TrialOutputs
+from upconv.export.verdict import FACTOR, Outputs, Verdict, compare_outputs, error, problem
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
 
 MIN_PSNR_DB = 45.0
@@ -70,8 +71,9 @@ class _Comparing:
         )
         self.pixels = a.output_pixels
         self.cases = trial_inputs(a.example, shared, a.pixels)
-        self.exact, self.rounded = _answers(a, self.cases)
+        self.exact, rounded = _answers(a, self.cases)
         self.inputs = [list(case.arrays) for case in self.cases]
+        self.trial = TrialOutputs(a.rounded, self.inputs, self.exact, rounded)
         self.lossy = next((s.precision for s in (a, self.subject) if s.precision != "fp32"), None)
 
     def run(self, names: Sequence[str], on_row: Callable[[BackendResult], None]) -> Comparison:
@@ -124,8 +126,8 @@ class _Comparing:
         return self._judged(runtime, backend, outputs)
 
     def _judged(self, runtime: ParityBackend, backend: Backend, got: list[Outputs]) -> BackendResult:
-        verdict = compare_outputs(self.exact, self.rounded, got, backend, self.inputs, self.factor)
         low = rounds_to(backend) or self.lossy
+        verdict = self._verdict(backend, got, low is not None)
         precision = low or ("float64" if runtime.name.endswith("float64") else "float32")
         row = BackendResult(runtime.name, "different", str(verdict), backend.name, backend.version, backend.level, precision)
         comparable = all(problem(e, g, x) is None for e, g, x in zip(self.exact, got, self.inputs, strict=True))
@@ -153,6 +155,11 @@ class _Comparing:
             worst=str(self.cases[self._worst(got)]),
             sample=got[self._photograph][0],
         )
+
+    def _verdict(self, backend: Backend, got: list[Outputs], low: bool) -> Verdict:
+        if low:
+            return compare_outputs(self.exact, [self.trial.rounded], got, backend, self.inputs, self.factor)
+        return self.trial.judge_outputs(backend, got, self.factor)
 
     def _worst(self, got: list[Outputs]) -> int:
         errors = [max(error(x, y) for x, y in zip(e, g, strict=True)) for e, g in zip(self.exact, got, strict=True)]

@@ -33,6 +33,8 @@ class ParitySubject:
     """The name that the user gave."""
     original: Callable[[Precision], Backend]
     """Opens the reference: the torch module, or onnx's reference evaluator for a file."""
+    rounded: Callable[[int], Backend]
+    """Opens the reference in float64, with operators that round to float32 at random, by a seed."""
     model: onnx.ModelProto
     """The graph of the file, or the capture of the module."""
     example: tuple[Array, ...]
@@ -75,6 +77,7 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject
     return ParitySubject(
         label=label,
         original=source.original.backend,
+        rounded=source.original.rounded,
         model=model,
         example=source.example,
         axes=tuple(axes),
@@ -99,6 +102,7 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
     return ParitySubject(
         label=label or str(path),
         original=lambda precision: ReferenceBackend(model, precision),
+        rounded=lambda seed: ReferenceBackend(model, seed=seed),
         model=model,
         example=example,
         axes=tuple(axes),

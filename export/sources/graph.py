@@ -46,6 +46,10 @@ class OnnxGraph:
         """Return the reference implementation for float64, or onnxruntime without optimisations for float32."""
         return ReferenceBackend(self.model) if precision == "float64" else OnnxruntimeBackend(self.model, "disabled")
 
+    def rounded(self, seed: int) -> Backend:
+        """Return a backend in float64 whose operators round to float32 at random."""
+        return ReferenceBackend(self.model, seed=seed)
+
     def sizes(self) -> Backend:
         """Return onnxruntime, the faster of the two backends."""
         return self.backend("float32")

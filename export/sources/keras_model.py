@@ -82,6 +82,10 @@ class KerasModel:
         model = self.model if precision == "float32" else _in_float64(self.model)
         return TorchBackend(ChannelsInFront(model, self.channels_last), getattr(torch, precision))
 
+    def rounded(self, seed: int) -> TorchBackend:
+        """Return a backend in float64 whose operators round to float32 at random."""
+        return TorchBackend(ChannelsInFront(_in_float64(self.model), self.channels_last), torch.float64, seed)
+
     def sizes(self) -> TorchBackend:
         """Return the model in float32."""
         return self.backend("float32")

@@ -44,6 +44,10 @@ class TorchModule:
         """Return the module in this precision."""
         return TorchBackend(self.module, getattr(torch, precision))
 
+    def rounded(self, seed: int) -> TorchBackend:
+        """Return a backend in float64 whose operators round to float32 at random."""
+        return TorchBackend(self.module, torch.float64, seed)
+
     def sizes(self) -> ShapeBackend:
         """Return a backend that computes the shapes of the outputs only."""
         return ShapeBackend(self.module)

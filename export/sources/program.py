@@ -7,7 +7,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -19,6 +19,7 @@ from torch.export import ExportedProgram
 from torch.utils._pytree import tree_leaves, tree_map
 
 from upconv.export.backends import Array, Precision
+from upconv.export.backends.random_rounding import RandomlyRoundedOperators
 from upconv.export.capture.tracing import capture_program
 from upconv.export.sizes import InputAxis
 from upconv.export.sources.module import refuse_non_finite
@@ -32,16 +33,17 @@ class ProgramBackend:
 
     level = "-"
 
-    def __init__(self, program: ExportedProgram, dtype: torch.dtype) -> None:
+    def __init__(self, program: ExportedProgram, dtype: torch.dtype, seed: int | None = None) -> None:
+        """Open the program; in float64 with a `seed`, every operator rounds to float32 at random."""
         self.name = f"torch {str(dtype).removeprefix('torch.')}"
         self.version = torch.__version__
-        self._dtype = dtype
+        self._dtype, self._seed = dtype, seed
         self._module = _in_precision(program, dtype)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Return every output tensor; raises the error of the program's guards for a size that was not traced."""
         tensors = [torch.from_numpy(array) for array in inputs]
-        with torch.no_grad():
+        with torch.no_grad(), nullcontext() if self._seed is None else RandomlyRoundedOperators(self._seed):
             result = self._module(*(t.to(self._dtype) if t.is_floating_point() else t for t in tensors))
         return [leaf.numpy() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
 
@@ -56,6 +58,10 @@ class TracedProgram:
     def backend(self, precision: Precision) -> ProgramBackend:
         """Return the program in this precision."""
         return ProgramBackend(self.program, getattr(torch, precision))
+
+    def rounded(self, seed: int) -> ProgramBackend:
+        """Return a backend in float64 whose operators round to float32 at random."""
+        return ProgramBackend(self.program, torch.float64, seed)
 
     def sizes(self) -> ProgramBackend:
         """Return the program in float32; its guards refuse the sizes that were not traced."""

@@ -22,6 +22,10 @@ class SourceModel(Protocol):
         """Return a backend that computes the function: in float64 as the reference, or in float32 as in use."""
         ...
 
+    def rounded(self, seed: int) -> Backend:
+        """Return a backend in float64 whose operators round to float32 at random."""
+        ...
+
     def sizes(self) -> Backend:
         """Return a backend for the output shapes; the values of its outputs may be meaningless."""
         ...

@@ -12,6 +12,6 @@ from upconv.export.steps.draft import ExportDraft, needed
 
 def inspect_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     """Add the node counts of the model in onnxruntime, and the findings in the source and the plain graph."""
-    fused, findings = fusion(needed(draft.model)), (*draft.source.findings, *lint(needed(draft.plain)))
+    fused, findings = fusion(needed(draft.model)), (*draft.findings, *draft.source.findings, *lint(needed(draft.plain)))
     summary = f"onnxruntime runs it as {fused}; {len(findings)} findings"
     return replace(draft, fusion=fused, findings=findings), StageReport("lint", False, summary)

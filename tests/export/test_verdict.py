@@ -178,7 +178,7 @@ def test_the_worst_input_decides_and_so_does_the_largest_noise(
     for order in (slice(None), slice(None, None, -1)):
         rounded = [[off(floor * SMALL, kind=np.float32)] for floor in floors[order]]
         got = [[off(error * SMALL)] for error in errors[order]]
-        verdict = compare_outputs(exact, rounded, got, Constant(), inputs)
+        verdict = compare_outputs(exact, [rounded], got, Constant(), inputs)
         assert (verdict.equal, verdict.max_abs) == (equal, max(errors) * SMALL)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from upconv.export.backends import Array
-from upconv.export.parity.distributions import DISTRIBUTIONS, trial_inputs
+from upconv.export.distributions import DISTRIBUTIONS, trial_inputs
 from upconv.runtime.contract import Pixels
 
 
