@@ -92,7 +92,7 @@ def ncnn_source(path: Path, options: SourceOptions) -> Source:
         network = convert(*content, None if given is None else [array.shape for array in given])
         inputs = _example(network) if given is None else given
     except SourceError as error:
-        raise SourceError(f"{path}: {error}") from error
+        raise SourceError(f"{path}: {_with_next_step(str(error))}") from error
     original = _model(network, path, weights, tuple(array.shape for array in inputs), options.pixels or Pixels())
     witness = original.witness()
     findings = tuple(original.findings(witness))
@@ -104,6 +104,11 @@ def _model(network: ConvertedNetwork, path: Path, weights: Path, shapes: Shapes,
     residual = find_residual(OnnxGraph(network.model).backend("float32"), shapes, pixels)
     graph = network.model if residual is None else residual.added_to(network.model)
     return NcnnModel(graph, path, weights, tuple(network.inputs), network.outputs, residual)
+
+
+def _with_next_step(problem: str) -> str:
+    """Return a problem of one layer with what to do, unless it says so itself."""
+    return problem if ";" in problem else f"{problem}; download both files again, or convert the model from its original form"
 
 
 def refuse_weights(path: Path, options: SourceOptions) -> Source:
