@@ -99,9 +99,9 @@ def main() -> None:
     for path in networks(arguments.folders or [installed()]):
         rows.append(measured(path, arguments.photograph, arguments.pictures))
         print(f"{rows[-1].name}: {rows[-1].result}", file=sys.stderr, flush=True)
+        if arguments.json:  # after every network, because large ones take minutes
+            write_atomically(arguments.json, json.dumps([asdict(row) for row in rows], indent=2).encode())
     Console(width=None if sys.stdout.isatty() else 200).print(table(rows))
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     sys.exit(0 if rows and all(row.good for row in rows) else 1)
 
 

@@ -61,6 +61,11 @@ def test_a_small_output_that_does_not_smooth_the_blocks_is_left_as_it_is(write: 
     assert not [finding for finding in from_ncnn(path).findings if finding.rule == "added-picture"]
 
 
+def test_an_output_that_moves_the_colours_is_left_as_it_is(write: Write) -> None:
+    path = write([*missing(4), "BinaryOp brighter 1 1 out end 0=0 1=1 2=0.2"])
+    assert not [finding for finding in from_ncnn(path).findings if finding.rule == "added-picture"]
+
+
 def test_a_network_that_keeps_the_size_is_left_as_it_is(write: Write) -> None:
     layers = ["Input data 0 1 data 0=0 1=0 2=3", "BinaryOp nothing 1 1 data out 0=2 1=1 2=0.001"]
     assert not [finding for finding in from_ncnn(write(layers)).findings if finding.rule == "added-picture"]

@@ -76,11 +76,11 @@ def test_hundreds_of_padded_convolutions_keep_the_size() -> None:
 def test_no_blob_is_larger_than_its_bound(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = layer.split(" 6=")
     content = tagged(drawn(int(weights[1]))) if len(weights) > 1 else b""
-    network = convert(param("Input data 0 1 data 0=1 1=1 2=4", layer), content)
+    network = convert(param("Input data 0 1 data 0=1 1=1 2=4", layer, "Interp up 1 1 out large 0=1 1=8 2=8"), content)
     for side in (13, 14, 15, 16):
         (output,) = OnnxruntimeBackend(network.model, "disabled").run([np.zeros((1, 4, side, side), np.float32)])
         monkeypatch.setattr(size_bound, "LARGEST", output.size - 1)
         with pytest.raises(SourceError, match="at most"):
             refuse_large(network.layers, network.shapes, (side, side))
-        monkeypatch.setattr(size_bound, "LARGEST", 4 * max(output.size // 4, (max(output.shape[2:]) + 1) ** 2, side**2))
+        monkeypatch.setattr(size_bound, "LARGEST", 4 * (max(output.shape[2:]) + 8) ** 2)  # one pixel before it is enlarged
         refuse_large(network.layers, network.shapes, (side, side))
