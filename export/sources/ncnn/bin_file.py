@@ -63,7 +63,7 @@ class BinFile:
         left = len(self._content) - self._place
         if left:
             raise SourceError(
-                f"the .bin file holds {left} bytes more than the layers of the .param file need; the two files do not belong together"
+                f"the .bin file holds {left} bytes more than the layers of the .param file need; the two files do not belong together, so download both again"
             )
 
     def _taken(self, count: int, kind: str, what: str) -> NDArray[Any]:
@@ -75,7 +75,7 @@ class BinFile:
         if size > left:
             raise SourceError(
                 f"{what} needs {size} bytes of weights, but {left} are left in the .bin file; "
-                "it is truncated or does not belong to the .param file"
+                "it is truncated or does not belong to the .param file, so download both again"
             )
         taken = np.frombuffer(self._content, dtype, count, self._place)
         self._place += size

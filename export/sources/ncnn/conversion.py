@@ -42,7 +42,7 @@ def convert(param: bytes, weights: bytes, examples: Sequence[Shape] | None = Non
     layers = parse_param(param)
     stated = [layer for layer in layers if layer.type == "Input"]
     if not stated:
-        raise SourceError("expected a layer of type Input, found none; the file is damaged")
+        raise SourceError("expected a layer of type Input, found none; the file is damaged, so download it again")
     if examples is not None and len(examples) != len(stated):
         raise SourceError(
             f"the network has {len(stated)} inputs, but {len(examples)} examples were given; give one --shape for each"

@@ -6,6 +6,7 @@ export compares the graph with ncnn itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
@@ -13,20 +14,31 @@ from typing import Unpack
 import numpy as np
 import onnx
 
-from upconv.export.backends import Array
+from upconv.export.backends import Array, Backend
 from upconv.export.lint import Finding
+from upconv.export.sizes import Shapes
 from upconv.export.sources.graph import OnnxGraph
 from upconv.export.sources.ncnn.conversion import ConvertedNetwork, convert
 from upconv.export.sources.ncnn.input_shape import example_shapes, stated_size
 from upconv.export.sources.ncnn.ncnn_runtime import ncnn_runtime
+from upconv.export.sources.ncnn.residual import Residual, WithPicture, find_residual
 from upconv.export.sources.ncnn.size_bound import refuse_large
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
+from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import ExportError, SourceError, first_line
 
 RULE = "not-compared"
 """The rule of the finding that the `ncnn` package is not installed."""
 NOT_COMPARED = "the graph was not compared with ncnn, because ncnn is not installed: pip install ncnn"
+"""The message of this finding."""
+
+ADDED = "added-picture"
+"""The rule of the finding that the enlarged picture is added to the output of the network."""
+ADDS = (
+    "the network computes only what is missing from the picture with each pixel repeated x{scale}, so the exported graph "
+    "adds that picture, as the programs for this network do"
+)
 """The message of this finding."""
 
 SIZES = (16, 32, 48, 64, 96, 128, 192, 256)
@@ -45,6 +57,20 @@ class NcnnModel(OnnxGraph):
     """The names of the input blobs."""
     outputs: tuple[str, ...]
     """The names of the output blobs."""
+    residual: Residual | None = None
+    """What the graph adds to the network's output; `None` if nothing."""
+
+    def witness(self) -> Backend | None:
+        """Return ncnn with the same files, or `None` if it is not installed."""
+        runtime = ncnn_runtime(self.param, self.weights, self.inputs, self.outputs)
+        return runtime if runtime is None or self.residual is None else WithPicture(runtime, self.residual)
+
+    def findings(self, witness: Backend | None) -> Iterator[Finding]:
+        """Yield what deserves a look: the comparison that was not made, and the picture that the graph adds."""
+        if witness is None:
+            yield Finding(RULE, self.param.name, NOT_COMPARED)
+        if self.residual is not None:
+            yield Finding(ADDED, self.param.name, ADDS.format(scale=self.residual.scale))
 
 
 def from_ncnn(path: Path, example: Example | None = None, **options: Unpack[SourceKeywords]) -> Source:
@@ -66,11 +92,23 @@ def ncnn_source(path: Path, options: SourceOptions) -> Source:
         network = convert(*content, None if given is None else [array.shape for array in given])
         inputs = _example(network) if given is None else given
     except SourceError as error:
-        raise SourceError(f"{path}: {error}") from error
-    original = NcnnModel(network.model, path, weights, tuple(network.inputs), network.outputs)
-    witness = ncnn_runtime(path, weights, original.inputs, original.outputs)
-    findings = [] if witness is not None else [Finding(RULE, path.name, NOT_COMPARED)]
+        raise SourceError(f"{path}: {_with_next_step(str(error))}") from error
+    original = _model(network, path, weights, tuple(array.shape for array in inputs), options.pixels or Pixels())
+    witness = original.witness()
+    findings = tuple(original.findings(witness))
     return replace(options.for_a_file(path).source(original, inputs, findings), witness=witness)
+
+
+def _model(network: ConvertedNetwork, path: Path, weights: Path, shapes: Shapes, pixels: Pixels) -> NcnnModel:
+    """Return the network as a source model, with the enlarged picture added if that is missing from its output."""
+    residual = find_residual(OnnxGraph(network.model).backend("float32"), shapes, pixels)
+    graph = network.model if residual is None else residual.added_to(network.model)
+    return NcnnModel(graph, path, weights, tuple(network.inputs), network.outputs, residual)
+
+
+def _with_next_step(problem: str) -> str:
+    """Return a problem of one layer with what to do, unless it says so itself."""
+    return problem if ";" in problem else f"{problem}; download both files again, or convert the model from its original form"
 
 
 def refuse_weights(path: Path, options: SourceOptions) -> Source:

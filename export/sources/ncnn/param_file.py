@@ -93,10 +93,18 @@ def parse_param(content: bytes) -> tuple[NcnnLayer, ...]:
         found = " ".join(lines[0])[:40] if lines else "an empty file"
         raise SourceError(f"expected the number {MAGIC} of ncnn's text format in the first line, found {found}; {_HINT}")
     if len(lines) < 2 or len(lines[1]) != 2 or not all(word.isdigit() and len(word) < 10 for word in lines[1]):
-        raise SourceError("expected the numbers of layers and blobs in the second line; the file is truncated or damaged")
+        raise SourceError(
+            "expected the numbers of layers and blobs in the second line; the file is truncated or damaged, so download it again"
+        )
     layers, blobs = (int(word) for word in lines[1])
     if len(lines) - 2 != layers:
-        raise SourceError(f"expected {layers} layers, found {len(lines) - 2}; the file is truncated or damaged")
+        raise SourceError(
+            f"expected {layers} layers, found {len(lines) - 2}; the file is truncated or damaged, so download it again"
+        )
+    if any(words[0].startswith("pnnx.") for words in lines[2:]):
+        raise SourceError(
+            "expected the layers of ncnn, found those of pnnx; give the .ncnn.param file that pnnx writes beside it"
+        )
     parsed = tuple(_layer(words) for words in lines[2:])
     _check_blobs(parsed, blobs)
     return parsed
@@ -120,13 +128,13 @@ def _lines(content: bytes) -> list[list[str]]:
 def _layer(words: list[str]) -> NcnnLayer:
     if len(words) < 4 or not all(word.isdigit() and len(word) < 10 for word in words[2:4]):
         raise SourceError(
-            f"expected type, name and two counts of a layer, found {' '.join(words)[:60]!r}; the file is truncated or damaged"
+            f"expected type, name and two counts of a layer, found {' '.join(words)[:60]!r}; the file is truncated or damaged, so download it again"
         )
     kind, name, inputs, outputs = words[0], words[1], int(words[2]), int(words[3])
     blobs, rest = words[4 : 4 + inputs + outputs], words[4 + inputs + outputs :]
     if len(blobs) < inputs + outputs or any(_PARAMETER.fullmatch(blob) for blob in blobs):
         raise SourceError(
-            f"the layer {name!r} of type {kind} states {inputs + outputs} blobs but names fewer; the file is damaged"
+            f"the layer {name!r} of type {kind} states {inputs + outputs} blobs but names fewer; the file is damaged, so download it again"
         )
     return NcnnLayer(kind, name, tuple(blobs[:inputs]), tuple(blobs[inputs:]), _parameters(rest, kind, name))
 
@@ -175,4 +183,4 @@ def _check_blobs(layers: tuple[NcnnLayer, ...], stated: int) -> None:
                 raise layer.refused(f"makes the blob {blob!r}, which a layer before it makes; each blob needs its own name")
             made.add(blob)
     if len(made) > stated:
-        raise SourceError(f"expected {stated} blobs, found {len(made)}; the file is damaged")
+        raise SourceError(f"expected {stated} blobs, found {len(made)}; the file is damaged, so download it again")

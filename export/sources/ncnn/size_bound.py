@@ -38,9 +38,12 @@ def refuse_large(layers: Sequence[NcnnLayer], shapes: Mapping[str, Sequence[Leng
 
 
 def _deconvolution(layer: NcnnLayer, side: float) -> float:
-    kernel, dilation = (max(layer.integer(key, 1), layer.integer(key + 10, 1)) for key in (1, 2))
     stated = max(layer.integer(20), layer.integer(21))
-    return stated or side * max(layer.integer(3, 1), layer.integer(13, 1)) + kernel * dilation + max(layer.integer(18), 0)
+    lengths = [
+        (side - 1) * stride + extent - pads + max(layer.integer(18), layer.integer(19), 0)
+        for extent, stride, pads in _windows(layer, automatic=False)
+    ]
+    return stated or max(1.0, *lengths)
 
 
 def _interp(layer: NcnnLayer, side: float) -> float:
@@ -52,13 +55,31 @@ def _padded(layer: NcnnLayer, side: float) -> float:
 
 
 def _convolution(layer: NcnnLayer, side: float) -> float:
-    pads = sum(max(layer.integer(key, 0), 0) for key in (4, 14, 15, 16)) + max(layer.integer(4), 0)
-    return (side + pads) / min(layer.integer(3, 1), layer.integer(13, layer.integer(3, 1))) + 1
+    return max(1.0, *((side + pads - extent) / stride + 1 for extent, stride, pads in _windows(layer, automatic=True)))
+
+
+def _windows(layer: NcnnLayer, *, automatic: bool) -> list[tuple[int, int, int]]:
+    """Return the extent of the kernel, the stride and the padding of both sides, along width and height.
+
+    A negative padding keeps the side at stride 1 if it is automatic, and is none otherwise.
+    """
+    kernel, dilation, stride = ((layer.integer(key, 1), layer.integer(key + 10, layer.integer(key, 1))) for key in (1, 2, 3))
+    left, top = layer.integer(4), layer.integer(14, layer.integer(4))
+    pads = ((left, layer.integer(15, left)), (top, layer.integer(16, top)))
+    extents = [1 + d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    instead = extents if automatic else [1, 1]
+    sums = [sum(pair) if min(pair) >= 0 else other - 1 for pair, other in zip(pads, instead, strict=True)]
+    return list(zip(extents, stride, sums, strict=True))
 
 
 def _pooling(layer: NcnnLayer, side: float) -> float:
-    pads = sum(max(layer.integer(key, 0), 0) for key in (3, 13, 14, 15)) + max(layer.integer(3), 0)
-    return side + pads + 1
+    kernel, stride = ((layer.integer(key, 1), layer.integer(key + 10, layer.integer(key, 1))) for key in (1, 2))
+    left, top = layer.integer(3), layer.integer(13, layer.integer(3))
+    pads = (left + layer.integer(14, left), top + layer.integer(15, top))
+    if layer.integer(5) > 1:  # automatic padding
+        pads = (kernel[0] - 1, kernel[1] - 1)
+    # The last window may be incomplete, which adds less than a stride.
+    return max(1.0, *((side + p + s - 1 - k) / s + 1 for k, s, p in zip(kernel, stride, pads, strict=True)))
 
 
 _BOUNDS: dict[str, Bound] = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from upconv.cli.export_folder import check_folder, export_models
 from upconv.cli.inspect import described
 from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
@@ -16,7 +18,7 @@ from upconv.runtime.errors import ParameterError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from upconv.export import Artifact, Source
+    from upconv.export import Artifact, Source, StageReport
     from upconv.runtime.contract import Pixels
     from upconv.runtime.tiling_axis import Fill
 
@@ -29,10 +31,13 @@ def export(
     source: Annotated[
         str,
         typer.Argument(
-            help="A catalogue name, file.py:factory, package.module:factory, or a file: .pth, .safetensors, .pt2, .keras, .onnx."
+            help="A catalogue name, file.py:factory, package.module:factory, a file (.pth, .pt, .ckpt, .safetensors, .pt2, .keras, "
+            ".onnx, or ncnn's .param with its .bin beside it), or a folder of such files."
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The .onnx file to write; for a folder of models, the folder to write into.")
+    ],
     weights: Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")] = None,
     kwargs: Annotated[str, typer.Option(help="Arguments of the factory, as a JSON object.")] = "{}",
     shape: Annotated[
@@ -66,34 +71,60 @@ def export(
     rewrite: Annotated[bool, typer.Option(help="Rewrite the graph to an equal one that runs faster.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")] = False,
 ) -> None:
-    """Export a decoder to one verified .onnx file with a contract."""
+    """Export a decoder to one verified .onnx file with a contract, or every model of a folder."""
     from upconv.export import to_onnx as run
     from upconv.export.precision import PrecisionOptions
     from upconv.export.rewrite import RULES
 
-    if output.is_dir():
-        raise ParameterError(f"--output {output} is a folder; give the name of a file in it")
-    if not output.parent.is_dir():
-        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into; create it first")
-    ranges = (pixels_of(value_range), pixels_of(output_range))
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
-    loaded = _source(source, weights, kwargs, shape or [], ranges, fill)
-    warn_of_random_weights(loaded)
-    with measuring(tune_s if tune or precision == "auto" else None, silent=quiet or as_json) as tuner:
-        artifact = run(
-            loaded,
-            out=output,
-            opset=opset,
-            rewrites=RULES if rewrite else (),
-            reduction=PrecisionOptions("int8" if precision == "auto" else precision, calibrate, limit_db, precision == "auto"),
-            tuner=tuner,
-            on_stage=nothing if quiet or as_json else show,
-        )
+    ranges = (pixels_of(value_range), pixels_of(output_range))
+    silent = quiet or as_json
+
+    def export_one(loaded: Source, out: Path, on_stage: Callable[[StageReport], None]) -> Artifact:
+        warn_of_random_weights(loaded)
+        with measuring(tune_s if tune or precision == "auto" else None, silent=silent) as tuner:
+            return run(
+                loaded,
+                out=out,
+                opset=opset,
+                rewrites=RULES if rewrite else (),
+                reduction=PrecisionOptions(
+                    "int8" if precision == "auto" else precision, calibrate, limit_db, precision == "auto"
+                ),
+                tuner=tuner,
+                on_stage=on_stage,
+            )
+
+    if is_folder(source):
+        given = {"--weights": weights, "--kwargs": kwargs != "{}", "--shape": shape}
+        check_folder(source, output, [option for option, value in given.items() if value])
+
+        def export_file(path: Path, out: Path) -> Artifact:
+            return export_one(_source(str(path), None, "{}", [], ranges, fill), out, show if verbose else nothing)
+
+        export_models(Path(source), output, export_file, "json" if as_json else "quiet" if quiet else "usual")
+        return
+    _check_file(output)
+    artifact = export_one(_source(source, weights, kwargs, shape or [], ranges, fill), output, nothing if silent else show)
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
     elif not quiet:
         _conclude(artifact, verbose)
+
+
+def is_folder(source: str) -> bool:
+    """Return true if `source` names a folder and no model of the catalogue."""
+    from upconv.models.catalogue import CATALOGUE
+
+    return source not in CATALOGUE and Path(source).is_dir()
+
+
+def _check_file(output: Path) -> None:
+    if output.is_dir():
+        raise ParameterError(f"--output {output} is a folder; give the name of a file in it")
+    if not output.parent.is_dir():
+        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into; create it first")
 
 
 def warn_of_random_weights(source: Source) -> None:

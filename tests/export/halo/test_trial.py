@@ -198,3 +198,45 @@ def test_a_described_model_carries_its_contract() -> None:
     assert Contract.from_metadata(metadata, "t") == stated
     assert metadata.keys() == {KEY}
     assert not model.metadata_props
+
+
+def explosive(gain: float) -> onnx.ModelProto:
+    """Return an upscaler that repeats pixels, and adds `gain` times a local contrast that only noise has."""
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["contrast"], pads=[1, 1, 1, 1], group=3),
+        helper.make_node("Abs", ["contrast"], ["size"]),
+        helper.make_node("Sub", ["size", "usual"], ["unusual"]),
+        helper.make_node("Relu", ["unusual"], ["more"]),
+        helper.make_node("Mul", ["more", "gain"], ["much"]),
+        helper.make_node("Add", ["image", "much"], ["sum"]),
+        helper.make_node("Resize", ["sum", "", "scales"], ["output"], mode="nearest", nearest_mode="floor"),
+    ]
+    kernel = np.zeros((3, 1, 3, 3), np.float32)
+    kernel[:, 0, 1, 1], kernel[:, 0, 1, 2] = 1, -1
+    constants = [
+        numpy_helper.from_array(kernel, "kernel"),
+        numpy_helper.from_array(np.array(0.72, np.float32), "usual"),
+        numpy_helper.from_array(np.array(gain, np.float32), "gain"),
+        numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales"),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3, None, None]) for name in ("image", "output")]
+    opset = [helper.make_opsetid("", 18)]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], constants)
+    return helper.make_model(graph, opset_imports=opset, ir_version=10)
+
+
+@pytest.mark.parametrize(("gain", "found"), [(10.0, True), (5000.0, False)])
+def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain: float, found: bool) -> None:
+    law = SizeLaw(scale=2)
+    contract = Contract(
+        name="explosive",
+        task="upscale",
+        height=law,
+        width=law,
+        halo=Halo(top=8, bottom=8, left=8, right=0),  # one too few, which only noise shows
+        input=Pixels(),
+        output=Pixels(),
+        opset=18,
+        provenance=Provenance(source="a test"),
+    )
+    assert (tiling_difference(explosive(gain), contract, 1.0) > 0.1) is found
