@@ -102,8 +102,8 @@ def to_onnx(
 ) -> Artifact:
     """Export a torch or Keras module, a file, or a factory, and call `on_stage` after each step.
 
-    `example` is an input, or one input for each argument, as tensors or arrays. Without it, the model's first layer
-    determines the shape. The result is written to `out` if that is given, and by `Artifact.save` otherwise. `options`
+    `example` is an input, or one input for each argument, as tensors or arrays. Without it, one that `forward`
+    accepts is searched. The result is written to `out` if that is given, and by `Artifact.save` otherwise. `options`
     are the fields of `SourceOptions`. `rewrites` are applied to the simplified graph, in order, and `reduction` to the
     proved graph. With a `tuner`, a rewrite is kept only if it is measured to be faster.
 

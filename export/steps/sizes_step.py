@@ -8,6 +8,7 @@ from functools import cache
 from upconv.export.reference import output_shapes
 from upconv.export.report import StageReport
 from upconv.export.sizes import InputAxis, Shapes, accepts_batches, find_axes, leading
+from upconv.export.sources.refusal import refusal
 from upconv.export.steps.draft import ExportDraft
 from upconv.runtime.errors import ExportError
 
@@ -18,7 +19,7 @@ def find_sizes(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     first = output_shapes(source.original.backend("float32"), source, shapes)
     if first is None:
         raise ExportError(
-            f"{source.name} refuses an input of shape {_joined(shapes)}; give a shape that it accepts with --shape"
+            f"{source.name} refuses an input of shape {_joined(shapes)}: {refusal(source)}; give a shape that it accepts with --shape"
         )
     backend = source.original.sizes()
     attempt = cache(lambda s: output_shapes(backend, source, s))

@@ -55,3 +55,11 @@ def test_json_is_the_only_output(command: Callable[..., CompletedProcess[str]], 
     report = json.loads(done.stdout)
     assert report["contract"]["name"] == "nearest-x2"
     assert not report["contract"]["rewrites"]
+
+
+def test_a_refused_shape_says_what_forward_raised(command: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\n\ndef make():\n    return nn.Conv2d(3, 3, 1)\n")
+    done = command("export", f"{tmp_path / 'net.py'}:make", "-o", tmp_path / "n.onnx", "--shape", "1x4x8x8")
+    assert done.returncode != 0
+    assert "make refuses an input of shape (1, 4, 8, 8): RuntimeError: Given groups=1" in done.stderr
+    assert "Traceback" not in done.stderr
