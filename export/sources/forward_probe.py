@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from upconv.export.backends.private_copy import private_copy
 from upconv.export.backends.tensor_outputs import tensors_of
 from upconv.export.sizes import Shape
+from upconv.export.sources.shapes import check_channels
 from upconv.runtime.errors import first_line
 
 MOST_VALUES = 2**23
@@ -60,9 +61,12 @@ class ForwardProbe:
     @cached_property
     def _meta(self) -> _Watched | None:
         try:
-            return _Watched(_without_values(self._module))
+            module = _without_values(self._module)
         except Exception:  # each object that cannot be copied raises its own error
             return None
+        watched = _Watched(module)
+        check_channels(module)
+        return watched
 
     @cached_property
     def _real(self) -> _Watched:

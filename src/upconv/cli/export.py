@@ -49,6 +49,13 @@ def export(
             "pixel repeated (edge, the default)."
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="A letter for each axis of inputs and outputs, such as 'image:NCHW output:NHW', if trials do not find them: N "
+            "batch, C channels, D depth, H height, W width, L length of a line, T tokens, K any other of one length."
+        ),
+    ] = None,
     opset: Annotated[int, typer.Option(min=18, max=23, help="Version of the ONNX operator set.")] = 18,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
@@ -78,7 +85,7 @@ def export(
     ranges = (pixels_of(value_range), pixels_of(output_range))
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
-    loaded = _source(source, weights, kwargs, shape or [], ranges, fill)
+    loaded = _source(source, weights, kwargs, shape or [], ranges, fill, axes)
     warn_of_random_weights(loaded)
     with measuring(tune_s if tune or precision == "auto" else None, silent=quiet or as_json) as tuner:
         artifact = run(
@@ -122,6 +129,7 @@ def _source(
     shapes: list[str],
     ranges: tuple[Pixels | None, Pixels | None],
     fill: Fill | None,
+    axes: str | None,
 ) -> Source:
     from upconv.export import open_source
     from upconv.models import catalogue
@@ -135,10 +143,13 @@ def _source(
             pixels=ranges[0],
             output_pixels=ranges[1],
             fill=fill,
+            axes=axes,
         )
     source = catalogue.source(spec, weights)
-    if kwargs != "{}" or shapes or any(ranges) or fill:
-        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape, --range and --fill are for factories and files")
+    if kwargs != "{}" or shapes or any(ranges) or fill or axes:
+        raise ParameterError(
+            f"{spec} is in the catalogue; --kwargs, --shape, --range, --fill and --axes are for factories and files"
+        )
     return source
 
 

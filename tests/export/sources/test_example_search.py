@@ -98,6 +98,7 @@ def joined(image: Tensor) -> Tensor:
         (Function(joined, nn.Conv2d(3, 3, 1)), (1, 2, 32, 32)),
         (Function(lambda x: F.conv2d(x, torch.ones(2, 3, 1, 1, device=x.device)), nn.Conv2d(2, 9, 1)), (1, 3, 32, 32)),
         (Function(lambda x: F.conv2d(x, torch.ones(2, 1, 1, 1, device=x.device)), nn.Conv2d(2, 9, 1)), (1, 1, 32, 32)),
+        (Registered(nn.ConvTranspose2d(7, 16, 1)), (1, 7, 32, 32)),
         (WithoutLayers(), (1, 11, 32, 32)),
         (nn.Sequential(nn.Linear(9, 8), nn.Conv1d(16, 4, 1)), (1, 16, 9)),
         (nn.Sequential(nn.Linear(9, 7)), (1, 9)),
