@@ -74,7 +74,8 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject
         )
     axes = source_axes(lambda shapes: output_shapes(backend, source, shapes), source)
     model = source.original.capture(source.name, source.example, axes, opset)
-    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if len(axes) == 2 else None
+    picture = len(axes) == 2 and len(source.shapes[0]) == 4
+    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if picture else None
     return ParitySubject(
         label=label,
         original=source.original.backend,
