@@ -102,15 +102,16 @@ def to_onnx(
 ) -> Artifact:
     """Export a torch or Keras module, a file, or a factory, and call `on_stage` after each step.
 
-    `example` is an input, or one input for each argument, as tensors or arrays. Without it, the model's first layer
-    determines the shape. The result is written to `out` if that is given, and by `Artifact.save` otherwise. `options`
+    `example` is an input, or one input for each argument, as tensors or arrays. Without it, one that `forward`
+    accepts is searched. The result is written to `out` if that is given, and by `Artifact.save` otherwise. `options`
     are the fields of `SourceOptions`. `rewrites` are applied to the simplified graph, in order, and `reduction` to the
     proved graph. With a `tuner`, a rewrite is kept only if it is measured to be faster.
 
-    Raises `SourceError` if there is nothing to export, and `ExportError` if the module cannot be traced, or if the
+    Raises `SourceError` if there is nothing to export, `ParameterError` if calibration data do not fit, and `ExportError` if the module cannot be traced, or if the
     graph cannot be proved equal to it in float64 within the noise floor. Nothing is written then.
     """
     source = as_source(model, example, **options)
+    reduction.refuse_unusable(source.example)
     draft = ExportDraft(source, ExportOptions(opset, tuple(rewrites), reduction, tuner))
     try:
         artifact = _artifact(*run(EXPORT, draft, on_stage))
@@ -133,6 +134,7 @@ def tune(
     Raises `ContractError` if the file has no contract, and `ExportError` if it is not float32.
     """
     source = from_onnx(path)
+    reduction.refuse_unusable(source.example)
     contract = stated_contract(path)
     if contract.precision != "fp32":
         raise ExportError(f"{path} is {contract.precision} already; tune the float32 file that it was exported from")

@@ -18,6 +18,8 @@ from upconv.export.reference import output_shapes
 from upconv.export.sizes import InputAxis, Shape, Shapes, find_axes, trial_shapes
 from upconv.export.sources import Source
 from upconv.export.sources.onnx_file import contract_in, load
+from upconv.export.sources.refusal import refusal
+from upconv.export.sources.stated_axes import source_axes
 from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ExportError, ParameterError
 
@@ -69,11 +71,13 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject
     backend = source.original.backend("float32")
     if output_shapes(backend, source, source.shapes) is None:
         raise ExportError(
-            f"{source.name} refuses an input of shape {_written(source.shapes)}; give one that it accepts with --shape"
+            f"{source.name} refuses an input of shape {_written(source.shapes)}: {refusal(source)}; "
+            "give one that it accepts with --shape"
         )
-    axes = find_axes(lambda shapes: output_shapes(backend, source, shapes), source.shapes)
+    axes = source_axes(lambda shapes: output_shapes(backend, source, shapes), source)
     model = source.original.capture(source.name, source.example, axes, opset)
-    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if len(axes) == 2 else None
+    picture = len(axes) == 2 and len(source.shapes[0]) == 4
+    pixels = image_pixels(model, source.shapes[0][1], [axis.law for axis in axes], source.pixels) if picture else None
     return ParitySubject(
         label=label,
         original=source.original.backend,

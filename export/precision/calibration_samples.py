@@ -16,7 +16,7 @@ from upconv.export.backends import Array
 from upconv.export.pictures import PHOTOGRAPHS
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Pixels
-from upconv.runtime.errors import ParameterError
+from upconv.runtime.errors import ParameterError, first_line
 from upconv.runtime.tiled_picture import samples_to_tensor
 from upconv.runtime.tiling import surroundings
 
@@ -58,6 +58,27 @@ def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> Cal
     if not pictures:
         raise ParameterError(f"there are no pictures in {place}; expected files ending in {', '.join(SUFFIXES)}")
     return of_pictures((read(path).samples for path in pictures), contract)
+
+
+def refuse_folder(folder: Path | None, example: Sequence[Array]) -> None:
+    """Raise `ParameterError` if `folder` cannot calibrate a model with the inputs of `example`, which takes no export to know."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise ParameterError(f"there is no folder {folder} to calibrate on; give a folder of samples with --calibrate")
+    arrays = sorted((*folder.glob("*.np[yz]"),))[:MOST]
+    for path in arrays:
+        for given, wanted in zip(_loaded(path, len(example)), example, strict=True):
+            if given.ndim != wanted.ndim or given.dtype != wanted.dtype:
+                raise ParameterError(
+                    f"{path} holds {given.dtype} of shape {given.shape}, but the model takes {wanted.dtype} such as {wanted.shape}"
+                )
+    pictures = any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
+    takes_pictures = len(example) == 1 and example[0].ndim == 4 and example[0].shape[1] in (1, 3)
+    if not arrays and not pictures:
+        raise ParameterError(f"{folder} holds no pictures and no .npy or .npz files to calibrate on; put samples into it")
+    if not arrays and not takes_pictures:
+        raise ParameterError("the model takes no pictures; give a folder of .npy or .npz inputs with --calibrate")
 
 
 def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSamples:
@@ -109,8 +130,12 @@ def _planes(samples: Array, pixels: Pixels) -> Array:
 
 
 def _loaded(path: Path, inputs: int) -> tuple[Array, ...]:
-    loaded = np.load(path, allow_pickle=False)
-    arrays: Sequence[Array] = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        stored: Sequence[Array] = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    except Exception as error:  # zips, headers and pickles each raise their own errors
+        raise ParameterError(f"{path} cannot be read: {first_line(error)}; save the samples with numpy.save") from error
+    arrays = [array.astype(np.float32) if array.dtype.kind == "f" else array for array in stored]
     if len(arrays) != inputs:
         raise ParameterError(f"{path} holds {len(arrays)} arrays; the model has {inputs} inputs")
     return tuple(arrays)

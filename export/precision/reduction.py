@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import onnx
 
-from upconv.export.precision.calibration_samples import CalibrationSamples, from_folder
+from upconv.export.backends import Array
+from upconv.export.precision.calibration_samples import CalibrationSamples, from_folder, refuse_folder
 from upconv.export.precision.gate import LOSS_DB, QualityGate
 from upconv.export.precision.half import to_half
 from upconv.export.precision.sensitivity import Progress, ReducedModel, to_int8
@@ -30,6 +32,11 @@ class PrecisionOptions:
     """The largest loss against the truth, in decibels."""
     only_if_faster: bool = False
     """Whether to keep float32 if the reduced precision is not faster, or loses too much."""
+
+    def refuse_unusable(self, example: Sequence[Array]) -> None:
+        """Raise `ParameterError` if the calibration data do not fit a model with the inputs of `example`."""
+        if self.precision != "fp32":
+            refuse_folder(self.calibrate, example)
 
     def apply(
         self,

@@ -37,7 +37,7 @@ class Layout:
             name, _, letters = part.rpartition(":")
             if not name or not letters or len(set(letters) - {"K"}) + letters.count("K") != len(letters) or name in found:
                 raise _malformed(text)
-            if set(letters) - LETTERS.keys():
+            if set(letters) - LETTERS.keys() or "N" in letters[1:]:
                 raise _malformed(text)
             found[name] = letters
         if not found:
@@ -56,13 +56,9 @@ class Layout:
             )
         return letters
 
-    def outputs(self, count: int) -> list[str | None]:
-        """Return the letters of each of `count` outputs; `None` where they are not stated."""
-        names = ["output"] if count == 1 else [f"output_{number}" for number in range(count)]
-        return [self.axes.get(name) for name in names]
-
 
 def _malformed(text: str) -> ParameterError:
     return ParameterError(
-        f"--axes must be names with one letter of {''.join(LETTERS)} for each axis, such as 'image:NCHW output:NHW'; got {text!r}"
+        f"--axes must be names with one letter of {''.join(LETTERS)} for each axis, the batch N first, "
+        f"such as 'image:NCHW output:NHW'; got {text!r}"
     )

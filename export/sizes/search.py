@@ -6,12 +6,13 @@ axis whose length changes follows it. If two input axes change one output axis, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
 from upconv.export.sizes.axis import InputAxis, Shape, Shapes, leading
 from upconv.export.sizes.fitting import following, line, with_bounds
+from upconv.export.sizes.layout import PLACES
 from upconv.export.sizes.trials import batched
 from upconv.runtime.rounding import round_up
 
@@ -25,16 +26,19 @@ STEPS = (0, 1, 2, 3, 8, 17, 33, 65)
 multiple of 63 looks like 64 up to 63 steps."""
 
 
-def find_axes(attempt: Try, example: Shapes, multiple: int = 1, layout: str | None = None) -> list[InputAxis]:
+def find_axes(
+    attempt: Try, example: Shapes, multiple: int = 1, layout: str | None = None, beside: Mapping[int, str] | None = None
+) -> list[InputAxis]:
     """Return the axes of the leading input whose length can change, with laws for multiples of `multiple`.
 
     These are the axes beyond batch and channels. The channels are the second axis, unless the last axis has one length
     only and the second has several. In an input of three axes whose first has one length only, that axis is the channels.
-    `layout` states the axes of the leading input instead, in letters such as `NHWC`. Axes of other inputs follow.
+    `layout` states the axes of the leading input instead, in letters such as `NHWC`, and `beside` those of other inputs, by
+    number. Axes of other inputs follow.
     """
     tried = cache(attempt)
     axes = _stated(tried, example, multiple, layout) if layout else _guessed(tried, example, multiple)
-    return [*_independent(tried, example, axes), *_of_tokens(tried, example, axes)]
+    return [*_independent(tried, example, axes), *_of_tokens(tried, example, axes, beside or {})]
 
 
 def find_axis(attempt: Try, example: Shapes, index: int, multiple: int = 1) -> InputAxis:
@@ -70,14 +74,22 @@ def _guessed(attempt: Try, example: Shapes, multiple: int) -> list[InputAxis]:
 
 
 def _stated(attempt: Try, example: Shapes, multiple: int, layout: str) -> list[InputAxis]:
-    return [find_axis(attempt, example, index, multiple) for index, letter in enumerate(layout) if letter in "DHWLT"]
+    return [find_axis(attempt, example, index, multiple) for index, letter in enumerate(layout) if letter in PLACES]
 
 
-def _of_tokens(attempt: Try, example: Shapes, axes: Sequence[InputAxis]) -> list[InputAxis]:
-    """Return the free second axes of inputs of three axes, (batch, tokens, channels), beside the leading input."""
+def _of_tokens(attempt: Try, example: Shapes, axes: Sequence[InputAxis], stated: Mapping[int, str]) -> list[InputAxis]:
+    """Return the free axes of inputs that do not grow with the leading input.
+
+    These are the stated ones, and otherwise the second axis of an input of three axes, (batch, tokens, channels).
+    """
     known = {leading(example), *(number for axis in axes for number in axis.inputs)}
-    others = [number for number, shape in enumerate(example) if len(shape) == 3 and number not in known]
-    found = [InputAxis(1, None, free=True, inputs=(number,)) for number in others]
+    places = [
+        (number, index)
+        for number, shape in enumerate(example)
+        for index, letter in enumerate(stated.get(number, "NTC" if len(shape) == 3 else ""))
+        if number not in known and letter in PLACES
+    ]
+    found = [InputAxis(index, None, free=True, inputs=(number,)) for number, index in places]
     return [axis for axis in found if _any_length(attempt, example, axis)]
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -19,8 +18,9 @@ from upconv.export.backends.private_copy import private_copy
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.lint import Finding
-from upconv.export.sizes import InputAxis, Shape
+from upconv.export.sizes import InputAxis
 from upconv.export.sources.call_layout import CallLayout, FlatCall, InputSlot
+from upconv.export.sources.example_search import found_example
 from upconv.export.sources.flat_outputs import with_flat_outputs
 from upconv.export.sources.initialization import random_weights
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
@@ -77,9 +77,10 @@ def from_module(module: nn.Module, example: Example | None = None, **options: Un
     """Return a source from a module in memory, which stays as it is.
 
     `example` holds one value for each argument of `forward`, or the arguments by name. Numbers and texts in it are
-    constants of the exported function. For one float32 image or latent, `shape` is enough. Without both, the example has
-    the channels of the module's first layer and sides of 32 pixels. A module in another floating-point type becomes
-    float32. Raises `SourceError` if a weight is missing, quantized or not finite, or if `forward` takes other arguments.
+    constants of the exported function. For one float32 image or latent, `shape` is enough. Without both, an example that
+    `forward` accepts is searched: the channels of the first layer that the input reaches, and sides of 32 pixels, or others
+    if these are refused. A module in another floating-point type becomes float32. Raises `SourceError` if a weight is
+    missing, quantized or not finite, if `forward` takes other arguments, or if no example is found.
     """
     return module_source(module, SourceOptions.of(example, **options))
 
@@ -94,9 +95,9 @@ def module_source(module: nn.Module, options: SourceOptions) -> Source:
     findings = [*_widened(module, title), *random_weights(module, title)]
     own = private_copy(module, torch.float32)
     refuse_non_finite(title, own.state_dict())
-    example = known.inputs or (np.zeros(example_shape(own), np.float32),)
-    stated = known.layout or CallLayout(tuple(InputSlot(number) for number in range(len(example))))
-    layout = stated.bound(own)
+    count = len(known.inputs or (None,))
+    layout = (known.layout or CallLayout(tuple(InputSlot(number) for number in range(count)))).bound(own)
+    example = known.inputs or (found_example(own, title),)
     called = own if layout.plain and not layout.variable(own) else FlatCall(own, layout)
     return known.source(TorchModule(called), example, findings)
 
@@ -143,17 +144,3 @@ def refuse_non_finite(name: str, state: Mapping[str, Tensor]) -> None:
             raise SourceError(
                 f"the weights of {name} hold values that are not finite numbers (first in {key}); train or save it again"
             )
-
-
-def example_shape(module: nn.Module) -> Shape:
-    """Return the shape of an input: a batch of one, the channels of the first layer, sides of 32.
-
-    The first layer is the first convolution or linear layer of `module`; without one, the input has three channels.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            return (1, layer.in_features)
-        channels = getattr(layer, "in_channels", None)
-        if isinstance(channels, int):
-            return (1, channels, *[32] * len(getattr(layer, "kernel_size", (1, 1))))
-    return (1, 3, 32, 32)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from upconv.export.backends import Array
 from upconv.export.lint import Finding
-from upconv.export.sizes import Shape
+from upconv.export.sizes import Layout, Shape
 from upconv.export.sources.call_layout import CallLayout, layout_of
 from upconv.export.sources.source import Source, SourceModel
 from upconv.runtime.contract import Pixels
@@ -39,6 +39,7 @@ class SourceKeywords(TypedDict, total=False):
     weights: Path | None
     multiple: int
     fill: Fill | None
+    axes: str | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class SourceOptions:
     """The multiple that the model's authors require of sizes; trials may find a larger one."""
     fill: Fill | None = None
     """The pixels beyond the border of a picture that a model of valid convolutions consumes; by default `edge`."""
+    axes: str | None = None
+    """The letters of the axes of inputs and outputs, such as `image:NCHW output:NHW`; by default trials find the axes."""
     layout: CallLayout | None = None
     """How `forward` takes the example; `None` if each input is one positional argument."""
 
@@ -116,7 +119,10 @@ class SourceOptions:
         return self
 
     def source(self, original: SourceModel, example: Sequence[Array], findings: Sequence[Finding] = ()) -> Source:
-        """Return the source of a model and an example; name and origin must be set."""
+        """Return the source of a model and an example; name and origin must be set.
+
+        Raises `ParameterError` if `axes` is malformed.
+        """
         assert self.name is not None and self.origin is not None
         return Source(
             name=self.name,
@@ -128,5 +134,6 @@ class SourceOptions:
             licence=self.licence,
             multiple=self.multiple,
             fill=self.fill or "edge",
+            axes=None if self.axes is None else Layout.parsed(self.axes),
             findings=tuple(findings),
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from upconv.export.backends import Array
 from upconv.export.backends.tensor_outputs import tensors_of
@@ -42,8 +44,23 @@ class ShapeBackend:
 
     @cached_property
     def _meta(self) -> nn.Module:
-        return copy.deepcopy(self._module).to("meta").eval()
+        module = copy.deepcopy(self._module).to("meta").eval()
+        check_channels(module)
+        return module
 
     @cached_property
     def _real(self) -> TorchBackend:
         return TorchBackend(self._module, torch.float32)
+
+
+def check_channels(module: nn.Module) -> None:
+    """Let the transposed convolutions of `module` refuse other channels than theirs, which torch's meta device accepts."""
+    for layer in module.modules():
+        if isinstance(layer, _ConvTransposeNd):
+            layer.register_forward_pre_hook(_check)
+
+
+def _check(layer: _ConvTransposeNd, inputs: tuple[Any, ...]) -> None:
+    image = inputs[0] if inputs else None
+    if isinstance(image, Tensor) and image.shape[-1 - len(layer.kernel_size)] != layer.in_channels:
+        raise ValueError(f"expected {layer.in_channels} channels, got the shape {tuple(image.shape)}")

@@ -10,7 +10,7 @@ import onnx
 
 from upconv.export.backends import Array, Backend, Precision
 from upconv.export.lint import Finding
-from upconv.export.sizes import InputAxis, Shapes
+from upconv.export.sizes import InputAxis, Layout, Shapes
 from upconv.runtime.contract import Halo, Pixels, Statistic
 from upconv.runtime.tiling_axis import Fill
 
@@ -65,7 +65,8 @@ class Source:
     """The means over the whole picture in that contract, which `halo` presumes."""
     fill: Fill = "edge"
     """The pixels beyond the border of a picture, if the model consumes a context."""
-
+    axes: Layout | None = None
+    """The letters of the axes of inputs and outputs, as the user states them; `None` if trials decide."""
     witness: Backend | None = None
     """The program that the graph was converted from, which must compute the same. `None` if it is not installed."""
     findings: tuple[Finding, ...] = ()

@@ -28,8 +28,7 @@ def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | Non
     if reduction.precision == "fp32":
         return draft, None
     try:
-        trials = CalibrationSamples(tuple(tuple(arrays) for arrays in needed(draft.reference).inputs))
-        reduced = reduction.apply(_basis(draft), contract_of(draft), trials=trials)
+        reduced = reduction.apply(_basis(draft), contract_of(draft), trials=_trials(draft))
     except ExportError as error:
         if not reduction.only_if_faster:
             raise
@@ -42,6 +41,13 @@ def reduce_precision(draft: ExportDraft) -> tuple[ExportDraft, StageReport | Non
     kept = f"; {quality.kept} operators stay in float32" if quality.kept else ""
     draft = replace(draft, model=reduced.model, precision=reduction.precision, quality=quality)
     return draft, StageReport(reduction.precision, True, f"{quality}{kept}")
+
+
+def _trials(draft: ExportDraft) -> CalibrationSamples:
+    """Return the inputs of the trials, and the example if it holds more than one value."""
+    example = draft.source.example
+    own = [example] if any(array.size and array.min() != array.max() for array in example) else []
+    return CalibrationSamples((*own, *(tuple(arrays) for arrays in needed(draft.reference).inputs)))
 
 
 def _basis(draft: ExportDraft) -> onnx.ModelProto:

@@ -7,24 +7,29 @@ from functools import cache
 
 from upconv.export.reference import output_shapes
 from upconv.export.report import StageReport
-from upconv.export.sizes import InputAxis, Shapes, accepts_batches, find_axes, leading
+from upconv.export.sizes import InputAxis, Shapes, accepts_batches, leading
+from upconv.export.sources.refusal import refusal
+from upconv.export.sources.stated_axes import batch_is_stated, source_axes
 from upconv.export.steps.draft import ExportDraft
 from upconv.runtime.errors import ExportError
 
 
 def find_sizes(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
-    """Add the axes with their size laws; raises `ExportError` if the source refuses its example."""
+    """Add the axes with their size laws; raises `ExportError` if the source refuses its example.
+
+    Raises `ExportError`, too, if trials contradict the axes that the user states.
+    """
     source, shapes = draft.source, draft.source.shapes
     first = output_shapes(source.original.backend("float32"), source, shapes)
     if first is None:
         raise ExportError(
-            f"{source.name} refuses an input of shape {_joined(shapes)}; give a shape that it accepts with --shape"
+            f"{source.name} refuses an input of shape {_joined(shapes)}: {refusal(source)}; give a shape that it accepts with --shape"
         )
     backend = source.original.sizes()
     attempt = cache(lambda s: output_shapes(backend, source, s))
-    axes = tuple(find_axes(attempt, shapes, source.multiple))
+    axes = source_axes(attempt, source)
     laws = "; ".join(f"{name_of(axis, shapes)}: {_law(axis, shapes)}" for axis in axes)
-    found = replace(draft, axes=axes, free_batch=accepts_batches(attempt, shapes))
+    found = replace(draft, axes=axes, free_batch=batch_is_stated(source) and accepts_batches(attempt, shapes))
     return found, StageReport("sizes", False, laws or f"{_joined(shapes)} to {_joined(first)}")
 
 

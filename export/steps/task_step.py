@@ -18,8 +18,8 @@ def recognise_task(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]
 
     If its output is not exactly `scale` times its input, add the context and the crop, and count the halo from the picture.
     """
-    if draft.source.example[0].dtype.kind != "f":
-        return draft, None  # the runtime gives pictures as float32
+    if draft.source.example[0].dtype.kind != "f" or draft.source.example[0].ndim != 4:
+        return draft, None  # the runtime gives pictures as float32 (N, C, H, W)
     channels, laws = draft.source.shapes[0][1], [law for law in draft.picture_laws if law is not None]
     pixels = image_pixels(needed(draft.model), channels, draft.picture_laws, draft.source.pixels)
     report = None

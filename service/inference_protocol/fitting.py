@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from upconv.runtime.size_refusal import size_refusal
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES, shape_of
@@ -18,10 +19,20 @@ def match_inputs(entry: ServedModel, request: ParsedRequest) -> dict[str, InputT
 
     Raises `TensorError` if they do not fit the model.
     """
-    declared = {each.name: each for each in entry.model.session.get_inputs()}
     if request.raw is not None:
         (name, given) = _raw(entry, request.raw)
-        return {name: given}
+        inputs = {name: given}
+    else:
+        inputs = _declared(entry, request)
+    if entry.upscaler is None:  # an upscaler fills pictures up to a size that fits
+        ordered = [inputs[each.name].shape for each in entry.model.session.get_inputs()]
+        if (why := size_refusal(entry.model.contract, ordered)) is not None:
+            raise TensorError(why)
+    return inputs
+
+
+def _declared(entry: ServedModel, request: ParsedRequest) -> dict[str, InputTensor]:
+    declared = {each.name: each for each in entry.model.session.get_inputs()}
     for name in request.inputs:
         if name not in declared:
             raise TensorError(f"there is no input {name!r}; the model takes {', '.join(declared)}")

@@ -55,3 +55,30 @@ def test_json_is_the_only_output(command: Callable[..., CompletedProcess[str]], 
     report = json.loads(done.stdout)
     assert report["contract"]["name"] == "nearest-x2"
     assert not report["contract"]["rewrites"]
+
+
+def test_a_refused_shape_says_what_forward_raised(command: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\n\ndef make():\n    return nn.Conv2d(3, 3, 1)\n")
+    done = command("export", f"{tmp_path / 'net.py'}:make", "-o", tmp_path / "n.onnx", "--shape", "1x4x8x8")
+    assert done.returncode != 0
+    assert "make refuses an input of shape (1, 4, 8, 8): RuntimeError: Given groups=1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("axes", "code", "sentence"),
+    [
+        ("image:NCHW output:NHW", 0, ""),
+        ("image:NCHW output:NKW", 1, "its axis 1 (K) follows axis 2 (H) of the input; exchange the letters"),
+        ("NCHW", 1, "--axes must be names"),
+    ],
+)
+def test_axes_are_stated_and_checked(
+    axes: str, code: int, sentence: str, command: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.Conv2d(3, 1, 1), nn.Flatten(0, 1))\n"
+    )
+    done = command("export", f"{tmp_path / 'net.py'}:make", "-o", tmp_path / "n.onnx", "--quiet", "--axes", axes)
+    assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr

@@ -54,6 +54,13 @@ def export(
             "pixel repeated (edge, the default)."
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="A letter for each axis of inputs and outputs, such as 'image:NCHW output:NHW', if trials do not find them: N "
+            "batch, C channels, D depth, H height, W width, L length of a line, T tokens, K any other of one length."
+        ),
+    ] = None,
     opset: Annotated[int, typer.Option(min=18, max=23, help="Version of the ONNX operator set.")] = 18,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
@@ -97,16 +104,18 @@ def export(
             )
 
     if is_folder(source):
-        given = {"--weights": weights, "--kwargs": kwargs != "{}", "--shape": shape}
+        given = {"--weights": weights, "--kwargs": kwargs != "{}", "--shape": shape, "--axes": axes}
         check_folder(source, output, [option for option, value in given.items() if value])
 
         def export_file(path: Path, out: Path) -> Artifact:
-            return export_one(_source(str(path), None, "{}", [], ranges, fill), out, show if verbose else nothing)
+            return export_one(_source(str(path), None, "{}", [], ranges, fill, None), out, show if verbose else nothing)
 
         export_models(Path(source), output, export_file, "json" if as_json else "quiet" if quiet else "usual")
         return
     _check_file(output)
-    artifact = export_one(_source(source, weights, kwargs, shape or [], ranges, fill), output, nothing if silent else show)
+    artifact = export_one(
+        _source(source, weights, kwargs, shape or [], ranges, fill, axes), output, nothing if silent else show
+    )
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
     elif not quiet:
@@ -153,6 +162,7 @@ def _source(
     shapes: list[str],
     ranges: tuple[Pixels | None, Pixels | None],
     fill: Fill | None,
+    axes: str | None,
 ) -> Source:
     from upconv.export import open_source
     from upconv.models import catalogue
@@ -166,10 +176,13 @@ def _source(
             pixels=ranges[0],
             output_pixels=ranges[1],
             fill=fill,
+            axes=axes,
         )
     source = catalogue.source(spec, weights)
-    if kwargs != "{}" or shapes or any(ranges) or fill:
-        raise ParameterError(f"{spec} is in the catalogue; --kwargs, --shape, --range and --fill are for factories and files")
+    if kwargs != "{}" or shapes or any(ranges) or fill or axes:
+        raise ParameterError(
+            f"{spec} is in the catalogue; --kwargs, --shape, --range, --fill and --axes are for factories and files"
+        )
     return source
 
 

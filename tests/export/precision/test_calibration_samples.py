@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from upconv.export.precision import from_folder
-from upconv.export.precision.calibration_samples import of_pictures
+from upconv.export.precision.calibration_samples import of_pictures, refuse_folder
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, SizeLaw
 from upconv.runtime.errors import ParameterError
@@ -51,3 +51,39 @@ def test_nothing_to_calibrate_on_is_an_error(contract: Describe, tmp_path: Path,
 def test_pictures_that_are_too_small_are_no_samples(contract: Describe) -> None:
     with pytest.raises(ParameterError, match="smaller than"):
         of_pictures([np.zeros((3, 3, 3), np.uint8)], contract(law=SizeLaw(scale=2, minimum=8)))
+
+
+LATENT = (np.zeros((1, 4, 8, 8), np.float32),)
+
+
+def test_samples_that_fit_are_not_refused(tmp_path: Path) -> None:
+    refuse_folder(None, LATENT)
+    np.save(tmp_path / "a.npy", np.zeros((2, 4, 5, 5)))  # float64 becomes float32
+    refuse_folder(tmp_path, LATENT)
+    refuse_folder(DATA, (np.zeros((1, 3, 8, 8), np.float32),))
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (
+            np.zeros((4, 8, 8), np.float32),
+            r"holds float32 of shape \(4, 8, 8\), but the model takes float32 such as \(1, 4, 8, 8\)",
+        ),
+        (np.zeros((1, 4, 8, 8), np.int64), "holds int64"),
+        (np.array([None]), "cannot be read"),
+        (None, "holds no pictures and no .npy"),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(array: np.ndarray | None, sentence: str, tmp_path: Path) -> None:
+    if array is not None:
+        np.save(tmp_path / "a.npy", array)
+    with pytest.raises(ParameterError, match=sentence):
+        refuse_folder(tmp_path, LATENT)
+
+
+def test_pictures_are_refused_for_latents_and_no_folder_for_all(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="takes no pictures"):
+        refuse_folder(DATA, LATENT)
+    with pytest.raises(ParameterError, match="no folder"):
+        refuse_folder(tmp_path / "missing", LATENT)

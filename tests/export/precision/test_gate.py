@@ -27,3 +27,23 @@ def test_the_loss_decides_if_there_is_a_truth(exact: tuple[onnx.ModelProto, Cont
     assert quality.kept == 3
     assert gate.passed(quality.model_copy(update={"loss_db": 0.1, "psnr_db": 1.0}))
     assert not gate.passed(quality.model_copy(update={"loss_db": 0.11}))
+
+
+def test_the_worst_output_counts(exact: tuple[onnx.ModelProto, Contract]) -> None:
+    model, _ = exact
+    samples = CalibrationSamples(tuple((x,) for x in np.random.default_rng(0).random((2, 1, 3, 12, 17), np.float32)))
+    image = model.graph.input[0].name
+
+    def with_second(bias: float) -> onnx.ModelProto:
+        both = onnx.ModelProto()
+        both.CopyFrom(model)
+        both.graph.initializer.append(onnx.numpy_helper.from_array(np.array(bias, np.float32), "bias"))
+        both.graph.node.append(onnx.helper.make_node("Add", [image, "bias"], ["second"]))
+        both.graph.output.append(onnx.helper.make_tensor_value_info("second", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"]))
+        return both
+
+    gate = QualityGate.of(with_second(0), samples)
+    assert len(gate.spans) == 2
+    assert gate.judge(with_second(0)).psnr_db > 199
+    assert gate.judge(with_second(0.1)).psnr_db == pytest.approx(20, abs=0.1)
+    assert not gate.passed(gate.judge(with_second(0.1)))

@@ -44,3 +44,10 @@ def test_the_module_itself_stays_on_its_device() -> None:
     layer = nn.Conv2d(3, 3, 1)
     ShapeBackend(layer).run([np.zeros((1, 3, 4, 4), np.float32)])
     assert layer.weight.device == torch.device("cpu")
+
+
+def test_a_transposed_convolution_refuses_other_channels() -> None:
+    backend = ShapeBackend(nn.Sequential(nn.ConvTranspose2d(3, 1, 2)))
+    with pytest.raises(RuntimeError, match="to have 3 channels"):
+        backend.run([np.zeros((1, 4, 8, 8), np.float32)])
+    assert backend.run([np.zeros((1, 3, 8, 8), np.float32)])[0].shape == (1, 1, 9, 9)

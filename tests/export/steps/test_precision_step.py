@@ -78,3 +78,12 @@ def test_a_transposed_convolution_is_reduced_in_phases_that_a_tuner_declined(
     assert draft.precision == "int8"
     assert ("ConvTranspose" in kinds(draft)) is not tuned
     assert draft.rewrites == ()
+
+
+def test_the_example_calibrates_a_model_that_takes_no_pictures(doubler: ExportDraft) -> None:
+    wide = (5 * np.random.default_rng(0).standard_normal((1, 3, 8, 9)).astype(np.float32),)
+    source = replace(doubler.source, example=wide)
+    draft, _ = reduce_precision(asked(replace(doubler, source=source), PrecisionOptions("fp16")))
+    plain, _ = reduce_precision(asked(doubler, PrecisionOptions("fp16")))
+    assert draft.quality is not None and plain.quality is not None
+    assert draft.quality.samples == plain.quality.samples + 1
