@@ -148,6 +148,7 @@ def _draft_of(source: Source, contract: Contract, options: ExportOptions) -> Exp
         source,
         options,
         axes=axes_of(contract),
+        max_batch=contract.max_batch,
         provenance=contract.provenance,
         context=contract.context,
         crop=contract.crop,

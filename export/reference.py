@@ -123,9 +123,10 @@ class ReferenceOutputs:
         self._unlikely = _finite_only(source, found)
 
     @classmethod
-    def of(cls, source: Source, axes: Sequence[InputAxis], model: onnx.ModelProto) -> Self:
+    def of(cls, source: Source, axes: Sequence[InputAxis], model: onnx.ModelProto, max_batch: int | None = None) -> Self:
         """Return the outputs for the trial shapes that the graph accepts."""
-        return cls(source, axes, [shapes for shapes in trial_shapes(source.shapes, axes) if accepts(model, shapes)])
+        shapes = trial_shapes(source.shapes, axes, max_batch)
+        return cls(source, axes, [each for each in shapes if accepts(model, each)])
 
     @property
     def inputs(self) -> Sequence[list[Array]]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from upconv.export.backends import Array
+from upconv.export.capture.conditions import conditions_of_trace
 from upconv.export.capture.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.capture.lengths_in_python import PYTHON
 from upconv.export.capture.lowering import TABLE
@@ -70,8 +71,9 @@ def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, 
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
     # torch.export treats *args as one nested argument.
     nested = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
-    with _quiet():
+    with _quiet(), conditions_of_trace() as conditions:
         program = _traced(module, tensors, (dynamic,) if nested else dynamic)
+        conditions.bind(program)
     return _written(program, names, outputs, opset)
 
 

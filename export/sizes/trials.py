@@ -14,13 +14,13 @@ FAR_BATCH = 9
 """The batch that is tried once."""
 
 
-def trial_shapes(example: Shapes, axes: Sequence[InputAxis]) -> list[Shapes]:
-    """Return the input shapes for trials: example, minimum, odd and non-square sizes, a batch of three."""
+def trial_shapes(example: Shapes, axes: Sequence[InputAxis], max_batch: int | None = None) -> list[Shapes]:
+    """Return the input shapes for trials: example, minimum, odd and non-square sizes, a batch of three or `max_batch`."""
     offsets = [(0, 0), (1, 3), (5, 2), (-1, 7), (11, -2)]
     lengths = [[_minimum(axis, example) for axis in axes]]
     lengths += [[_stepped(axis, example, steps[n % 2]) for n, axis in enumerate(axes)] for steps in offsets]
     trials = [example, *(_resized(example, axes, each) for each in lengths)]
-    trials.append(batched(trials[-1], 3))
+    trials.append(batched(trials[-1], min(3, max_batch or 3)))
     return list(dict.fromkeys(trials))
 
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import onnx
 
-from upconv.export.graphs import opset_of
+from upconv.export.capture.conditions import SizeConditions, recorded_conditions
+from upconv.export.graphs import accepts, opset_of
 from upconv.export.reference import ReferenceOutputs
 from upconv.export.report import StageReport
 from upconv.export.sizes import InputAxis
+from upconv.export.sources import Source
 from upconv.export.steps.contract import provenance_of
 from upconv.export.steps.draft import ExportDraft, needed
+from upconv.export.steps.proved_sizes import TrialSizes, proved_sizes
 from upconv.runtime.errors import ExportError
 
 
@@ -23,17 +26,45 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     or if the graph computes another function.
     """
     source, axes = draft.source, needed(draft.axes)
-    batch = () if draft.free_batch else (InputAxis(0, None, free=False),)
-    model = source.original.capture(source.name, source.example, (*batch, *axes), draft.options.opset)
+    model, conditions = _captured(draft, free_batch=draft.free_batch)
+    if draft.free_batch and not _holds_for_one(source, model, conditions):
+        draft = replace(draft, free_batch=False)
+        model, conditions = _captured(draft, free_batch=False)
     kept = tuple(axis if not axis.free or _symbolic(model, axis) else InputAxis(axis.index, None, free=False) for axis in axes)
-    reference = ReferenceOutputs.of(source, kept, model)
+    proved = proved_sizes(source, model, kept, conditions, free_batch=draft.free_batch)
+    kept = proved.axes
+    reference = ReferenceOutputs.of(source, kept, model, proved.max_batch)
     verdict = reference.judge(model)
     if not verdict.equal and not (verdict.problem is None and verdict.same_function):
         raise ExportError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
     pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
     summary = f"{len(model.graph.node)} nodes, opset {opset_of(model)}{_fixed(model, pinned)}"
-    captured = replace(draft, axes=kept, plain=model, model=model, reference=reference, provenance=provenance_of(source))
+    summary = "; ".join([summary, *proved.notes])
+    captured = replace(
+        draft,
+        axes=kept,
+        max_batch=proved.max_batch,
+        plain=model,
+        model=model,
+        reference=reference,
+        provenance=provenance_of(source),
+    )
     return captured, StageReport("capture", True, summary, str(verdict))
+
+
+def _captured(draft: ExportDraft, *, free_batch: bool) -> tuple[onnx.ModelProto, SizeConditions]:
+    """Return the graph of the source, and the conditions on sizes under which it holds."""
+    source, batch = draft.source, () if free_batch else (InputAxis(0, None, free=False),)
+    with recorded_conditions() as conditions:
+        model = source.original.capture(source.name, source.example, (*batch, *needed(draft.axes)), draft.options.opset)
+    return model, conditions
+
+
+def _holds_for_one(source: Source, model: onnx.ModelProto, conditions: SizeConditions) -> bool:
+    """Return whether a graph holds for the batch of the example. The trace has a batch of two, which torch may pin."""
+    if not accepts(model, source.shapes):
+        return False
+    return conditions.broken(source.shapes) is None or TrialSizes(source, model).agrees(source.shapes)
 
 
 def _symbolic(model: onnx.ModelProto, axis: InputAxis) -> bool:

@@ -23,6 +23,7 @@ def contract_of(draft: ExportDraft) -> Contract:
         task="upscale" if draft.pixels else "decode",
         height=height,
         width=width,
+        max_batch=draft.max_batch,
         context=draft.context,
         crop=draft.crop,
         halo=draft.halo,

@@ -67,6 +67,8 @@ class ExportDraft:
     """The axes whose length can change, beyond the batch, with their size laws."""
     free_batch: bool = True
     """Whether the model takes more than one batch size."""
+    max_batch: int | None = None
+    """The largest batch for which the graph equals the source; `None` without a limit."""
     plain: onnx.ModelProto | None = field(default=None, repr=False)
     """The graph before any rewrite. Halo and findings are derived from it."""
     model: onnx.ModelProto | None = field(default=None, repr=False)

@@ -12,4 +12,4 @@ def load_graph(draft: ExportDraft) -> tuple[ExportDraft, None]:
     """Add the graph of the file, and its outputs in float64 as the reference."""
     source, axes = draft.source, needed(draft.axes)
     model = source.original.capture(source.name, source.example, axes, draft.options.opset)
-    return replace(draft, plain=model, model=model, reference=ReferenceOutputs.of(source, axes, model)), None
+    return replace(draft, plain=model, model=model, reference=ReferenceOutputs.of(source, axes, model, draft.max_batch)), None

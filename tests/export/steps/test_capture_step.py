@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from upconv.export import to_onnx
 from upconv.export.sizes import InputAxis
 from upconv.export.sources import from_module
 from upconv.export.sources.module import TorchModule
@@ -55,3 +59,18 @@ def test_axes_that_are_lengths_in_the_graph_are_free_no_more() -> None:
     draft, report = capture_graph(ExportDraft(pinned, axes=FREE))
     assert draft.axes == tuple(InputAxis(index, None, free=False) for index in (2, 3))
     assert report.summary.endswith("torch pinned axis 2 to 8, axis 3 to 9: it could not trace the module for other sizes")
+
+
+class CountsItems(nn.Module):
+    """An upscaler that reads the batch in a way that torch cannot trace for any batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(x, scale_factor=2) * len(x)
+
+
+def test_a_batch_that_torch_pins_is_that_of_the_example() -> None:
+    artifact = to_onnx(CountsItems(), torch.rand(1, 3, 16, 16))
+    session = ort.InferenceSession(artifact.model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).random((1, 3, 20, 18), np.float32)
+    assert session.get_inputs()[0].shape[0] == 1
+    np.testing.assert_allclose(session.run(None, {"image": x})[0], x.repeat(2, 2).repeat(2, 3), atol=1e-6)
