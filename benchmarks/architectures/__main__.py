@@ -17,12 +17,14 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import torch
-
+from benchmarks.architectures.architecture import Architecture
 from benchmarks.architectures.catalogue import CATALOGUE, key
 from benchmarks.architectures.table import table
 from benchmarks.architectures.trial import tried
@@ -49,7 +51,7 @@ def main() -> None:
         tried(next(a for a in CATALOGUE if key(a) == arguments.one), arguments.memory_gib)
         return
     known = results()
-    for architecture in CATALOGUE if not arguments.table else ():
+    for architecture in in_turns() if not arguments.table else ():
         name = key(architecture)
         chosen = not arguments.names or any(part in name for part in arguments.names)
         if chosen and (arguments.again or name not in known):
@@ -58,6 +60,16 @@ def main() -> None:
             print(name, _brief(known[name]), flush=True)
     ordered = {key(a): known[key(a)] for a in CATALOGUE if key(a) in known}
     PAGE.write_text(table(ordered, [f"{package} {_version(package)}" for package in PACKAGES]))
+
+
+def in_turns() -> list[Architecture]:
+    """Return the catalogue in an order in which the packages take turns, so that part of a run shows all packages."""
+    place: Counter[str] = Counter()
+    order = []
+    for architecture in CATALOGUE:
+        order.append((place[architecture.package], architecture))
+        place[architecture.package] += 1
+    return [architecture for _, architecture in sorted(order, key=itemgetter(0))]
 
 
 def results() -> dict[str, dict[str, Any]]:

@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
 from benchmarks.architectures.torchvision_placeholder import without_torchvision
+from torch import Tensor, nn
 
 SEED = 0
 Call = Callable[..., Any]
@@ -61,6 +60,7 @@ class OneInput(nn.Module):
         self.network, self.call = network, call
 
     def forward(self, image: Tensor) -> Any:
+        """Return the tensor that the network gives."""
         return self.call(self.network, image)
 
 
@@ -68,6 +68,7 @@ class TwoInputs(OneInput):
     """A network that is called on a picture and a second tensor."""
 
     def forward(self, image: Tensor, second: Tensor) -> Any:  # type: ignore[override]
+        """Return the tensor that the network gives."""
         return self.call(self.network, image, second)
 
 
@@ -75,6 +76,7 @@ class ThreeInputs(OneInput):
     """A network that is called on a picture and two more tensors."""
 
     def forward(self, image: Tensor, second: Tensor, third: Tensor) -> Any:  # type: ignore[override]
+        """Return the tensor that the network gives."""
         return self.call(self.network, image, second, third)
 
 

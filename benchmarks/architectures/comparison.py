@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from benchmarks.architectures.architecture import Architecture
+from benchmarks.architectures.sizes_tried import Shape, shapes_tried
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.architectures.architecture import Architecture
-from benchmarks.architectures.sizes_tried import Shape, shapes_tried
 from upconv.runtime.contract import SizeLaw
 
 NOISE_FACTOR = 30.0

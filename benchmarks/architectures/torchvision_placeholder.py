@@ -7,7 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -24,7 +24,7 @@ class PlaceholderKind(type):
 class PlaceholderModule(ModuleType):
     """A module whose every attribute is an empty layer."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.export import Dim
-
 from benchmarks.architectures.architecture import Architecture
 from benchmarks.architectures.comparison import SizeResult, compared
 from benchmarks.architectures.sizes_tried import laws_of
+from torch import nn
+from torch.export import Dim
+
 from upconv.export import to_onnx
 from upconv.runtime.contract import Contract
 from upconv.runtime.errors import UpconvError
@@ -60,7 +60,7 @@ def _plain(architecture: Architecture, module: nn.Module, path: Path) -> dict[st
 
 def _written_by_torch(architecture: Architecture, module: nn.Module, path: Path, free: bool) -> None:
     example = architecture.inputs((2, *architecture.shapes[0][1:])) if free else architecture.example()
-    lead = {0: Dim.AUTO, **{axis: Dim.AUTO for axis in range(2, example[0].ndim)}}
+    lead = {0: Dim.AUTO, **dict.fromkeys(range(2, example[0].ndim), Dim.AUTO)}
     shapes = (lead, *({0: Dim.AUTO} for _ in example[1:])) if free else None
     torch.onnx.export(module, example, str(path), dynamo=True, dynamic_shapes=shapes, verbose=False, external_data=False)
 

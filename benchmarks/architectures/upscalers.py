@@ -62,7 +62,7 @@ ARCHITECTURES = (
         (1, 3, 64, 64),
         out_size=64,
         num_style_feat=32,
-        narrow=0.1,
+        narrow=0.125,
         channel_multiplier=1,
     ),
     _architecture(

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from upconv.export.sources.traceable import make_traceable, shifted_window_mask, window_reverse
+from upconv.export.sources.traceable import (
+    make_traceable,
+    rectangular_window_masks,
+    shifted_window_mask,
+    window_reverse,
+    windows_to_images,
+)
 
 
 class Branched(nn.Module):
@@ -63,3 +69,19 @@ def test_a_mask_has_one_row_per_pixel_of_each_window() -> None:
     assert not mask[0].any()
     assert set(mask[-1].flatten().tolist()) == {-100.0, 0.0}
     assert not shifted_window_mask(4, 0)((8, 12)).any()
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float64])
+def test_rectangular_masks_divide_the_picture_in_both_directions(dtype: torch.dtype | None) -> None:
+    lying, standing = rectangular_window_masks((4, 8), (2, 4))(16, 24, dtype)
+    assert lying.shape == standing.shape == (12, 32, 32)
+    assert lying.dtype == (dtype or torch.float32)
+    assert not lying[0].any()  # the first window lies in one band
+    assert lying[-1].any()
+    assert torch.equal(standing, rectangular_window_masks((8, 4), (4, 2))(16, 24, dtype)[0])
+
+
+def test_rectangular_windows_are_joined_to_the_image() -> None:
+    images = torch.arange(2.0 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    tiles = images.view(2, 4, 1, 2, 3, 3).permute(0, 1, 3, 2, 4, 5)
+    assert torch.equal(windows_to_images(tiles.reshape(-1, 3, 3), 1, 3, 4, 6), images)
