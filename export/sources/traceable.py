@@ -71,14 +71,17 @@ def _batch_by_shape(home: Any) -> None:
     windows = torch.arange(2.0 * 6 * 4 * 5).reshape(12, 2, 2, 5)
     for name, own, given in (
         ("window_reverse", window_reverse, (windows, 2, 4, 6)),
-        ("windows2img", windows_to_images, (windows.flatten(1, 2), 1, 4, 4, 6)),
+        ("windows2img", windows_to_images, (windows.flatten(1, 2), 1, 4, 2, 12)),
     ):
-        try:
-            same = torch.equal(getattr(home, name)(*given), own(*given))
-        except Exception:  # there is no such function, or it does something else
-            continue
-        if same:
+        if _equal(getattr(home, name, None), own, given):
             setattr(home, name, own)
+
+
+def _equal(theirs: Any, own: Callable[..., Tensor], given: tuple[Any, ...]) -> bool:
+    try:
+        return torch.equal(theirs(*given), own(*given))
+    except Exception:  # there is no such function, or it does something else
+        return False
 
 
 def window_reverse(windows: Tensor, window: int, height: int, width: int) -> Tensor:
