@@ -65,8 +65,8 @@ def _one(
     feed = {slot.name: x.numpy() for slot, x in zip(session.get_inputs(), inputs, strict=False)}
     try:
         made = session.run(None, feed)[0]
-    except Exception as error:
-        return SizeResult(shape, f"refused by onnxruntime: {str(error).splitlines()[0][:200]}")
+    except Exception as problem:
+        return SizeResult(shape, f"refused by onnxruntime: {str(problem).splitlines()[0][:200]}")
     if made.shape != expected.shape:
         return SizeResult(shape, "wrong", float("inf"))
     spread = float(np.abs(expected).max()) or 1.0

@@ -50,7 +50,7 @@ def _summary(rows: Mapping[str, Mapping[str, Any]]) -> str:
     texts = [", ".join(f"{count} {outcome}" for outcome, count in sorted(total.items())) for total in totals]
     share = 100 * len(both) / max(1, len(plain_right))
     return (
-        f"{len(rows)} architectures. Plain torch: {texts[0]}. upconv: {texts[1]}. Of the {len(plain_right)} that plain torch writes "
+        f'{len(rows)} architectures. A result of "stopped" has no figure within the limits of time and memory. Plain torch: {texts[0]}. upconv: {texts[1]}. Of the {len(plain_right)} that plain torch writes '
         f"correctly, upconv exports {len(both)} correctly ({share:.0f} %)."
     )
 

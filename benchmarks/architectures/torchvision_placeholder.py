@@ -7,7 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import nn
 
@@ -23,8 +23,6 @@ class PlaceholderKind(type):
 
 class PlaceholderModule(ModuleType):
     """A module whose every attribute is an empty layer."""
-
-    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

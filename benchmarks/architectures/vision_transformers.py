@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from benchmarks.architectures.architecture import Architecture, made
@@ -24,9 +25,7 @@ def _network(kind: str, config: str, **arguments: Any) -> Any:
 
 def made_from(kind: str, config: Any) -> Any:
     """Return a network of transformers for a configuration."""
-    import transformers
-
-    return getattr(transformers, kind)(config)
+    return getattr(import_module("transformers"), kind)(config)
 
 
 def _architecture(

@@ -46,7 +46,8 @@ class Stated(nn.Module):
         low = self.down(image)
         least = [(n - 1) * self.up.stride[0] - 2 * self.up.padding[0] + 3 for n in low.shape[2:]]
         size = [n + given % self.up.stride[0] for n, given in zip(least, image.shape[2:], strict=True)]
-        return self.up(low, output_size=size)
+        made: Tensor = self.up(low, output_size=size)
+        return made
 
 
 def _free(module: nn.Module, *shapes: tuple[int, ...]) -> OnnxruntimeBackend:
