@@ -18,8 +18,11 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from upconv.export.backends import Array
+from upconv.export.capture.attention import ATTENTION
 from upconv.export.capture.conditions import conditions_of_trace
+from upconv.export.capture.convolutions import CONVOLUTIONS
 from upconv.export.capture.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
+from upconv.export.capture.largest import ORDER, refuse_places
 from upconv.export.capture.lengths_in_python import PYTHON
 from upconv.export.capture.lowering import TABLE
 from upconv.export.capture.out_of_place import out_of_place
@@ -90,6 +93,7 @@ def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> 
 
 
 def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset: int) -> onnx.ModelProto:
+    refuse_places(program)
     with _quiet():
         with_scales(program)
         made = torch.onnx.export(
@@ -98,7 +102,7 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
             opset_version=opset,
             input_names=["image"] if len(names) == 1 else list(names),
             output_names=["output"] if outputs == 1 else [f"output_{n}" for n in range(outputs)],
-            custom_translation_table=TABLE | TRANSLATIONS | PYTHON,
+            custom_translation_table=TABLE | TRANSLATIONS | PYTHON | CONVOLUTIONS | ORDER | ATTENTION,
             verbose=False,
         )
     assert made is not None

@@ -27,6 +27,7 @@ from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.random_draws import refuse_random_draws
 from upconv.export.sources.shapes import ShapeBackend
 from upconv.export.sources.source import Source
+from upconv.export.sources.traceable import make_traceable
 from upconv.runtime.errors import SourceError
 
 WIDENED = "weights-in-float32"
@@ -58,6 +59,7 @@ class TorchModule:
         Raises `ExportError` if torch cannot trace the module, or if it draws random numbers.
         """
         module = private_copy(self.module, torch.float32)
+        make_traceable(module)
         result = refuse_random_draws(module, name, example)
         return capture(with_flat_outputs(module, result), name, example, axes, opset)
 

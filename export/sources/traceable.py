@@ -22,8 +22,12 @@ def make_traceable(network: nn.Module) -> None:
         if callable(getattr(part, "update_params", None)) and hasattr(part, "eval_conv"):
             _fuse_once(part)
         if callable(getattr(part, "calculate_mask", None)) and hasattr(part, "shift_size"):
-            _mask_by_comparison(part)
-            _batch_by_shape(part)
+            if isinstance(getattr(part, "split_size", None), (list, tuple)):
+                _rectangular_masks_by_comparison(part)
+            else:
+                _mask_by_comparison(part)
+    for home in {type(part).__module__ for part in network.modules()}:
+        _batch_by_shape(sys.modules.get(home))
 
 
 def _fuse_once(part: nn.Module) -> None:
@@ -49,22 +53,46 @@ def _mask_by_comparison(part: nn.Module) -> None:
         part.calculate_mask = mask  # type: ignore[assignment]
 
 
-def _batch_by_shape(part: nn.Module) -> None:
-    """Derive the batch from the shape. The part computes it in floating point, which tracing makes a constant."""
-    home: Any = sys.modules.get(type(part).__module__)
-    windows = torch.arange(2.0 * 6 * 4 * 5).reshape(12, 2, 2, 5)
+def _rectangular_masks_by_comparison(part: nn.Module) -> None:
+    """Compute both masks by comparison: windows of a x b pixels in one half of the channels, and of b x a in the other."""
     try:
-        same = torch.equal(home.window_reverse(windows, 2, 4, 6), window_reverse(windows, 2, 4, 6))
+        window, shift = tuple(part.split_size), tuple(part.shift_size)  # type: ignore[arg-type]
+        size = 2 * max(window), 3 * max(window)
+        masks = rectangular_window_masks(window, shift)
+        same = all(map(torch.equal, masks(*size), part.calculate_mask(*size)))  # type: ignore[operator]
     except Exception:  # another architecture uses the same name for something else
         return
     if same:
-        home.window_reverse = window_reverse
+        part.calculate_mask = masks  # type: ignore[assignment]
+
+
+def _batch_by_shape(home: Any) -> None:
+    """Derive the batch from the shape. A module's function computes it in floating point, which tracing makes a constant."""
+    windows = torch.arange(2.0 * 6 * 4 * 5).reshape(12, 2, 2, 5)
+    for name, own, given in (
+        ("window_reverse", window_reverse, (windows, 2, 4, 6)),
+        ("windows2img", windows_to_images, (windows.flatten(1, 2), 1, 4, 2, 12)),
+    ):
+        if _equal(getattr(home, name, None), own, given):
+            setattr(home, name, own)
+
+
+def _equal(theirs: Any, own: Callable[..., Tensor], given: tuple[Any, ...]) -> bool:
+    try:
+        return torch.equal(theirs(*given), own(*given))
+    except Exception:  # there is no such function, or it does something else
+        return False
 
 
 def window_reverse(windows: Tensor, window: int, height: int, width: int) -> Tensor:
     """Join windows (batch * windows, w, w, C) to images (batch, height, width, C)."""
+    return windows_to_images(windows, window, window, height, width)
+
+
+def windows_to_images(windows: Tensor, rows: int, columns: int, height: int, width: int) -> Tensor:
+    """Join windows (batch * windows, …, C) of rows * columns pixels to images (batch, height, width, C)."""
     channels = windows.shape[-1]
-    tiles = windows.view(-1, height // window, width // window, window, window, channels)
+    tiles = windows.view(-1, height // rows, width // columns, rows, columns, channels)
     return tiles.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
 
 
@@ -75,14 +103,26 @@ def shifted_window_mask(window: int, shift: int) -> Callable[[tuple[int, int]], 
     to each other only within the same bands (Liu et al., Swin Transformer, 2021, section 3.2).
     """
 
-    def mask(size: tuple[int, int]) -> Tensor:
-        rows, columns = (_band(length, window, shift) for length in size)
-        bands = 3 * rows[:, None] + columns[None, :]
-        tiles = bands.view(size[0] // window, window, size[1] // window, window).permute(0, 2, 1, 3)
-        flat = tiles.reshape(-1, window * window)
-        return (flat[:, None, :] != flat[:, :, None]).float() * MASKED
+    return lambda size: _mask(size, (window, window), (shift, shift))
 
-    return mask
+
+def rectangular_window_masks(window: tuple[int, ...], shift: tuple[int, ...]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return a function from height and width to the masks of shifted a x b windows and of shifted b x a windows."""
+
+    def masks(height: int, width: int, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
+        kind = dtype or torch.get_default_dtype()
+        lying, standing = (_mask((height, width), window[::step], shift[::step]).to(kind) for step in (1, -1))
+        return lying, standing
+
+    return masks
+
+
+def _mask(size: tuple[int, int], window: tuple[int, ...], shift: tuple[int, ...]) -> Tensor:
+    rows, columns = (_band(*axis) for axis in zip(size, window, shift, strict=True))
+    bands = 3 * rows[:, None] + columns[None, :]
+    tiles = bands.view(size[0] // window[0], window[0], size[1] // window[1], window[1]).permute(0, 2, 1, 3)
+    flat = tiles.reshape(-1, window[0] * window[1])
+    return (flat[:, None, :] != flat[:, :, None]).float() * MASKED
 
 
 def _band(length: int, window: int, shift: int) -> Tensor:

@@ -1,0 +1,1 @@
+"""Decoders, image-to-image and segmentation networks of other packages, tried in the export."""
