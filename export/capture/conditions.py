@@ -59,6 +59,14 @@ class SizeConditions:
         self.conditions.clear()
         self.places.clear()
 
+    def copy(self) -> SizeConditions:
+        """Return the same conditions, which later traces do not change."""
+        return SizeConditions(list(self.conditions), dict(self.places))
+
+    def restore(self, kept: SizeConditions) -> None:
+        """Take the conditions of a copy."""
+        self.conditions, self.places = list(kept.conditions), dict(kept.places)
+
     def bind(self, program: ExportedProgram) -> None:
         """Add the axes that the symbols of a program stand for."""
         self.conditions = [replace(c, expression=c.expression.xreplace(self.replacements)) for c in self.conditions]

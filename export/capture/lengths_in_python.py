@@ -4,6 +4,7 @@
 | --- | --- |
 | `a // b` | `(a - Mod(a, b)) / b`: Mod has the sign of b, so the division is exact |
 | `a >> n`, `a << n` | floor division by, and product with, `2 ** n` |
+| `a & b`, if `b + 1` is a power of two | `Mod(a, b + 1)` |
 | `round(x)` | `Round`, which rounds halves to even, too |
 
 torch's exporter writes `//` as Div, which rounds towards 0: `(31 - 32) // 2` is -1 in Python and 0 there. It has no
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from onnxscript import FLOAT, INT64, opset18
 
 
@@ -34,6 +37,30 @@ def shift_right(a: Any, b: Any) -> Any:
 def shift_left(a: Any, b: Any) -> Any:
     """Write `a << b`."""
     return opset18.Mul(_whole(a), _power_of_two(b))
+
+
+def low_bits(a: Any, b: Any) -> Any:
+    """Write `a & b` of two conditions, or for a number `b` of ones, such as 7, which keeps the lowest bits of `a`."""
+    a, b = (b, a) if isinstance(a, int) else (a, b)
+    if not isinstance(b, int):
+        return opset18.And(a, b)
+    if b < 0 or b & (b + 1):
+        raise NotImplementedError(f"a length & {b} has no translation; write it as a remainder")
+    return opset18.Mod(a, _whole(b + 1))
+
+
+@contextmanager
+def divisions_with_rest() -> Iterator[None]:
+    """Return a context in which `divmod` takes lengths that torch traces, which do not support it."""
+    length: Any = torch.SymInt
+    if hasattr(length, "__divmod__"):
+        yield
+        return
+    length.__divmod__ = lambda a, b: (a // b, a % b)
+    try:
+        yield
+    finally:
+        del length.__divmod__
 
 
 def rounded(number: Any, digits: int | None = None) -> Any:
@@ -63,6 +90,7 @@ PYTHON: dict[Callable[..., Any], Callable[..., Any]] = {
     operator.floordiv: floor_division,
     operator.rshift: shift_right,
     operator.lshift: shift_left,
+    operator.and_: low_bits,
     builtins.round: rounded,
 }
 """Translations by Python function, for `custom_translation_table` of `torch.onnx.export`."""

@@ -7,7 +7,7 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -23,7 +23,7 @@ from upconv.export.capture.conditions import conditions_of_trace
 from upconv.export.capture.convolutions import CONVOLUTIONS
 from upconv.export.capture.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.capture.largest import ORDER, refuse_places
-from upconv.export.capture.lengths_in_python import PYTHON
+from upconv.export.capture.lengths_in_python import PYTHON, divisions_with_rest
 from upconv.export.capture.lowering import TABLE
 from upconv.export.capture.out_of_place import out_of_place
 from upconv.export.capture.output_padding import without_excess
@@ -57,7 +57,11 @@ def capture(
     for choice in (_related, _automatic, _fixed):
         try:
             return _exported(
-                module, tensors, _without_batch(choice(tensors, free)) if one_batch else choice(tensors, free), opset
+                module,
+                tensors,
+                _without_batch(choice(tensors, free)) if one_batch else choice(tensors, free),
+                _near(tuple(array.shape for array in example), free),
+                opset,
             )
         except Exception as error:
             problem = problem or ExportError(f"torch cannot trace {name}: {_cause(error)}")
@@ -68,15 +72,16 @@ def capture(
     raise problem
 
 
-def _exported(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, opset: int) -> onnx.ModelProto:
+def _exported(
+    module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, near: Sequence[Shapes], opset: int
+) -> onnx.ModelProto:
     module, outputs = out_of_place(module, tensors)
     parameters = inspect.signature(module.forward).parameters
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
     # torch.export treats *args as one nested argument.
     nested = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
-    with _quiet(), conditions_of_trace() as conditions:
-        program = _traced(module, tensors, (dynamic,) if nested else dynamic)
-        conditions.bind(program)
+    with _quiet():
+        program = _program(module, tensors, (dynamic,) if nested else dynamic, near)
     return _written(program, names, outputs, opset)
 
 
@@ -112,19 +117,44 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
     return model
 
 
-def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any) -> ExportedProgram:
-    """Trace a module. If tracing its Python code fails, trace its bytecode (`strict=True`)."""
-    options: dict[str, Any] = {"dynamic_shapes": dynamic, "prefer_deferred_runtime_asserts_over_guards": True}
-    # A length of 0 or 1 is not a constant, as in torch.onnx.export.
-    oblivious = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
-    with oblivious, lines_pooled_as_pictures():
+def _program(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any, near: Sequence[Shapes]) -> ExportedProgram:
+    """Trace a module, by its bytecode (`strict=True`) if the trace of its Python code fails or does not hold at all sizes
+    near the example.
+
+    In Python code, `int(0.5 * length)` is a constant for torch. In bytecode, it is a function of the length.
+    """
+    with conditions_of_trace() as conditions:
         try:
-            return torch.export.export(module, tensors, strict=False, **options)
+            program = _traced(module, tensors, dynamic, strict=False)
+            conditions.bind(program)
         except Exception as error:
+            conditions.clear()
             try:
-                return torch.export.export(module, tensors, strict=True, **options)
+                program = _traced(module, tensors, dynamic, strict=True)
             except Exception:  # the first reason is clearer
                 raise error from None
+            conditions.bind(program)
+            return program
+    broken = sum(conditions.broken(shapes) is not None for shapes in near)
+    if not broken:
+        return program
+    kept = conditions.copy()
+    with suppress(Exception), conditions_of_trace() as conditions:  # the first trace may hold for some sizes
+        second = _traced(module, tensors, dynamic, strict=True)
+        conditions.bind(second)
+        if sum(conditions.broken(shapes) is not None for shapes in near) < broken:
+            return second
+    conditions.restore(kept)
+    return program
+
+
+def _traced(module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Any, *, strict: bool) -> ExportedProgram:
+    # A length of 0 or 1 is not a constant, as in torch.onnx.export.
+    oblivious = torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    with oblivious, lines_pooled_as_pictures(), divisions_with_rest():
+        return torch.export.export(
+            module, tensors, strict=strict, dynamic_shapes=dynamic, prefer_deferred_runtime_asserts_over_guards=True
+        )
 
 
 def _related(tensors: tuple[Tensor, ...], axes: list[InputAxis]) -> Dynamic:
@@ -180,6 +210,17 @@ def _doubled(shape: Shape) -> Shape:
     return (max(2, shape[0]), *shape[1:]) if shape else shape
 
 
+def _near(example: Shapes, free: Sequence[InputAxis]) -> list[Shapes]:
+    """Return the shapes of the example, and those with one free axis that is one or two multiples longer."""
+    found = [example]
+    for axis in free:
+        law = axis.law or SizeLaw(scale=1)
+        base = law.fitted(example[axis.inputs[0]][axis.index])
+        longer = (axis.resized(example, base + steps * law.multiple) for steps in (1, 2))
+        found += [shapes for shapes in longer if shapes is not None]
+    return found
+
+
 def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
     """Return shapes whose free axes all differ: torch.export gives equal lengths the same symbol."""
     for step, axis in enumerate(a for a in axes if a.free):
@@ -192,16 +233,18 @@ def _unequal(shapes: Shapes, axes: Sequence[InputAxis]) -> Shapes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter, which warns about missing optional packages on every call."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Silence torch, which warns about missing optional packages, and logs the errors that it raises, too."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch._guards", "torch._dynamo", "torch.fx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _cause(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,16 +16,48 @@ from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source
 from upconv.export.steps.contract import provenance_of
 from upconv.export.steps.draft import ExportDraft, needed
+from upconv.export.steps.narrower_sizes import narrower_sizes
 from upconv.export.steps.proved_sizes import TrialSizes, proved_sizes
+from upconv.export.verdict import Verdict
 from upconv.runtime.errors import ExportError
+
+PATIENCE_S = 120.0
+"""The time after which narrower size laws are no longer tried, but one size only."""
+
+
+class UnequalGraphError(ExportError):
+    """The graph is not the same function as the source at one of the trial sizes."""
+
+    line: str = ""
+    """The line of the module that decides by the size, if it is known."""
 
 
 def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     """Add the graph, the reference outputs and the provenance of the source.
 
-    An axis that is fixed in the graph is fixed in the draft, too. Raises `ExportError` if the source cannot be captured,
-    or if the graph computes another function.
+    An axis that is fixed in the graph is fixed in the draft, too. If the graph does not hold at all sizes of the laws, larger
+    multiples are tried, and one size at last. Raises `ExportError` if the source cannot be captured, or if the graph computes
+    another function.
     """
+    started = time.monotonic()
+    try:
+        return _proved(draft)
+    except UnequalGraphError as error:
+        problem = error
+    for axes, words in narrower_sizes(needed(draft.axes)):
+        if time.monotonic() - started > PATIENCE_S and any(axis.free for axis in axes):
+            continue
+        try:
+            captured, report = _proved(replace(draft, axes=axes))
+        except ExportError:
+            continue
+        why = f"by {problem.line}" if problem.line else "since the graph of other sizes computes another function"
+        summary = f"{report.summary}; {words}, {why}"
+        return captured, replace(report, summary=summary)
+    raise problem
+
+
+def _proved(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     source, axes = draft.source, needed(draft.axes)
     model, conditions = _captured(draft, free_batch=draft.free_batch)
     if draft.free_batch and not _holds_for_one(source, model, conditions):
@@ -34,9 +67,12 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     proved = proved_sizes(source, model, kept, conditions, free_batch=draft.free_batch)
     kept = proved.axes
     reference = ReferenceOutputs.of(source, kept, model, proved.max_batch)
-    verdict = reference.judge(model)
-    if not verdict.equal and not (verdict.problem is None and verdict.same_function):
-        raise ExportError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
+    try:
+        verdict = _judged(source, reference, model)
+    except UnequalGraphError as error:
+        condition = conditions.broken(source.shapes)
+        error.line = condition.line if condition is not None else ""
+        raise
     pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
     summary = f"{len(model.graph.node)} nodes, opset {opset_of(model)}{_fixed(model, pinned)}"
     summary = "; ".join([summary, *proved.notes])
@@ -50,6 +86,17 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
         provenance=provenance_of(source),
     )
     return captured, StageReport("capture", True, summary, str(verdict))
+
+
+def _judged(source: Source, reference: ReferenceOutputs, model: onnx.ModelProto) -> Verdict:
+    """Return the verdict on a graph; raises `UnequalGraphError` if it is not the same function."""
+    try:
+        verdict = reference.judge(model)
+    except ExportError as error:
+        raise UnequalGraphError(f"the graph that torch made of {source.name} does not run at every size: {error}") from error
+    if not verdict.equal and not (verdict.problem is None and verdict.same_function):
+        raise UnequalGraphError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
+    return verdict
 
 
 def _captured(draft: ExportDraft, *, free_batch: bool) -> tuple[onnx.ModelProto, SizeConditions]:

@@ -37,6 +37,10 @@ class Padded(nn.Module):
         lambda n: n << 1,
         lambda n: round(n / 2),
         lambda n: round(n * 0.3),
+        lambda n: n & 7,
+        lambda n: 3 & n,
+        lambda n: sum(divmod(n, 5)),
+        lambda n: int(n * 0.4),
     ],
 )
 def test_lengths_round_as_in_python(rows: Callable[[Any], Any]) -> None:

@@ -62,15 +62,24 @@ def test_axes_that_are_lengths_in_the_graph_are_free_no_more() -> None:
 
 
 class CountsItems(nn.Module):
-    """An upscaler that reads the batch in a way that torch cannot trace for any batch."""
+    """An upscaler that reads the batch by `len`, which is a constant for torch unless it traces bytecode."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.nn.functional.interpolate(x, scale_factor=2) * len(x)
 
 
-def test_a_batch_that_torch_pins_is_that_of_the_example() -> None:
-    artifact = to_onnx(CountsItems(), torch.rand(1, 3, 16, 16))
+class SplitsItems(nn.Module):
+    """An upscaler that works on one item after the other, so that the graph of two items takes two."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        items = [torch.nn.functional.interpolate(item[None], scale_factor=2) for item in x.unbind(0)]
+        return torch.cat(items)
+
+
+@pytest.mark.parametrize(("module", "batches"), [(CountsItems(), (1, 2, 5)), (SplitsItems(), (1,))], ids=["len", "unbind"])
+def test_the_batch_of_the_example_is_taken(module: nn.Module, batches: tuple[int, ...]) -> None:
+    artifact = to_onnx(module, torch.rand(1, 3, 16, 16))
     session = ort.InferenceSession(artifact.model.SerializeToString(), providers=["CPUExecutionProvider"])
-    x = np.random.default_rng(0).random((1, 3, 20, 18), np.float32)
-    assert session.get_inputs()[0].shape[0] == 1
-    np.testing.assert_allclose(session.run(None, {"image": x})[0], x.repeat(2, 2).repeat(2, 3), atol=1e-6)
+    for batch in batches:
+        x = torch.rand(batch, 3, 20, 18)
+        np.testing.assert_allclose(session.run(None, {"image": x.numpy()})[0], module(x).numpy(), atol=1e-6)
