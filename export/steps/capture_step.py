@@ -17,19 +17,12 @@ from upconv.export.sources import Source
 from upconv.export.steps.contract import provenance_of
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.export.steps.narrower_sizes import narrower_sizes
-from upconv.export.steps.proved_sizes import TrialSizes, proved_sizes
+from upconv.export.steps.proved_sizes import TrialSizes, UnequalGraphError, proved_sizes
 from upconv.export.verdict import Verdict
 from upconv.runtime.errors import ExportError
 
 PATIENCE_S = 120.0
 """The time after which narrower size laws are no longer tried, but one size only."""
-
-
-class UnequalGraphError(ExportError):
-    """The graph is not the same function as the source at one of the trial sizes."""
-
-    line: str = ""
-    """The line of the module that decides by the size, if it is known."""
 
 
 def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:

@@ -29,6 +29,13 @@ ROUNDS = 8
 """The largest number of conditions along one way that are found to have no effect."""
 
 
+class UnequalGraphError(ExportError):
+    """The graph is not the same function as the source at one of the trial sizes."""
+
+    line: str = ""
+    """The line of the module that decides by the size, if it is known."""
+
+
 @dataclass
 class ProvedSizes:
     """The axes, with laws that hold for the graph, and the largest batch."""
@@ -38,20 +45,23 @@ class ProvedSizes:
     notes: list[str] = field(default_factory=list)
     """The limits in words."""
 
-    def limit(self, way: SizeWay, steps: int, why: str) -> None:
-        """Restrict the sizes to those before `steps` along `way`; raises `ExportError` if no contract can state that."""
+    def limit(self, way: SizeWay, steps: int, line: str = "") -> None:
+        """Restrict the sizes to those before `steps` along `way`; raises `UnequalGraphError` if no contract can state that."""
+        why = f"by {line}" if line else "since the graph differs from the module beyond"
         if not way.axes:
             self.max_batch = min(steps, self.max_batch or steps)
-            self.notes.append(f"batch up to {steps}{why}")
+            self.notes.append(f"batch up to {steps}, {why}")
         for axis in way.axes:
             length, name = way.length(axis, steps - 1), name_of(axis, way.example)
             if axis.law is None:
-                raise ExportError(
-                    f"the graph holds only up to {length} along {name}{why}; write the module without a decision on sizes, "
-                    "or give it one size"
+                error = UnequalGraphError(
+                    f"the graph that torch made is not the same function for {name} beyond {length}, {why}; "
+                    "write the module without a decision on sizes"
                 )
+                error.line = line
+                raise error
             self.axes = tuple(_limited(a, length, way.direction) if _same(a, axis) else a for a in self.axes)
-            self.notes.append(f"{name} {'up to' if way.direction > 0 else 'from'} {length}{why}")
+            self.notes.append(f"{name} {'up to' if way.direction > 0 else 'from'} {length}, {why}")
 
 
 def proved_sizes(
@@ -84,7 +94,7 @@ def _try_conditions(trial: TrialSizes, proved: ProvedSizes, way: SizeWay, condit
         if steps is None or condition is None:
             return
         if not all(trial.agrees(way.shapes(n)) for n in dict.fromkeys((steps, min(BEYOND * steps, way.last)))):
-            proved.limit(way, steps, f", by {condition.line}" if condition.line else "")
+            proved.limit(way, steps, condition.line)
             return
         excused.append(condition)
 
@@ -96,7 +106,7 @@ def _try_far(trial: TrialSizes, proved: ProvedSizes, *, free_batch: bool) -> Non
         if not trial.affordable(shapes) or trial.agrees(shapes):
             continue
         grown = tuple(a for a in proved.axes if shapes[a.inputs[0]][a.index] != example[a.inputs[0]][a.index])
-        proved.limit(SizeWay(grown, example, 1, 1), 1, ", since the graph differs from the module far beyond")
+        proved.limit(SizeWay(grown, example, 1, 1), 1)
 
 
 class TrialSizes:

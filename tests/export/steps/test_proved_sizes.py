@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from upconv.export import Artifact, to_onnx
 from upconv.export.sizes import InputAxis, SizeWay
 from upconv.export.steps import ExportDraft
-from upconv.export.steps.proved_sizes import ProvedSizes
+from upconv.export.steps.proved_sizes import ProvedSizes, UnequalGraphError
 from upconv.runtime.contract import SizeLaw
-from upconv.runtime.errors import ExportError
 
 Decision = Callable[[Tensor, Tensor], Tensor]
 
@@ -90,15 +89,15 @@ def test_the_graph_equals_the_module_up_to_the_limit() -> None:
 
 def test_an_axis_without_a_law_cannot_be_limited() -> None:
     axis = InputAxis(2, None, free=True)
-    with pytest.raises(ExportError, match=r"the graph holds only up to 39 along height, by m\.py:7; write"):
-        ProvedSizes((axis,)).limit(SizeWay((axis,), ((1, 3, 32, 32),), 1, 9), 8, ", by m.py:7")
+    with pytest.raises(UnequalGraphError, match=r"not the same function for height beyond 39, by m\.py:7; write"):
+        ProvedSizes((axis,)).limit(SizeWay((axis,), ((1, 3, 32, 32),), 1, 9), 8, "m.py:7")
 
 
 def test_two_limits_keep_the_smaller_one(doubler: ExportDraft) -> None:
     axis = InputAxis(2, SizeLaw(scale=2), free=True)
     proved = ProvedSizes((axis,))
     for steps in (9, 5, 7):
-        proved.limit(SizeWay((axis,), ((1, 3, 32, 32),), 1, 9), steps, "")
-        proved.limit(SizeWay((), ((1, 3, 32, 32),), 1, 9), steps, "")
+        proved.limit(SizeWay((axis,), ((1, 3, 32, 32),), 1, 9), steps)
+        proved.limit(SizeWay((), ((1, 3, 32, 32),), 1, 9), steps)
     assert proved.axes[0].law is not None
     assert (proved.axes[0].law.maximum, proved.max_batch) == (36, 5)
