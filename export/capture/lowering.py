@@ -1,8 +1,10 @@
-"""Translations of operators that torch's exporter writes without a derivable receptive field.
+"""Translations of operators that torch's exporter writes without a derivable receptive field, or with another result.
 
 torch's exporter writes `pixel_unshuffle` as Reshape, Transpose, Reshape, whose receptive field is unknown. It equals a
 depthwise convolution with stride r whose r * r kernels each select one pixel of a block. The result is exact, because all
 other products are 0.
+
+torch's exporter writes `logsigmoid` as Log(Sigmoid(x)), which is minus infinity below -104, where torch returns x.
 """
 
 from __future__ import annotations
@@ -24,5 +26,13 @@ def pixel_unshuffle(image: Any, downscale_factor: int) -> Any:
     return opset18.Conv(image, kernel, group=channels, kernel_shape=[r, r], strides=[r, r])
 
 
-TABLE: dict[Callable[..., Any], Callable[..., Any]] = {torch.ops.aten.pixel_unshuffle.default: pixel_unshuffle}
+def log_sigmoid(x: Any) -> Any:
+    """Write `torch.nn.LogSigmoid`, of any shape, as -Softplus(-x), which is finite for all finite values."""
+    return opset18.Neg(opset18.Softplus(opset18.Neg(x)))
+
+
+TABLE: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.aten.pixel_unshuffle.default: pixel_unshuffle,
+    torch.ops.aten.log_sigmoid.default: log_sigmoid,
+}
 """Translations that replace those of `torch.onnx.export`, by torch operator."""

@@ -16,7 +16,7 @@ from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source
 from upconv.export.steps.contract import provenance_of
 from upconv.export.steps.draft import ExportDraft, needed
-from upconv.export.steps.narrower_sizes import narrower_sizes
+from upconv.export.steps.narrower_sizes import narrower_sizes, total_stride
 from upconv.export.steps.proved_sizes import TrialSizes, UnequalGraphError, proved_sizes
 from upconv.export.verdict import Verdict
 from upconv.runtime.errors import ExportError
@@ -37,7 +37,7 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
         return _proved(draft)
     except UnequalGraphError as error:
         problem = error
-    for axes, words in narrower_sizes(needed(draft.axes)):
+    for axes, words in narrower_sizes(needed(draft.axes), problem.stride):
         if time.monotonic() - started > PATIENCE_S and any(axis.free for axis in axes):
             continue
         try:
@@ -65,6 +65,7 @@ def _proved(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     except UnequalGraphError as error:
         condition = conditions.broken(source.shapes)
         error.line = condition.line if condition is not None else ""
+        error.stride = total_stride(model)
         raise
     pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
     summary = f"{len(model.graph.node)} nodes, opset {opset_of(model)}{_fixed(model, pinned)}"

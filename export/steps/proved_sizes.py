@@ -34,6 +34,8 @@ class UnequalGraphError(ExportError):
 
     line: str = ""
     """The line of the module that decides by the size, if it is known."""
+    stride: int = 1
+    """The input pixels per feature at the coarsest level of the graph."""
 
 
 @dataclass

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upconv.export import to_onnx
+from upconv.export import from_module, to_onnx
 from upconv.export.sizes import InputAxis
-from upconv.export.steps.narrower_sizes import FACTORS, narrower_sizes
+from upconv.export.steps.narrower_sizes import FACTORS, narrower_sizes, total_stride
 from upconv.runtime.contract import SizeLaw
 
 LAW = InputAxis(2, SizeLaw(scale=2, multiple=3, minimum=7), free=True)
@@ -24,6 +24,19 @@ def test_ever_larger_multiples_come_before_one_size() -> None:
     ]
     assert multiples[0][1] == "only multiples of 6"
     assert ([axis.free for axis in one], words) == ([False, False], "one size only")
+
+
+def test_the_stride_of_the_graph_is_tried_first() -> None:
+    words = [words for _, words in narrower_sizes([LAW], 16)]
+    assert words[:3] == ["only multiples of 48", "only multiples of 6", "only multiples of 12"]
+    assert len(words) == len(FACTORS) + 1
+
+
+def test_the_stride_counts_what_is_not_enlarged_again() -> None:
+    layers = [nn.Conv2d(3, 4, 3, 2, 1), nn.MaxPool2d(2), nn.ConvTranspose2d(4, 4, 2, 2), nn.Conv2d(4, 3, 3, 2, 1)]
+    source = from_module(nn.Sequential(*layers), shape=(1, 3, 32, 32))
+    axes = [InputAxis(index, None, free=True) for index in (2, 3)]
+    assert total_stride(source.original.capture("m", source.example, axes, 18)) == 4
 
 
 def test_without_a_law_one_size_remains() -> None:
