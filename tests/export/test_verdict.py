@@ -13,7 +13,7 @@ from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
 from upconv.export.sizes import InputAxis
-from upconv.export.verdict import CEILING, FACTOR, ROUNDINGS, Verdict, compare_outputs, judge
+from upconv.export.verdict import CEILING, FACTOR, FEW, ROUNDINGS, Verdict, compare_outputs, judge
 from upconv.runtime.errors import ExportError
 
 
@@ -195,3 +195,10 @@ def test_another_number_of_outputs_is_not_equal(count: int) -> None:
     verdict = judge([[off(0)]], [[off(0)]], Constant(*[off(0)] * count), [[np.zeros(1, np.float32)]])
     assert not verdict.equal
     assert f"{count} outputs, expected 1" in str(verdict)
+
+
+@pytest.mark.parametrize(("count", "span"), [(FEW - 1, 5.0), (FEW, 1.0)])
+def test_the_range_of_few_values_is_the_largest_of_them(count: int, span: float) -> None:
+    exact = [np.linspace(4, 5, count)]
+    verdict = judge([exact], [[exact[0].astype(np.float32)]], Constant(*exact), [[np.zeros(1, np.float32)]])
+    assert verdict.span == span
