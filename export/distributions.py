@@ -54,8 +54,9 @@ def trial_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pix
 def likely_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[TrialInput]:
     """Return inputs as the model gets them in use, one for each of `shapes`, and a gradient in the first size.
 
-    An array of the example that holds values other than zero is continued to the size. Another array of 1 or 3 channels, (N, C,
-    H, W), holds photographs. Any other array holds noise. Integers lie within the example.
+    An array of 1 or 3 channels, (N, C, H, W), holds photographs, in a range that includes that of the example. Another array
+    is the example, continued to the size, if that holds values other than zero, and noise otherwise. Integers lie within the
+    example.
     """
     random = np.random.default_rng(SEED)
     cases = [("likely", chosen) for chosen in shapes]
@@ -68,21 +69,23 @@ def likely_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pi
 
 
 def unlikely_inputs(example: Sequence[Array], shapes: Sequence[Shapes], pixels: Pixels) -> list[TrialInput]:
-    """Return noise in the first and the last size, and extremes of the range in the first."""
+    """Return noise in the first and the last size, and extremes of the range and the example in the first."""
     random = np.random.default_rng(SEED)
     cases = dict.fromkeys([("uniform", shapes[0]), ("uniform", shapes[-1]), ("extremes", shapes[0])])
-    return [
+    inputs = [
         TrialInput(name, tuple(_drawn(name, x, shape, pixels, random) for x, shape in zip(example, chosen, strict=True)))
         for name, chosen in cases
     ]
+    continues = tuple(continued(x, shape) for x, shape in zip(example, shapes[0], strict=True))
+    return [*inputs, TrialInput("example", continues)] if any(x.any() for x in example) else inputs
 
 
 def _kind(example: Array, shape: Shape) -> str:
     if example.dtype.kind != "f":
         return "uniform"
-    if example.any():
-        return "example"
-    return "photograph" if len(shape) == 4 and shape[1] in (1, 3) else "uniform"
+    if len(shape) == 4 and shape[1] in (1, 3):
+        return "photograph"
+    return "example" if example.any() else "uniform"
 
 
 def _likely(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.random.Generator) -> Array:
@@ -107,9 +110,17 @@ def continued(example: Array, shape: Shape) -> Array:
 def _drawn(name: str, example: Array, shape: Shape, pixels: Pixels, random: np.random.Generator) -> Array:
     if example.dtype.kind == "f":
         part = np.asarray((DISTRIBUTIONS | PICTURES)[name](shape, random), np.float32)
-        return np.asarray(part * np.float32(pixels.high - pixels.low) + np.float32(pixels.low), example.dtype)
-    low, high = int(example.min(initial=0)), int(example.max(initial=1))
-    return np.asarray(random.integers(low, high, shape, endpoint=True), example.dtype)
+        low, high = _range(example, pixels)
+        return np.asarray(part * np.float32(high - low) + np.float32(low), example.dtype)
+    least, most = int(example.min(initial=0)), int(example.max(initial=1))
+    return np.asarray(random.integers(least, most, shape, endpoint=True), example.dtype)
+
+
+def _range(example: Array, pixels: Pixels) -> tuple[float, float]:
+    """Return the range of the pixels, extended to that of an example that holds values other than zero."""
+    if not example.any():
+        return pixels.low, pixels.high
+    return min(pixels.low, float(example.min())), max(pixels.high, float(example.max()))
 
 
 def _photograph(shape: Shape, random: np.random.Generator) -> Array:
