@@ -211,19 +211,3 @@ def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
         raise
     except Exception:  # a model may raise anything for a size that it does not accept
         return None
-
-
-def random_inputs(source: Source, shapes: Shapes, random: np.random.Generator) -> list[Array]:
-    """Return random inputs of these shapes.
-
-    Floats lie within the range of the source's pixels. Integers and booleans lie within the range of the example.
-    """
-    return [_drawn(source, x, shape, random) for x, shape in zip(source.example, shapes, strict=True)]
-
-
-def _drawn(source: Source, example: Array, shape: Sequence[int], random: np.random.Generator) -> Array:
-    if example.dtype.kind == "f":
-        low, high = np.float32(source.pixels.low), np.float32(source.pixels.high)
-        return np.asarray(random.random(shape, np.float32) * (high - low) + low)
-    least, most = int(example.min(initial=0)), int(example.max(initial=1))
-    return np.asarray(random.integers(least, most, shape, endpoint=True), example.dtype)

@@ -8,26 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import onnx
 import onnxruntime as ort
 
 from upconv.export.backends import Array
-from upconv.export.pictures import PHOTOGRAPH
-from upconv.export.reference import random_inputs
+from upconv.export.distributions import likely_inputs
 from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source
 from upconv.export.storage import opened
 from upconv.export.turns import in_turns
 from upconv.runtime.calibration import TILE_PX
-from upconv.runtime.codecs import read
-from upconv.runtime.contract import Pixels, SessionOptions, TuningTrial
+from upconv.runtime.contract import SessionOptions, TuningTrial
 from upconv.runtime.errors import ExportError, first_line
-from upconv.runtime.rounding import ceil_div, round_down
+from upconv.runtime.rounding import round_down
 from upconv.runtime.session import DEFAULT, session_options
-from upconv.runtime.tiled_picture import samples_to_tensor
 
 ROUNDS = 41
 """The most rounds of one comparison."""
@@ -99,23 +94,13 @@ def tiles(source: Source, axes: Sequence[InputAxis]) -> Iterator[list[Array]]:
 
 
 def inputs_of(source: Source, axes: Sequence[InputAxis], side_px: int) -> list[Array]:
-    """Return inputs with sides of about `side_px`: a photograph for a model of pictures, else noise."""
+    """Return inputs with sides of about `side_px`: a photograph for a model of pictures, else the example or noise."""
     shapes = source.shapes
     for axis in axes:
         if axis.law is not None:
             length = axis.law.fitted(round_down(side_px, axis.law.multiple))
             shapes = axis.resized(shapes, length) or shapes
-    return [_pictured(x, source) for x in random_inputs(source, shapes, np.random.default_rng(0))]
-
-
-def _pictured(noise: Array, source: Source) -> Array:
-    if noise.ndim != 4 or noise.shape[1] not in (1, 3):
-        return noise
-    color: Literal["rgb", "y"] = "rgb" if noise.shape[1] == 3 else "y"
-    planes = samples_to_tensor(read(PHOTOGRAPH).samples, Pixels(color=color, low=source.pixels.low, high=source.pixels.high))
-    repeats = [ceil_div(n, m) for n, m in zip(noise.shape[2:], planes.shape[1:], strict=True)]
-    picture = np.tile(planes, (1, *repeats))[:, : noise.shape[2], : noise.shape[3]]
-    return np.ascontiguousarray(np.broadcast_to(picture, noise.shape))
+    return list(likely_inputs(source.example, [shapes], source.pixels)[0].arrays)
 
 
 def processor() -> str:

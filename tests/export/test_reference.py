@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from upconv.export.backends import Array
-from upconv.export.reference import ReferenceOutputs, output_shapes, random_inputs
+from upconv.export.reference import ReferenceOutputs, output_shapes
 from upconv.export.sizes import InputAxis
 from upconv.export.sources import Source, from_module
 from upconv.export.verdict import ACCURACY
@@ -28,13 +27,6 @@ class Single(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.element_size() > 4:
             raise RuntimeError("float32 only\nmore lines")
-        return x
-
-
-class Three(nn.Module):
-    """A function of three inputs."""
-
-    def forward(self, x: Tensor, label: Tensor, flag: Tensor) -> Tensor:
         return x
 
 
@@ -84,19 +76,6 @@ def test_an_error_of_the_product_is_raised() -> None:
     source = from_module(Refusing(), name="m", shape=(1, 3))
     with pytest.raises(SourceError, match="more than a refused size"):
         output_shapes(source.original.backend("float32"), source, ((1, 3),))
-
-
-def test_random_inputs_stay_in_range() -> None:
-    examples: list[Array] = [np.zeros((1, 3), np.float32), np.array([2, 9], np.int64), np.zeros(2, bool)]
-    source = from_module(Three(), examples, name="m", pixels=Pixels(low=-1))
-    floats, integers, flags = random_inputs(source, ((2, 300), (500,), (50,)), np.random.default_rng(0))
-    assert floats.dtype == np.float32
-    assert -1 <= floats.min() < -0.9
-    assert 0.9 < floats.max() <= 1
-    assert integers.dtype == np.int64
-    assert set(integers.tolist()) <= set(range(10))
-    assert flags.dtype == np.bool_
-    assert set(flags.tolist()) == {True, False}
 
 
 class Chaotic(nn.Module):
