@@ -27,7 +27,7 @@ from upconv.export.capture.lengths_in_python import PYTHON, divisions_with_rest
 from upconv.export.capture.lowering import TABLE
 from upconv.export.capture.out_of_place import out_of_place
 from upconv.export.capture.output_padding import without_excess
-from upconv.export.graphs import OPSET, anonymous
+from upconv.export.graphs import OPSET, stripped
 from upconv.export.sizes import InputAxis, Shape, Shapes
 from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
@@ -75,7 +75,7 @@ def capture(
 def _exported(
     module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, near: Sequence[Shapes], opset: int
 ) -> onnx.ModelProto:
-    module, outputs = out_of_place(module, tensors)
+    outputs = out_of_place(module, tensors)
     parameters = inspect.signature(module.forward).parameters
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
     # torch.export treats *args as one nested argument.
@@ -111,7 +111,7 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
             verbose=False,
         )
     assert made is not None
-    model = anonymous(made.model_proto)
+    model = stripped(made.model_proto)
     lengths_in_double(model, program)
     without_excess(model)
     return model

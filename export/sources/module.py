@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,7 @@ class TorchModule:
 
         Raises `ExportError` if torch cannot trace the module, or if it draws random numbers.
         """
-        module = private_copy(self.module, torch.float32)
+        module = private_copy(self.module, torch.float32, lazy=True)
         make_traceable(module)
         result = refuse_random_draws(module, name, example)
         return capture(with_flat_outputs(module, result), name, example, axes, opset)
@@ -71,7 +72,8 @@ class TorchModule:
         digest = hashlib.sha256()
         for name in sorted(state):
             digest.update(name.encode())
-            digest.update(state[name].detach().cpu().contiguous().numpy().tobytes())
+            value = state[name].detach().cpu().clone()  # numpy ends the lazy copies of the weight that it reads
+            digest.update(np.ascontiguousarray(value.numpy()))
         return digest.hexdigest()
 
 
