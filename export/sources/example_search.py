@@ -35,12 +35,15 @@ MOST_S = 30.0
 """The seconds after which no other shape is tried."""
 
 
-def found_example(module: nn.Module, name: str) -> Array:
-    """Return zeros of a shape that `forward` of `module` accepts as its only argument.
+def found_example(module: nn.Module, name: str, size: tuple[int, int] | None = None) -> Array:
+    """Return zeros of a shape that `forward` of `module` accepts as its only argument, of a height and width if that is given.
 
     Raises `SourceError` with what `forward` raised if it refuses every shape, of at most 96, and in at most 30 seconds.
     """
-    return np.zeros(_ShapeSearch(ForwardProbe(module), name).found(list(_first_shapes(module))), np.float32)
+    shapes = list(_first_shapes(module))
+    if size is not None:
+        shapes = [*((*shape[:2], *size) for shape in shapes if len(shape) == 4), *shapes]
+    return np.zeros(_ShapeSearch(ForwardProbe(module), name).found(shapes), np.float32)
 
 
 class _ShapeSearch:

@@ -101,7 +101,7 @@ def module_source(module: nn.Module, options: SourceOptions) -> Source:
     refuse_non_finite(title, own.state_dict())
     count = len(known.inputs or (None,))
     layout = (known.layout or CallLayout(tuple(InputSlot(number) for number in range(count)))).bound(own)
-    example = known.inputs or (found_example(own, title),)
+    example = known.inputs or (found_example(own, title, known.fixed),)
     called = own if layout.plain and not layout.variable(own) else FlatCall(own, layout)
     return known.source(TorchModule(called), example, findings)
 

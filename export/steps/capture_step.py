@@ -105,6 +105,9 @@ def _captured(draft: ExportDraft, *, free_batch: bool) -> tuple[onnx.ModelProto,
     source, batch = draft.source, () if free_batch else (InputAxis(0, None, free=False),)
     with recorded_conditions() as conditions:
         model = source.original.capture(source.name, source.example, (*batch, *needed(draft.axes)), draft.options.opset)
+    for axis in source.fixed_axes:
+        for number in axis.inputs:  # an .onnx or .pt2 file keeps its own free axes
+            model.graph.input[number].type.tensor_type.shape.dim[axis.index].dim_value = source.shapes[number][axis.index]
     return model, conditions
 
 
