@@ -60,7 +60,7 @@ def capture(
                 module,
                 tensors,
                 _without_batch(choice(tensors, free)) if one_batch else choice(tensors, free),
-                _near(tuple(array.shape for array in example), free),
+                _near(tuple(array.shape if one_batch else _more(array.shape) for array in example), free),
                 opset,
             )
         except Exception as error:
@@ -208,6 +208,11 @@ def _concerns_sizes(error: BaseException) -> bool:
 
 def _doubled(shape: Shape) -> Shape:
     return (max(2, shape[0]), *shape[1:]) if shape else shape
+
+
+def _more(shape: Shape) -> Shape:
+    """Return the shape with a batch that is larger than in the trace. A batch of one is tried when the graph is made."""
+    return (_doubled(shape)[0] + 1, *shape[1:]) if shape else shape
 
 
 def _near(example: Shapes, free: Sequence[InputAxis]) -> list[Shapes]:
