@@ -17,7 +17,7 @@ from upconv.export.graphs import accepts
 from upconv.export.reference import ReferenceOutputs, TrialOutputs, accepted, inputs_of
 from upconv.export.sizes import Shapes
 from upconv.export.sources import Source
-from upconv.export.verdict import CEILING, FACTOR, Outputs, compare_outputs, error, problem
+from upconv.export.verdict import CEILING, FACTOR, FLAT, Outputs, compare_outputs, error, problem
 from upconv.runtime.errors import ExportError
 
 AFFORDABLE_S = 4.0
@@ -27,7 +27,7 @@ if a condition ceases to hold there."""
 UNIT = 2.0**-24
 """The smallest noise floor, in units of the largest value: half a unit in the last place of 1."""
 
-OTHER = 2 * CEILING
+OTHER = (FACTOR + 1) * CEILING
 """The smallest difference from float32, as a fraction of the output's range, that no accepted rounding explains."""
 
 
@@ -73,7 +73,10 @@ class TrialSizes:
                 continue
             got = self._graph.run(inputs)
             verdict = compare_outputs([expected], [[expected]], [got], self._graph, [inputs])
-            if verdict.problem is not None or verdict.max_abs > OTHER * verdict.span:
+            units = (
+                (FACTOR + 1) * FLAT * verdict.noise_floor
+            )  # of float32, since its own output takes the place of the exact one
+            if verdict.problem is not None or verdict.max_abs > max(OTHER * verdict.span, units):
                 return verdict.problem or f"for an input of {inputs[0].shape} the output is off by {verdict.max_abs:.2g}"
         return None
 
