@@ -19,10 +19,10 @@ from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
+from upconv.runtime.tiled_array import TiledArray
 from upconv.service import body
 from upconv.service.cost import Cost, predict, total
 from upconv.service.errors import TensorError

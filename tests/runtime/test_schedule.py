@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
-from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Overloaded, TimedOut
 from upconv.runtime.schedule import TURN_TILES, PictureRequest, Priority, Schedule
+from upconv.runtime.tiled_array import TiledArray
 from upconv.runtime.tiling import plan_tiles
 
 CONTRACT = Contract(
