@@ -78,7 +78,7 @@ def _state(settings: Settings) -> ServiceState:
         Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, throughput),
         MemoryBudget(settings.max_memory_bytes),
         Metrics(),
-        new_log(level=settings.log_level),
+        new_log(level=settings.log_level, format=settings.log_format),
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
     )
