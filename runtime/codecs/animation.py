@@ -11,7 +11,7 @@ import pyvips
 from upconv.runtime.canvas import new_canvas
 from upconv.runtime.codecs import decoding, image_header, metadata
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
-from upconv.runtime.codecs.failures import reason
+from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.options import MAX_PIXELS
@@ -97,7 +97,7 @@ def encode_frames(animation: Animation, format: str, quality: int = 90, *, lossl
         else:
             data = image.webpsave_buffer(Q=quality, lossless=lossless, **options)
     except pyvips.Error as error:
-        raise ImageError(f"the frames cannot be written as {format}: {reason(error)}") from error
+        raise unwritable("the frames", format, error) from error
     return data, replace(animation, strip=replace(animation.strip, format=format, conversions=strip.conversions))
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pyvips
 
 from upconv.runtime.codecs import metadata
-from upconv.runtime.codecs.failures import reason
+from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
-from upconv.runtime.errors import ImageError, ParameterError
+from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import check_quality
 from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import to_image
@@ -62,7 +62,7 @@ def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lo
     try:
         data = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
     except pyvips.Error as error:
-        raise ImageError(f"the picture cannot be written as {name}: {reason(error)}") from error
+        raise unwritable("the picture", name, error) from error
     finish = _FINISHES.get(name)
     return (data if finish is None else finish(data, picture.metadata)), noted
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from upconv.runtime.errors import UpconvError
+from upconv.runtime.errors import ImageError, ModelError, ParameterError, UpconvError
 from upconv.service import errors
 from upconv.service.errors import KINDS, UNEXPECTED
 
@@ -27,3 +27,15 @@ def test_every_own_error_has_a_status(drawn: Callable[..., dict[str, str]]) -> N
 def test_slugs_name_one_kind_each() -> None:
     kinds = {*KINDS.values(), UNEXPECTED}
     assert len({kind.slug for kind in kinds}) == len(kinds)
+
+
+def test_what_passes_is_told_from_what_is_final() -> None:
+    for error in (
+        MemoryError(),
+        OSError(28, "No space left on device"),
+        errors.RateLimitError("x", 1),
+        errors.DeadlineError("x"),
+    ):
+        assert errors.problem_kind(error).passing
+    for error in (ImageError("x"), ParameterError("x"), ModelError("x"), ZeroDivisionError("x"), errors.TooLongError("x")):
+        assert not errors.problem_kind(error).passing
