@@ -106,7 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if not folder.lasting:
             state.log.warning("jobs are lost when this process ends, because the default folder cannot be used; set --jobs-dir")
         if state.settings.cache_dir is not None:
-            state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes)
+            state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
         await to_thread.run_sync(folder.recover)
         state.registry = await to_thread.run_sync(loading.load, state.settings)
         stack.push_async_callback(_close, state)
