@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -59,11 +61,26 @@ class Model:
         means = {name: mean for name, mean in part.means.items() if name in taken}
         return self._run(session, {self.session.get_inputs()[0].name: tensor, **means}, cancellation)
 
-    def _run(self, session: ort.InferenceSession, inputs: dict[str, Tensor], cancellation: Cancellation | None) -> list[Tensor]:
+    def compute(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str], cancellation: Cancellation | None = None
+    ) -> list[NDArray[Any]]:
+        """Run the whole graph on inputs of any type, by name, and return the outputs of these names.
+
+        Raises what `run` raises.
+        """
+        return self._run(self.session, inputs, cancellation, outputs)
+
+    def _run(
+        self,
+        session: ort.InferenceSession,
+        inputs: Mapping[str, NDArray[Any]],
+        cancellation: Cancellation | None,
+        outputs: Sequence[str] | None = None,
+    ) -> list[NDArray[Any]]:
         options = ort.RunOptions()
         try:
             with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
-                results: list[Tensor] = session.run(None, inputs, options)
+                results: list[NDArray[Any]] = session.run(outputs, dict(inputs), options)
         except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
             raise self._converted(error, next(iter(inputs.values())), options) from error
         return results
@@ -81,7 +98,7 @@ class Model:
         tiny = np.zeros((1, self.contract.input.channels, *self.contract.fitted(1, 1)), np.float32)
         self.session.run(None, {self.session.get_inputs()[0].name: tiny}, options)
 
-    def _converted(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
+    def _converted(self, error: Exception, tensor: NDArray[Any], options: ort.RunOptions) -> UpconvError:
         if options.terminate:
             return Cancelled(f"the run of {self.contract.name} was cancelled")
         failure = f"{self.path} cannot run on an input of {tensor.shape}"

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.engine import TiledArray
-from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
 from upconv.service import body
@@ -96,7 +96,7 @@ def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) ->
     started = time.perf_counter()
     given, name = next(iter(prepared.inputs.values())), prepared.names[0]
     if entry.upscaler is None:
-        outcome = _run(entry.model, prepared.inputs, prepared.names)
+        outcome = _run(entry.model, prepared.inputs, prepared.names, cancellation)
     elif prepared.pictures:
         return _images(given, prepared, entry.upscaler, name, cancellation)
     else:
@@ -167,17 +167,15 @@ def _wait(future: Future[None]) -> None:
         future.result()
     except CancelledError as error:
         raise Cancelled("the request was cancelled") from error
-    except OutOfMemoryError:
-        raise
     except ModelError as error:
         raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
 
 
-def _run(model: Model, inputs: dict[str, InputTensor], names: list[str]) -> InferenceResult:
+def _run(model: Model, inputs: dict[str, InputTensor], names: list[str], cancellation: Cancellation) -> InferenceResult:
     """Run the whole graph once, without tiles."""
     try:
-        values = model.session.run(names, {name: given.values for name, given in inputs.items()})
-    except Exception as error:  # onnxruntime raises several unrelated types with the same meaning
+        values = model.compute({name: np.asarray(given.values) for name, given in inputs.items()}, names, cancellation)
+    except ModelError as error:
         raise TensorError(f"the model cannot compute these tensors: {first_line(error)}") from error
     outputs = [_output(name, value) for name, value in zip(names, values, strict=True)]
     batch = next(iter(inputs.values())).shape[:1]
