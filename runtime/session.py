@@ -119,12 +119,12 @@ def open_model(path: str | Path, provider: str = "cpu", threads: int | None = No
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, path)
     alone = threads is None and contract.task == "upscale" and not isinstance(contract.halo, Halo)
     if alone or contract.session != DEFAULT:
-        session = open_session(path, provider, available_cores() if alone else threads or 1, wishes=contract.session)
+        session = open_session(path, provider, available_cores() if alone else threads or 1, settings=contract.session)
     content = path.read_bytes()
     parts = None
     if contract.statistics:
         image, output = session.get_inputs()[0].name, session.get_outputs()[0].name
-        opened = partial(open_session, path, provider, threads or 1, wishes=contract.session)
+        opened = partial(open_session, path, provider, threads or 1, settings=contract.session)
         parts = PassSessions(content, contract, image, output, lambda part: opened(content=part))
     return Model(path, contract, hashlib.sha256(content).hexdigest(), session.get_providers()[0], session, parts)
 
@@ -135,7 +135,7 @@ def open_session(
     threads: int = 1,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     profile: Path | None = None,
-    wishes: SessionOptions = DEFAULT,
+    settings: SessionOptions = DEFAULT,
     content: bytes | None = None,
 ) -> ort.InferenceSession:
     """Return an onnxruntime session for any `.onnx` file, with or without a contract.
@@ -151,7 +151,7 @@ def open_session(
         raise ModelError(f"no model file at {path}")
     try:
         session = ort.InferenceSession(
-            content or str(path), session_options(threads, level, wishes, profile), providers=options
+            content or str(path), session_options(threads, level, settings, profile), providers=options
         )
     except UpconvError:
         raise
@@ -165,14 +165,14 @@ def open_session(
 def session_options(
     threads: int,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    wishes: SessionOptions = DEFAULT,
+    settings: SessionOptions = DEFAULT,
     profile: Path | None = None,
 ) -> ort.SessionOptions:
     """Return the onnxruntime options for a session with these settings; see `open_session`."""
     options = ort.SessionOptions()
-    options.graph_optimization_level = level if wishes.blocked else min(level, _UNBLOCKED, key=int)
-    options.enable_cpu_mem_arena = wishes.arena
-    options.enable_mem_pattern = wishes.memory_pattern
+    options.graph_optimization_level = level if settings.blocked else min(level, _UNBLOCKED, key=int)
+    options.enable_cpu_mem_arena = settings.arena
+    options.enable_mem_pattern = settings.memory_pattern
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised as exceptions anyway

@@ -76,11 +76,6 @@ class Cache:
         except OSError as error:
             raise ParameterError(f"the folder for cached results, {folder}, cannot be used: {error.strerror}") from error
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of all cached results."""
-        return self._bytes
-
     def get(self, etag: str) -> CachedResult | None:
         """Return the result, or `None` if it is not cached. A damaged file is deleted."""
         path = self._path(etag)
@@ -152,6 +147,11 @@ class Cache:
     def _path(self, etag: str) -> Path:
         name = etag.strip('"')
         return self._folder / f"{name}{_KEPT}"
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all cached results."""
+        return self._bytes
 
 
 def _packed(etag: str, result: CachedResult) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -68,7 +67,7 @@ def _saved_apart(image: Any, saver: str, options: Mapping[str, Any], cancellatio
 
 def _started(order: str) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603: the program is our own
             [sys.executable, "-P", str(_PROGRAM), order],  # without -P, modules beside the program would hide others
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,6 +80,7 @@ def _started(order: str) -> subprocess.Popen[bytes]:
 
 
 def _failure(status: int, said: str) -> Exception:
-    if status == -signal.SIGKILL:
+    if status == -9:  # SIGKILL, which Windows does not have
         return OutOfMemoryError("the system killed the encoder, probably because memory ran out; try again later")
-    return pyvips.Error("unable to encode", said.strip() or f"the encoder ended with status {status}")
+    failure: Exception = pyvips.Error("unable to encode", said.strip() or f"the encoder ended with status {status}")
+    return failure

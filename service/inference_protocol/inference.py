@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.engine import TiledArray
-from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, first_line
+from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
 from upconv.service import body
 from upconv.service.cost import Cost, predict, total
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
+from upconv.service.inference_protocol.batch import upscale_batch
 from upconv.service.inference_protocol.datatypes import BYTES
 from upconv.service.inference_protocol.fitting import match_inputs
 from upconv.service.inference_protocol.reply import OutputTensor, requested_outputs
@@ -145,30 +142,8 @@ def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cance
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = _upscale(given.values.astype(np.float32, copy=False), upscaler, cancellation)
+    result = upscale_batch(given.values.astype(np.float32, copy=False), upscaler, cancellation)
     return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
-
-
-def _upscale(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
-    pictures = [TiledArray(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
-    with ExitStack() as stack:
-        futures = []
-        for picture in pictures:
-            futures.append(upscaler.engine.submit(picture))
-            stack.callback(futures[-1].cancel)
-            stack.enter_context(cancellation.calling(futures[-1].cancel))
-        for future in futures:
-            _wait(future)
-    return np.stack([picture.result for picture in pictures])
-
-
-def _wait(future: Future[None]) -> None:
-    try:
-        future.result()
-    except CancelledError as error:
-        raise Cancelled("the request was cancelled") from error
-    except ModelError as error:
-        raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
 
 
 def _run(model: Model, inputs: dict[str, InputTensor], names: list[str], cancellation: Cancellation) -> InferenceResult:
@@ -176,7 +151,7 @@ def _run(model: Model, inputs: dict[str, InputTensor], names: list[str], cancell
     try:
         values = model.compute({name: np.asarray(given.values) for name, given in inputs.items()}, names, cancellation)
     except ModelError as error:
-        raise TensorError(f"the model cannot compute these tensors: {first_line(error)}") from error
+        raise TensorError(f"the model cannot compute these tensors: {first_line(error.__cause__ or error)}") from error
     outputs = [_output(name, value) for name, value in zip(names, values, strict=True)]
     batch = next(iter(inputs.values())).shape[:1]
     return InferenceResult(outputs, batch=batch[0] if batch else 1)

@@ -87,6 +87,6 @@ def _compute(
     outcome = inference.infer(entry, prepared, cancellation)
     computed = time.perf_counter()
     notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}
-    written = reply.write(entry.name, prepared.request, outcome.outputs, notes, accept)
+    written = reply.write(entry.name, prepared.request, outcome.outputs, notes, accept, cancellation)
     outcome.seconds["encode"] = outcome.seconds.get("encode", 0.0) + time.perf_counter() - computed
     return outcome, written
