@@ -67,7 +67,7 @@ def _saved_apart(image: Any, saver: str, options: Mapping[str, Any], cancellatio
 
 def _started(order: str) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(  # noqa: S603: the program is our own
+        return subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", str(_PROGRAM), order],  # without -P, modules beside the program would hide others
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

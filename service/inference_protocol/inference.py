@@ -16,11 +16,12 @@ from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.codecs.coding_speed import UNMEASURED, CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
 from upconv.service import body
-from upconv.service.cost import Cost, predict, total
+from upconv.service.cost import Coding, Cost, predict, predict_batch, total
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.batch import upscale_batch
@@ -34,8 +35,8 @@ from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
 """A guess: 64 float32 channels in the widest layer of a decoder."""
-_UNKNOWN_S = 0.1
-"""A guess of the seconds of a decoder. The measured throughput corrects it."""
+_UNKNOWN_S, _UNKNOWN_S_PER_PIXEL = 0.1, 1e-6
+"""Guesses of the least seconds of a decoder, and of those of a pixel of its output. The measured throughput corrects them."""
 
 
 @dataclass
@@ -66,8 +67,8 @@ class Prepared:
     """The options of these pictures."""
 
 
-def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
-    """Check a request against a model, and predict its cost.
+def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits, speeds: CodingSpeeds = UNMEASURED) -> Prepared:
+    """Check a request against a model, and predict its cost; `speeds` are those of decoding and encoding pictures.
 
     Raises `TensorError` if the inputs do not fit the model, and `ImageError` or a subclass for a bad image.
     """
@@ -80,7 +81,10 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
         return Prepared(request, inputs, names, _cost_of_tensor(given, entry, entry.upscaler, limits))
     options = _query(request.parameters).options(limits)
     pictures = _pictures(given)
-    costs = [predict(predict_passes(picture, entry.upscaler, options), entry) for picture in pictures]
+    costs = [
+        predict(predict_passes(picture, entry.upscaler, options), entry, Coding.of(picture, options, speeds))
+        for picture in pictures
+    ]
     return Prepared(request, inputs, names, total(costs), pictures, options)
 
 
@@ -133,9 +137,7 @@ def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, 
     pixels = count * height * width
     _limit(pixels, limits.max_pixels, "the input")
     _limit(pixels * upscaler.scale**2, limits.max_output_pixels, "the output")
-    plan = upscaler.engine.plan(height, width)
-    bytes = 2 * 4 * channels * pixels * upscaler.scale**2
-    return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
+    return predict_batch(count, upscaler.engine.plan(height, width), channels, entry)
 
 
 def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cancellation: Cancellation) -> InferenceResult:
@@ -165,7 +167,7 @@ def _cost_of_graph(model: Model, given: InputTensor, limits: Limits) -> Cost:
         sides = [law.output(length) or 0 for law, length in zip(laws, given.shape[-2:], strict=True) if law is not None]
         pixels = math.prod(sides) * given.shape[0]
         _limit(pixels, limits.max_output_pixels, "the output")
-    return Cost(1, pixels * _BYTES_PER_PIXEL, _UNKNOWN_S)
+    return Cost(1, pixels * _BYTES_PER_PIXEL, max(_UNKNOWN_S, pixels * _UNKNOWN_S_PER_PIXEL))
 
 
 def _limit(pixels: int, limit: int, what: str) -> None:
