@@ -42,6 +42,9 @@ class Metrics:
         self._tiles = Counter("upconv_tiles", "Tiles computed", ("model",), registry=self.registry)
         self._models = Gauge("upconv_model_info", "Loaded models", ("model", "sha256", "provider"), registry=self.registry)
         self._jobs = Counter("upconv_jobs", "Jobs that ended", ("state",), registry=self.registry)
+        self._cache_failures = Counter(
+            "upconv_cache_failures", "Failures of the cache: read, write, damaged", ("kind",), registry=self.registry
+        )
         self._looked_up = Counter("upconv_cache_lookups", "Lookups in the cache of results", ("found",), registry=self.registry)
 
     def show(self, name: str, help: str, value: Callable[[], float]) -> None:
@@ -80,6 +83,10 @@ class Metrics:
     def looked_up(self, found: bool) -> None:
         """Count a lookup in the cache."""
         self._looked_up.labels(str(found).lower()).inc()
+
+    def cache_failed(self, kind: str) -> None:
+        """Count a failure of the cache: `read`, `write` or `damaged`. Any thread may call this."""
+        self._cache_failures.labels(kind).inc()
 
     def text(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
