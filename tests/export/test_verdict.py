@@ -12,7 +12,9 @@ from torch import nn
 from upconv.export.backends import Array, OnnxruntimeBackend
 from upconv.export.backends.torch_module import TorchBackend
 from upconv.export.capture.tracing import capture
+from upconv.export.reference import ReferenceOutputs
 from upconv.export.sizes import InputAxis
+from upconv.export.sources import from_module
 from upconv.export.verdict import CEILING, FACTOR, FEW, ROUNDINGS, Verdict, compare_outputs, judge
 from upconv.runtime.errors import ExportError
 
@@ -202,3 +204,23 @@ def test_the_range_of_few_values_is_the_largest_of_them(count: int, span: float)
     exact = [np.linspace(4, 5, count)]
     verdict = judge([exact], [[exact[0].astype(np.float32)]], Constant(*exact), [[np.zeros(1, np.float32)]])
     assert verdict.span == span
+
+
+class AlmostConstant(nn.Module):
+    """A sigmoid of small numbers, whose outputs differ by a few units in the last place."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(x.mean((2, 3), keepdim=True) * 0 + x * self.factor)
+
+
+@pytest.mark.parametrize(("factor", "equal"), [(3e-6, True), (3.03e-6, False)])
+def test_an_almost_constant_output_is_judged_in_float64(factor: float, equal: bool) -> None:
+    source = from_module(AlmostConstant(3e-6), name="m", shape=(1, 3, 16, 16))
+    model = captured(AlmostConstant(factor))
+    reference = ReferenceOutputs(source, (), [source.shapes])
+    verdict = reference.judge(model)
+    assert (verdict.problem, verdict.coarse, verdict.equal) == (None, True, equal)
