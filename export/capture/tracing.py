@@ -21,6 +21,7 @@ from upconv.export.backends import Array
 from upconv.export.capture.attention import ATTENTION
 from upconv.export.capture.conditions import conditions_of_trace
 from upconv.export.capture.convolutions import CONVOLUTIONS
+from upconv.export.capture.exact_constants import exact_constants
 from upconv.export.capture.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.capture.largest import ORDER, refuse_places
 from upconv.export.capture.lengths_in_python import PYTHON, divisions_with_rest
@@ -99,7 +100,7 @@ def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> 
 
 def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset: int) -> onnx.ModelProto:
     refuse_places(program)
-    with _quiet():
+    with _quiet(), exact_constants():
         with_scales(program)
         made = torch.onnx.export(
             program,

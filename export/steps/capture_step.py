@@ -63,6 +63,7 @@ def _proved(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     if different is not None:
         raise _unequal(source, different, model, conditions)
     proved = proved_sizes(trial, kept, conditions, free_batch=draft.free_batch)
+    del trial  # its session holds the weights
     kept = proved.axes
     reference = ReferenceOutputs.of(source, kept, model, proved.max_batch)
     verdict = _judged(source, reference, model, conditions)
