@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +92,12 @@ class Settings(BaseSettings):
     """Jobs that are computed at once."""
     job_ttl_s: float = Field(default=86_400.0, gt=0)
     """Seconds for which finished jobs are kept."""
+    job_timeout_s: float = Field(default=3600.0, gt=0)
+    """Most seconds that a job may be computed."""
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that are queued or running; the next one gets 503."""
+    max_jobs_per_key: int | None = Field(default=None, ge=1)
+    """Most of these jobs that may belong to one API key; the next one gets 429. Default: half of them."""
     max_job_bytes: int = Field(default=8 * 2**30, ge=1)
     """Most bytes of the pictures and results of jobs on the disk."""
 
@@ -122,6 +127,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """The limits on the size of a picture."""
         return Limits(self.max_pixels, self.max_output_pixels)
+
+    @property
+    def most_jobs_per_key(self) -> int:
+        """Most jobs of one API key that are queued or running."""
+        return self.max_jobs_per_key or math.ceil(self.max_jobs / 2)
 
     @model_validator(mode="after")
     def _room_for_one(self) -> Self:

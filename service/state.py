@@ -13,10 +13,12 @@ from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.inference_protocol.statistics import Statistics
+from upconv.service.jobs.events import JobEvents
 from upconv.service.jobs.runner import JobRunner
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
+from upconv.service.supervisor import Supervisor
 
 
 @dataclass
@@ -32,10 +34,14 @@ class ServiceState:
     """Limits the threads that decode, upscale and encode."""
     short_threads: anyio.CapacityLimiter
     """Limits the threads for short work (headers, hashes, files), which must not wait for a picture."""
+    supervisor: Supervisor
+    """Runs the tasks beside the server."""
     registry: Registry | None = None
     """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None
     """The runner of jobs; `None` before the start and after the shutdown."""
+    events: JobEvents | None = None
+    """The events of jobs; `None` while the runner is."""
     cache: Cache | None = None
     """The cache of results; `None` if it is off."""
     statistics: Statistics = field(default_factory=Statistics)
@@ -63,3 +69,10 @@ class ServiceState:
         if self.runner is None:
             raise Overloaded("jobs are not accepted at the moment; try again in a moment")
         return self.runner
+
+    @property
+    def job_events(self) -> JobEvents:
+        """The events of jobs; raises `Overloaded` if the runner is not started."""
+        if self.events is None:
+            raise Overloaded("jobs are not accepted at the moment; try again in a moment")
+        return self.events

@@ -179,21 +179,22 @@ def test_no_room(
         ended(client, id, wait_until)
 
 
-@pytest.mark.parametrize("what", ["JobFolder.write", "JobStore.add"])
+@pytest.mark.parametrize("what", ["file", "database", "folder"])
 def test_a_full_disk(service: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     def fail(*_: Any) -> None:
         raise (
             sqlite3.OperationalError("database or disk is full")
-            if what == "JobStore.add"
+            if what == "database"
             else OSError(28, "No space left on device")
         )
 
     folder = service.state.jobs.folder
-    monkeypatch.setattr(*((folder, "write") if what == "JobFolder.write" else (folder.store, "add")), fail)
+    places = {"file": (folder, "write"), "database": (folder.store.database._writer, "run"), "folder": (folder, "free_bytes")}
+    monkeypatch.setattr(*places[what], fail)
     answer = service.post("/v1/jobs", content=encoded())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-    assert "the picture cannot be stored" in answer.json()["detail"]
-    assert not any((folder.path / "spool").iterdir())
+    assert ("the database of jobs cannot be used" if what == "database" else "the picture cannot be stored") in answer.text
+    assert not list(folder.path.glob("spool/*"))
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/unknown", "/v1/jobs/unknown/events", "/v1/jobs/unknown/result", "/v1/jobs/..%2Fx"])
