@@ -33,6 +33,8 @@ SCHEMA = {
 
 _POLL_S = 1.0
 """Seconds between two checks whether the service is stopping."""
+_PER_WATCHER_S = 0.001
+"""Seconds by which each client that watches a job thins out its events, so that many of them do not keep the loop busy."""
 _KEEP_ALIVE_S = 15.0
 """Seconds without an event after which a comment is sent, so that proxies keep the connection open."""
 
@@ -72,6 +74,7 @@ class JobEvents:
                     sent, silent_s = event, 0.0
                 if over:
                     return
+                await anyio.sleep(min(self._watchers[job.id] * _PER_WATCHER_S, _POLL_S))
                 with anyio.move_on_after(_POLL_S):
                     await changed.wait()
                 silent_s += _POLL_S

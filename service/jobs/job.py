@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.problem import Problem
@@ -70,6 +70,23 @@ class JobFilter:
     """The time and the id of the last job of the page before."""
 
 
+class JobListQuery(BaseModel):
+    """The choice of listed jobs, as query parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: JobState | None = Field(default=None, description="only jobs of this state")
+    limit: int = Field(default=50, ge=1, le=200, description="most jobs of one page")
+    after: str | None = Field(
+        default=None, pattern=r"^\d{1,12}(\.\d{1,9})?-\w{1,64}$", description="the field `next` of the page before"
+    )
+
+    def filter(self) -> JobFilter:
+        """Return the choice for the store."""
+        created, _, id = (self.after or "").partition("-")
+        return JobFilter(self.state, self.limit, (float(created), id) if created else None)
+
+
 class JobProgress(BaseModel):
     """The progress of a job, in tiles."""
 
@@ -125,6 +142,12 @@ def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
         lease_s=job.lease_s,
         error=Problem(**job.error) if job.error and job.state in ("queued", "failed") else None,
     )
+
+
+def job_page(jobs: list[JobStatus], rows: list[Job], limit: int) -> JobPage:
+    """Return a page of jobs. It has a next one if it is full."""
+    last = rows[-1] if len(rows) == limit else None
+    return JobPage(jobs=jobs, next=f"{last.created!r}-{last.id}" if last else None)
 
 
 def _ended_progress(job: Job) -> JobProgress:

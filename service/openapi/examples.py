@@ -50,6 +50,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("post", "/v1/jobs"): Example(
         "?scale=4' --data-binary @in.png -H 'Idempotency-Key: my-1'", {**_JOB, "state": "queued"}, "202"
     ),
+    ("get", "/v1/jobs"): Example(
+        '?state=queued\' -H "Authorization: Bearer $KEY"', {"jobs": [{**_JOB, "state": "queued"}], "next": None}
+    ),
     ("get", "/v1/jobs/{id}"): Example("'", _JOB),
     ("post", "/v1/jobs/{id}/retry"): Example("' -X POST", {**_JOB, "state": "queued"}, "202"),
     ("delete", "/v1/jobs/{id}"): Example("' -X DELETE"),

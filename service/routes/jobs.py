@@ -9,10 +9,10 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from upconv.service import body
 from upconv.service.access import owner_of
-from upconv.service.errors import NotDoneError, UnknownJobError
+from upconv.service.errors import KeyRequiredError, NotDoneError, UnknownJobError
 from upconv.service.jobs import events
 from upconv.service.jobs.acceptance import Acceptance, JobQuery, accept, queue_again
-from upconv.service.jobs.job import Job, JobStatus, job_status
+from upconv.service.jobs.job import Job, JobListQuery, JobPage, JobStatus, job_page, job_status
 from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import accepted_format
 from upconv.service.routes.dependencies import Shared
@@ -62,6 +62,17 @@ async def submit(
         )
         job = await state.jobs.write(accept, acceptance, upscaler, state.jobs.folder, state.settings)
     return await _queued(job, response, state)
+
+
+@router.get("", summary="List the jobs of a key", responses=problems(401, 422, 429, 503))
+async def own_jobs(request: Request, query: Annotated[JobListQuery, Query()], state: Shared, response: Response) -> JobPage:
+    """Return the jobs of the API key, the newest first. Without a key there is no list, as it would show the jobs of everyone."""
+    owner = owner_of(request)
+    if not owner:
+        raise KeyRequiredError("jobs are listed by API key, and this request has none; keep the ids of your jobs instead")
+    response.headers["Cache-Control"] = "no-store"
+    rows = await state.jobs.read(state.jobs.folder.store.of_owner, owner, query.filter())
+    return job_page([await _status_of(job, state) for job in rows], rows, query.limit)
 
 
 @router.post("/{id}/retry", summary="Try a failed job again", status_code=202, responses=problems(401, 404, 409, 429, 503))
