@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -26,7 +28,7 @@ _Id = Annotated[str, Path(description="the id of the job", examples=["a3f1c0de9b
 
 async def _find(id: _Id, request: Request, state: Shared) -> Job:
     job = await state.jobs.read(state.jobs.folder.store.get, id)
-    if job is None or job.owner not in (owner_of(request), ""):
+    if job is None or job.owner not in (owner_of(request), "") or (job.expires or math.inf) <= time.time():
         raise UnknownJobError(f"there is no job {id[:40]!r}; finished jobs are deleted after {state.settings.job_ttl_s:g} s")
     state.jobs.leases.renew(job)
     return job
@@ -129,7 +131,8 @@ async def result(job: _ExistingJob, state: Shared) -> FileResponse:
     path = state.jobs.folder.result(job.id)
     if not await state.jobs.read(path.is_file):
         raise UnknownJobError(f"the job {job.id!r} was deleted in the meantime")
-    return FileResponse(path, headers={**job.result, "Cache-Control": "private, no-cache"})
+    headers = {**job.result, "Cache-Control": "private, no-cache"}
+    return FileResponse(path, media_type=headers["Content-Type"], headers=headers)
 
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
