@@ -22,8 +22,11 @@ from upconv.service.cost import MemoryBudget
 from upconv.service.errors import StorageError
 from upconv.service.jobs.events import JobEvents
 from upconv.service.jobs.folder import JobFolder, opened
+from upconv.service.jobs.hosts import HostRules
 from upconv.service.jobs.runner import JobRunner, RunnerContext
+from upconv.service.jobs.signatures import secret_bytes
 from upconv.service.jobs.sweep import sweep
+from upconv.service.jobs.webhooks import WebhookContext, Webhooks
 from upconv.service.keys import ApiKeys
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
@@ -52,6 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    if settings.webhook_hosts:
+        _webhook_context(state)  # a bad secret is refused at once
     app.state.upconv = state
     _add_middleware(app, state)
     problem.install(app)
@@ -89,6 +94,7 @@ def _state(settings: Settings) -> ServiceState:
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
         Supervisor(log, metrics.failed),
+        HostRules.of(settings.webhook_hosts),
     )
     _show_gauges(state)
     return state
@@ -155,8 +161,23 @@ def _start_tasks(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> No
     )
     trim = partial(heap.release_when_idle, lambda: state.metrics.pictures, partial(supervisor.succeeded, "memory"))
     tasks.start_soon(supervisor.run, "memory", trim)
+    if state.settings.webhook_hosts:
+        webhooks = Webhooks(runner, _webhook_context(state))
+        tasks.start_soon(supervisor.run, "webhooks", webhooks.run)
     if state.settings.watch:
         tasks.start_soon(supervisor.run, "models", reloading.ModelWatch(state).run)
+
+
+def _webhook_context(state: ServiceState) -> WebhookContext:
+    """Return the context of webhooks; raise `ParameterError` if there is no usable secret."""
+    secret = state.settings.webhook_secret
+    return WebhookContext(
+        state.webhook_hosts,
+        secret_bytes(secret.get_secret_value() if secret else ""),
+        partial(state.supervisor.succeeded, "webhooks"),
+        state.metrics.told,
+        state.log,
+    )
 
 
 async def _close(state: ServiceState) -> None:

@@ -50,6 +50,7 @@ class Metrics:
         self._failures = Counter(
             "upconv_background_failures", "Failed attempts of tasks beside the server", ("task",), registry=self.registry
         )
+        self._webhooks = Counter("upconv_webhooks", "Attempts to tell that a job ended", ("outcome",), registry=self.registry)
         self._looked_up = Counter("upconv_cache_lookups", "Lookups in the cache of results", ("found",), registry=self.registry)
 
     def show(self, name: str, help: str, value: Callable[[], float]) -> None:
@@ -87,6 +88,10 @@ class Metrics:
     def failed(self, task: str) -> None:
         """Count a failed attempt of a task beside the server."""
         self._failures.labels(task).inc()
+
+    def told(self, outcome: str) -> None:
+        """Count an attempt to tell that a job ended."""
+        self._webhooks.labels(outcome).inc()
 
     def looked_up(self, found: bool) -> None:
         """Count a lookup in the cache."""

@@ -101,6 +101,11 @@ class Settings(BaseSettings):
     max_job_bytes: int = Field(default=8 * 2**30, ge=1)
     """Most bytes of the pictures and results of jobs on the disk."""
 
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    webhook_secret: SecretStr | None = None
+    """Secret that signs these messages: `whsec_` and 24 to 64 random bytes in base64."""
+
     cache_dir: Path | None = None
     """Folder for a cache of results. Default: no cache."""
     cache_bytes: int = Field(default=2**30, ge=1)

@@ -14,6 +14,7 @@ from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.inference_protocol.statistics import Statistics
 from upconv.service.jobs.events import JobEvents
+from upconv.service.jobs.hosts import HostRules
 from upconv.service.jobs.runner import JobRunner
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
@@ -36,6 +37,8 @@ class ServiceState:
     """Limits the threads for short work (headers, hashes, files), which must not wait for a picture."""
     supervisor: Supervisor
     """Runs the tasks beside the server."""
+    webhook_hosts: HostRules
+    """The hosts that the URLs of jobs may have."""
     registry: Registry | None = None
     """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None

@@ -33,6 +33,9 @@ class JobQuery(UpscaleQuery):
         allow_inf_nan=False,
         description="delete the job after this many seconds without a request for it or an open stream of its events",
     )
+    webhook: str | None = Field(
+        default=None, max_length=2000, description="a URL that gets a signed POST when the job ends; its host must be allowed"
+    )
 
     def order(self, **changes: str | None) -> UpscaleQuery:
         """Return the options of the picture alone, with changes."""
@@ -53,6 +56,7 @@ class Acceptance:
     """The name of the API key; empty if no keys are set."""
     idempotency_key: str | None
     lease_s: float | None = None
+    webhook: str | None = None
 
 
 def accept(request: Acceptance, upscaler: Upscaler, folder: JobFolder, settings: Settings) -> Job:
@@ -92,7 +96,7 @@ def queue_again(job: Job, folder: JobFolder, settings: Settings) -> Job:
 
 
 def _job(request: Acceptance, picture: bytes) -> Job:
-    parameters = repr(sorted(request.query.model_dump().items()))
+    parameters = repr(sorted(request.query.model_dump().items())) + (request.webhook or "")
     fingerprint = hashlib.sha256(picture + parameters.encode()).hexdigest()
     return Job(
         uuid.uuid4().hex,
@@ -103,6 +107,7 @@ def _job(request: Acceptance, picture: bytes) -> Job:
         time.time(),
         request.idempotency_key,
         lease_s=request.lease_s,
+        webhook=request.webhook,
     )
 
 

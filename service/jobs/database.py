@@ -54,6 +54,7 @@ _INDEXES = (
     "CREATE UNIQUE INDEX by_idempotency_key ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL",
     "CREATE INDEX by_state ON jobs (state, created)",
     "CREATE INDEX by_owner ON jobs (owner, created)",
+    "CREATE INDEX by_webhook ON jobs (webhook_due) WHERE webhook_due IS NOT NULL",
 )
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _USABLE = (*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT)

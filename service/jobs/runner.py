@@ -231,7 +231,8 @@ class JobRunner:
 
     def _ended(self, job: Job) -> Job:
         now = time.time()
-        return replace(job, finished=now, expires=now + self._settings.job_ttl_s)
+        due = now if job.webhook else None
+        return replace(job, finished=now, expires=now + self._settings.job_ttl_s, webhook_due=due, webhook_tries=0)
 
     async def _settle(self, job: Job) -> None:
         with anyio.CancelScope(shield=True):

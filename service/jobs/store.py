@@ -132,6 +132,14 @@ class JobStore:
         """Return the jobs that are deleted soon after their owner went away."""
         return self._find("SELECT * FROM jobs WHERE lease_s IS NOT NULL")
 
+    def webhooks_due(self, now: float, limit: int) -> list[Job]:
+        """Return the jobs whose URL is to be told by `now`, in seconds since 1970."""
+        return self._find("SELECT * FROM jobs WHERE webhook_due <= ? ORDER BY webhook_due LIMIT ?", now, limit)
+
+    def told(self, id: str, due: float | None) -> None:
+        """Count an attempt to tell the URL of a job, and set the time of the next one; `None` for none."""
+        self._change("UPDATE jobs SET webhook_tries = webhook_tries + 1, webhook_due = ? WHERE id = ? RETURNING *", due, id)
+
     def of_owner(self, owner: str, chosen: JobFilter) -> list[Job]:
         """Return the jobs of `owner`, the newest first."""
         state, before = ("state = ?", [chosen.state]) if chosen.state else ("true", [])

@@ -56,11 +56,19 @@ async def submit(
     """Accept the same request as `/v1/upscale`, as a job. An accepted job continues after a restart of the service."""
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
+    if query.webhook is not None:
+        state.webhook_hosts.check(query.webhook)
     with entry.in_use(), state.admission.reading() as ticket:
         data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
         order = query.order(format=query.format or accepted_format(request.headers.get("accept", "")), model=entry.name)
         acceptance = Acceptance(
-            data, request.headers.get("content-type", ""), order, owner_of(request), idempotency_key, query.lease_s
+            data,
+            request.headers.get("content-type", ""),
+            order,
+            owner_of(request),
+            idempotency_key,
+            query.lease_s,
+            query.webhook,
         )
         job = await state.jobs.write(accept, acceptance, upscaler, state.jobs.folder, state.settings)
     return await _queued(job, response, state)
