@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 from http import HTTPStatus
 
-from upconv.runtime.errors import OutputError, UpconvError, first_line
+from upconv.runtime.errors import UpconvError, first_line
 from upconv.service import problem
-from upconv.service.errors import UNEXPECTED, StorageError, UnknownModelError, problem_kind
+from upconv.service.errors import UNEXPECTED, UnknownModelError, known, problem_kind
 from upconv.service.jobs.job import Job
 from upconv.service.problem import Problem
 
@@ -46,10 +46,7 @@ def is_passing(error: Exception) -> bool:
     """Return true if an error is trouble of the service that passes by itself or with the help of the operator."""
     if isinstance(error, FileNotFoundError):
         return False
-    return (
-        isinstance(error, (OSError, OutputError, UnknownModelError, StorageError, MemoryError))
-        or problem_kind(error).status == HTTPStatus.SERVICE_UNAVAILABLE
-    )
+    return isinstance(error, (OSError, UnknownModelError)) or problem_kind(error).passing
 
 
 def is_unexpected(error: Exception) -> bool:
@@ -83,11 +80,9 @@ def _queued(job: Job, due: float, error: Exception) -> Job:
 
 
 def _describe(error: Exception) -> Problem:
-    kind = problem_kind(error)
-    if isinstance(error, UpconvError) and (
-        kind.status != UNEXPECTED.status or isinstance(error, (OutputError, ProcessEndedError))
-    ):
-        return problem.describe(kind, str(error))
+    kind, stated = problem_kind(error), known(error)
+    if isinstance(stated, ProcessEndedError) or (isinstance(stated, UpconvError) and kind.status != UNEXPECTED.status):
+        return problem.describe(kind, str(stated))
     if isinstance(error, OSError):
         return problem.describe(kind, f"the files of this job cannot be read or written: {error.strerror or first_line(error)}")
     return problem.describe(kind, "the service failed to compute this job; its log has the cause, under the id of the job")

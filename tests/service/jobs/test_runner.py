@@ -65,7 +65,7 @@ def test_trouble_with_the_disk_is_waited_out(
     wait_until(lambda: folder.store.get(id).troubles == 2)
     waiting = own.get(f"/v1/jobs/{id}").json()
     assert waiting["state"] == "queued"
-    assert waiting["error"]["detail"] == "the files of this job cannot be read or written: No space left on device"
+    assert (waiting["error"]["type"], "No space left on device" in waiting["error"]["detail"]) == ("/docs#no-room", True)
     assert folder.store.get(id).due == pytest.approx(time.time() + 2, abs=1)
     assert folder.picture(id).exists()
     monkeypatch.setattr(folder, "write", write)
