@@ -1,4 +1,7 @@
-"""Signatures of webhooks, as https://www.standardwebhooks.com defines them: HMAC-SHA256 over the id, the time and the body."""
+"""Signatures of webhooks: HMAC-SHA256 over the id, the time and the body.
+
+https://www.standardwebhooks.com defines them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def secret_bytes(secret: str) -> bytes:
 
 
 def signed_headers(secret: bytes, id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a message: its id, the time of this attempt in seconds since 1970, and the signature of both and the body."""
+    """Return the headers of a message, with its signature. `timestamp` is the time of this attempt in seconds since 1970."""
     digest = hmac.new(secret, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return {
         "webhook-id": id,
