@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,6 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from upconv.runtime import Upscaler, process
-from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
 from upconv.runtime.schedule import Priority
 from upconv.service.errors import TooLongError
@@ -23,6 +22,7 @@ from upconv.service.jobs import retries
 from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job, JobProgress
 from upconv.service.jobs.leases import Leases
+from upconv.service.jobs.running_job import ProgressUpdater, RunningJob
 from upconv.service.registry import Registry
 from upconv.service.response_headers import of_result
 from upconv.service.settings import Settings
@@ -34,20 +34,6 @@ _LONGEST_WAIT_S = 30.0
 """Seconds after which the queue is read again without a new job."""
 _CALLS = 32
 _HURRY_S = 0.2
-
-
-@dataclass
-class _Running:
-    """A job that is being computed."""
-
-    cancellation: Cancellation = field(default_factory=Cancellation)
-    progress: JobProgress = field(default_factory=JobProgress)
-    late: bool = False
-    """True if the job took longer than allowed."""
-
-    def expire(self) -> None:
-        self.late = True
-        self.cancellation.cancel()
 
 
 @dataclass(frozen=True)
@@ -69,7 +55,7 @@ class JobRunner:
         self.folder = folder
         self.leases = Leases()
         self._context, self._settings = context, context.settings
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, RunningJob] = {}
         self._available = anyio.Event()
         self._changed: dict[str, anyio.Event] = {}
         self._slots = anyio.Semaphore(self._settings.job_workers)
@@ -151,7 +137,7 @@ class JobRunner:
                 raise
             self._context.supervisor.succeeded("jobs")
             if job is not None:
-                self._running[job.id] = _Running()
+                self._running[job.id] = RunningJob()
                 tasks.start_soon(self._do, job)
                 continue
             self._slots.release()
@@ -169,7 +155,7 @@ class JobRunner:
 
     async def _work(self, job: Job) -> None:
         """Compute a job and store what became of it, with as many attempts as the database needs."""
-        started, running = time.perf_counter(), _Running()
+        started, running = time.perf_counter(), RunningJob()
         self._running[job.id] = running
         self.notify(job.id)
         ended = await self._outcome(job, running)
@@ -179,7 +165,7 @@ class JobRunner:
         ms = round((time.perf_counter() - started) * 1000, 1)
         self._context.log.info("job", job=job.id, state=ended.state, ms=ms, **_reason(ended))
 
-    async def _outcome(self, job: Job, running: _Running) -> Job:
+    async def _outcome(self, job: Job, running: RunningJob) -> Job:
         """Compute a job. Return it as it is afterwards: done, failed, or queued again."""
         timer = asyncio.get_running_loop().call_later(self._settings.job_timeout_s, running.expire)
         try:
@@ -198,15 +184,15 @@ class JobRunner:
         finally:
             timer.cancel()
 
-    async def _compute(self, job: Job, running: _Running) -> Job:
+    async def _compute(self, job: Job, running: RunningJob) -> Job:
         loop = asyncio.get_running_loop()
-        on_tile = _ProgressUpdater(running, partial(loop.call_soon_threadsafe, self.notify, job.id))
+        on_tile = ProgressUpdater(running, partial(loop.call_soon_threadsafe, self.notify, job.id))
         entry, upscaler = self._context.models().upscaling(job.order.model)
         with entry.in_use():
             work = partial(self._upscale, job, upscaler, running, on_tile)
             return await to_thread.run_sync(work, limiter=self._threads)
 
-    def _upscale(self, job: Job, upscaler: Upscaler, running: _Running, on_tile: _ProgressUpdater) -> Job:
+    def _upscale(self, job: Job, upscaler: Upscaler, running: RunningJob, on_tile: ProgressUpdater) -> Job:
         picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
         result = process(
             picture, upscaler, options, cancellation=running.cancellation, on_tile=on_tile, priority=Priority.BACKGROUND
@@ -216,7 +202,7 @@ class JobRunner:
         self.folder.write(self.folder.result(job.id), result.data)
         return self._ended(replace(job, state="done", bytes_out=len(result.data), result=headers, error=None))
 
-    def _failed(self, job: Job, running: _Running, error: Exception) -> Job:
+    def _failed(self, job: Job, running: RunningJob, error: Exception) -> Job:
         after = retries.after_error(job, error, self._settings.job_ttl_s)
         if retries.is_unexpected(error):
             self._context.log.error("job", job=job.id, exc_info=error)
@@ -247,18 +233,3 @@ class JobRunner:
 
 def _reason(job: Job) -> dict[str, str]:
     return {"error": job.error["detail"]} if job.error else {}
-
-
-class _ProgressUpdater:
-    """Receives every tile from the engine's threads, and calls `notify` at most ten times a second."""
-
-    def __init__(self, running: _Running, notify: Callable[[], object]) -> None:
-        self._running, self._notify = running, notify
-        self._notified_at = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        self._running.progress = JobProgress(done=done, total=total)
-        now = time.monotonic()
-        if done == total or now - self._notified_at > 0.1:
-            self._notified_at = now
-            self._notify()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 import pytest
 
 from upconv.service.jobs.job import Job
-from upconv.service.jobs.retries import put_back
-from upconv.service.jobs.store import JobStore
+from upconv.service.jobs.retries import LONGEST_PAUSE_S, put_back
+from upconv.service.jobs.store import Backlog, JobStore
 from upconv.service.parameters import UpscaleQuery
 
 ORDER = UpscaleQuery(model="model", scale=2.5, format="png")
@@ -79,3 +80,28 @@ def test_counts(store: JobStore) -> None:
     assert [each.id for each in store.expired(4.9)] == []
     assert [each.id for each in store.expired(5.0)] == ["b"]
     assert not store.settle(job("deleted meanwhile"))
+
+
+def test_a_job_pauses_until_it_is_due_even_if_the_clock_is_set_back(store: JobStore) -> None:
+    now = time.time()
+    store.add(job("soon", due=now + 0.3))
+    store.add(job("later", due=now + LONGEST_PAUSE_S))
+    assert store.claim() is None
+    assert store.next_due() == pytest.approx(now + 0.3)
+    time.sleep(0.35)
+    assert [claim.id for claim in iter(store.claim, None) if claim] == ["soon"]
+    store.add(job("of another time", due=now + 10 * LONGEST_PAUSE_S))
+    assert [claim.id for claim in iter(store.claim, None) if claim] == ["of another time"]
+
+
+def test_what_waits_is_known_without_the_database(store: JobStore) -> None:
+    assert store.backlog == Backlog(0, None)
+    store.add(job("a", created=7.0))
+    store.add(job("b", created=5.0))
+    assert store.backlog == Backlog(2, 5.0)
+    store.delete("b")
+    assert store.backlog == Backlog(1, 7.0)
+    claimed = store.claim()
+    assert claimed is not None
+    store.settle(replace(claimed, state="failed"))
+    assert store.backlog == Backlog(0, None)
