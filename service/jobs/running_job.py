@@ -35,6 +35,7 @@ class ProgressUpdater:
         self._notified_at = 0.0
 
     def __call__(self, done: int, total: int) -> None:
+        """Note the progress of the job."""
         self._running.progress = JobProgress(done=done, total=total)
         now = time.monotonic()
         if done == total or now - self._notified_at > _NOTIFY_S:
