@@ -144,7 +144,9 @@ class Admission:
             )
         own_s = cost_s / self._throughput.per_s
         if own_s > limit_s:
-            raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
+            raise TooLongError(
+                f"this would take about {own_s:.0f} s, over the {limit_s:.3g} s allowed; send less, or send a picture to /v1/jobs"
+            )
         long = self._max_long is not None and own_s > self._max_wait_s
         wait_s = self.wait_s if long else self._turn_s
         if wait_s + own_s > limit_s:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from upconv.runtime import UpscaleOptions, codecs
-from upconv.runtime.codecs.coding_speed import UNMEASURED, CodingSpeeds
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.passes import Passes
 from upconv.runtime.processing import result_format
@@ -48,9 +48,9 @@ class Coding:
     """The format of the picture."""
     result: str
     """The format of the result."""
-    lossless: bool = False
+    lossless: bool
     """True if the result is WebP or AVIF without loss."""
-    speeds: CodingSpeeds = UNMEASURED
+    speeds: CodingSpeeds
     """Seconds of a pixel, by format."""
 
     @classmethod

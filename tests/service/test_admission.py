@@ -52,7 +52,7 @@ def test_bodies_alone_take_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_predicted_time_decides() -> None:
     counted = admission(max_wait_s=5, cores=2)
     with counted.ticket() as first, counted.ticket() as second:
-        with pytest.raises(TooLongError, match="about 10 s, over the 8 s allowed; send it to /v1/jobs"):
+        with pytest.raises(TooLongError, match="about 10 s, over the 8 s allowed; send less, or send a picture to /v1/jobs"):
             first.expect(20, limit_s=8)
         first.expect(12, limit_s=8)
         assert counted.wait_s == 6

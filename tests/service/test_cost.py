@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from upconv.runtime import UpscaleOptions, Upscaler, open_model
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.service.cost import Coding, Cost, MemoryBudget, predict, total
 from upconv.service.registry import FileSignature, ServedModel
@@ -14,13 +15,13 @@ from upconv.service.registry import FileSignature, ServedModel
 def test_prediction(nearest_x2: Path) -> None:
     with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
         entry = ServedModel(upscaler.model, upscaler, FileSignature(0, 0, 0), pixels_per_s=1000)
-        cost = predict(upscaler.passes(20, 10), entry, Coding("png", "png"))
+        cost = predict(upscaler.passes(20, 10), entry, Coding("png", "png", False, CodingSpeeds()))
         assert (cost.tiles, cost.bytes) == (1, 800 * 20)
         assert cost.seconds == pytest.approx(0.2, rel=0.01)
-        fourfold = predict(upscaler.passes(20, 10, UpscaleOptions(scale=3)), entry, Coding("png", "png"))
+        fourfold = predict(upscaler.passes(20, 10, UpscaleOptions(scale=3)), entry, Coding("png", "png", False, CodingSpeeds()))
         assert (fourfold.tiles, fourfold.bytes) == (2, 3200 * 20), "two passes, then smaller"
         assert fourfold.seconds == pytest.approx(1.0, rel=0.01)
-        same = predict(upscaler.passes(20, 10, UpscaleOptions(scale=1)), entry, Coding("png", "png"))
+        same = predict(upscaler.passes(20, 10, UpscaleOptions(scale=1)), entry, Coding("png", "png", False, CodingSpeeds()))
         assert (same.tiles, same.bytes) == (0, 200 * 20), "no pass"
 
 
