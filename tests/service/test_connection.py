@@ -102,7 +102,12 @@ def test_an_encoding_ends_when_the_client_goes(
     service: Any, encoded: Callable[..., bytes], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoders, start = list[Any](), encoder_process._started
-    monkeypatch.setattr(encoder_process, "_started", lambda order: encoders.append(start(order)) or encoders[-1])
+
+    def record(order: str) -> Any:
+        encoders.append(start(order))
+        return encoders[-1]
+
+    monkeypatch.setattr(encoder_process, "_started", record)
     service.state.speeds.write_s = lambda *_: 0.0
     with post(service.address, encoded("png", 2000, 2000), "?scale=1&format=avif&lossless=true"):
         wait_until(lambda: bool(encoders))

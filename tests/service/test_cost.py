@@ -46,7 +46,7 @@ def test_the_format_of_the_result_is_part_of_the_prediction(nearest_x2: Path, en
             ("png", UpscaleOptions(format="avif", lossless=True), 200 + 800 * 100),
         ):
             cost = predict(passes, entry, Coding.of(encoded(format), options, GivenSpeeds()))
-            assert (cost.seconds, cost.tile_seconds) == (pytest.approx(seconds + 0.2), 0.2)
+            assert cost.seconds == pytest.approx(seconds + 0.2)
             assert cost.tile_share == pytest.approx(0.2 / (seconds + 0.2))
 
 
@@ -56,7 +56,8 @@ def test_each_picture_of_a_batch_costs_something(nearest_x2: Path) -> None:
         tiny = predict_batch(1_000_000, upscaler.engine.plan(1, 1), 3, entry)
         assert (tiny.tiles, tiny.bytes, tiny.seconds) == (1_000_000, 8 * 3 * 4_000_000, 1000 * (1 + PICTURE_PX))
         one = predict_batch(1, upscaler.engine.plan(100, 100), 3, entry)
-        assert (one.tiles, one.seconds, one.tile_share) == (1, pytest.approx(10.128), 1.0)
+        assert (one.tiles, one.tile_share) == (1, 1.0)
+        assert one.seconds == pytest.approx(10.128)
 
 
 def test_nothing_is_done_with_the_last_tile_of_nothing() -> None:

@@ -13,7 +13,7 @@ from upconv.runtime.codecs.coding_speed import USUAL_S, CodingSpeeds
 def encodings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """The encodings of a measurement."""
     done = list[tuple[str, bool]]()
-    encode = coding_speed.encode
+    encode: Any = codecs.encode
 
     def record(picture: Any, name: str, *, lossless: bool) -> Any:
         done.append((name, lossless))

@@ -39,10 +39,17 @@ def test_pictures_of_several_tiles(upscaler: Upscaler) -> None:
     np.testing.assert_array_equal(upscale_batch(batch, upscaler, Cancellation())[1], upscaler.engine.enlarge(batch[1]))
 
 
-def test_a_cancellation_leaves_nothing_in_the_queue(upscaler: Upscaler, gate: Any, wait_until: Any) -> None:
+def test_a_cancellation_leaves_nothing_in_the_queue(
+    upscaler: Upscaler, gate: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cancellation, submitted = Cancellation(), list[Future[None]]()
     submit = upscaler.engine.submit
-    upscaler.engine.submit = lambda work: submitted.append(submit(work)) or submitted[-1]  # type: ignore[method-assign, func-returns-value]
+
+    def record(work: Any) -> Future[None]:
+        submitted.append(submit(work))
+        return submitted[-1]
+
+    monkeypatch.setattr(upscaler.engine, "submit", record)
     raised = list[BaseException]()
 
     def compute() -> None:

@@ -230,9 +230,7 @@ def test_the_time_of_the_encoder_is_predicted(
     client_with: Callable[..., Any], encoded: Encoded, query: str, status: int
 ) -> None:
     with client_with() as client:
-        client.state.speeds.write_s = lambda format, lossless, pixels: (
-            1e-3 * pixels if (format, lossless) == ("avif", True) else 0
-        )
+        client.state.speeds.write_s = lambda name, lossless, pixels: 1e-3 * pixels if (name, lossless) == ("avif", True) else 0
         answer = client.post(f"/v1/upscale?{query}", content=encoded("png", 50, 50), headers={"X-Upconv-Timeout": "9"})
         assert answer.status_code == status
         if status == 413:
