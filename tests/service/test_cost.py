@@ -40,13 +40,14 @@ def test_the_format_of_the_result_is_part_of_the_prediction(nearest_x2: Path, en
     with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
         entry = ServedModel(upscaler.model, upscaler, FileSignature(0, 0, 0), pixels_per_s=1000)
         passes = upscaler.passes(20, 10)
-        for format, options, seconds in (
-            ("png", UpscaleOptions(), 200 + 800 * 5),
-            ("jpeg", UpscaleOptions(format="avif"), 400 + 800 * 10),
-            ("png", UpscaleOptions(format="avif", lossless=True), 200 + 800 * 100),
+        for format, options, seconds, bytes in (
+            ("png", UpscaleOptions(), 200 + 800 * 5, 20),
+            ("jpeg", UpscaleOptions(format="avif"), 400 + 800 * 10, 60),
+            ("png", UpscaleOptions(format="avif", lossless=True), 200 + 800 * 100, 60),
         ):
             cost = predict(passes, entry, Coding.of(encoded(format), options, GivenSpeeds()))
             assert cost.seconds == pytest.approx(seconds + 0.2)
+            assert cost.bytes == 800 * bytes
             assert cost.tile_share == pytest.approx(0.2 / (seconds + 0.2))
 
 
