@@ -84,7 +84,7 @@ def _state(settings: Settings) -> ServiceState:
         ),
         MemoryBudget(settings.max_memory_bytes),
         Metrics(),
-        new_log(level=settings.log_level),
+        new_log(level=settings.log_level, format=settings.log_format),
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
     )

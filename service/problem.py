@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from upconv.runtime.errors import Cancelled, machine_error
+from upconv.runtime.errors import Cancelled, ParameterError, machine_error
 from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, problem_kind
 
 MEDIA_TYPE = "application/problem+json"
@@ -99,6 +99,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    request.state.error = ParameterError(_sentence(error.errors()[0]))
     return answer(request.url.path, problem_kind(error), _sentence(error.errors()[0]))
 
 
