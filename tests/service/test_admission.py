@@ -335,3 +335,42 @@ def test_an_abandoned_encoding_counts_by_its_time_up_to_its_prediction(taken_s: 
         ticket.advance(1, 1)
         clock.now += taken_s
     assert throughput.per_s == pytest.approx(per_s, abs=0.001)
+
+
+@pytest.mark.parametrize("tile_share", [0.0, 0.5])
+def test_a_long_encoding_does_not_look_like_a_standstill(tile_share: float) -> None:
+    clock = Clock()
+    throughput = Throughput(2, clock)
+    counted = Admission(10, 100, 10, throughput, max_long=3)
+    with counted.ticket() as first, counted.ticket() as second:
+        for ticket in (first, second):
+            ticket.expect(80, limit_s=120, tile_share=tile_share)
+            ticket.begin()
+        clock.now += 1
+        for ticket in (first, second):
+            if tile_share:
+                ticket.advance(1, 1)
+        for _ in range(38):
+            clock.now += 1
+            with counted.ticket() as short:
+                short.expect(0.01, limit_s=5)
+                short.done()
+        assert throughput.per_s >= 1.9
+    with counted.ticket() as ticket:
+        ticket.expect(20, limit_s=11)
+
+
+@pytest.mark.parametrize(("taken_s", "per_s"), [(5, 1.5), (10, 1), (40, 0.25)])
+def test_the_duration_of_work_without_tiles_corrects_the_throughput(taken_s: float, per_s: float) -> None:
+    clock = Clock()
+    throughput = Throughput(1, clock)
+    counted = Admission(10, 100, 100, throughput)
+    for _ in range(40):
+        with counted.ticket() as ticket:
+            ticket.expect(10, limit_s=1000, tile_share=0)
+            ticket.begin()
+            clock.now += taken_s
+            ticket.done()
+        assert counted.tickets == set()
+    assert throughput.per_s == pytest.approx(per_s, rel=0.4)
+    assert (throughput.per_s > 1) is (per_s > 1)
