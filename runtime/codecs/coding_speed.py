@@ -77,10 +77,14 @@ def _encoded(picture: Picture, name: str, lossless: bool) -> bytes:
 
 
 def _timed(work: Callable[[], T], picture: Picture) -> tuple[float, T]:
-    """Return the seconds of a pixel, and the result of the work."""
+    """Return the seconds of a pixel, and the result of the work.
+
+    Other processes lengthen the duration, and other threads the processor time, so the shorter one counts.
+    """
     least = float("inf")
     for _ in range(_RUNS):
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         result = work()
-        least = min(least, time.perf_counter() - started)
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        least = min(least, seconds, busy or seconds)  # a coarse clock may show no processor time
     return least / (picture.width * picture.height), result

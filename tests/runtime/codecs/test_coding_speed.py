@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from upconv.runtime import codecs
+from upconv.runtime import Picture, codecs
 from upconv.runtime.codecs import coding_speed
 from upconv.runtime.codecs.coding_speed import USUAL_S, CodingSpeeds
 
@@ -46,3 +47,38 @@ def test_other_formats_take_as_long_as_usual(encodings: list[tuple[str, bool]]) 
     speeds = CodingSpeeds()
     assert speeds.read_s("gif", 100) == speeds.write_s("gif", False, 100) == speeds.write_s("", True, 100) == 100 * USUAL_S
     assert encodings == []
+
+
+class Clocks:
+    """Clocks that stand still until they are moved."""
+
+    def __init__(self) -> None:
+        self.wall = self.busy = 0.0
+
+    def perf_counter(self) -> float:
+        return self.wall
+
+    def process_time(self) -> float:
+        return self.busy
+
+
+@pytest.mark.parametrize(
+    ("runs", "seconds"),
+    [
+        ([(8.0, 2.0), (4.0, 3.0)], 2.0),  # other processes take the cores
+        ([(3.0, 6.0), (4.0, 9.0)], 3.0),  # other threads work, too
+        ([(3.0, 0.0), (4.0, 0.0)], 3.0),  # a coarse clock
+    ],
+)
+def test_the_shorter_of_duration_and_processor_time_counts(
+    runs: list[tuple[float, float]], seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks, left = Clocks(), iter(runs)
+
+    def work() -> str:
+        wall, busy = next(left)
+        clocks.wall, clocks.busy = clocks.wall + wall, clocks.busy + busy
+        return "done"
+
+    monkeypatch.setattr(coding_speed, "time", clocks)
+    assert coding_speed._timed(work, Picture(np.zeros((2, 5, 3), np.uint8))) == (seconds / 10, "done")
