@@ -13,7 +13,6 @@ from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from upconv.runtime.codecs import coding_speed
 from upconv.runtime.cores import available_cores
 from upconv.service import heap, loading, openapi, problem, reloading
 from upconv.service.access import Access, Rates
@@ -136,7 +135,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
         await _open_jobs(folder, state)
-        state.speeds = await to_thread.run_sync(coding_speed.measure)
         state.registry = await to_thread.run_sync(loading.load, state.settings)
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities)

@@ -189,14 +189,10 @@ KINDS: dict[type[Exception], ProblemKind] = {
 }
 
 
-def known(error: Exception) -> Exception:
-    """Return the error of `KINDS` that an error stands for.
-
-    It is the error itself, or a `MachineError` if Python or a library raised the error because the machine lacks something.
-    """
-    return machine_error(error, "this cannot be processed now") or error
-
-
 def problem_kind(error: Exception) -> ProblemKind:
-    """Return the kind of problem of an error: the entry of the nearest base class of `known(error)` in `KINDS`."""
-    return next((KINDS[kind] for kind in type(known(error)).__mro__ if kind in KINDS), UNEXPECTED)
+    """Return the kind of problem of an error: the entry of its nearest base class in `KINDS`.
+
+    An error of Python or of a library has the kind of a `MachineError` if the machine lacks something.
+    """
+    known = type(machine_error(error) or error)
+    return next((KINDS[kind] for kind in known.__mro__ if kind in KINDS), UNEXPECTED)

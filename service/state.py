@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from upconv.runtime.codecs.coding_speed import UNMEASURED, CodingSpeeds
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import Overloaded
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
@@ -48,8 +48,8 @@ class ServiceState:
     """The events of jobs; `None` while the runner is."""
     cache: Cache | None = None
     """The cache of results; `None` if it is off."""
-    speeds: CodingSpeeds = UNMEASURED
-    """The speeds of decoding and encoding, measured at the start."""
+    speeds: CodingSpeeds = field(default_factory=CodingSpeeds)
+    """The speeds of decoding and encoding."""
     statistics: Statistics = field(default_factory=Statistics)
     """Statistics per model, for `/v2`."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
