@@ -15,8 +15,8 @@ from upconv.runtime import memory
 _INTERVAL_S = 5.0
 
 
-async def release_when_idle(work_done: Callable[[], float]) -> None:
-    """Return free memory to the system every few seconds, until cancelled.
+async def release_when_idle(work_done: Callable[[], float], succeeded: Callable[[], object]) -> None:
+    """Return free memory to the system every few seconds, until cancelled; call `succeeded` after each time.
 
     Nothing happens if `work_done`, a counter, has not changed since the last time.
     """
@@ -26,3 +26,4 @@ async def release_when_idle(work_done: Callable[[], float]) -> None:
         if (now := work_done()) != before:
             await to_thread.run_sync(memory.release_free_memory)
             before = now
+        succeeded()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -102,6 +103,8 @@ async def _run(server: _Server, app: FastAPI, listener: socket.socket) -> None:
     # The lifespan runs here because uvicorn prints a traceback instead of raising the error.
     with server.capture_signals():
         async with app.router.lifespan_context(app):
+            # A full collection of the objects of the start would stop all threads for a tenth of a second.
+            gc.freeze()
             await server.serve([listener])
 
 

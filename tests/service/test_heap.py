@@ -9,6 +9,7 @@ from upconv.service import heap
 
 def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
+    turns: list[None] = []
     counts = iter([0, 1, 1, 2, 2, 2])
     monkeypatch.setattr(heap, "_INTERVAL_S", 0.001)
     monkeypatch.setattr(memory, "release_free_memory", lambda: calls.append(None))
@@ -22,7 +23,8 @@ def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
                     scope.cancel()
                 return value or 2
 
-            await heap.release_when_idle(count)
+            await heap.release_when_idle(count, lambda: turns.append(None))
 
     anyio.run(run)
     assert len(calls) == 2, "twice there was work"
+    assert len(turns) >= 4, "each turn without an error counts as successful"
