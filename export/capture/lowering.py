@@ -33,7 +33,8 @@ def log_sigmoid(x: Any) -> Any:
 
 def sign_bit(x: Any) -> Any:
     """Write `torch.signbit`, which is true for negative numbers and for -0."""
-    zero: Any = opset18.CastLike(opset18.Constant(value_float=0.0), x)
+    number: Any = opset18.Constant(value_float=0.0)
+    zero: Any = opset18.CastLike(number, x)
     infinite = opset18.Reciprocal(x)
     return opset18.Or(opset18.Less(x, zero), opset18.And(opset18.Equal(x, zero), opset18.Less(infinite, zero)))
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -73,7 +72,7 @@ class TorchModule:
         for name in sorted(state):
             digest.update(name.encode())
             value = state[name].detach().cpu().clone()  # numpy ends the lazy copies of the weight that it reads
-            digest.update(np.ascontiguousarray(value.numpy()))
+            digest.update(value.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 
