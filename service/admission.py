@@ -6,9 +6,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
+from upconv.service.moving import Moving
 
 _HALF_LIFE_S = 10
 """Seconds of work after which a measurement of the throughput counts half."""
@@ -55,15 +56,27 @@ class Admission:
     An instance belongs to one event loop, so it needs no lock.
     """
 
-    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput) -> None:
+    def __init__(
+        self,
+        max_pictures: int,
+        max_bytes: int,
+        max_wait_s: float,
+        throughput: Throughput,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.pictures = 0
-        self.bytes = 0
+        self.bodies, self.results = Moving(clock), Moving(clock)
         self.cost_s = 0.0
         """Predicted seconds of the pictures that are processed or waiting."""
         self._expected = 0
         """Number of pictures whose cost is in `cost_s`."""
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._throughput = throughput
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of bodies that have arrived, of requests that are read, processed or waiting."""
+        return self.bodies.bytes
 
     @contextmanager
     def reading(self) -> Iterator[Ticket]:
@@ -76,13 +89,12 @@ class Admission:
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """Provide a ticket for one picture.
+        """Provide a ticket for one picture, which `Ticket.admit` counts when its body has arrived.
 
         Raises `AdmissionFullError` if there are too many pictures or the predicted wait is too long.
         """
         self.check()
         with self.reading() as ticket:
-            ticket.admit()
             yield ticket
 
     def check(self) -> None:
@@ -141,9 +153,31 @@ class Admission:
 
     def hold(self, bytes: int) -> None:
         """Count further bytes; raise `AdmissionFullError` if they are too many."""
-        if self.bytes + bytes > self._max_bytes:
+        if not self.bodies.make_room(bytes, self._max_bytes):
             raise self.full(f"{self.bytes} bytes of pictures are being processed or waiting")
-        self.bytes += bytes
+        self.bodies.bytes += bytes
+
+    @contextmanager
+    def sending(self, bytes: int, stop: Callable[[], None]) -> Iterator[None]:
+        """Count the bytes of a result while it is sent. If others need the memory for long, `stop` is called."""
+        held = bytes
+
+        def release() -> None:
+            nonlocal held
+            self.results.bytes -= held
+            held = 0
+
+        def let_go() -> None:
+            release()
+            stop()
+
+        self.results.make_room(bytes, self._max_bytes)
+        self.results.bytes += bytes
+        with self.results.transfer(let_go):
+            try:
+                yield
+            finally:
+                release()
 
 
 class Ticket:
@@ -160,7 +194,8 @@ class Ticket:
         self._lock = threading.Lock()
 
     def admit(self) -> None:
-        """Count the request as a picture."""
+        """Count the request as a picture, now that its body has arrived. Raises `AdmissionFullError` if there are too many."""
+        self._admission.check()
         self._admitted = True
         self._admission.pictures += 1
 
@@ -169,6 +204,22 @@ class Ticket:
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes
+
+    @contextmanager
+    def arriving(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Mark the body as arriving. If others need its memory for long, its bytes are released and `stop` is called."""
+
+        def let_go() -> None:
+            self._release_bytes()
+            stop()
+
+        with self._admission.bodies.transfer(let_go):
+            yield
+
+    def sending(self, bytes: int, stop: Callable[[], None]) -> AbstractContextManager[None]:
+        """Count the bytes of the result instead of those of the body, while the result is sent."""
+        self._release_bytes()
+        return self._admission.sending(bytes, stop)
 
     def expect(self, cost_s: float, limit_s: float) -> None:
         """Count the predicted cost of the picture; raises the errors of `Admission.expect`."""
@@ -187,14 +238,17 @@ class Ticket:
                 self._admission.advance(cost_s)
 
     def done(self) -> None:
-        """Stop counting the picture, because it is finished; its bytes stay counted."""
+        """Stop counting the picture, because it is finished; its bytes stay counted until the result is sent."""
         self.advance(1, 1)
         self._end()
 
     def release(self) -> None:
         """Stop counting the request."""
         self._end()
-        self._admission.bytes -= self.held
+        self._release_bytes()
+
+    def _release_bytes(self) -> None:
+        self._admission.bodies.bytes -= self.held
         self.held = 0
 
     def _end(self) -> None:

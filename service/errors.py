@@ -22,6 +22,7 @@ UpconvError
      ├─ RetryLaterError     the error states when to retry
      │   ├─ AdmissionFullError  a limit of admission is reached
      │   └─ RateLimitError      this client sends too many requests
+     ├─ CrowdedError        too many connections are open
      └─ DeadlineError       the response was not ready in time
 """
 
@@ -119,6 +120,10 @@ class RateLimitError(RetryLaterError):
     """This client sends too many requests."""
 
 
+class CrowdedError(Overloaded):
+    """Too many connections are open, of this client or of all."""
+
+
 class DeadlineError(Overloaded):
     """The response was not ready before the deadline of the request."""
 
@@ -162,6 +167,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     TimedOut: ProblemKind(503, "deadline", "The response was not ready in time"),
     OutOfMemoryError: ProblemKind(503, "no-memory", "The service is out of memory at the moment"),
     DiskFullError: ProblemKind(503, "no-room", "The disk of the service is full at the moment"),
+    CrowdedError: ProblemKind(503, "too-many-connections", "Too many connections are open"),
     Overloaded: ProblemKind(503, "full", "The service is busy"),
     ModelError: ProblemKind(500, "model-failed", "The model failed"),
 }

@@ -49,7 +49,8 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
-        data = await body.read(call, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
+        data = await body.read(call, state.settings, ticket)
+        ticket.admit()
         arrived = time.perf_counter()
         prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.short_threads)
         ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
@@ -61,7 +62,7 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         state.metrics.upscaled(entry.name, seconds, outcome.pixels_in, outcome.pixels_out, outcome.tiles)
         headers = {**written.headers, "Server-Timing": timing(seconds), "Vary": "Accept-Encoding"}
         ticket.done()
-        return PictureResponse(written.body, headers, stack.pop_all().close, state.settings.body_timeout_s)
+        return PictureResponse(written.body, headers, ticket, stack.pop_all().close)
 
 
 def _described(call: Request, data: bytes, state: ServiceState) -> _InferCall:

@@ -55,14 +55,14 @@ async def submit(
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
     with entry.in_use(), state.admission.reading() as ticket:
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
+        data = await body.read(request, state.settings, ticket)
         options = query.model_copy(
             update={"format": query.format or accepted_format(request.headers.get("accept", "")), "model": entry.name}
         )
         acceptance = Acceptance(data, request.headers.get("content-type", ""), options, owner_of(request), idempotency_key)
         job = await to_thread.run_sync(accept, acceptance, upscaler, state.jobs.folder, state.settings)
     state.jobs.added()
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"{state.settings.root_path}/v1/jobs/{job.id}"
     response.headers["Retry-After"] = _POLL_S
     return await _status_of(job, state)
 

@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from upconv.runtime.errors import ModelError, ParameterError
-from upconv.service import Settings, serve, server
+from upconv.service import Settings, serve
+from upconv.service.network.listening import listen
 
 PROGRAM = "from upconv.service import Settings, serve; serve(Settings())"
 
@@ -92,7 +93,7 @@ def test_port_in_use(nearest_x2: Path) -> None:
 
 
 def test_answers_do_not_wait_for_acknowledgements(nearest_x2: Path) -> None:
-    with server._listen(Settings(models=(nearest_x2,), port=0)) as listener:
+    with listen(Settings(models=(nearest_x2,), port=0)) as listener:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
