@@ -63,4 +63,4 @@ async def stream(job: Job, runner: JobRunner, stopping: Callable[[], bool]) -> A
 
 async def _text(job: Job, runner: JobRunner) -> str:
     ahead = await to_thread.run_sync(runner.folder.store.ahead, job)
-    return job_status(job, runner.progress(job.id), ahead).model_dump_json()
+    return job_status(job, runner.progress(job.id), ahead, runner.root_path).model_dump_json()

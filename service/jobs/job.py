@@ -78,8 +78,8 @@ class JobStatus(BaseModel):
     error: Problem | None = None
 
 
-def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
-    """Return the job as the API returns it."""
+def job_status(job: Job, progress: JobProgress, ahead: int, root_path: str = "") -> JobStatus:
+    """Return the job as the API returns it, with links under `root_path`."""
     return JobStatus(
         id=job.id,
         state=job.state,
@@ -89,7 +89,7 @@ def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
         created=_time(job.created),
         finished=_time(job.finished) if job.finished else None,
         expires=_time(job.expires) if job.expires else None,
-        result=_result(job) if job.state == "done" else None,
+        result=_result(job, root_path) if job.state == "done" else None,
         error=Problem(**job.error) if job.error else None,
     )
 
@@ -100,10 +100,10 @@ def _complete(job: Job) -> JobProgress:
     return JobProgress(done=tiles, total=tiles)
 
 
-def _result(job: Job) -> JobResult:
+def _result(job: Job, root_path: str) -> JobResult:
     headers = job.result
     return JobResult(
-        url=f"/v1/jobs/{job.id}/result",
+        url=f"{root_path}/v1/jobs/{job.id}/result",
         media_type=headers["Content-Type"],
         bytes=job.bytes_out,
         sha256=headers["ETag"].strip('"'),

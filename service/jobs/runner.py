@@ -53,6 +53,11 @@ class JobRunner:
         self._threads = anyio.CapacityLimiter(settings.job_workers)
 
     @property
+    def root_path(self) -> str:
+        """The path under which the links of jobs are."""
+        return self._settings.root_path
+
+    @property
     def waiting(self) -> int:
         """The number of jobs that are queued or running."""
         return self.folder.store.waiting()

@@ -139,7 +139,9 @@ class HttpConnection(H11Protocol):
 
     def _refuse(self, fault: h11.RemoteProtocolError) -> None:
         """Answer with a problem and close. What arrives until the client closes is dropped, so that it can read the answer."""
-        status, detail = fault.error_status_hint, f"the request is not valid HTTP: {fault}"
+        # h11 proposes 501 for an unknown Transfer-Encoding. It is the fault of the client, and no cause for an alert.
+        status = fault.error_status_hint if fault.error_status_hint < 500 else HTTPStatus.BAD_REQUEST
+        detail = f"the request is not valid HTTP: {fault}"
         self._terms.on_refused(status, detail, self._address)
         self._waits_since = time.monotonic()
         begun = self.cycle is not None and not self.cycle.response_complete

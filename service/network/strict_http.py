@@ -50,7 +50,7 @@ class StrictConnection(h11.Connection):
 def _checked(request: h11.Request) -> h11.Request:
     names = {name for name, _ in request.headers}
     if request.http_version not in (b"1.0", b"1.1"):
-        raise _fault("expected HTTP/1.1 or HTTP/1.0", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        raise _fault("expected HTTP/1.1 or HTTP/1.0")
     if b"transfer-encoding" in names and b"content-length" in names:
         raise _fault("it has both Content-Length and Transfer-Encoding; send one of them")
     if b"transfer-encoding" in names and request.http_version == b"1.0":

@@ -8,15 +8,16 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from upconv.service import body
+from upconv.service import body, cache
 from upconv.service.access import owner_of
 from upconv.service.errors import NotDoneError, UnknownJobError
 from upconv.service.jobs import events
 from upconv.service.jobs.acceptance import Acceptance, accept
 from upconv.service.jobs.job import Job, JobStatus, job_status
-from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
+from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
 from upconv.service.routes.dependencies import Shared
+from upconv.service.sending import ResultFile
 from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -105,10 +106,11 @@ async def watch(job: _ExistingJob, state: Shared) -> StreamingResponse:
             "description": "The requested range of bytes",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
+        304: NOT_MODIFIED,
         **problems(401, 404, 409, 416, 429, 503),
     },
 )
-async def result(job: _ExistingJob, state: Shared) -> FileResponse:
+async def result(request: Request, job: _ExistingJob, state: Shared) -> Response:
     """Return the upscaled picture, or a range of its bytes, until the job expires."""
     if job.state != "done":
         ended = f": {job.error['detail']}" if job.error else "; it has no result yet"
@@ -116,7 +118,10 @@ async def result(job: _ExistingJob, state: Shared) -> FileResponse:
     path = state.jobs.folder.result(job.id)
     if not path.exists():
         raise UnknownJobError(f"the job {job.id!r} was deleted in the meantime")
-    return FileResponse(path, headers={**job.result, "Cache-Control": "private, no-cache"})
+    caching = {"Cache-Control": "private, no-cache"}
+    if cache.matches(request.headers.get("if-none-match", ""), job.result["ETag"]):
+        return Response(status_code=304, headers={"ETag": job.result["ETag"], **caching})
+    return ResultFile(path, headers={**job.result, **caching})
 
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
@@ -127,4 +132,4 @@ async def delete(job: _ExistingJob, state: Shared) -> None:
 
 async def _status_of(job: Job, state: ServiceState) -> JobStatus:
     ahead = await to_thread.run_sync(state.jobs.folder.store.ahead, job)
-    return job_status(job, state.jobs.progress(job.id), ahead)
+    return job_status(job, state.jobs.progress(job.id), ahead, state.settings.root_path)
