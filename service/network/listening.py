@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from upconv.runtime.errors import ParameterError
@@ -52,17 +52,17 @@ def _tcp(host: str, port: int) -> socket.socket:
 
 
 def _unix_socket(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        _remove_stale(path)
-        listener.bind(str(path))
-        path.chmod(_EVERYONE)  # as any local user may use a port on loopback
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ParameterError(
-            f"cannot listen on the unix socket {path}: {error.strerror or error}; choose another path"
-        ) from error
+    with ExitStack() as unless_open:
+        try:
+            _remove_stale(path)
+            listener = unless_open.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path))
+            path.chmod(_EVERYONE)  # as any local user may use a port on loopback
+            listener.listen(BACKLOG)
+        except OSError as error:
+            reason = error.strerror or error
+            raise ParameterError(f"cannot listen on the unix socket {path}: {reason}; choose another path") from error
+        unless_open.pop_all()
     return listener
 
 
