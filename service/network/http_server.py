@@ -16,6 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from upconv.service import heap
 from upconv.service.network.connection_table import ConnectionTable
 from upconv.service.network.ending import end_within
 from upconv.service.network.forwarding import TrustedProxies
@@ -53,10 +54,14 @@ class HttpServer(uvicorn.Server):
         self.table = ConnectionTable(max_connections, settings.max_connections_per_client, trusts)
         self._operation_table = ConnectionTable(_OPERATION_CONNECTIONS, _OPERATION_CONNECTIONS, trusts)
         self._listeners: Listeners | None = None
+        show = self._state.metrics.show
+        show("upconv_connections", "Open connections, without those of --admin-port", lambda: len(self.table))
+        show("upconv_connections_let_go", "Connections closed to make room for others", lambda: self.table.let_go_count)
 
     async def run_app(self, listeners: Listeners) -> None:
         """Run the app and its lifespan. Raises the errors of its start."""
         self._listeners = listeners
+        heap.keep_out_of_collections()
         asyncio.get_running_loop().set_exception_handler(LoopErrors(self._state.log, self.table.relieve))
         # The lifespan runs here because uvicorn prints a traceback instead of raising the error.
         with self.capture_signals():

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-import anyio
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from upconv.service.network.forwarding import Forwarding, TrustedProxies
 
@@ -18,9 +18,15 @@ def seen(peer: str | None, headers: list[tuple[str, str]], trusted: tuple[str, .
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         found.append(scope)
 
+    async def receive() -> Message:
+        raise AssertionError("the middleware reads nothing")
+
+    async def send(message: Message) -> None:
+        raise AssertionError("the middleware sends nothing")
+
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
     scope: dict[str, Any] = {"type": "http", "client": (peer, 1) if peer else None, "scheme": "http", "headers": raw}
-    anyio.run(Forwarding(app, TrustedProxies(trusted)), scope, None, None)
+    asyncio.run(Forwarding(app, TrustedProxies(trusted))(scope, receive, send))
     client = found[0]["client"]
     return client[0] if client else None, found[0]["scheme"]
 
