@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from fastapi import FastAPI
 
 from upconv.runtime.errors import ParameterError
 from upconv.service import tracing
 from upconv.service.app import create_app
-from upconv.service.log import LogHandler, new_log
+from upconv.service.log import everything_logged
 from upconv.service.network import descriptors
 from upconv.service.network.http_server import HttpServer, Listeners
 from upconv.service.network.listening import listen, listen_for_operation
-from upconv.service.settings import Settings
+from upconv.service.settings import Settings, unknown_variables
 from upconv.service.state import ServiceState
 
 _SWITCH_S = 0.0005
@@ -35,15 +35,13 @@ def serve(settings: Settings) -> None:
     sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)
     end_tracing = _trace(app) if settings.tracing else None
-    logger = logging.getLogger("uvicorn")
-    handler = LogHandler(new_log())
-    logger.addHandler(handler)
+    log = app.state.upconv.log
+    _warn_of_unknown_variables(log)
     try:
-        with ExitStack() as stack:
+        with everything_logged(log), ExitStack() as stack:
             server = HttpServer(app, settings, _max_connections(settings, app.state.upconv))
             asyncio.run(server.run_app(_listeners(settings, stack)))
     finally:
-        logger.removeHandler(handler)
         if end_tracing is not None:
             end_tracing()
 
@@ -67,6 +65,11 @@ def _max_connections(settings: Settings, state: ServiceState) -> int:
             f"the limit of {limit} open files allows only {connections} connections at once; raise it for more (ulimit -n)"
         )
     return connections
+
+
+def _warn_of_unknown_variables(log: Any) -> None:
+    for name, similar in unknown_variables(os.environ).items():
+        log.warning(f"{name} is not a setting, so it has no effect" + (f"; the nearest one is {similar}" if similar else ""))
 
 
 def _trace(app: FastAPI) -> Callable[[], None]:

@@ -34,6 +34,8 @@ class ConnectionTerms:
     stall_s: float
     """Most seconds without a request, and the window of the lowest pace."""
     on_refused: Refused
+    on_slow_reader: Callable[[str], None]
+    """Called with the address of a client that is let go because it takes a response too slowly."""
     admin: bool = False
     """True if the listener is that of `--admin-port`."""
 
@@ -102,7 +104,7 @@ class HttpConnection(H11Protocol):
         waiting = self.transport.get_write_buffer_size() if self.transport is not None else 0
         if waiting:
             if self._pace.too_slow(now, self.conn.sent_bytes - waiting, waiting):
-                self._terms.on_refused(HTTPStatus.REQUEST_TIMEOUT, "the client took the response too slowly", self._address)
+                self._terms.on_slow_reader(self._address)
                 self.let_go()
             return
         self._pace.stop()

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from upconv.service import heap
+from upconv.service import heap, problem
 from upconv.service.network.connection_table import ConnectionTable
 from upconv.service.network.ending import end_within
 from upconv.service.network.forwarding import TrustedProxies
@@ -71,7 +71,7 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections, and print the addresses."""
         assert self._listeners is not None
-        terms = ConnectionTerms(self.table, self._settings.stall_s, self._refused)
+        terms = ConnectionTerms(self.table, self._settings.stall_s, self._refused, self._slow_reader)
         self.servers = [await self._serve_on(self._listeners.service, terms, self._tls)]
         operation = self._listeners.operation
         if operation is not None:
@@ -110,8 +110,12 @@ class HttpServer(uvicorn.Server):
         return await loop.create_server(make, sock=listener, backlog=BACKLOG)
 
     def _refused(self, status: int, reason: str, client: str) -> None:
-        self._state.metrics.answered("unknown", "other", status)
+        self._state.metrics.answered("unknown", "other", status, "", 0.0)
+        self._state.metrics.refused(problem.of_status(status).slug, status)
         self._state.log.info("request", status=status, client=client, error=reason)
+
+    def _slow_reader(self, client: str) -> None:
+        self._state.log.info("a connection is closed because its client takes the response too slowly", client=client)
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

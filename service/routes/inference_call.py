@@ -12,6 +12,7 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import UpconvError
 from upconv.service import body
 from upconv.service.connection import WorkSlot, run_while_connected
@@ -52,8 +53,9 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         data = await body.read(call, state.settings, ticket)
         ticket.admit()
         arrived = time.perf_counter()
-        prepared = await to_thread.run_sync(_prepare, _described(call, data, state), entry, limiter=state.short_threads)
-        ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time())
+        prepare = functools.partial(_prepare, _described(call, data, state), entry, state.speeds)
+        prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
+        ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time(), prepared.cost.tile_share)
         slot = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), until)
         work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""))
         outcome, written = await run_while_connected(call, work, slot)
@@ -77,9 +79,9 @@ def _described(call: Request, data: bytes, state: ServiceState) -> _InferCall:
     )
 
 
-def _prepare(call: _InferCall, entry: ServedModel) -> inference.Prepared:
+def _prepare(call: _InferCall, entry: ServedModel, speeds: CodingSpeeds) -> inference.Prepared:
     data = request.unpacked(call.data, call.encoding, call.max_bytes)
-    return inference.prepare(entry, request.parse(data, call.header_length, call.max_json_bytes), call.limits)
+    return inference.prepare(entry, request.parse(data, call.header_length, call.max_json_bytes), call.limits, speeds)
 
 
 def _compute(
@@ -88,6 +90,6 @@ def _compute(
     outcome = inference.infer(entry, prepared, cancellation)
     computed = time.perf_counter()
     notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}
-    written = reply.write(entry.name, prepared.request, outcome.outputs, notes, accept)
+    written = reply.write(entry.name, prepared.request, outcome.outputs, notes, accept, cancellation)
     outcome.seconds["encode"] = outcome.seconds.get("encode", 0.0) + time.perf_counter() - computed
     return outcome, written

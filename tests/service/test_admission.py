@@ -296,7 +296,7 @@ def test_bodies_that_arrive_while_others_do_are_refused_at_the_end() -> None:
 @pytest.mark.parametrize(("waited_s", "let_go"), [(19.9, False), (20, True)])
 def test_memory_of_a_body_that_takes_long_is_given_to_others(waited_s: float, let_go: bool) -> None:
     clock = Clock()
-    counted = Admission(10, 100, 10, Throughput(1, clock), clock)
+    counted = Admission(10, 100, 10, Throughput(1, clock))
     stopped: list[str] = []
     with counted.reading() as slow, counted.reading() as quick, slow.arriving(lambda: stopped.append("slow")):
         slow.hold(60)
@@ -313,7 +313,7 @@ def test_memory_of_a_body_that_takes_long_is_given_to_others(waited_s: float, le
 
 def test_bytes_that_wait_for_their_turn_are_kept() -> None:
     clock = Clock()
-    counted = Admission(10, 100, 10, Throughput(1, clock), clock)
+    counted = Admission(10, 100, 10, Throughput(1, clock))
     with counted.reading() as waiting, counted.reading() as next_one:
         with waiting.arriving(lambda: None):
             waiting.hold(60)

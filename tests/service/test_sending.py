@@ -36,7 +36,7 @@ def test_all_bytes_are_sent_before_the_release(size: int) -> None:
 @pytest.mark.parametrize(("waited_s", "given_up"), [(19.9, False), (20.0, True)])
 def test_memory_of_a_slow_client_is_given_to_others(waited_s: float, given_up: bool) -> None:
     now = [0.0]
-    counted = Admission(10, 100, 10, Throughput(1), lambda: now[0])
+    counted = Admission(10, 100, 10, Throughput(1, lambda: now[0]))
 
     async def both() -> bool:
         async def send(message: Message) -> None:
