@@ -32,9 +32,10 @@ async def release_when_idle(work_done: Callable[[], float]) -> None:
 
 
 def keep_out_of_collections() -> None:
-    """Let Python's garbage collector skip all objects that exist now: modules and routes, but no models, which may be replaced.
+    """Let Python's garbage collector skip all objects that exist now, and make full collections rare.
 
-    A full collection visits every object while all requests wait. With these it takes 80 ms, and more on a busy machine.
+    A full collection visits every object while all requests wait. This is called before models are opened, because they may be
+    replaced. Modules and routes make a collection 80 ms longer, and more on a busy machine.
     """
     gc.collect()
     gc.freeze()

@@ -43,8 +43,8 @@ def main() -> int:
     compare.add_argument("--rounds", type=int, default=9)
     compare.add_argument("--turn-s", type=float, default=4)
     crowded = commands.add_parser("connections")
-    crowded.add_argument("--rounds", type=int, default=4)
-    crowded.add_argument("--requests", type=int, default=150)
+    crowded.add_argument("--rounds", type=int, default=2)
+    crowded.add_argument("--seconds", type=float, default=30)
     commands.add_parser("idle")
     options = parser.parse_args()
     if options.command == "idle":
@@ -56,7 +56,7 @@ def main() -> int:
     if options.command == "connections":
         from benchmarks.service.connections import connections as run_connections
 
-        return not run_connections(options.rounds, options.requests)
+        return not run_connections(options.rounds, options.seconds)
     if options.command == "compare":
         from benchmarks.service.compare import compare as run_compare
 

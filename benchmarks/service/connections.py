@@ -17,10 +17,15 @@ from benchmarks.service.process import ROOT, percentile, photograph, print_facts
 HALF_OPEN, BODIES, READERS = 2000, 200, 200
 _FACTOR = 1.5
 _HEALTH_MS = 50.0
+_PAUSE_S = 0.05
+_SETTLE_S = 2.0
 
 
-def connections(rounds: int = 4, requests: int = 150) -> bool:
-    """Measure in turns: without and with the crowd. Return true if the latencies are as promised."""
+def connections(rounds: int = 2, seconds: float = 30) -> bool:
+    """Measure in turns: without and with the crowd. Return true if the latencies are as promised.
+
+    A turn is longer than the service keeps half-open connections, so that it includes their end and the new ones.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     small = photograph(64, 48)
@@ -29,13 +34,15 @@ def connections(rounds: int = 4, requests: int = 150) -> bool:
     with running() as service:
         port = urlsplit(service.url).port or 0
         path = _result(service.url)
-        _measure(port, 20, lambda: _upscale(port, small))
+        _measure(20, lambda: _upscale(port, small))
         for _ in range(rounds):
             for crowded in (False, True):
                 with _crowd(port, path) if crowded else _nobody():
-                    for _ in range(requests):
-                        latencies[crowded] += _measure(port, 1, lambda: _upscale(port, small))
-                        health[crowded] += _measure(port, 1, lambda: _get(port, "/healthz"))
+                    until = time.monotonic() + seconds
+                    while time.monotonic() < until:
+                        time.sleep(_PAUSE_S)
+                        latencies[crowded] += _measure(1, lambda: _upscale(port, small))
+                        health[crowded] += _measure(1, lambda: _get(port, "/healthz"))
                     open_now = _gauge(port, "upconv_connections")
                 print_facts(
                     crowded=crowded,
@@ -67,6 +74,7 @@ def _crowd(port: int, path: str) -> Iterator[None]:
         assert process.stdout is not None
         try:
             process.stdout.readline()
+            time.sleep(_SETTLE_S)
             yield
             print(process.communicate("end\n")[0].strip(), flush=True)
         finally:
@@ -75,11 +83,11 @@ def _crowd(port: int, path: str) -> Iterator[None]:
 
 @contextmanager
 def _nobody() -> Iterator[None]:
-    time.sleep(2)
+    time.sleep(_SETTLE_S)
     yield
 
 
-def _measure(port: int, count: int, ask: Callable[[], bytes]) -> list[float]:
+def _measure(count: int, ask: Callable[[], bytes]) -> list[float]:
     """Return the latencies of some requests, each on a connection of its own, in milliseconds."""
     found = []
     for _ in range(count):
