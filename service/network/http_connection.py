@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import count
 
 import h11
 import uvicorn
@@ -24,6 +25,7 @@ Refused = Callable[[int, str, str], None]
 """Called for a request that is refused before it reaches the app: the status, the reason, the address of the client."""
 
 _STREAM = b"text/event-stream"
+_NUMBERS = count()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class HttpConnection(H11Protocol):
     def __init__(self, terms: ConnectionTerms, config: uvicorn.Config, server_state: ServerState) -> None:
         super().__init__(config, server_state, {"admin": terms.admin})
         self.conn: StrictConnection = StrictConnection(self._responds)
+        self.number = next(_NUMBERS)
+        """Counts the connections since the start."""
         self._terms = terms
         self._socket: asyncio.Transport | None = None
         """The transport below TLS, or the transport itself."""
