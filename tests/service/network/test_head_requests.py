@@ -26,7 +26,7 @@ def test_head_of_a_job(service: Any, encoded: Any, wait_until: Any) -> None:
     assert int(head.headers["content-length"]) == len(service.get(f"{url}/result").content)
     part = service.head(f"{url}/result", headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.headers["content-length"]) == (206, "10")
-    assert 'method="HEAD",route="/v1/jobs/{id}/result",status="206"' in service.get("/metrics").text
+    wait_until(lambda: 'method="HEAD",route="/v1/jobs/{id}/result",status="206"' in service.get("/metrics").text)
 
 
 def test_head_of_events_ends(service: Any, gate: Any, encoded: Any) -> None:
