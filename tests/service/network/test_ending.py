@@ -35,8 +35,6 @@ def test_a_process_that_hangs_ends(hang: str) -> None:
 
 
 def test_a_process_that_ends_is_left_alone() -> None:
-    program = (
-        "from upconv.service.log import new_log; from upconv.service.network.ending import end_within; end_within(30, new_log())"
-    )
+    program = "from upconv.service.log import new_log; from upconv.service.network.ending import end_within; end_within(30, new_log())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
