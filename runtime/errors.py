@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UpconvError(Exception):
@@ -100,7 +102,7 @@ _BY_MESSAGE: tuple[tuple[type[MachineError], str], ...] = (
     (OutOfMemoryError, r"out of memory|bad[_ ]alloc|ALLOC_FAILED|insufficient memory|available memory of"),
     (OutOfMemoryError, r"memory allocation (?:error|failed)|(?:failed to|cannot|can't|unable to) allocate"),
     (MachineError, r"(?:start|create|creating)(?: a)?(?: new)? thread|thread creation|too many open files"),
-    (MachineError, r"resource temporarily unavailable"),
+    (MachineError, r"resource temporarily unavailable|out of order read"),  # libvips reads so if one of its threads failed
 )
 """What Python, libvips and its codecs, onnxruntime, the C++ library, CUDA and cuDNN say if the machine lacks something."""
 _REMEDY = {
@@ -124,6 +126,18 @@ def machine_error(error: BaseException, failure: str = "the work cannot be done"
         return None
     kind, reason = _lack(error)
     return None if kind is None else kind(f"{failure}: {reason}; {_REMEDY[kind]}, or try again later")
+
+
+@contextmanager
+def converting(failure: str) -> Iterator[None]:
+    """Raise a `MachineError` instead of an error of Python or of a library, if the machine lacks something."""
+    try:
+        yield
+    except Exception as error:
+        trouble = machine_error(error, failure)
+        if trouble is None or trouble is error:
+            raise
+        raise trouble from error
 
 
 def _lack(error: BaseException) -> tuple[type[MachineError] | None, str]:

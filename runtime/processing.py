@@ -14,6 +14,7 @@ from typing import Protocol
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import Animation
+from upconv.runtime.errors import converting
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers
 from upconv.runtime.picture import Picture
@@ -88,9 +89,22 @@ def process(
 
     Raises `ImageError` or `ImageTooLargeError` if the picture is damaged, too large or in a format that is not read,
     `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `cancellation` is
-    cancelled, and what `Upscaler.run` raises.
+    cancelled, `MachineError` if the machine lacks memory, threads, files or room on the disk, and what `Upscaler.run` raises.
     """
-    clock, cancellation = _Clock(), cancellation or Cancellation()
+    with converting("the picture cannot be processed"):
+        return _process(data, upscaler, options, cancellation or Cancellation(), on_tile, priority, deadline)
+
+
+def _process(
+    data: bytes,
+    upscaler: PictureUpscaler,
+    options: UpscaleOptions,
+    cancellation: Cancellation,
+    on_tile: OnTile | None,
+    priority: Priority,
+    deadline: float,
+) -> Processed:
+    clock = _Clock()
     source = codecs.sniff(data) or ""
     name = result_format(source, options)
     codecs.check_options(name, options.quality, options.lossless)

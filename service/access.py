@@ -95,9 +95,14 @@ class _Bucket:
 
 
 def owner_of(request: Request) -> str:
-    """Return the name of the API key of a request; empty if no keys are set."""
+    """Return the name of the API key of a request, empty if no keys are set.
+
+    An admin key has a mark, so that a key of the same name does not own its jobs.
+    """
     key: ApiKey | None = request.scope.get("state", {}).get("key")
-    return key.name if key else ""
+    if key is None:
+        return ""
+    return f"{key.name} (admin)" if key.admin else key.name
 
 
 def expect_admin(request: Request) -> None:

@@ -79,6 +79,8 @@ class Admission:
         self._long = 0
         self._expected = 0
         """Number of pictures whose cost is in `cost_s`."""
+        self.tickets: set[Ticket] = set()
+        """The tickets whose cost is in `cost_s`."""
         self._max_long = max_long
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._throughput = throughput
@@ -109,6 +111,7 @@ class Admission:
 
     def check(self) -> None:
         """Raise `AdmissionFullError` if no further picture can be admitted now."""
+        self._record()
         if self.pictures >= self._max_pictures:
             raise self.full(f"{self.pictures} pictures are being processed or waiting")
         if self._turn_s > self._max_wait_s:
@@ -147,9 +150,12 @@ class Admission:
             raise DeadlineError(
                 "the deadline of this request passed before the work began; allow more time, or send a smaller file"
             )
+        self._record()
         own_s = cost_s / self._throughput.per_s
         if own_s > limit_s:
-            raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
+            raise TooLongError(
+                f"this would take about {own_s:.0f} s, over the {limit_s:.3g} s allowed; send less, or send a picture to /v1/jobs"
+            )
         long = self._max_long is not None and own_s > self._max_wait_s
         wait_s = self.wait_s if long else self._turn_s
         if wait_s + own_s > limit_s:
@@ -167,6 +173,11 @@ class Admission:
         self._count(-1, -cost_s, -spared_s)
         if not self._expected:  # removes rounding errors
             self.cost_s = self._spared_s = 0.0
+
+    def _record(self) -> None:
+        """Record the work that has no tiles, such as a long encoding. Otherwise it would look as if nothing were done."""
+        for ticket in self.tickets:
+            ticket.record()
 
     def _count(self, pictures: int, cost_s: float, spared_s: float) -> None:
         self._expected += pictures
@@ -224,8 +235,8 @@ class Ticket:
         self._tile_share = 1.0
         self._advanced_s = 0.0
         """Predicted seconds of the completed work."""
-        self._encoding_since: float | None = None
-        """The time at which the last tile was completed."""
+        self._timed_since: float | None = None
+        """The time up to which work without tiles is recorded. `None`: such work has not begun."""
         self._lock = threading.Lock()
 
     def admit(self) -> None:
@@ -259,10 +270,17 @@ class Ticket:
     def expect(self, cost_s: float, limit_s: float, tile_share: float = 1.0) -> None:
         """Count the predicted cost of the picture; raises the errors of `Admission.expect`.
 
-        `tile_share` is the part of the work that is done when the last tile is completed. Decoding counts to the other part.
+        `tile_share` is the part of the work that is done when the last tile is completed. Decoding counts to the other part, which
+        is recorded by its duration.
         """
         self._spared_s = self._admission.expect(cost_s, limit_s)
         self._cost_s, self._tile_share = cost_s, tile_share
+        self._admission.tickets.add(self)
+
+    def begin(self) -> None:
+        """State that the work begins. Any thread may call this."""
+        if not self._tile_share:
+            self._timed_since = self._admission.now()
 
     def advance(self, done: int, total: int) -> None:
         """Record the number of completed tiles. Any thread may call this.
@@ -271,18 +289,24 @@ class Ticket:
         """
         self._advance_to(self._tile_share * (self._cost_s or 0.0) * done / total)
         if done == total:
-            self._encoding_since = self._admission.now()
+            self._timed_since = self._admission.now()
+
+    def record(self) -> None:
+        """Record work without tiles by its duration, up to its prediction. Beyond it, time passes without work."""
+        if self._timed_since is not None:
+            since, self._timed_since = self._timed_since, self._admission.now()
+            self._advance_to(min(self._cost_s or 0.0, self._advanced_s + self._timed_since - since))
+            self._admission.advance(0.0)
 
     def done(self) -> None:
         """Stop counting the picture, because it is finished; its bytes stay counted until the result is sent."""
+        self.record()
         self._advance_to(self._cost_s or 0.0)
         self._end()
 
     def release(self) -> None:
-        """Stop counting the request. An encoding that is abandoned counts for the throughput by the time that it took."""
-        if self._encoding_since is not None:
-            taken_s = self._admission.now() - self._encoding_since
-            self._advance_to(min(self._cost_s or 0.0, self._advanced_s + taken_s))
+        """Stop counting the request. Work that is abandoned counts for the throughput as far as it went."""
+        self.record()
         self._end()
         self._release_bytes()
 
@@ -302,5 +326,6 @@ class Ticket:
             self._admission.pictures -= 1
             self._admitted = False
         if self._cost_s is not None:
+            self._admission.tickets.discard(self)
             self._admission.done(self._cost_s, self._spared_s)
             self._cost_s = None

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import anyio
 from anyio import to_thread
+from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from upconv.runtime.codecs import coding_speed
 from upconv.runtime.cores import available_cores
 from upconv.service import heap, loading, openapi, problem, reloading
 from upconv.service.access import Access, Rates
 from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
-from upconv.service.jobs.folder import opened
-from upconv.service.jobs.runner import JobRunner
+from upconv.service.errors import StorageError
+from upconv.service.jobs.events import JobEvents
+from upconv.service.jobs.folder import JobFolder, opened
+from upconv.service.jobs.hosts import HostRules
+from upconv.service.jobs.runner import JobRunner, RunnerContext
+from upconv.service.jobs.signatures import secret_bytes
+from upconv.service.jobs.sweep import sweep
+from upconv.service.jobs.webhooks import WebhookContext, Webhooks
 from upconv.service.keys import ApiKeys
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
@@ -31,6 +38,7 @@ from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
+from upconv.service.supervisor import Supervisor
 
 _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -52,6 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
+    if settings.webhook_hosts:
+        _webhook_context(state)  # a bad secret is refused at once
     app.state.upconv = state
     _add_middleware(app, state)
     problem.install(app)
@@ -85,6 +95,7 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
 
 def _state(settings: Settings) -> ServiceState:
     throughput = Throughput(settings.workers or available_cores())
+    metrics, log = Metrics(), new_log(level=settings.log_level, format=settings.log_format)
     state = ServiceState(
         settings,
         Admission(
@@ -95,10 +106,12 @@ def _state(settings: Settings) -> ServiceState:
             max_long=settings.max_in_work - 1 or None,
         ),
         MemoryBudget(settings.max_memory_bytes),
-        Metrics(),
-        new_log(level=settings.log_level, format=settings.log_format),
+        metrics,
+        log,
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
+        Supervisor(log, metrics.failed),
+        HostRules.of(settings.webhook_hosts),
     )
     _show_gauges(state)
     return state
@@ -112,8 +125,15 @@ def _show_gauges(state: ServiceState) -> None:
     show("upconv_predicted_wait_seconds", "Predicted seconds until all admitted pictures are done", lambda: admission.wait_s)
     show("upconv_pixel_memory_bytes", "Predicted memory of the pixels of processed pictures", lambda: memory.taken)
     show("upconv_jobs_waiting", "Jobs that are queued or running", lambda: state.runner.waiting if state.runner else 0)
+    show("upconv_oldest_job_seconds", "Age of the oldest of them", lambda: state.runner.oldest_s if state.runner else 0)
     show("upconv_cache_bytes", "Bytes of cached results", lambda: state.cache.bytes if state.cache else 0)
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
+    state.metrics.show_all(
+        "upconv_background_failing",
+        "Failed attempts of a task beside the server since the last successful one",
+        "task",
+        lambda: {name: failing.failures for name, failing in state.supervisor.failing.items()},
+    )
 
 
 @asynccontextmanager
@@ -125,26 +145,60 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.log.warning("jobs are lost when this process ends, because the default folder cannot be used; set --jobs-dir")
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
-        await to_thread.run_sync(folder.recover)
-        state.speeds = await to_thread.run_sync(coding_speed.measure)
+        await _open_jobs(folder, state)
         state.registry = await to_thread.run_sync(loading.load, state.settings)
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities)
-        state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
+        context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
+        runner = state.runner = JobRunner(folder, context)
+        state.events = JobEvents(runner, lambda: state.draining)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(state.runner.run)
-            tasks.start_soon(heap.release_when_idle, lambda: state.metrics.pictures)
-            if state.settings.watch:
-                tasks.start_soon(reloading.watch, state)
+            _start_tasks(state, runner, tasks)
             try:
                 yield
             finally:
-                state.runner.stop()
+                runner.stop()
                 tasks.cancel_scope.cancel()
 
 
+async def _open_jobs(folder: JobFolder, state: ServiceState) -> None:
+    """Bring the database to its schema before the service is ready. Without it, pictures are served, but no jobs."""
+    try:
+        await to_thread.run_sync(folder.recover)
+    except StorageError as error:
+        state.log.error("jobs are not accepted until the database can be used", error=str(error))
+
+
+def _start_tasks(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> None:
+    """Start the tasks beside the server. None of them ends the process."""
+    supervisor = state.supervisor
+    tasks.start_soon(runner.run)
+    tasks.start_soon(
+        supervisor.run, "sweep", partial(sweep, runner, state.settings.job_ttl_s, partial(supervisor.succeeded, "sweep"))
+    )
+    trim = partial(heap.release_when_idle, lambda: state.metrics.pictures, partial(supervisor.succeeded, "memory"))
+    tasks.start_soon(supervisor.run, "memory", trim)
+    if state.settings.webhook_hosts:
+        webhooks = Webhooks(runner, _webhook_context(state))
+        tasks.start_soon(supervisor.run, "webhooks", webhooks.run)
+    if state.settings.watch:
+        tasks.start_soon(supervisor.run, "models", reloading.ModelWatch(state).run)
+
+
+def _webhook_context(state: ServiceState) -> WebhookContext:
+    """Return the context of webhooks; raise `ParameterError` if there is no usable secret."""
+    secret = state.settings.webhook_secret
+    return WebhookContext(
+        state.webhook_hosts,
+        secret_bytes(secret.get_secret_value() if secret else ""),
+        partial(state.supervisor.succeeded, "webhooks"),
+        state.metrics.told,
+        state.log,
+    )
+
+
 async def _close(state: ServiceState) -> None:
-    registry, state.registry, state.runner = state.registry, None, None
+    registry, state.registry, state.runner, state.events = state.registry, None, None, None
     with anyio.CancelScope(shield=True):
         if registry is not None:
             await to_thread.run_sync(registry.close)

@@ -12,6 +12,7 @@ UpconvError
  │   ├─ ForbiddenError      the API key is not an admin key
  │   ├─ UnknownJobError     no job has this id
  │   ├─ NotDoneError        the job has no result
+ │   ├─ NotRetriableError   the job cannot be queued again
  │   ├─ KeyReusedError      the idempotency key belongs to another request
  │   ├─ TensorError         the tensors do not fit: names, shapes, datatypes, lengths, values
  │   └─ UnsupportedError    this part of the inference protocol is not served
@@ -21,6 +22,7 @@ UpconvError
  └─ Overloaded
      ├─ RetryLaterError     the error states when to retry
      │   ├─ AdmissionFullError  a limit of admission is reached
+     │   ├─ StorageError        the database of jobs cannot be used at the moment
      │   └─ RateLimitError      this client sends too many requests
      ├─ CrowdedError        too many connections are open
      └─ DeadlineError       the response was not ready in time
@@ -86,6 +88,10 @@ class NotDoneError(ParameterError):
     """The job failed, or has no result yet."""
 
 
+class NotRetriableError(ParameterError):
+    """Raised if a job cannot be queued again: it did not fail, or its picture is gone."""
+
+
 class KeyReusedError(ParameterError):
     """The idempotency key was used before with another picture or other parameters."""
 
@@ -117,6 +123,10 @@ class RetryLaterError(Overloaded):
 
 class AdmissionFullError(RetryLaterError):
     """A limit of admission is reached."""
+
+
+class StorageError(RetryLaterError):
+    """The database of jobs cannot be used at the moment."""
 
 
 class RateLimitError(RetryLaterError):
@@ -161,6 +171,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     UnknownJobError: ProblemKind(404, "unknown-job", "The job does not exist"),
     NotDoneError: ProblemKind(409, "no-result", "The job has no result"),
+    NotRetriableError: ProblemKind(409, "not-retriable", "The job cannot be tried again"),
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
     ForbiddenError: ProblemKind(403, "forbidden", "The admin key is required"),
@@ -171,6 +182,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     CancelledError: ProblemKind(503, "stopping", "The service is stopping"),
     UnsupportedError: ProblemKind(501, "unsupported", "This part of the protocol is not supported"),
     RateLimitError: ProblemKind(429, "too-many-requests", "Too many requests"),
+    StorageError: ProblemKind(503, "no-storage", "Jobs cannot be stored at the moment"),
     DeadlineError: ProblemKind(503, "deadline", "The response was not ready in time"),
     TimedOut: ProblemKind(503, "deadline", "The response was not ready in time"),
     OutOfMemoryError: ProblemKind(503, "no-memory", "The service is out of memory at the moment"),
@@ -188,7 +200,7 @@ def known(error: Exception) -> Exception:
 
     It is the error itself, or a `MachineError` if Python or a library raised the error because the machine lacks something.
     """
-    return machine_error(error, "this cannot be processed now") or error
+    return machine_error(error) or error
 
 
 def problem_kind(error: Exception) -> ProblemKind:

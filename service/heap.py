@@ -18,8 +18,8 @@ _THRESHOLDS = (2_000, 10, 100)
 """Fewer full collections than Python's (700, 10, 10): with thousands of connections, one takes 80 ms."""
 
 
-async def release_when_idle(work_done: Callable[[], float]) -> None:
-    """Return free memory to the system every few seconds, until cancelled.
+async def release_when_idle(work_done: Callable[[], float], succeeded: Callable[[], object]) -> None:
+    """Return free memory to the system every few seconds, until cancelled; call `succeeded` after each time.
 
     Nothing happens if `work_done`, a counter, has not changed since the last time.
     """
@@ -29,6 +29,7 @@ async def release_when_idle(work_done: Callable[[], float]) -> None:
         if (now := work_done()) != before:
             await to_thread.run_sync(memory.release_free_memory)
             before = now
+        succeeded()
 
 
 def keep_out_of_collections() -> None:

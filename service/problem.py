@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from upconv.runtime.errors import Cancelled, ParameterError
-from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, known, problem_kind
+from upconv.runtime.errors import Cancelled, ParameterError, machine_error
+from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, problem_kind
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
@@ -22,8 +22,6 @@ BUSY_S = 1
 PROTOCOL = "/v2"
 """The prefix of the routes whose errors are `{"error"}`."""
 
-_MACHINE = (MemoryError, OSError, RuntimeError)
-"""Types of errors that Python raises if the machine lacks something, among other causes."""
 _MAX_VALUE_LENGTH = 60
 _PROTOCOL_STATUS = {415: 400, 422: 400}
 """Replacements for statuses that the protocol does not have."""
@@ -69,8 +67,10 @@ def headers_of(error: Exception) -> dict[str, str]:
     return {"Retry-After": str(BUSY_S)} if problem_kind(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
-def unexpected(path: str) -> JSONResponse:
-    """Return the response to an unexpected error. It contains no internal detail."""
+def unexpected(path: str, error: Exception) -> JSONResponse:
+    """Return the response to an unexpected error. It contains no internal detail, except what the machine lacks."""
+    if (trouble := machine_error(error, "this cannot be processed now")) is not None:
+        return answer(path, problem_kind(trouble), str(trouble), headers_of(trouble))
     return answer(
         path,
         UNEXPECTED,
@@ -85,17 +85,14 @@ def stopping(path: str) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Install the exception handlers that return problems for all known errors."""
-    for error in (*KINDS, *_MACHINE):
+    for error in KINDS:
         app.add_exception_handler(error, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:
-    error, path = known(error), request.url.path
-    kind = problem_kind(error)
-    if kind is UNEXPECTED:
-        raise error
+    kind, path = problem_kind(error), request.url.path
     request.state.error = error
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer(

@@ -54,7 +54,8 @@ class ServedModel:
                 self._uses -= 1
                 last = self._retired and not self._uses
             if last:
-                self._close()
+                # In a thread, because closing waits for the workers, and this is often the event loop.
+                threading.Thread(target=self._close, name=f"close {self.name}").start()
 
     def retire(self) -> None:
         """Close the model as soon as it is not in use. Further calls do nothing."""

@@ -24,19 +24,29 @@ async def replace_models(state: ServiceState) -> loading.Changes:
     return changes
 
 
-async def watch(state: ServiceState) -> None:
-    """Poll the model files until cancelled, and reload them after a change.
+class ModelWatch:
+    """Reloads the model files after a change.
 
     A reload starts only when two polls in a row see the same files, so that no file is read while it is written.
     """
-    seen = loaded = await to_thread.run_sync(_signatures, state)
-    while True:
-        await anyio.sleep(state.settings.watch_interval_s)
-        now = await to_thread.run_sync(_signatures, state)
-        if now == seen and now != loaded:
-            await replace_models(state)
-            loaded = now
-        seen = now
+
+    def __init__(self, state: ServiceState) -> None:
+        self._state = state
+        self._loaded: dict[str, FileSignature | None] | None = None
+        """The files of the last reload. A watch that starts again after an error does not forget a change."""
+
+    async def run(self) -> None:
+        """Poll the files until cancelled."""
+        seen = await to_thread.run_sync(_signatures, self._state)
+        self._loaded = seen if self._loaded is None else self._loaded
+        while True:
+            await anyio.sleep(self._state.settings.watch_interval_s)
+            now = await to_thread.run_sync(_signatures, self._state)
+            if now == seen and now != self._loaded:
+                await replace_models(self._state)
+                self._loaded = now
+            seen = now
+            self._state.supervisor.succeeded("models")
 
 
 def _signatures(state: ServiceState) -> dict[str, FileSignature | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -135,10 +136,19 @@ class Settings(BaseSettings):
     """Jobs that are computed at once."""
     job_ttl_s: float = Field(default=86_400.0, gt=0)
     """Seconds for which finished jobs are kept."""
+    job_timeout_s: float = Field(default=3600.0, gt=0)
+    """Most seconds that a job may be computed."""
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that are queued or running; the next one gets 503."""
+    max_jobs_per_key: int | None = Field(default=None, ge=1)
+    """Most of these jobs that may belong to one API key; the next one gets 429. Default: half of them."""
     max_job_bytes: int = Field(default=8 * 2**30, ge=1)
     """Most bytes of the pictures and results of jobs on the disk."""
+
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    webhook_secret: SecretStr | None = None
+    """Secret that signs these messages: `whsec_` and 24 to 64 random bytes in base64."""
 
     cache_dir: Path | None = None
     """Folder for a cache of results. Default: no cache."""
@@ -168,6 +178,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """The limits on the size of a picture."""
         return Limits(self.max_pixels, self.max_output_pixels)
+
+    @property
+    def most_jobs_per_key(self) -> int:
+        """Most jobs of one API key that are queued or running."""
+        return self.max_jobs_per_key or math.ceil(self.max_jobs / 2)
 
     @model_validator(mode="after")
     def _room_for_one(self) -> Self:

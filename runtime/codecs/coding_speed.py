@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
-from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -19,51 +18,53 @@ from upconv.runtime.resampling import resize
 
 T = TypeVar("T")
 
-_USUAL_S = 25e-9
-"""Seconds of a pixel before the measurement, and of formats that are not measured."""
+USUAL_S = 25e-9
+"""Seconds of a pixel in formats that are not measured, roughly those of JPEG."""
 _FAST_PX, _SLOW_PX = 256, 96
-"""Sides of the pictures that are measured. The slow encoders take a small one, so that all take about a tenth of a second."""
+"""Sides of the pictures that are measured. Slow encoders take the small one, so that each takes less than a tenth of a second."""
 _SLOW = (("webp", True), ("avif", False), ("avif", True))
-_CAN_BE_LOSSLESS = ("webp", "avif")
-"""Formats in which a result is lossless only if that is asked for."""
+_MAY_BE_LOSSLESS = ("webp", "avif")
 _GRAIN_PX = 8
 """Size of the structures in these pictures. Encoders take longer for finer ones."""
+_RUNS = 2
+"""Each time is the shorter one of these runs. The first may initialise a library."""
 
 
-@dataclass(frozen=True)
 class CodingSpeeds:
-    """Seconds of one core for each pixel, by format."""
+    """Seconds of one core for each pixel, by format. Threads may share an instance.
 
-    reading: Mapping[str, float] = field(default_factory=dict)
-    """By format."""
-    writing: Mapping[tuple[str, bool], float] = field(default_factory=dict)
-    """By format, and true for lossless results."""
+    A format is measured on a small picture when it is first asked for. A start thus takes no time and no memory for formats that
+    nobody uses.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reading: dict[str, float] = {}
+        self._writing: dict[tuple[str, bool], float] = {}
 
     def read_s(self, format: str, pixels: int) -> float:
         """Return the predicted seconds of decoding a picture."""
-        return pixels * self.reading.get(format, _USUAL_S)
+        if format not in WRITABLE:
+            return pixels * USUAL_S
+        self._measure(format, lossless=False)
+        return pixels * self._reading[format]
 
     def write_s(self, format: str, lossless: bool, pixels: int) -> float:
         """Return the predicted seconds of encoding a picture, at the effort that `encode` uses."""
-        return pixels * self.writing.get((format, lossless), self.writing.get((format, False), _USUAL_S))
+        if format not in WRITABLE:
+            return pixels * USUAL_S
+        lossless = lossless and format in _MAY_BE_LOSSLESS
+        self._measure(format, lossless=lossless)
+        return pixels * self._writing[format, lossless]
 
-
-UNMEASURED = CodingSpeeds()
-"""Speeds before any measurement: all formats are as fast as JPEG."""
-
-
-def measure() -> CodingSpeeds:
-    """Return the speeds, measured on a small picture for each format, with and without loss. It takes about 0.1 s."""
-    fast, slow = _picture(_FAST_PX), _picture(_SLOW_PX)
-    encode(fast, "jpeg")  # the first call initialises libvips
-    reading, writing = dict[str, float](), dict[tuple[str, bool], float]()
-    for name, lossless in product(WRITABLE, (False, True)):
-        if lossless and name not in _CAN_BE_LOSSLESS:
-            continue
-        picture = slow if (name, lossless) in _SLOW else fast
-        writing[name, lossless], file = _timed(partial(_encoded, picture, name, lossless), picture)
-        reading[name], _ = _timed(partial(decode, file), picture)
-    return CodingSpeeds(reading, writing)
+    def _measure(self, name: str, *, lossless: bool) -> None:
+        with self._lock:
+            if (name, lossless) in self._writing:
+                return
+            picture = _picture(_SLOW_PX if (name, lossless) in _SLOW else _FAST_PX)
+            self._writing[name, lossless], file = _timed(partial(_encoded, picture, name, lossless), picture)
+            if not lossless:
+                self._reading[name], _ = _timed(partial(decode, file), picture)
 
 
 def _picture(side: int) -> Picture:
@@ -76,7 +77,14 @@ def _encoded(picture: Picture, name: str, lossless: bool) -> bytes:
 
 
 def _timed(work: Callable[[], T], picture: Picture) -> tuple[float, T]:
-    """Return the seconds of a pixel, and the result of the work."""
-    started = time.perf_counter()
-    result = work()
-    return (time.perf_counter() - started) / (picture.width * picture.height), result
+    """Return the seconds of a pixel, and the result of the work.
+
+    Other processes lengthen the duration, and other threads the processor time, so the shorter one counts.
+    """
+    least = float("inf")
+    for _ in range(_RUNS):
+        started, busy = time.perf_counter(), time.process_time()
+        result = work()
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        least = min(least, seconds, busy or seconds)  # a coarse clock may show no processor time
+    return least / (picture.width * picture.height), result

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs.coding_speed import UNMEASURED, CodingSpeeds
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
@@ -67,7 +67,7 @@ class Prepared:
     """The options of these pictures."""
 
 
-def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits, speeds: CodingSpeeds = UNMEASURED) -> Prepared:
+def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits, speeds: CodingSpeeds) -> Prepared:
     """Check a request against a model, and predict its cost; `speeds` are those of decoding and encoding pictures.
 
     Raises `TensorError` if the inputs do not fit the model, and `ImageError` or a subclass for a bad image.

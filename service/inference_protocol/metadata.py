@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +18,7 @@ _IMAGES = "the input may also be BYTES, each element an image file; the output i
 _CONFIG_TYPES = {"BYTES": "STRING"}
 
 
+@cache  # the version is read from a file
 def of_server() -> ServerMetadata:
     """Return the name, the version and the extensions of the service."""
     return ServerMetadata(name="upconv", version=version("upconv"), extensions=EXTENSIONS)

@@ -17,6 +17,7 @@ _JOB = {
     "finished": None,
     "expires": None,
     "result": None,
+    "lease_s": None,
     "error": None,
 }
 _TENSOR = {"name": "image", "datatype": "FP32", "shape": [-1, 3, -1, -1]}
@@ -49,7 +50,11 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("post", "/v1/jobs"): Example(
         "?scale=4' --data-binary @in.png -H 'Idempotency-Key: my-1'", {**_JOB, "state": "queued"}, "202"
     ),
+    ("get", "/v1/jobs"): Example(
+        '?state=queued\' -H "Authorization: Bearer $KEY"', {"jobs": [{**_JOB, "state": "queued"}], "next": None}
+    ),
     ("get", "/v1/jobs/{id}"): Example("'", _JOB),
+    ("post", "/v1/jobs/{id}/retry"): Example("' -X POST", {**_JOB, "state": "queued"}, "202"),
     ("delete", "/v1/jobs/{id}"): Example("' -X DELETE"),
     ("get", "/v1/jobs/{id}/events"): Example("' -N"),
     ("get", "/v1/jobs/{id}/result"): Example("' -o out.png"),
@@ -60,7 +65,8 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ),
     ("get", "/healthz"): Example("'", {"status": "live"}),
     ("get", "/readyz"): Example(
-        "'", {"status": "ready", "models": [{"name": "upsample-s-x2", "provider": "CPUExecutionProvider"}]}
+        "'",
+        {"status": "ready", "models": [{"name": "upsample-s-x2", "provider": "CPUExecutionProvider"}], "failing": []},
     ),
     ("get", "/metrics"): Example("'"),
     ("get", "/v2"): Example("'", {"name": "upconv", "version": "0.1.0", "extensions": ["binary_tensor_data"]}),

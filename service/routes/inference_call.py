@@ -15,6 +15,7 @@ from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import UpconvError
 from upconv.service import body
+from upconv.service.admission import Ticket
 from upconv.service.connection import WorkSlot, run_while_connected
 from upconv.service.inference_protocol import inference, reply, request
 from upconv.service.registry import ServedModel
@@ -55,9 +56,9 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         arrived = time.perf_counter()
         prepare = functools.partial(_prepare, _described(call, data, state), entry, state.speeds)
         prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
-        ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time(), prepared.cost.tile_share)
+        ticket.expect(prepared.cost.seconds, until - asyncio.get_running_loop().time(), tile_share=0)
         slot = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), until)
-        work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""))
+        work = functools.partial(_compute, prepared, entry, call.headers.get("accept-encoding", ""), ticket)
         outcome, written = await run_while_connected(call, work, slot)
         seconds = {"queue": max(0.0, time.perf_counter() - arrived - sum(outcome.seconds.values())), **outcome.seconds}
         state.statistics.succeeded(entry.name, outcome.batch, seconds)
@@ -85,8 +86,9 @@ def _prepare(call: _InferCall, entry: ServedModel, speeds: CodingSpeeds) -> infe
 
 
 def _compute(
-    prepared: inference.Prepared, entry: ServedModel, accept: str, cancellation: Cancellation
+    prepared: inference.Prepared, entry: ServedModel, accept: str, ticket: Ticket, cancellation: Cancellation
 ) -> tuple[inference.InferenceResult, reply.Reply]:
+    ticket.begin()
     outcome = inference.infer(entry, prepared, cancellation)
     computed = time.perf_counter()
     notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}

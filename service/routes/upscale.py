@@ -107,6 +107,7 @@ async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     slot = WorkSlot(state.threads, state.memory.room(cost.bytes), call.until)
 
     def compute(cancellation: Cancellation) -> Processed:
+        call.ticket.begin()
         return process(
             call.prepared.picture, call.upscaler, call.prepared.options, cancellation=cancellation, on_tile=call.ticket.advance
         )

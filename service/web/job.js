@@ -7,11 +7,13 @@ export class Refused extends Error {
   }
 }
 
+const LEASE_S = 60; // the server deletes the job this soon after the page was closed
 const UNREACHABLE = "The server could not be reached, or closed the connection. Try again in a moment.";
 
 // report(step, share) receives the current step and its progress from 0 to 1, or null if the progress is unknown.
 export async function enlarge(file, query, key, signal, report) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  query.set("lease_s", LEASE_S);
   const job = await submit(file, query, headers, signal, report);
   const address = `v1/jobs/${job.id}`;
   const started = performance.now();
@@ -20,7 +22,7 @@ export async function enlarge(file, query, key, signal, report) {
     const response = await request(`${address}/result`, { headers, signal });
     return { blob: await response.blob(), seconds: (performance.now() - started) / 1000, headers: response.headers };
   } finally {
-    fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, the job expires later
+    fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, its lease ends
   }
 }
 

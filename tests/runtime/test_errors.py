@@ -18,8 +18,9 @@ def libvips(detail: str) -> pyvips.Error:
 
 
 def test_the_drawn_tree_is_the_real_one(drawn: Callable[..., dict[str, str]]) -> None:
-    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind is not errors.UpconvError]
-    assert drawn(errors) == {kind.__name__: kind.__bases__[0].__name__ for kind in classes}
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.UpconvError)]
+    own = {kind.__name__: kind.__bases__[0].__name__ for kind in classes if kind is not errors.UpconvError}
+    assert drawn(errors) == own
 
 
 @pytest.mark.parametrize(

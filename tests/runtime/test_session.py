@@ -66,6 +66,18 @@ def test_memory_that_does_not_suffice_is_told_from_other_failures(nearest_x2: Pa
     assert not isinstance(failure.value, OutOfMemoryError)
 
 
+def test_the_whole_graph_runs_on_named_inputs_until_it_is_stopped(nearest_x2: Path) -> None:
+    model, cancellation = open_model(nearest_x2), Cancellation()
+    given, wanted = model.session.get_inputs()[0].name, [model.session.get_outputs()[0].name]
+    tensor = np.ones((1, 3, 8, 8), np.float32)
+    assert model.compute({given: tensor}, wanted, cancellation)[0].shape == (1, 3, 16, 16)
+    with pytest.raises(ModelError, match="which its contract allows"):
+        model.compute({given: tensor[:, :, :, 0]}, wanted)
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        model.compute({given: tensor}, wanted, cancellation)
+
+
 def test_memory_is_given_back_without_a_trace(nearest_x2: Path) -> None:
     model, picture = open_model(nearest_x2), np.ones((1, 3, 300, 300), np.float32)
     before = model.run(picture)

@@ -21,9 +21,14 @@ class Clock:
 
 
 def admission(
-    max_pictures: int = 10, max_bytes: int = 100, max_wait_s: float = 10, cores: int = 1, clock: Clock | None = None
+    max_pictures: int = 10,
+    max_bytes: int = 100,
+    max_wait_s: float = 10,
+    cores: int = 1,
+    clock: Clock | None = None,
+    max_long: int | None = None,
 ) -> Admission:
-    return Admission(max_pictures, max_bytes, max_wait_s, Throughput(cores, clock or Clock()))
+    return Admission(max_pictures, max_bytes, max_wait_s, Throughput(cores, clock or Clock()), max_long)
 
 
 @contextmanager
@@ -61,7 +66,7 @@ def test_bodies_alone_take_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_predicted_time_decides() -> None:
     counted = admission(max_wait_s=5, cores=2)
     with admitted(counted) as first, admitted(counted) as second:
-        with pytest.raises(TooLongError, match="about 10 s, over the 8 s allowed; send it to /v1/jobs"):
+        with pytest.raises(TooLongError, match="about 10 s, over the 8 s allowed; send less, or send a picture to /v1/jobs"):
             first.expect(20, limit_s=8)
         first.expect(12, limit_s=8)
         assert counted.wait_s == 6
@@ -321,3 +326,99 @@ def test_bytes_that_wait_for_their_turn_are_kept() -> None:
         with pytest.raises(AdmissionFullError), next_one.arriving(lambda: None):
             next_one.hold(60)
     assert counted.bytes == 0
+
+
+def test_a_long_picture_does_not_refuse_short_ones() -> None:
+    clock = Clock()
+    counted = admission(max_wait_s=10, cores=2, max_long=1, clock=clock)
+    with admitted(counted) as long, admitted(counted) as second, admitted(counted) as short:
+        long.expect(80, limit_s=120)
+        assert counted.wait_s == 40, "the predicted time of all pictures"
+        counted.check()
+        short.expect(2, limit_s=3)  # a long picture counts as a second
+        with pytest.raises(AdmissionFullError, match="1 pictures of more than 10 s are being processed"):
+            second.expect(60, limit_s=120)
+        with pytest.raises(AdmissionFullError, match="about 41 s of work"):
+            second.expect(160, limit_s=120)
+        clock.now += 40
+        long.done()
+        second.expect(60, limit_s=120)
+        assert counted.wait_s == pytest.approx(31)
+    assert counted.cost_s == 0
+    with admitted(counted) as ticket:
+        ticket.expect(20, limit_s=11)
+        with pytest.raises(AdmissionFullError, match="about 10 s"):
+            counted.expect(3, limit_s=11)
+
+
+@pytest.mark.parametrize(("cost_s", "long"), [(10, False), (10.001, True)])
+def test_a_picture_is_long_beyond_the_longest_wait(cost_s: float, long: bool) -> None:
+    counted = admission(max_wait_s=10, max_long=3)
+    assert counted.expect(cost_s, limit_s=120) == pytest.approx(cost_s - 1 if long else 0)
+    assert admission(max_wait_s=10).expect(cost_s, limit_s=120) == 0, "without a limit, none is long"
+
+
+def test_the_tiles_are_a_share_of_the_work() -> None:
+    clock = Clock()
+    throughput = Throughput(1, clock)
+    counted = Admission(10, 100, 10, throughput)
+    with admitted(counted) as ticket:
+        ticket.expect(8, limit_s=20, tile_share=0.25)
+        clock.now += 2
+        ticket.advance(1, 1)
+        assert throughput.per_s == pytest.approx(1)
+        clock.now += 6
+        ticket.done()
+        assert throughput.per_s == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("taken_s", "per_s"), [(5, 1), (14, 0.735)])
+def test_an_abandoned_encoding_counts_by_its_time_up_to_its_prediction(taken_s: float, per_s: float) -> None:
+    clock = Clock()
+    throughput = Throughput(1, clock)
+    counted = Admission(10, 100, 100, throughput)
+    with admitted(counted) as ticket:
+        ticket.expect(12, limit_s=20, tile_share=1 / 6)
+        clock.now += 2
+        ticket.advance(1, 1)
+        clock.now += taken_s
+    assert throughput.per_s == pytest.approx(per_s, abs=0.001)
+
+
+@pytest.mark.parametrize("tile_share", [0.0, 0.5])
+def test_a_long_encoding_does_not_look_like_a_standstill(tile_share: float) -> None:
+    clock = Clock()
+    throughput = Throughput(2, clock)
+    counted = Admission(10, 100, 10, throughput, max_long=3)
+    with admitted(counted) as first, admitted(counted) as second:
+        for ticket in (first, second):
+            ticket.expect(80, limit_s=120, tile_share=tile_share)
+            ticket.begin()
+        clock.now += 1
+        for ticket in (first, second):
+            if tile_share:
+                ticket.advance(1, 1)
+        for _ in range(38):
+            clock.now += 1
+            with admitted(counted) as short:
+                short.expect(0.01, limit_s=5)
+                short.done()
+        assert throughput.per_s >= 1.9
+    with admitted(counted) as ticket:
+        ticket.expect(20, limit_s=11)
+
+
+@pytest.mark.parametrize(("taken_s", "per_s"), [(5, 1.5), (10, 1), (40, 0.25)])
+def test_the_duration_of_work_without_tiles_corrects_the_throughput(taken_s: float, per_s: float) -> None:
+    clock = Clock()
+    throughput = Throughput(1, clock)
+    counted = Admission(10, 100, 100, throughput)
+    for _ in range(40):
+        with admitted(counted) as ticket:
+            ticket.expect(10, limit_s=1000, tile_share=0)
+            ticket.begin()
+            clock.now += taken_s
+            ticket.done()
+        assert counted.tickets == set()
+    assert throughput.per_s == pytest.approx(per_s, rel=0.4)
+    assert (throughput.per_s > 1) is (per_s > 1)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from upconv.runtime.codecs import encoder_process
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -82,3 +85,21 @@ def test_time_is_over(service: Any, gate: Any, encoded: Callable[..., bytes], wa
     assert gate.tiles <= 3
     wait_until(lambda: service.state.admission.pictures == 0)
     assert service.state.memory.taken == 0
+
+
+def test_an_encoding_ends_when_the_client_goes(
+    service: Any, encoded: Callable[..., bytes], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoders, start = list[Any](), encoder_process._started
+
+    def record(order: str) -> Any:
+        encoders.append(start(order))
+        return encoders[-1]
+
+    monkeypatch.setattr(encoder_process, "_started", record)
+    service.state.speeds.write_s = lambda *_: 0.0
+    with post(service.address, encoded("png", 2000, 2000), "?scale=1&format=avif&lossless=true"):
+        wait_until(lambda: bool(encoders))
+    wait_until(lambda: service.state.admission.pictures == 0)
+    assert encoders[0].wait(20) == -signal.SIGKILL
+    assert service.post("/v1/upscale", content=encoded()).status_code == 200

@@ -5,6 +5,7 @@ from concurrent.futures import CancelledError
 
 import httpx
 import pytest
+import pyvips
 from fastapi import FastAPI
 
 from upconv.runtime import errors as runtime
@@ -35,6 +36,8 @@ Ask = Callable[..., httpx.Response]
         (runtime.DiskFullError("x"), 503, "1"),
         (runtime.OutputError("x"), 503, "1"),
         (MemoryError(), 503, "1"),
+        (pyvips.Error("unable to call", "vips_tracked: out of memory -- size == 45MB"), 503, "1"),
+        (pyvips.Error("unable to call", "a defect"), 500, None),
         (RuntimeError("can't start new thread"), 503, "1"),
         (OSError(24, "Too many open files"), 503, "1"),
         (OSError(28, "No space left on device"), 503, "1"),

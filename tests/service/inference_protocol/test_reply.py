@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.errors import Cancelled
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol.messages import RequestedOutput
 from upconv.service.inference_protocol.reply import OutputTensor, requested_outputs, write
@@ -60,3 +61,17 @@ def test_requested_outputs_must_exist_once() -> None:
         requested_outputs(request(RequestedOutput(name="x")), ["y"])
     with pytest.raises(TensorError, match="twice"):
         requested_outputs(request(RequestedOutput(name="y"), RequestedOutput(name="y")), ["y"])
+
+
+@pytest.mark.parametrize("accept", ["", "gzip"])
+def test_nothing_is_written_after_a_cancellation(accept: str) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        write("m", request(), [tensor(1000)], {}, accept, cancellation)
+
+
+def test_a_body_of_several_parts_is_compressed_as_a_whole() -> None:
+    output = OutputTensor("y", "UINT8", (3 << 20,), np.random.default_rng(0).integers(0, 9, 3 << 20, np.uint8))
+    reply = write("m", request(binary_data_output=True), [output], {}, "gzip", Cancellation())
+    assert gzip.decompress(reply.body).endswith(output.binary)
