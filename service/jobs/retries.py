@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 from http import HTTPStatus
 
-from upconv.runtime.errors import UpconvError, first_line
+from upconv.runtime.errors import UpconvError, first_line, machine_error
 from upconv.service import problem
-from upconv.service.errors import UNEXPECTED, UnknownModelError, known, problem_kind
+from upconv.service.errors import UNEXPECTED, UnknownModelError, problem_kind
 from upconv.service.jobs.job import Job
 from upconv.service.problem import Problem
 
@@ -80,7 +80,7 @@ def _queued(job: Job, due: float, error: Exception) -> Job:
 
 
 def _describe(error: Exception) -> Problem:
-    kind, stated = problem_kind(error), known(error)
+    kind, stated = problem_kind(error), machine_error(error) or error
     if isinstance(stated, ProcessEndedError) or (isinstance(stated, UpconvError) and kind.status != UNEXPECTED.status):
         return problem.describe(kind, str(stated))
     if isinstance(error, OSError):

@@ -123,9 +123,12 @@ def test_spans_reach_a_collector(nearest_x2: Path, encoded: Callable[..., bytes]
         collector.shutdown()
     (path, body), *_ = received
     request = spans.ExportTraceServiceRequest.FromString(body)
-    resource, found = request.resource_spans[0].resource, request.resource_spans[0].scope_spans[0].spans
-    span = {span.name: span for span in found}["POST /v1/upscale"]
-    assert path == "/v1/traces"
+    resource, spans_sent = request.resource_spans[0].resource, request.resource_spans[0].scope_spans[0].spans
+    (span,) = (span for span in spans_sent if not span.parent_span_id)
+    assert {"queue", "decode", "infer", "encode"} == {
+        child.name for child in spans_sent if child.parent_span_id == span.span_id
+    }
+    assert (path, span.name) == ("/v1/traces", "POST /v1/upscale")
     assert {"service.name": "enlarger"}.items() <= texts(resource.attributes).items()
     assert "infer;dur=" in texts(span.attributes)["upconv.server-timing"]
 
