@@ -6,9 +6,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
+from upconv.service.moving import Moving
 
 _HALF_LIFE_S = 10
 """Seconds of work after which a measurement of the throughput counts half."""
@@ -70,7 +71,7 @@ class Admission:
         than the number of threads: then such pictures do not refuse others. `None`: no limit, and they do.
         """
         self.pictures = 0
-        self.bytes = 0
+        self.bodies, self.results = Moving(throughput.now), Moving(throughput.now)
         self.cost_s = 0.0
         """Predicted seconds of the pictures that are processed or waiting."""
         self._spared_s = 0.0
@@ -84,6 +85,11 @@ class Admission:
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._throughput = throughput
 
+    @property
+    def bytes(self) -> int:
+        """The bytes of bodies that have arrived, of requests that are read, processed or waiting."""
+        return self.bodies.bytes
+
     @contextmanager
     def reading(self) -> Iterator[Ticket]:
         """Provide a ticket that counts only the bytes of a body."""
@@ -95,13 +101,12 @@ class Admission:
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """Provide a ticket for one picture.
+        """Provide a ticket for one picture, which `Ticket.admit` counts when its body has arrived.
 
         Raises `AdmissionFullError` if there are too many pictures or the predicted wait is too long.
         """
         self.check()
         with self.reading() as ticket:
-            ticket.admit()
             yield ticket
 
     def check(self) -> None:
@@ -190,9 +195,31 @@ class Admission:
 
     def hold(self, bytes: int) -> None:
         """Count further bytes; raise `AdmissionFullError` if they are too many."""
-        if self.bytes + bytes > self._max_bytes:
+        if not self.bodies.make_room(bytes, self._max_bytes):
             raise self.full(f"{self.bytes} bytes of pictures are being processed or waiting")
-        self.bytes += bytes
+        self.bodies.bytes += bytes
+
+    @contextmanager
+    def sending(self, bytes: int, stop: Callable[[], None]) -> Iterator[None]:
+        """Count the bytes of a result while it is sent. If others need the memory for long, `stop` is called."""
+        held = bytes
+
+        def release() -> None:
+            nonlocal held
+            self.results.bytes -= held
+            held = 0
+
+        def let_go() -> None:
+            release()
+            stop()
+
+        self.results.make_room(bytes, self._max_bytes)
+        self.results.bytes += bytes
+        with self.results.transfer(let_go):
+            try:
+                yield
+            finally:
+                release()
 
 
 class Ticket:
@@ -213,7 +240,8 @@ class Ticket:
         self._lock = threading.Lock()
 
     def admit(self) -> None:
-        """Count the request as a picture."""
+        """Count the request as a picture, now that its body has arrived. Raises `AdmissionFullError` if there are too many."""
+        self._admission.check()
         self._admitted = True
         self._admission.pictures += 1
 
@@ -222,6 +250,22 @@ class Ticket:
         if bytes > self.held:
             self._admission.hold(bytes - self.held)
             self.held = bytes
+
+    @contextmanager
+    def arriving(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Mark the body as arriving. If others need its memory for long, its bytes are released and `stop` is called."""
+
+        def let_go() -> None:
+            self._release_bytes()
+            stop()
+
+        with self._admission.bodies.transfer(let_go):
+            yield
+
+    def sending(self, bytes: int, stop: Callable[[], None]) -> AbstractContextManager[None]:
+        """Count the bytes of the result instead of those of the body, while the result is sent."""
+        self._release_bytes()
+        return self._admission.sending(bytes, stop)
 
     def expect(self, cost_s: float, limit_s: float, tile_share: float = 1.0) -> None:
         """Count the predicted cost of the picture; raises the errors of `Admission.expect`.
@@ -255,7 +299,7 @@ class Ticket:
             self._admission.advance(0.0)
 
     def done(self) -> None:
-        """Stop counting the picture, because it is finished; its bytes stay counted."""
+        """Stop counting the picture, because it is finished; its bytes stay counted until the result is sent."""
         self.record()
         self._advance_to(self._cost_s or 0.0)
         self._end()
@@ -264,7 +308,10 @@ class Ticket:
         """Stop counting the request. Work that is abandoned counts for the throughput as far as it went."""
         self.record()
         self._end()
-        self._admission.bytes -= self.held
+        self._release_bytes()
+
+    def _release_bytes(self) -> None:
+        self._admission.bodies.bytes -= self.held
         self.held = 0
 
     def _advance_to(self, completed_s: float) -> None:

@@ -30,6 +30,10 @@ from upconv.service.jobs.webhooks import WebhookContext, Webhooks
 from upconv.service.keys import ApiKeys
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
+from upconv.service.network.forwarding import Forwarding, TrustedProxies
+from upconv.service.network.gate import Gate
+from upconv.service.network.head_requests import HeadRequests
+from upconv.service.network.root_path import RootPath
 from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
@@ -54,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     if settings.webhook_hosts:
         _webhook_context(state)  # a bad secret is refused at once
@@ -79,7 +84,13 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
             allow_headers=["*"],
             expose_headers=[*_EXPOSED, *(f"X-Upconv-{name}" for name in ("Model", "Tiles", "Conversions", "Provider"))],
         )
+    app.add_middleware(HeadRequests)
+    app.add_middleware(Gate, admin_port=settings.admin_port is not None)
     app.add_middleware(RequestLog, log=state.log, metrics=state.metrics)
+    if settings.root_path:
+        app.add_middleware(RootPath, prefix=settings.root_path)
+    if proxies := TrustedProxies(settings.trusted_proxies):
+        app.add_middleware(Forwarding, proxies=proxies)
 
 
 def _state(settings: Settings) -> ServiceState:

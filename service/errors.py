@@ -24,6 +24,7 @@ UpconvError
      │   ├─ AdmissionFullError  a limit of admission is reached
      │   ├─ StorageError        the database of jobs cannot be used at the moment
      │   └─ RateLimitError      this client sends too many requests
+     ├─ CrowdedError        too many connections are open
      └─ DeadlineError       the response was not ready in time
 """
 
@@ -132,6 +133,10 @@ class RateLimitError(RetryLaterError):
     """This client sends too many requests."""
 
 
+class CrowdedError(Overloaded):
+    """Too many connections are open, of this client or of all."""
+
+
 class DeadlineError(Overloaded):
     """The response was not ready before the deadline of the request."""
 
@@ -182,6 +187,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     TimedOut: ProblemKind(503, "deadline", "The response was not ready in time"),
     OutOfMemoryError: ProblemKind(503, "no-memory", "The service is out of memory at the moment"),
     DiskFullError: ProblemKind(503, "no-room", "The disk of the service is full at the moment"),
+    CrowdedError: ProblemKind(503, "too-many-connections", "Too many connections are open"),
     OutputError: ProblemKind(503, "no-disk", "The service cannot write to its disk at the moment"),
     MachineError: ProblemKind(503, "no-resources", "The service has no threads or files left at the moment"),
     Overloaded: ProblemKind(503, "full", "The service is busy"),
@@ -189,10 +195,14 @@ KINDS: dict[type[Exception], ProblemKind] = {
 }
 
 
-def problem_kind(error: Exception) -> ProblemKind:
-    """Return the kind of problem of an error: the entry of its nearest base class in `KINDS`.
+def known(error: Exception) -> Exception:
+    """Return the error of `KINDS` that an error stands for.
 
-    An error of Python or of a library has the kind of a `MachineError` if the machine lacks something.
+    It is the error itself, or a `MachineError` if Python or a library raised the error because the machine lacks something.
     """
-    known = type(machine_error(error) or error)
-    return next((KINDS[kind] for kind in known.__mro__ if kind in KINDS), UNEXPECTED)
+    return machine_error(error) or error
+
+
+def problem_kind(error: Exception) -> ProblemKind:
+    """Return the kind of problem of an error: the entry of the nearest base class of `known(error)` in `KINDS`."""
+    return next((KINDS[kind] for kind in type(known(error)).__mro__ if kind in KINDS), UNEXPECTED)

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.service fuzz|overload|compare|idle`, to run from the repository's root."""
+"""The command `python -m benchmarks.service fuzz|overload|compare|connections|idle`, to run from the repository's root."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ def main() -> int:
     compare.add_argument("--peers", type=Path, help="bin folder of an environment with litserve and bentoml")
     compare.add_argument("--rounds", type=int, default=9)
     compare.add_argument("--turn-s", type=float, default=4)
+    crowded = commands.add_parser("connections")
+    crowded.add_argument("--rounds", type=int, default=2)
+    crowded.add_argument("--seconds", type=float, default=30)
     commands.add_parser("idle")
     options = parser.parse_args()
     if options.command == "idle":
@@ -50,6 +53,10 @@ def main() -> int:
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
         return not run_fuzz(options.count, options.seed)
+    if options.command == "connections":
+        from benchmarks.service.connections import connections as run_connections
+
+        return not run_connections(options.rounds, options.seconds)
     if options.command == "compare":
         from benchmarks.service.compare import compare as run_compare
 

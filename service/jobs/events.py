@@ -105,7 +105,7 @@ class JobEvents:
         if job is None:
             return None
         ahead = await self._runner.read(store.ahead, job)
-        return job, job_status(job, self._runner.progress(id), ahead).model_dump_json()
+        return job, job_status(job, self._runner.progress(id), ahead, self._runner.root_path).model_dump_json()
 
     @contextmanager
     def _watching(self, id: str) -> Iterator[None]:

@@ -127,8 +127,8 @@ class JobPage(BaseModel):
     next: str | None = Field(default=None, description="the parameter `after` of the next page; null on the last page")
 
 
-def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
-    """Return the job as the API returns it."""
+def job_status(job: Job, progress: JobProgress, ahead: int, root_path: str = "") -> JobStatus:
+    """Return the job as the API returns it, with links under `root_path`."""
     return JobStatus(
         id=job.id,
         state=job.state,
@@ -138,7 +138,7 @@ def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
         created=_time(job.created),
         finished=_time(job.finished) if job.finished else None,
         expires=_time(job.expires) if job.expires else None,
-        result=_result(job) if job.state == "done" else None,
+        result=_result(job, root_path) if job.state == "done" else None,
         lease_s=job.lease_s,
         error=Problem(**job.error) if job.error and job.state in ("queued", "failed") else None,
     )
@@ -158,10 +158,10 @@ def _ended_progress(job: Job) -> JobProgress:
     return JobProgress(done=tiles, total=tiles)
 
 
-def _result(job: Job) -> JobResult:
+def _result(job: Job, root_path: str) -> JobResult:
     headers = job.result
     return JobResult(
-        url=f"/v1/jobs/{job.id}/result",
+        url=f"{root_path}/v1/jobs/{job.id}/result",
         media_type=headers["Content-Type"],
         bytes=job.bytes_out,
         sha256=headers["ETag"].strip('"'),

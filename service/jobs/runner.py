@@ -63,6 +63,11 @@ class JobRunner:
         self._writes, self._reads = anyio.CapacityLimiter(_CALLS), anyio.CapacityLimiter(_CALLS)
 
     @property
+    def root_path(self) -> str:
+        """The path under which the links of jobs are."""
+        return self._settings.root_path
+
+    @property
     def waiting(self) -> int:
         """The number of jobs that are queued or running."""
         return self.folder.store.backlog.jobs

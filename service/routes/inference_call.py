@@ -51,7 +51,8 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
-        data = await body.read(call, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
+        data = await body.read(call, state.settings, ticket)
+        ticket.admit()
         arrived = time.perf_counter()
         prepare = functools.partial(_prepare, _described(call, data, state), entry, state.speeds)
         prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
@@ -64,7 +65,7 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         state.metrics.upscaled(entry.name, seconds, outcome.pixels_in, outcome.pixels_out, outcome.tiles)
         headers = {**written.headers, "Server-Timing": timing(seconds), "Vary": "Accept-Encoding"}
         ticket.done()
-        return PictureResponse(written.body, headers, stack.pop_all().close, state.settings.body_timeout_s)
+        return PictureResponse(written.body, headers, ticket, stack.pop_all().close)
 
 
 def _described(call: Request, data: bytes, state: ServiceState) -> _InferCall:

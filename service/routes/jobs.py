@@ -9,15 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from upconv.service import body
+from upconv.service import body, cache
 from upconv.service.access import owner_of
 from upconv.service.errors import KeyRequiredError, NotDoneError, UnknownJobError
 from upconv.service.jobs import events
 from upconv.service.jobs.acceptance import Acceptance, JobQuery, accept, queue_again
 from upconv.service.jobs.job import Job, JobListQuery, JobPage, JobStatus, job_page, job_status
-from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
+from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import accepted_format
 from upconv.service.routes.dependencies import Shared
+from upconv.service.sending import ResultFile
 from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -59,7 +60,7 @@ async def submit(
     if query.webhook is not None:
         state.webhook_hosts.check(query.webhook)
     with entry.in_use(), state.admission.reading() as ticket:
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
+        data = await body.read(request, state.settings, ticket)
         order = query.order(format=query.format or accepted_format(request.headers.get("accept", "")), model=entry.name)
         acceptance = Acceptance(
             data,
@@ -128,10 +129,11 @@ async def watch(job: _ExistingJob, state: Shared) -> StreamingResponse:
             "description": "The requested range of bytes",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
+        304: NOT_MODIFIED,
         **problems(401, 404, 409, 416, 429, 503),
     },
 )
-async def result(job: _ExistingJob, state: Shared) -> FileResponse:
+async def result(request: Request, job: _ExistingJob, state: Shared) -> Response:
     """Return the upscaled picture, or a range of its bytes, until the job expires."""
     if job.state != "done":
         ended = f": {job.error['detail']}" if job.error else "; it has no result yet"
@@ -139,8 +141,10 @@ async def result(job: _ExistingJob, state: Shared) -> FileResponse:
     path = state.jobs.folder.result(job.id)
     if not await state.jobs.read(path.is_file):
         raise UnknownJobError(f"the job {job.id!r} was deleted in the meantime")
-    headers = {**job.result, "Cache-Control": "private, no-cache"}
-    return FileResponse(path, media_type=headers["Content-Type"], headers=headers)
+    caching = {"Cache-Control": "private, no-cache"}
+    if cache.matches(request.headers.get("if-none-match", ""), job.result["ETag"]):
+        return Response(status_code=304, headers={"ETag": job.result["ETag"], **caching})
+    return ResultFile(path, headers={**job.result, **caching})
 
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
@@ -153,11 +157,11 @@ async def _queued(job: Job, response: Response, state: ServiceState) -> JobStatu
     state.jobs.leases.renew(job)
     state.jobs.added()
     state.jobs.notify(job.id)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"{state.settings.root_path}/v1/jobs/{job.id}"
     response.headers["Retry-After"] = _POLL_S
     return await _status_of(job, state)
 
 
 async def _status_of(job: Job, state: ServiceState) -> JobStatus:
     ahead = await state.jobs.read(state.jobs.folder.store.ahead, job)
-    return job_status(job, state.jobs.progress(job.id), ahead)
+    return job_status(job, state.jobs.progress(job.id), ahead, state.settings.root_path)

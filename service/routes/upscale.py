@@ -48,7 +48,8 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
+        data = await body.read(request, state.settings, ticket)
+        ticket.admit()
         body_type, accept = request.headers.get("content-type", ""), request.headers.get("accept", "")
         options = query.model_copy(update={"format": query.format or accepted_format(accept)})
         prepare = functools.partial(_prepare, data, body_type, options, state, entry, upscaler)
@@ -60,7 +61,7 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
         )
         headers = {**result.headers, "ETag": prepared.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
         ticket.done()
-        return PictureResponse(result.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
+        return PictureResponse(result.data, headers, ticket, stack.pop_all().close)
 
 
 @dataclass(frozen=True)

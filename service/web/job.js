@@ -15,7 +15,7 @@ export async function enlarge(file, query, key, signal, report) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   query.set("lease_s", LEASE_S);
   const job = await submit(file, query, headers, signal, report);
-  const address = `/v1/jobs/${job.id}`;
+  const address = `v1/jobs/${job.id}`;
   const started = performance.now();
   try {
     await watch(address, headers, signal, report);
@@ -47,7 +47,7 @@ function refusal(status, text) {
 function submit(file, query, headers, signal, report) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", `/v1/jobs?${query}`);
+    call.open("POST", `v1/jobs?${query}`);
     call.setRequestHeader("Content-Type", file.type.startsWith("image/") ? file.type : "application/octet-stream");
     for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);
     call.upload.onprogress = (event) => report("Sending", event.loaded / event.total);

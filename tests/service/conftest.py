@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import httpx
 import numpy as np
 import onnx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from onnx import TensorProto, helper
 
@@ -25,6 +25,8 @@ from upconv.runtime.contract import KEY, Provenance
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.session import Tensor
 from upconv.service import Settings, create_app
+from upconv.service.network.descriptors import MOST_CONNECTIONS
+from upconv.service.network.http_server import HttpServer, Listeners
 from upconv.service.state import ServiceState
 
 Encoded = Callable[..., bytes]
@@ -79,10 +81,15 @@ def adder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Service(httpx.Client):
     """A client of one running app."""
 
-    def __init__(self, app: FastAPI, address: tuple[str, int]) -> None:
+    def __init__(
+        self, app: FastAPI, address: tuple[str, int], server: HttpServer, operation: tuple[str, int] | None = None
+    ) -> None:
         super().__init__(base_url=f"http://{address[0]}:{address[1]}", timeout=30)
         self.app = app
         self.address = address
+        self.server = server
+        self.operation = operation
+        """The address of the port for operating the service, if it has one."""
         self.state: ServiceState = app.state.upconv
 
 
@@ -96,17 +103,18 @@ def _jobs_in_temporary_folders() -> Iterator[None]:
 
 @contextmanager
 def _running(**settings: Any) -> Iterator[Service]:
-    app = create_app(Settings(**settings))
-    server = uvicorn.Server(
-        uvicorn.Config(app, http="h11", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=5)
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    chosen = Settings(**settings)
+    app = create_app(chosen)
+    server = HttpServer(app, chosen, chosen.max_connections or MOST_CONNECTIONS)
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        operation = None if chosen.admin_port is None else stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         address = listener.getsockname()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread = threading.Thread(target=asyncio.run, args=(server.run_app(Listeners(listener, operation)),))
         thread.start()
         try:
             wait_until(lambda: server.started)
-            with Service(app, address) as service:
+            with Service(app, address, server, operation.getsockname() if operation else None) as service:
                 yield service
         finally:
             server.should_exit = True

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import anyio
 import pytest
 
@@ -28,3 +31,12 @@ def test_gives_back_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
     anyio.run(run)
     assert len(calls) == 2, "twice there was work"
     assert len(turns) >= 4, "each turn without an error counts as successful"
+
+
+def test_what_exists_at_the_start_is_not_collected() -> None:
+    program = (
+        "import gc; from upconv.service import heap; gc.collect(); before = len(gc.get_objects());"
+        "heap.keep_out_of_collections(); print(len(gc.get_objects()) < before / 10, gc.get_freeze_count() > before / 2)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]

@@ -76,8 +76,23 @@ def test_ranges(service: Any, encoded: Encoded, wait_until: Wait) -> None:
         whole.content[10:20],
         f"bytes 10-19/{len(whole.content)}",
     )
-    assert service.get(url, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
+    last = len(whole.content) - 1
+    assert service.get(url, headers={"Range": f"bytes={last}-"}).content == whole.content[last:]
+    beyond = service.get(url, headers={"Range": f"bytes={last + 1}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{last + 1}")
+    assert beyond.headers["content-type"] == "application/problem+json"
+    assert f"from 0 to {last}" in beyond.json()["detail"]
+    for invalid in ("bytes=6-5", "bytes=", "pages=1-2", "bytes=a-b"):
+        assert service.get(url, headers={"Range": invalid}).content == whole.content, "RFC 9110 says to ignore it"
     assert service.get(url, headers={"Range": "bytes=5-6", "If-Range": '"other"'}).status_code == 200
+
+
+def test_known_result_is_not_sent_again(service: Any, encoded: Encoded, wait_until: Wait) -> None:
+    url = ended(service, submit(service, encoded())["id"], wait_until)["result"]["url"]
+    etag = service.get(url).headers["etag"]
+    for known, status in ((etag, 304), (f'"other", W/{etag}', 304), ("*", 304), ('"other"', 200)):
+        answer = service.get(url, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.headers["etag"], bool(answer.content)) == (status, etag, status == 200)
 
 
 def test_events_tell_of_tiles(service: Any, gate: Any, encoded: Encoded, wait_until: Wait) -> None:
