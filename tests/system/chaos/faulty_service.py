@@ -150,12 +150,13 @@ class FaultyService:
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Stop the process, and return its exit code. The time that it takes goes into the row."""
         started = time.monotonic()
+        self.client.close()
         self.process.send_signal(signal_number)
         try:
             code = self.process.wait(DRAIN_S + 20)
         except subprocess.TimeoutExpired:
-            self.kill()
-            code = -9
+            self.process.kill()
+            code = self.process.wait()
         self.row.stop_s = time.monotonic() - started
         return code
 
@@ -174,8 +175,7 @@ def faulty_service(
         service.finish()
         code = service.stop()
     finally:
-        if service.process.poll() is None:
-            service.kill()
+        service.kill()
     print(service.text()[-3000:])
     assert row.ended == 0, "the process ended"
     assert row.lost == 0, row.notes
