@@ -58,7 +58,7 @@ class FaultyService:
         }
         self._ids: list[str] = []
         self.process: subprocess.Popen[bytes]
-        self.client: httpx.Client
+        self.client = httpx.Client()
 
     def start(self) -> None:
         """Start the process and wait until it is ready."""
@@ -167,8 +167,8 @@ def faulty_service(
 ) -> Iterator[FaultyService]:
     """Run a service; at the end its jobs must be done, and SIGTERM must end it in time with exit code 0."""
     service = FaultyService(folder, models, row, picture, **settings)
-    service.start()
     try:
+        service.start()
         yield service
         if service.process.poll() is not None:
             row.ended += 1
