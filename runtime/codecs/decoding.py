@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pyvips
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import cicp, color, image_header, metadata, profiles, tiff_tags
+from upconv.runtime.codecs import avif_boxes, cicp, color, gif_blocks, image_header, metadata, profiles, tiff_pixels, tiff_tags
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError
@@ -94,7 +94,13 @@ def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any
 
     Raises `ImageTooLargeError` if it has too many pixels or frames, and `ImageError` if it has too many channels.
     """
+    data, added = gif_blocks.with_open_canvas(data) if name == "gif" else (data, 0)
+    if added and options.get("n") == -1:
+        options = {**options, "n": frames_of(_LOADERS[name](data)) - added}
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
+    if added:
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "n-pages", frames_of(image) - added)
     image_header.check_size(image.width, image.height, max_pixels)
     image_header.check_frames(frames_of(image))
     if image.bands > _MOST_CHANNELS:
@@ -125,15 +131,24 @@ def pixels(
 def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | None) -> Picture:
     missed = _missed(data, name, image)
     file_metadata, unread = metadata.of(image, name)
-    samples, profile, notes = pixels(image, cancellation)
+    corrected, unlike = _as_stated(data, name, image)
+    samples, profile, notes = pixels(corrected, cancellation)
     if _NO_GAIN_MAP in missed:
         # The XMP packet states the place and size of the gain map, which the result does not have.
         file_metadata = replace(file_metadata, fields=tuple(field for field in file_metadata.fields if field[0] != "xmp-data"))
     if profile is None and samples.shape[2] > 2:
         profile, unknown = cicp.profile_for(data, name)
         notes = (*notes, *unknown)
+    notes = (*unlike, *notes)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
     return Picture(samples, name, replace(file_metadata, icc=profile, bits=bits), (*notes, *missed, *unread))
+
+
+def _as_stated(data: bytes, name: str, image: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return the libvips image with channels as the file states them, where libvips delivers others, and the conversions."""
+    if name == "tiff":
+        return tiff_pixels.as_stated(image, data)
+    return (avif_boxes.as_stated(image, data) if name == "avif" else image), ()
 
 
 def _upright_size(image: Any) -> tuple[int, int]:
