@@ -11,7 +11,7 @@ from upconv.runtime.codecs.av1_sequence import is_full_range
 
 @dataclass(frozen=True)
 class AvifTraits:
-    """How the samples of an AVIF file's picture are to be read."""
+    """Properties of the samples in an AVIF file that libheif does not heed."""
 
     limited_grey: bool = False
     """True if grey is stored as 16 to 235 of 255. libheif expands limited ranges of colours only."""
@@ -21,10 +21,7 @@ class AvifTraits:
 
 def traits_of(data: bytes) -> AvifTraits:
     """Return the traits of the primary picture. Boxes that make no sense count as absent."""
-    meta = _child(data, b"meta", 0, len(data))
-    if meta is None:
-        return AvifTraits()
-    boxes = {kind: (start, stop) for kind, start, stop in _boxes(data, meta[0] + 4, meta[1])}
+    boxes = _meta(data)
     references = data[slice(*boxes.get(b"iref", (0, 0)))]
     return AvifTraits(_is_limited_grey(data, boxes), b"prem" in references)
 
@@ -92,22 +89,67 @@ def _primary(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> int:
 
 
 def _primary_data(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> bytes:
-    """Return the first bytes of the primary item. Only `iloc` of version 0 and 1 is read, which encoders write."""
-    table = data[slice(*boxes.get(b"iloc", (0, 0)))]
-    if len(table) < 8 or table[0] > 1:
+    """Return the first bytes of the primary item."""
+    found = _extent(data, boxes, _primary(data, boxes))
+    if found is None:
         return b""
-    offset_bytes, length_bytes, base_bytes = table[4] >> 4, table[4] & 15, table[5] >> 4
-    index_bytes = table[5] & 15 if table[0] else 0
-    place = 8
-    for _ in range(_number(table, 6, 2)):
-        item, place = _number(table, place, 2), place + (6 if table[0] else 4)
-        base, count = _number(table, place, base_bytes), _number(table, place + base_bytes, 2)
+    place, offset_bytes, _, base = found
+    begin = base + _number(data, place, offset_bytes)
+    return data[begin : begin + 64]
+
+
+def _extent(data: bytes, boxes: dict[bytes, tuple[int, int]], item: int) -> tuple[int, int, int, int] | None:
+    """Return the place of the first offset of an item, the lengths of offset and length in bytes, and the base.
+
+    Only `iloc` of version 0 and 1 is read, which encoders write (ISO 14496-12, 8.11.3).
+    """
+    start, stop = boxes.get(b"iloc", (0, 0))
+    if stop - start < 8 or data[start] > 1:
+        return None
+    offset_bytes, length_bytes, base_bytes = data[start + 4] >> 4, data[start + 4] & 15, data[start + 5] >> 4
+    index_bytes, named_bytes = (data[start + 5] & 15, 6) if data[start] else (0, 4)
+    place = start + 8
+    for _ in range(_number(data, start + 6, 2)):
+        owner, place = _number(data, place, 2), place + named_bytes
+        base, count = _number(data, place, base_bytes), _number(data, place + base_bytes, 2)
         place += base_bytes + 2
-        if item == _primary(data, boxes):
-            begin = base + _number(table, place + index_bytes, offset_bytes)
-            return data[begin : begin + 64]
+        if place >= stop:
+            break
+        if owner == item:
+            return place + index_bytes, offset_bytes, length_bytes, base
         place += count * (index_bytes + offset_bytes + length_bytes)
-    return b""
+    return None
+
+
+def with_item_at(data: bytes, kind: bytes, offset: int, length: int) -> bytes:
+    """Return the file with the item of a kind at another place of the file.
+
+    Raises `ValueError` if it has no such item.
+    """
+    boxes = _meta(data)
+    found = _extent(data, boxes, _item(data, boxes, kind))
+    if found is None:
+        raise ValueError("the AVIF file has no such item")
+    place, offset_bytes, length_bytes, base = found
+    fields = (offset - base).to_bytes(offset_bytes, "big") + length.to_bytes(length_bytes, "big")
+    return data[:place] + fields + data[place + len(fields) :]
+
+
+def _item(data: bytes, boxes: dict[bytes, tuple[int, int]], kind: bytes) -> int:
+    """Return the number of the first item of a kind; 0 if there is none (ISO 14496-12, 8.11.6)."""
+    start, stop = boxes.get(b"iinf", (0, 0))
+    entries = _boxes(data, start + (6 if data[start : start + 1] == b"\0" else 8), stop)
+    items = (
+        _number(data, first + 4, 2)
+        for _, first, _ in entries
+        if data[first : first + 1] == b"\2" and data[first + 8 : first + 12] == kind
+    )
+    return next(items, 0)
+
+
+def _meta(data: bytes) -> dict[bytes, tuple[int, int]]:
+    meta = _child(data, b"meta", 0, len(data))
+    return {} if meta is None else {kind: (start, stop) for kind, start, stop in _boxes(data, meta[0] + 4, meta[1])}
 
 
 def _child(data: bytes, kind: bytes, start: int, stop: int) -> tuple[int, int] | None:

@@ -13,14 +13,14 @@ import numpy as np
 import pyvips
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import metadata
+from upconv.runtime.codecs import finishing, metadata
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import check_quality
-from upconv.runtime.picture import Metadata, Picture
+from upconv.runtime.picture import Picture
 from upconv.runtime.resampling import to_image
 
 MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
@@ -75,8 +75,7 @@ def encode(
         data = save(image, saver, options, cancellation)
     except pyvips.Error as error:
         raise unwritable("the picture", name, error) from error
-    finish = _FINISHES.get(name)
-    return (data if finish is None else finish(data, picture.metadata)), noted
+    return finishing.finished(data, replace(noted, format=picture.format), name), noted
 
 
 def check_options(name: str, quality: int, lossless: bool) -> None:
@@ -147,8 +146,6 @@ def _tiff(image: Any, options: _SaveOptions) -> _Saver:
     return "tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal", "bigtiff": big, "keep": options.keep}
 
 
-_FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": metadata.with_density, "png": metadata.with_texts}
-"""Functions that add metadata which libvips does not write."""
 _SAVERS: dict[str, Callable[[Any, _SaveOptions], _Saver]] = {
     "jpeg": _jpeg,
     "png": _png,

@@ -1,4 +1,4 @@
-"""What the tags of a TIFF file state of its channels, and libvips does not heed (TIFF 6.0, sections 16, 18 and 21)."""
+"""The meaning of a TIFF file's channels, where libvips does not heed its tags (TIFF 6.0, sections 16, 18 and 21)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check(tags: dict[int, int]) -> None:
 
 
 def as_stated(image: Any, data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """Return the libvips image of a TIFF file in RGB instead of YCbCr, without channels that are no opacity, and the conversions.
+    """Return the libvips image of a TIFF file without YCbCr and without channels of other meanings, and the conversions.
 
     Raises `ImageError` if YCbCr has more than 8 bits.
     """
