@@ -91,7 +91,7 @@ def encode_frames(
         raise ParameterError(f"cannot write frames as {format!r}; expected one of {', '.join(ANIMATED)}")
     check_options(format, quality, lossless)
     check_size(format, animation.strip.width, animation.frame_height)
-    image, keep, strip = metadata.onto(*fitted(animation.strip, format, cancellation), format)
+    image, keep, strip = metadata.onto(*fitted(animation.strip, format, cancellation, lossless=lossless), format)
     image = image.copy()
     for field, kind, value in _timing(animation):
         image.set_type(kind, field, value)

@@ -69,7 +69,7 @@ def encode(
         raise ParameterError(f"cannot write {name!r}; expected one of {', '.join(WRITABLE)}")
     check_options(name, quality, lossless)
     check_size(name, picture.width, picture.height)
-    image, bits, keep, noted = _fitting(picture, name, cancellation)
+    image, bits, keep, noted = _fitting(picture, name, cancellation, lossless=lossless)
     saver, options = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
     try:
         data = save(image, saver, options, cancellation)
@@ -94,8 +94,10 @@ def check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def fitted(picture: Picture, name: str, cancellation: Cancellation | None) -> tuple[Any, Picture]:
+def fitted(picture: Picture, name: str, cancellation: Cancellation | None, *, lossless: bool = False) -> tuple[Any, Picture]:
     """Return a libvips image with channels and bits of the format, and the picture with conversions."""
+    if picture.metadata.lossless and name == "webp" and not lossless:
+        picture = picture.noting("lossless WebP written with loss; ask for lossless to keep every pixel")
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A grey profile is not valid for RGB.
         picture = to_srgb(picture, cancellation).noting(f"grey written as RGB, because {name} is always RGB")
@@ -112,8 +114,10 @@ def fitted(picture: Picture, name: str, cancellation: Cancellation | None) -> tu
     return image, picture
 
 
-def _fitting(picture: Picture, name: str, cancellation: Cancellation | None) -> tuple[Any, int, int, Picture]:
-    image, picture = fitted(picture, name, cancellation)
+def _fitting(
+    picture: Picture, name: str, cancellation: Cancellation | None, *, lossless: bool
+) -> tuple[Any, int, int, Picture]:
+    image, picture = fitted(picture, name, cancellation, lossless=lossless)
     bits = picture.metadata.bits or 12 if picture.samples.dtype == np.uint16 else 8
     if name == "avif" and bits == 12 and picture.metadata.bits != bits:
         picture = picture.noting("16 bits reduced to 12, the most that avif can hold")

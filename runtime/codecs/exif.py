@@ -42,7 +42,7 @@ class ExifBlock:
     def __init__(self, block: bytes) -> None:
         self._data = bytearray(block.removeprefix(PREFIX))
         self._order: Literal["little", "big"] = "little" if self._data[:2] == b"II" else "big"
-        self._first = self._number(4, 4) if self._data[:2] in (b"II", b"MM") else 0
+        self._first = self._number(4, 4) if block.removeprefix(PREFIX)[:2] in (b"II", b"MM") else 0
 
     def __bytes__(self) -> bytes:
         return bytes(self._data)
