@@ -34,7 +34,8 @@ def comments_of(jpeg: bytes) -> list[bytes]:
 def unkept(jpeg: bytes) -> tuple[str, ...]:
     """Return a phrase for each kind of application data that the result does not keep."""
     found = [body for marker, body in _segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
-    return tuple(f"{name} dropped" for name in dict.fromkeys(map(_name, found)))
+    trailer = () if jpeg.rstrip(b"\0").endswith(b"\xff\xd9") else ("data behind the end of the picture",)
+    return tuple(f"{name} dropped" for name in dict.fromkeys((*map(_name, found), *trailer)))
 
 
 def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:

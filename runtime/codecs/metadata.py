@@ -65,7 +65,7 @@ def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[str, ...]]:
     A description that is not UTF-8 is dropped, which is a conversion. `name` is the format.
     """
     names = [field for field in (EXIF, XMP, "iptc-data", "image-description") if image.get_typeof(field)]
-    found = [(field, image.get_typeof(field), image.get(field)) for field in names]
+    found = [(field, image.get_typeof(field), value) for field in names if (value := _value(image, field))]
     fields = [entry for entry in found if not _is_garbled(entry[2])]
     notes = ("description in another encoding than UTF-8 dropped",) if len(fields) < len(found) else ()
     block = ExifBlock(next((value for field, _, value in fields if field == EXIF), b""))
@@ -154,6 +154,14 @@ def _density(image: Any, data: bytes, name: str, block: ExifBlock) -> tuple[floa
     if name in DENSITY_HELD:
         return (image.xres, image.yres) if image.get_typeof("resolution-unit") else None
     return block.pixels_per_mm
+
+
+def _value(image: Any, field: str) -> Any:
+    """Return the value of a field of a libvips image; `None` if it is empty, which pyvips does not convert."""
+    try:
+        return image.get(field)
+    except RuntimeError:
+        return None
 
 
 def _is_garbled(value: Any) -> bool:

@@ -51,6 +51,8 @@ def as_stated(image: Any, data: bytes) -> tuple[Any, tuple[str, ...]]:
 
 def _with_opacity(image: Any, colors: int, kinds: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
     extra = image.bands - colors
+    # Files of one extra channel without the tag, which TIFF demands, come from writers of opacity; libtiff takes it so, too.
+    kinds = kinds or _OPACITIES[:1] * (extra == 1)
     opacity = next((number for number, kind in enumerate(kinds[:extra]) if kind in _OPACITIES), None)
     kept = image.extract_band(0, n=colors)
     if opacity is not None:

@@ -32,7 +32,11 @@ def test_grey(gamma: float | None) -> None:
 
 @pytest.mark.parametrize(
     "points",
-    [(0.3, 0.3, 0, 0, 0, 0, 0, 0), (0.3, 0.3, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3), (0.981, 0.686, 0.65, 0.688, 0.65, 0.6879, 0.721, 0.525)],
+    [
+        (0.3, 0.3, 0, 0, 0, 0, 0, 0),
+        (0.3, 0.3, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3),
+        (0.981, 0.686, 0.65, 0.688, 0.65, 0.6879, 0.721, 0.525),
+    ],
 )
 def test_points_that_span_no_colours(points: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="chromaticit"):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from upconv.runtime import codecs
 from upconv.runtime.codecs import metadata
+from upconv.runtime.codecs.exif_storage import with_exif
 from upconv.runtime.codecs.png_chunks import chunks, with_chunks
 from upconv.runtime.picture import Metadata, Picture
 
@@ -192,6 +193,11 @@ def test_metadata_behind_the_pixels_of_png(pillow: Pillow) -> None:
     assert codecs.read_size(made) == (picture.width, picture.height) == (40, 60)
     image = read_back(codecs.encode(picture)[0])
     assert (image.info["Comment"], image.getexif()[0x010F], image.getexif()[0x0112]) == ("hello", "Maker", 1)
+
+
+def test_an_empty_block_is_no_block(pillow: Pillow) -> None:
+    made = with_exif(pillow(PIXELS, "WEBP"), "webp", b"")
+    assert codecs.decode(made).metadata == Metadata()
 
 
 def test_comments_of_jpeg_stay(pillow: Pillow) -> None:

@@ -85,6 +85,22 @@ def test_only_channels_that_the_file_calls_opacity_are(
         np.testing.assert_array_equal(picture.alpha, extras[opacity].astype(picture.samples.dtype) * unit)
 
 
+@pytest.mark.parametrize(("extra", "opacity"), [(1, True), (2, False)])
+def test_one_channel_without_a_statement_is_opacity(extra: int, opacity: bool) -> None:
+    pixels = np.full((2, 3, 3 + extra), 90, np.uint8)
+    size = {
+        "t256": (3,),
+        "t257": (2,),
+        "t258": (8,) * (3 + extra),
+        "t259": (1,),
+        "t262": (2,),
+        "t277": (3 + extra,),
+        "t278": (2,),
+    }
+    picture = codecs.decode(directory(pixels.tobytes(), **size))
+    assert (picture.has_alpha, picture.samples.min(), len(picture.conversions)) == (opacity, 90, int(not opacity))
+
+
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
 def test_ycbcr_becomes_rgb(compression: str | None, photograph: Photograph, pillow: Pillow) -> None:
     image = Image.fromarray(photograph(32, 48)).convert("YCbCr")
