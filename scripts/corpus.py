@@ -56,7 +56,7 @@ def judge(data: bytes) -> tuple[str, list[str]]:
     except ImageError as error:
         return "refused", [f"refused: {error}"]
     try:
-        other = Image.open(io.BytesIO(data))
+        other: Image.Image = Image.open(io.BytesIO(data))
         profile = bool(other.info.get("icc_profile"))
         keyed = "transparency" in other.info and other.mode in KEYED
         for place in OTHER_PLACES:
@@ -105,8 +105,8 @@ def _ours(picture: Picture) -> NDArray[np.float32]:
 
 def _theirs(image: Image.Image) -> NDArray[np.float32]:
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.float32)[..., None] / 257
-        return _multiplied(np.repeat(grey, 3, axis=2), np.full_like(grey, 255))
+        grey = np.asarray(image).astype(np.float32)[..., None] / np.float32(257)
+        return _multiplied(np.repeat(grey, 3, axis=2), np.full(grey.shape, 255, np.float32))
     pixels = np.asarray(image.convert("RGBA")).astype(np.float32)
     return _multiplied(pixels[..., :3], pixels[..., 3:])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _SEQUENCE_HEADER = 1
 _SRGB_IDENTITY = (1, 13, 0)
+_UNSPECIFIED = 2
 
 
 class _Bits:
@@ -31,9 +32,15 @@ class _Bits:
 
 def is_full_range(units: bytes) -> bool | None:
     """Return whether the sequence header among these OBUs states the full range; `None` if there is none."""
+    found = matrix_and_range(units)
+    return None if found is None else found[1]
+
+
+def matrix_and_range(units: bytes) -> tuple[int, bool] | None:
+    """Return the code of the matrix, 2 if unspecified, and whether the range is full; `None` if there is no header."""
     try:
         header = _sequence_header(units)
-        return None if header is None else _range(_Bits(header))
+        return None if header is None else _matrix_and_range(_Bits(header))
     except IndexError:
         return None
 
@@ -61,7 +68,7 @@ def _leb128(data: bytes, place: int) -> tuple[int, int]:
     raise IndexError
 
 
-def _range(bits: _Bits) -> bool:
+def _matrix_and_range(bits: _Bits) -> tuple[int, bool]:
     profile, _, reduced = bits.read(3), bits.read(1), bits.read(1)
     if reduced:
         bits.read(5)
@@ -75,7 +82,7 @@ def _range(bits: _Bits) -> bool:
     if not reduced:
         _pass_tools(bits)
     bits.read(3)
-    return _color_range(bits, profile)
+    return _color_config(bits, profile)
 
 
 def _pass_operating_points(bits: _Bits) -> None:
@@ -111,10 +118,11 @@ def _pass_tools(bits: _Bits) -> None:
         bits.read(3)
 
 
-def _color_range(bits: _Bits, profile: int) -> bool:
+def _color_config(bits: _Bits, profile: int) -> tuple[int, bool]:
     deep = bits.read(1)
     if profile == 2 and deep:
         bits.read(1)
     grey = 0 if profile == 1 else bits.read(1)
     codes = (bits.read(8), bits.read(8), bits.read(8)) if bits.read(1) else None
-    return True if not grey and codes == _SRGB_IDENTITY else bool(bits.read(1))
+    full = True if not grey and codes == _SRGB_IDENTITY else bool(bits.read(1))
+    return codes[2] if codes else _UNSPECIFIED, full

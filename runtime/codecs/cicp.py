@@ -12,9 +12,6 @@ import pyvips
 from upconv.runtime.codecs import png_chunks
 from upconv.runtime.picture import ColorCodes
 
-HELD = ("png",)
-"""Formats in which the codes are written."""
-
 _SRGB_PRIMARIES = (1, 2)
 """BT.709, which sRGB uses, and unspecified."""
 _P3_PRIMARIES = 12
@@ -34,6 +31,11 @@ def codes_of(data: bytes, name: str) -> ColorCodes | None:
 def profile_for(codes: ColorCodes) -> bytes | None:
     """Return the ICC profile that says the same as the codes; `None` if there is none."""
     return _display_p3() if codes.primaries == _P3_PRIMARIES and codes.curve in _SRGB_CURVES and codes.full_range else None
+
+
+def is_held(codes: ColorCodes, name: str) -> bool:
+    """Return whether a format holds the codes. The samples of AVIF that libheif writes have the full range."""
+    return name == "png" or (name == "avif" and codes.full_range)
 
 
 def phrase(codes: ColorCodes) -> str:

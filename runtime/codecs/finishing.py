@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from upconv.runtime.codecs import cicp, exif_storage, metadata, png_chunks
+from upconv.runtime.codecs.avif_codes import with_codes
 from upconv.runtime.codecs.exif import ExifBlock
 from upconv.runtime.codecs.jpeg_segments import COMMENT, with_segment
 from upconv.runtime.picture import Metadata, Picture
@@ -57,4 +58,9 @@ def _png(png: bytes, stated: Metadata) -> bytes:
     return png_chunks.with_chunks(png, added, without=(b"pHYs",))
 
 
-_FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": _jpeg, "png": _png}
+def _avif(avif: bytes, stated: Metadata) -> bytes:
+    codes = stated.codes if stated.icc is None else None
+    return avif if codes is None or not cicp.is_held(codes, "avif") else with_codes(avif, codes)
+
+
+_FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": _jpeg, "png": _png, "avif": _avif}

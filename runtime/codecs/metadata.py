@@ -86,7 +86,7 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
     notes = [f"{kind} dropped, which {name} cannot hold" for kind in sorted(kinds - held)]
     if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and not _holds_density(metadata, held):
         notes.append(f"resolution dropped, which {name} cannot hold")
-    if metadata.codes is not None and name not in cicp.HELD:
+    if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
         notes.append(cicp.phrase(metadata.codes))
     image = image.copy()
     for field, kind, value in metadata.fields:
