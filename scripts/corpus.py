@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,13 +106,14 @@ def _ours(picture: Picture) -> NDArray[np.float32]:
 
 def _theirs(image: Image.Image) -> NDArray[np.float32]:
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.float32)[..., None] / np.float32(257)
+        grey = (np.asarray(image)[..., None] / 257).astype(np.float32)
         return _multiplied(np.repeat(grey, 3, axis=2), np.full(grey.shape, 255, np.float32))
+    image = image.convert("LA") if image.mode == "La" else image
     pixels = np.asarray(image.convert("RGBA")).astype(np.float32)
     return _multiplied(pixels[..., :3], pixels[..., 3:])
 
 
-def _multiplied(color: NDArray[np.float32], opacity: NDArray[np.float32]) -> NDArray[np.float32]:
+def _multiplied(color: NDArray[Any], opacity: NDArray[Any]) -> NDArray[np.float32]:
     return np.concatenate([color * (opacity / 255), opacity], axis=2)
 
 
