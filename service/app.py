@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
-from upconv.service import heap, loading, openapi, problem, reloading
+from upconv.service import heap, loading, log_output, openapi, problem, reloading
 from upconv.service.access import Access, Rates
 from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
@@ -127,6 +127,7 @@ def _show_gauges(state: ServiceState) -> None:
     show("upconv_jobs_waiting", "Jobs that are queued or running", lambda: state.runner.waiting if state.runner else 0)
     show("upconv_oldest_job_seconds", "Age of the oldest of them", lambda: state.runner.oldest_s if state.runner else 0)
     show("upconv_cache_bytes", "Bytes of cached results", lambda: state.cache.bytes if state.cache else 0)
+    show("upconv_log_lines_dropped", "Lines of the log that its reader did not take", log_output.dropped_lines)
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
     state.metrics.show_all(
         "upconv_background_failing",
