@@ -177,7 +177,7 @@ def faulty_service(
         code = service.stop()
     finally:
         service.kill()
-    print(service.text()[-3000:])
+        print(service.text()[-3000:])
     assert row.ended == 0, "the process ended"
     assert row.lost == 0, row.notes
     assert code == 0
