@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
 from upconv.service import heap, loading, openapi, problem, reloading
-from upconv.service.access import Access, Rates
+from upconv.service.access import Access
 from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
@@ -26,6 +26,7 @@ from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
+from upconv.service.trials.verdicts import Trials
 
 _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, state: ServiceState) -> None:
     """Add the middleware from the innermost to the outermost."""
     settings = state.settings
-    app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
+    app.add_middleware(Access, gatekeeper=state.gatekeeper)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -81,6 +82,8 @@ def _state(settings: Settings) -> ServiceState:
         new_log(level=settings.log_level),
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
+        Trials(settings),
+        ApiKeys.read(settings),
     )
     _show_gauges(state)
     return state
@@ -95,6 +98,9 @@ def _show_gauges(state: ServiceState) -> None:
     show("upconv_pixel_memory_bytes", "Predicted memory of the pixels of processed pictures", lambda: memory.taken)
     show("upconv_jobs_waiting", "Jobs that are queued or running", lambda: state.runner.waiting if state.runner else 0)
     show("upconv_cache_bytes", "Bytes of cached results", lambda: state.cache.bytes if state.cache else 0)
+    show(
+        "upconv_models_refused", "Model files that cannot be used", lambda: len(state.registry.refused) if state.registry else 0
+    )
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
 
 
@@ -108,9 +114,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes)
         await to_thread.run_sync(folder.recover)
-        state.registry = await to_thread.run_sync(loading.load, state.settings)
+        stack.callback(state.trials.close)
+        state.registry = await to_thread.run_sync(loading.load, state.settings, state.trials, lambda: state.draining)
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities)
+        for path, reason in state.registry.refused.items():
+            state.log.error("model refused", path=str(path), reason=reason)
         state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.runner.run)

@@ -9,7 +9,7 @@ UpconvError
  │   ├─ UnknownModelError   no loaded model has this name
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
  │   ├─ KeyRequiredError    the request has no API key, or an unknown key
- │   ├─ ForbiddenError      the API key is not an admin key
+ │   ├─ ForbiddenError      the API key does not allow this
  │   ├─ UnknownJobError     no job has this id
  │   ├─ NotDoneError        the job has no result
  │   ├─ KeyReusedError      the idempotency key belongs to another request
@@ -71,7 +71,7 @@ class KeyRequiredError(ParameterError):
 
 
 class ForbiddenError(ParameterError):
-    """The API key of the request is not an admin key."""
+    """The API key of the request does not have the scope of the route."""
 
 
 class UnknownJobError(ParameterError):
@@ -150,7 +150,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     NotDoneError: ProblemKind(409, "no-result", "The job has no result"),
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
-    ForbiddenError: ProblemKind(403, "forbidden", "The admin key is required"),
+    ForbiddenError: ProblemKind(403, "forbidden", "The API key does not allow this"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),

@@ -1,43 +1,106 @@
-"""Replacing the loaded models while requests are served."""
+"""Replacing the loaded models and the API keys while requests are served."""
 
 from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
+from upconv.runtime.errors import ParameterError
 from upconv.service import loading
-from upconv.service.registry import FileSignature
+from upconv.service.keys import ApiKeys
+from upconv.service.model_files import FileSignature, model_files, signature
 from upconv.service.state import ServiceState
 
+_Seen = tuple[dict[Path, FileSignature | None], FileSignature | None, frozenset[Path]]
+"""The model files, the file of keys, and the model files whose trial is over."""
 
-async def replace_models(state: ServiceState) -> loading.Changes:
-    """Load new and changed model files; running requests finish with the models that they started with."""
-    async with state.reloading:
-        old = state.models
-        with anyio.CancelScope(shield=True):
-            registry, changes = await to_thread.run_sync(loading.reload, old, state.settings)
-            state.registry = registry
-            state.metrics.loaded(registry.identities)
-            for entry in loading.dropped(old, registry):
-                await to_thread.run_sync(entry.retire)
-    state.log.info("models", **vars(changes))
-    return changes
+
+async def replace_models(state: ServiceState, unloaded: Mapping[Path, str] | None = None) -> loading.Changes:
+    """Try and load new, changed and refused files; running requests finish with the models that they started with."""
+    state.trials.forget_refusals()
+    files = await to_thread.run_sync(model_files, state.settings)
+    verdicts = await to_thread.run_sync(state.trials.begin, [file.path for file in files])
+    await asyncio.gather(*map(asyncio.wrap_future, verdicts))
+    return await _swap(state, unloaded)
+
+
+async def reread(state: ServiceState) -> None:
+    """Read the keys and the models again, as after SIGHUP. Keys that cannot be read leave the old ones in force."""
+    await to_thread.run_sync(_reread_keys, state)
+    await replace_models(state)
+
+
+@asynccontextmanager
+async def on_hangup(state: ServiceState) -> AsyncIterator[None]:
+    """Read keys and models again after each SIGHUP inside the context."""
+    hangups = asyncio.Event()
+    with suppress(AttributeError, NotImplementedError):  # Windows has no SIGHUP
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangups.set)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_reread_after, hangups, state)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _reread_after(hangups: asyncio.Event, state: ServiceState) -> None:
+    while True:
+        await hangups.wait()
+        hangups.clear()
+        await reread(state)
 
 
 async def watch(state: ServiceState) -> None:
-    """Poll the model files until cancelled, and reload them after a change.
+    """Poll the files of models and keys until cancelled, and read them again after a change.
 
-    A reload starts only when two polls in a row see the same files, so that no file is read while it is written.
+    Files are read only when two polls in a row see the same, so that no file is read while it is written. New files are tried
+    meanwhile; a file whose trial takes long holds up no other.
     """
-    seen = loaded = await to_thread.run_sync(_signatures, state)
+    seen = loaded = await to_thread.run_sync(_look, state)
     while True:
         await anyio.sleep(state.settings.watch_interval_s)
-        now = await to_thread.run_sync(_signatures, state)
+        now = await to_thread.run_sync(_look, state)
         if now == seen and now != loaded:
-            await replace_models(state)
+            if now[1] != loaded[1]:
+                await to_thread.run_sync(_reread_keys, state)
+            if (now[0], now[2]) != (loaded[0], loaded[2]):
+                await to_thread.run_sync(state.trials.begin, list(now[0]))
+                await _swap(state, None)
             loaded = now
         seen = now
 
 
-def _signatures(state: ServiceState) -> dict[str, FileSignature | None]:
-    return {str(path): loading.signature(path) for path in loading.files(state.settings)}
+async def _swap(state: ServiceState, unloaded: Mapping[Path, str] | None) -> loading.Changes:
+    async with state.reloading:
+        old = state.models
+        # If this task is cancelled, because the service stops, the thread is left alone: opening ends within its time limit.
+        registry, changes = await to_thread.run_sync(
+            loading.reload, old, state.settings, state.trials, unloaded, abandon_on_cancel=True
+        )
+        state.registry = registry
+        state.metrics.loaded(registry.identities)
+        state.metrics.reloaded(refused=bool(changes.refused))
+        for entry in loading.dropped(old, registry):
+            await to_thread.run_sync(entry.retire)
+    state.log.info("models", **vars(changes))
+    return changes
+
+
+def _look(state: ServiceState) -> _Seen:
+    signatures = {file.path: signature(file.path) for file in model_files(state.settings)}
+    keys = state.settings.api_keys_file
+    return signatures, signature(keys) if keys else None, frozenset(filter(state.trials.is_over, signatures))
+
+
+def _reread_keys(state: ServiceState) -> None:
+    try:
+        state.keys = ApiKeys.read(state.settings)
+    except ParameterError as error:
+        state.log.error("keys", refused=str(error))
+    else:
+        state.log.info("keys", read=len(state.keys.keys))

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from upconv.runtime.errors import ParameterError
-from upconv.service import tracing
+from upconv.service import reloading, tracing
 from upconv.service.app import create_app
 from upconv.service.log import LogHandler, new_log
 from upconv.service.settings import Settings
@@ -98,7 +98,7 @@ def _listen(settings: Settings) -> socket.socket:
 async def _run(server: _Server, app: FastAPI, listener: socket.socket) -> None:
     # The lifespan runs here because uvicorn prints a traceback instead of raising the error.
     with server.capture_signals():
-        async with app.router.lifespan_context(app):
+        async with app.router.lifespan_context(app), reloading.on_hangup(app.state.upconv):
             await server.serve([listener])
 
 

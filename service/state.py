@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import anyio
 
 from upconv.runtime.errors import Overloaded
+from upconv.service.access import Gatekeeper, Rates
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.inference_protocol.statistics import Statistics
 from upconv.service.jobs.runner import JobRunner
+from upconv.service.keys import ApiKeys
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
+from upconv.service.trials.verdicts import Trials
 
 
 @dataclass
@@ -32,6 +36,10 @@ class ServiceState:
     """Limits the threads that decode, upscale and encode."""
     short_threads: anyio.CapacityLimiter
     """Limits the threads for short work (headers, hashes, files), which must not wait for a picture."""
+    trials: Trials
+    """The trials of new model files."""
+    keys: ApiKeys = field(default_factory=ApiKeys)
+    """The API keys that are in force."""
     registry: Registry | None = None
     """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None
@@ -44,6 +52,12 @@ class ServiceState:
     """Held while models are replaced."""
     draining: bool = False
     """True if the service is stopping."""
+
+    @cached_property
+    def gatekeeper(self) -> Gatekeeper:
+        """The check of the callers of all protocols."""
+        rates = Rates(self.settings.rate_per_s, self.settings.rate_burst)
+        return Gatekeeper(lambda: self.keys, rates, self.metrics.wrong_key)
 
     @property
     def ready(self) -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from upconv.runtime import Contract
 from upconv.service.access import expect_admin
 from upconv.service.openapi import problems
+from upconv.service.registry import Registry, ServedModel
 from upconv.service.reloading import replace_models
 from upconv.service.routes.dependencies import Shared
 
@@ -18,6 +19,7 @@ class LoadedModel(BaseModel):
     """A loaded model."""
 
     name: str
+    version: str
     default: bool = Field(description="true if it is used when a request names no model")
     upscales: bool = Field(description="true if /v1/upscale accepts it")
     sha256: str = Field(description="SHA-256 of the model file")
@@ -29,6 +31,8 @@ class LoadedModels(BaseModel):
     """All loaded models."""
 
     models: list[LoadedModel]
+    refused: dict[str, str] = Field(description="files that cannot be used, with the reason")
+    on_trial: list[str] = Field(description="new files that are tried at the moment")
 
 
 class Reloaded(BaseModel):
@@ -44,18 +48,23 @@ class Reloaded(BaseModel):
 @router.get("/models", summary="List the loaded models", responses=problems(401, 503))
 async def models(state: Shared) -> LoadedModels:
     """Return the name, hash, provider and contract of each loaded model."""
+    registry = state.models
     return LoadedModels(
-        models=[
-            LoadedModel(
-                name=entry.name,
-                default=entry is state.models.default,
-                upscales=entry.upscaler is not None,
-                sha256=entry.model.sha256,
-                provider=entry.model.provider,
-                contract=entry.model.contract,
-            )
-            for entry in state.models.entries.values()
-        ]
+        models=[_described(entry, registry) for entry in registry.models],
+        refused={str(path): reason for path, reason in registry.refused.items()},
+        on_trial=list(map(str, registry.on_trial)),
+    )
+
+
+def _described(entry: ServedModel, registry: Registry) -> LoadedModel:
+    return LoadedModel(
+        name=entry.name,
+        version=entry.version,
+        default=entry is registry.default,
+        upscales=entry.upscaler is not None,
+        sha256=entry.model.sha256,
+        provider=entry.model.provider,
+        contract=entry.model.contract,
     )
 
 

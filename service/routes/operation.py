@@ -32,6 +32,8 @@ class Readiness(BaseModel):
 
     status: Literal["ready", "loading", "draining"]
     models: list[ReadyModel] = []
+    refused: list[str] = []
+    """The names of model files that cannot be used; `/v1/models` has the reasons."""
 
 
 @router.get("/healthz", summary="Check that the process is alive")
@@ -49,7 +51,8 @@ async def ready(state: Shared, response: Response) -> Readiness:
         response.status_code = 503
         return Readiness(status="draining" if state.draining else "loading")
     entries = state.registry.entries.values()
-    return Readiness(status="ready", models=[ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries])
+    models = [ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries]
+    return Readiness(status="ready", models=models, refused=[path.name for path in state.registry.refused])
 
 
 @router.get(

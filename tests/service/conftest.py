@@ -87,10 +87,11 @@ class Service(httpx.Client):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _jobs_in_temporary_folders() -> Iterator[None]:
-    """Jobs of the user who runs the tests are left alone."""
+def _jobs_in_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Jobs and proofs of the user who runs the tests are left alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", "/dev/null")
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

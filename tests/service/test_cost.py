@@ -8,7 +8,8 @@ import pytest
 from upconv.runtime import UpscaleOptions, Upscaler, open_model
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.service.cost import Cost, MemoryBudget, predict, total
-from upconv.service.registry import FileSignature, ServedModel
+from upconv.service.model_files import FileSignature
+from upconv.service.registry import ServedModel
 
 
 def test_prediction(nearest_x2: Path) -> None:
