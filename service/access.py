@@ -60,12 +60,8 @@ class Gatekeeper:
     async def _slow(self, host: str) -> None:
         try:
             self._wrong.take(host)
-        except RateLimitError as error:
+        except RateLimitError:
             await asyncio.sleep(_SLOW_S)
-            raise RateLimitError(
-                f"this address has sent too many wrong keys; try again in {error.retry_after_s} s with a valid one",
-                error.retry_after_s,
-            ) from error
 
 
 class Access:

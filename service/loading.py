@@ -77,9 +77,8 @@ def dropped(old: Registry, new: Registry) -> list[ServedModel]:
 
 
 def _by_version(registry: Registry) -> dict[str, ServedModel]:
-    """Return the models by name, and those with several versions by `NAME/VERSION`."""
-    several = {entry.name for entry in registry.models if len(registry.versions(entry.name)) > 1}
-    return {f"{each.name}/{each.version}" if each.name in several else each.name: each for each in registry.models}
+    """Return the models by name, and those in folders of versions by `NAME/VERSION`."""
+    return {f"{each.name}/{each.version}" if each.given_name else each.name: each for each in registry.models}
 
 
 def _read(current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str]) -> Registry:

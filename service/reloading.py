@@ -87,7 +87,8 @@ async def _swap(state: ServiceState, unloaded: Mapping[Path, str] | None) -> loa
         state.metrics.reloaded(refused=bool(changes.refused))
         for entry in loading.dropped(old, registry):
             await to_thread.run_sync(entry.retire)
-    state.log.info("models", **vars(changes))
+    if any(vars(changes).values()):
+        state.log.info("models", **vars(changes))
     return changes
 
 

@@ -14,6 +14,7 @@ from upconv.service.trials.order import READY, TrialOrder
 
 _START_S = 60.0
 """Seconds for the child process to import onnxruntime on a busy machine."""
+_STOPPING = "{} was not tried, because the service is stopping"
 _COMMAND = (sys.executable, "-P", "-m", "upconv.service.trials.first_run")
 
 
@@ -30,6 +31,8 @@ class TrialChild:
     def try_file(self, order: TrialOrder, timeout_s: float) -> str | None:
         """Return the reason why a file cannot be used, or `None`."""
         if not self._start():
+            if self._killed:
+                return _STOPPING.format(order.path)
             return f"{order.path} was not tried, because the process for trials does not start; load it again later"
         assert self._process is not None and self._process.stdin is not None
         with suppress(OSError):  # a child that ended gives no answer, which is handled next
@@ -94,7 +97,7 @@ class TrialChild:
         assert self._process is not None
         status = _end(self._process)
         if self._killed:
-            return f"{order.path} was not tried, because the service is stopping"
+            return _STOPPING.format(order.path)
         if not in_time or status == -getattr(signal, "SIGXCPU", 0):
             return f"{order.path} did not open and run within {timeout_s:g} s; raise --model-timeout-s if it should be served"
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"

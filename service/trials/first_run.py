@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from upconv.runtime.errors import UpconvError
+from upconv.runtime.errors import OutOfMemoryError, UpconvError
 from upconv.service.opening import open_and_warm
 from upconv.service.trials.order import READY, TrialOrder
 
@@ -41,10 +41,10 @@ def try_file(order: TrialOrder) -> str | None:
     _limit(order)
     try:
         opened = open_and_warm(Path(order.path), order.provider, 1, order.tile_px)
+    except (MemoryError, OutOfMemoryError):
+        return f"{order.path} needs more memory than a new model may take; raise --model-memory-bytes if it should be served"
     except UpconvError as error:
         return str(error)
-    except MemoryError:
-        return f"{order.path} needs more memory than a new model may take; raise --model-memory-bytes if it should be served"
     if opened.upscaler is not None:
         opened.upscaler.close()
     return None

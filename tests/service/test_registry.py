@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,17 @@ import pytest
 from upconv.runtime.errors import ParameterError
 from upconv.service import Settings, loading
 from upconv.service.errors import UnknownModelError
+from upconv.service.registry import Registry
+from upconv.service.trials.verdicts import Trials
+
+
+def load(*models: Path) -> Registry:
+    settings = Settings(models=models, workers=1)
+    return loading.load(settings, Trials(settings))
 
 
 def test_by_name(nearest_x2: Path, decoder: Path) -> None:
-    registry = loading.load(Settings(models=(decoder, nearest_x2), workers=1))
+    registry = load(decoder, nearest_x2)
     try:
         assert registry.upscaling() == registry.upscaling("nearest-x2-test")
         assert registry.default is registry.entry("nearest-x2-test")
@@ -23,6 +31,20 @@ def test_by_name(nearest_x2: Path, decoder: Path) -> None:
 
 
 def test_decoders_alone(decoder: Path) -> None:
-    registry = loading.load(Settings(models=(decoder,)))
+    registry = load(decoder)
     with pytest.raises(ParameterError, match="no loaded model upscales pictures"):
         registry.upscaling()
+
+
+def test_by_version_and_by_file(nearest_x2: Path) -> None:
+    with contextlib.closing(load(nearest_x2)) as registry:
+        entry = registry.entry("nearest-x2-test", "1")
+        sha256 = entry.model.sha256
+        assert registry.entry(f"nearest-x2-test@{sha256}") is registry.entry(f"nearest-x2-test@{sha256[:8]}") is entry
+        for name, version, words in (
+            ("nearest-x2-test", "2", "no version '2' of 'nearest-x2-test'; the loaded versions are 1"),
+            (f"nearest-x2-test@{sha256[:7]}", "", f"the loaded files are nearest-x2-test@{sha256[:12]}"),
+            ("nearest-x2-test@" + "0" * 64, "", "there is no file"),
+        ):
+            with pytest.raises(UnknownModelError, match=words):
+                registry.entry(name, version)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,11 @@ def test_live_and_ready(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "live"}
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "models": [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}]}
+    assert answer.json() == {
+        "status": "ready",
+        "models": [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}],
+        "refused": [],
+    }
 
 
 def test_not_ready_before_the_models_are_warm(app: FastAPI, ask: Callable[..., httpx.Response]) -> None:
@@ -66,3 +71,12 @@ def test_apps_count_for_themselves(client_with: Callable[..., Any]) -> None:
 
 def test_content_type_of_metrics(client: httpx.Client) -> None:
     assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_refused_files_are_told(client_with: Callable[..., Any], nearest_x2: Path, without_contract: Path) -> None:
+    with client_with(models=(nearest_x2, without_contract)) as client:
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["refused"]) == (200, [without_contract.name])
+        refused = client.get("/v1/models").json()["refused"]
+        assert "carries no contract" in refused[str(without_contract)]
+        assert "upconv_models_refused 1.0" in client.get("/metrics").text
