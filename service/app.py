@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 import anyio
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
+from upconv.runtime.errors import ParameterError
 from upconv.service import heap, loading, openapi, problem, reloading
 from upconv.service.access import Access
 from upconv.service.admission import Admission, Throughput
@@ -121,6 +122,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for path, reason in state.registry.refused.items():
             state.log.error("model refused", path=str(path), reason=reason)
         state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
+        if state.settings.grpc_port is not None:
+            await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.runner.run)
             tasks.start_soon(heap.release_when_idle, lambda: state.metrics.pictures)
@@ -131,6 +134,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             finally:
                 state.runner.stop()
                 tasks.cancel_scope.cancel()
+
+
+def _grpc(state: ServiceState, port: int) -> AbstractAsyncContextManager[int]:
+    try:
+        from upconv.service.grpc_protocol.listener import listening
+    except ImportError as error:
+        raise ParameterError("gRPC needs further packages; install them with pip install 'upconv[grpc]'") from error
+    return listening(state, state.settings.host, port)
 
 
 async def _close(state: ServiceState) -> None:

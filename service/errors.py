@@ -7,6 +7,7 @@ UpconvError
  │   └─ TooLongError        the picture would take longer than a request is allowed
  ├─ ParameterError
  │   ├─ UnknownModelError   no loaded model has this name
+ │   ├─ RefusedModelError   the model cannot be loaded or unloaded
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
  │   ├─ KeyRequiredError    the request has no API key, or an unknown key
  │   ├─ ForbiddenError      the API key does not allow this
@@ -60,6 +61,10 @@ class TooLongError(ImageError):
 
 class UnknownModelError(ParameterError):
     """No loaded model has the requested name."""
+
+
+class RefusedModelError(ParameterError):
+    """The model cannot be loaded, because its file cannot be used, or unloaded, because it is the last one."""
 
 
 class MediaTypeError(ParameterError):
@@ -144,6 +149,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     MediaTypeError: ProblemKind(415, "not-a-picture-type", "The content type is not a picture type"),
     ImageError: ProblemKind(422, "damaged-image", "The image cannot be read or written"),
     UnknownModelError: ProblemKind(404, "unknown-model", "The model does not exist"),
+    RefusedModelError: ProblemKind(422, "refused-model", "The model cannot be loaded or unloaded"),
     ParameterError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     UnknownJobError: ProblemKind(404, "unknown-job", "The job does not exist"),

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
@@ -51,14 +52,14 @@ def load(settings: Settings, trials: Trials, stopping: Callable[[], bool] = lamb
 
 
 def reload(
-    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str] | None = None
+    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str] = MappingProxyType({})
 ) -> tuple[Registry, Changes]:
     """Return a registry of the current files, and the changes. Models with an unchanged file are reused.
 
     A file that cannot be used is refused, and the model loaded from it before stays, as it does while a trial is not over.
-    The files in `unloaded` are left out; by default they are those of `current`. The caller retires the dropped models.
+    The files in `unloaded` are left out. The caller retires the dropped models.
     """
-    new = _read(current, settings, trials, current.unloaded if unloaded is None else unloaded)
+    new = _read(current, settings, trials, unloaded)
     changes = Changes(refused={str(path): reason for path, reason in new.refused.items()})
     if not new.models:
         changes.refused["all"] = "no model would be left, so the loaded models stay"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -13,21 +13,52 @@ from anyio import to_thread
 
 from upconv.runtime.errors import ParameterError
 from upconv.service import loading
+from upconv.service.errors import RefusedModelError, UnknownModelError
+from upconv.service.inference_protocol import metadata
 from upconv.service.keys import ApiKeys
 from upconv.service.model_files import FileSignature, model_files, signature
 from upconv.service.state import ServiceState
 
+_Change = Callable[[Mapping[Path, str]], Mapping[Path, str]]
 _Seen = tuple[dict[Path, FileSignature | None], FileSignature | None, frozenset[Path]]
 """The model files, the file of keys, and the model files whose trial is over."""
 
 
-async def replace_models(state: ServiceState, unloaded: Mapping[Path, str] | None = None) -> loading.Changes:
-    """Try and load new, changed and refused files; running requests finish with the models that they started with."""
+async def replace_models(state: ServiceState, change: _Change = dict) -> loading.Changes:
+    """Try and load new, changed and refused files; running requests finish with the models that they started with.
+
+    `change` returns the files that stay unloaded, from those that are unloaded now.
+    """
     state.trials.forget_refusals()
     files = await to_thread.run_sync(model_files, state.settings)
     verdicts = await to_thread.run_sync(state.trials.begin, [file.path for file in files])
     await asyncio.gather(*map(asyncio.wrap_future, verdicts))
-    return await _swap(state, unloaded)
+    return await _swap(state, change)
+
+
+async def load_model(state: ServiceState, name: str) -> None:
+    """Load a model that was unloaded, or whose file is new, changed or was refused.
+
+    Raises `UnknownModelError` if no file holds it, and `RefusedModelError` if its file cannot be used.
+    """
+    await replace_models(state, lambda unloaded: {path: other for path, other in unloaded.items() if other != name})
+    if name not in state.models.entries:
+        found = next((entry for entry in metadata.index(state.models) if entry.name == name), None)
+        if found is None:
+            raise UnknownModelError(f"there is no model {name[:200]!r} in the folders of the service; put its file there first")
+        raise RefusedModelError(found.reason)
+
+
+async def unload_model(state: ServiceState, name: str) -> None:
+    """Unload all versions of a model until it is loaded again; requests that run finish.
+
+    Raises `UnknownModelError` if it is not loaded, and `RefusedModelError` if it is the last one.
+    """
+    if name not in state.models.entries:
+        raise UnknownModelError(f"there is no model {name[:200]!r}; the loaded models are {', '.join(state.models.entries)}")
+    await _swap(state, lambda unloaded: {**unloaded, **{e.model.path: name for e in state.models.models if e.name == name}})
+    if name in state.models.entries:
+        raise RefusedModelError(f"{name} is the last model, so it stays; load another one first")
 
 
 async def reread(state: ServiceState) -> None:
@@ -70,17 +101,17 @@ async def watch(state: ServiceState) -> None:
                 await to_thread.run_sync(_reread_keys, state)
             if (now[0], now[2]) != (loaded[0], loaded[2]):
                 await to_thread.run_sync(state.trials.begin, list(now[0]))
-                await _swap(state, None)
+                await _swap(state)
             loaded = now
         seen = now
 
 
-async def _swap(state: ServiceState, unloaded: Mapping[Path, str] | None) -> loading.Changes:
+async def _swap(state: ServiceState, change: _Change = dict) -> loading.Changes:
     async with state.reloading:
         old = state.models
         # If this task is cancelled, because the service stops, the thread is left alone: opening ends within its time limit.
         registry, changes = await to_thread.run_sync(
-            loading.reload, old, state.settings, state.trials, unloaded, abandon_on_cancel=True
+            loading.reload, old, state.settings, state.trials, change(old.unloaded), abandon_on_cancel=True
         )
         state.registry = registry
         state.metrics.loaded(registry.identities)

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port to listen on. 0: any free port."""
+    grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for the inference protocol over gRPC. 0: any free port. Default: no gRPC. Needs `upconv[grpc]`."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model. Default: one per available core."""
     tile_px: int | None = Field(default=None, ge=16, le=4096)

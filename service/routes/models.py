@@ -9,7 +9,7 @@ from upconv.runtime import Contract
 from upconv.service.access import expect_admin
 from upconv.service.openapi import problems
 from upconv.service.registry import Registry, ServedModel
-from upconv.service.reloading import replace_models
+from upconv.service.reloading import load_model, replace_models, unload_model
 from upconv.service.routes.dependencies import Shared
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -74,3 +74,19 @@ async def reload(request: Request, state: Shared) -> Reloaded:
     expect_admin(request)
     changes = await replace_models(state)
     return Reloaded(models=list(state.models.entries), **vars(changes))
+
+
+@router.post("/models/{name}/load", summary="Load a model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503))
+async def load(name: str, request: Request, state: Shared) -> None:
+    """Load a model that was unloaded, or whose file is new, changed or was refused. This needs the admin key."""
+    expect_admin(request)
+    await load_model(state, name)
+
+
+@router.post(
+    "/models/{name}/unload", summary="Unload a model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503)
+)
+async def unload(name: str, request: Request, state: Shared) -> None:
+    """Unload a model until it is loaded again or the service restarts. This needs the admin key."""
+    expect_admin(request)
+    await unload_model(state, name)
