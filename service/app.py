@@ -123,7 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.log.error("model refused", path=str(path), reason=reason)
         state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
         if state.settings.grpc_port is not None:
-            await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
+            state.grpc_port = await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.runner.run)
             tasks.start_soon(heap.release_when_idle, lambda: state.metrics.pictures)

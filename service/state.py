@@ -50,6 +50,8 @@ class ServiceState:
     """Statistics per model, for `/v2`."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while models are replaced."""
+    grpc_port: int | None = None
+    """The port of the gRPC server; `None` if there is none."""
     draining: bool = False
     """True if the service is stopping."""
 

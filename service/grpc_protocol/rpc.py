@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,7 +20,7 @@ from upconv.runtime.errors import Cancelled, Overloaded
 from upconv.service import problem
 from upconv.service.access import bearer, check_admin
 from upconv.service.admission import Ticket
-from upconv.service.errors import UNEXPECTED, SlowBodyError, TensorError, problem_kind
+from upconv.service.errors import UNEXPECTED, SlowBodyError, TensorError, UnsupportedError, problem_kind
 from upconv.service.grpc_protocol import service_methods
 from upconv.service.grpc_protocol.descriptors import SERVICE
 from upconv.service.grpc_protocol.grpc_status import code_of
@@ -65,6 +66,13 @@ class Rpc:
         ticket.hold(len(data))
         return data
 
+    async def next_of_stream(self, idle_s: float) -> bytes | None:
+        """Return the next message of a stream, or `None` if the stream ended or was idle for too long."""
+        with suppress(TimeoutError, StopAsyncIteration):
+            async with asyncio.timeout(idle_s):
+                return await anext(self._messages)
+        return None
+
     async def receive(self) -> Message:
         """Wait for ever: gRPC cancels the task of a call whose client is gone."""
         await asyncio.get_running_loop().create_future()
@@ -89,7 +97,7 @@ class Rpc:
             "status": status,
             "ms": round((time.perf_counter() - self._started) * 1000, 1),
         }
-        if error is not None and status >= 500 and not isinstance(error, Overloaded | Cancelled):
+        if error is not None and status >= 500 and not isinstance(error, Overloaded | Cancelled | UnsupportedError):
             self.state.log.error("request", **fields, exc_info=error)
         else:
             self.state.log.info("request", **fields, **({"error": str(error)} if error else {}))
