@@ -128,8 +128,9 @@ class IndexEntry(BaseModel):
 
 
 class RepositoryOrder(BaseModel):
-    """The body of a request to load a model."""
+    """The body of a request to list or load models."""
 
+    ready: bool = False
     parameters: dict[str, Any] = Field(default={}, description="not supported: models are files of the service")
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
 
-from upconv.service import reloading
+from upconv.runtime.errors import ParameterError
+from upconv.service import body, reloading
 from upconv.service.access import expect_admin
 from upconv.service.errors import UnsupportedError
 from upconv.service.inference_protocol import metadata
@@ -24,6 +26,7 @@ from upconv.service.openapi import INFER_ANSWER, INFER_BODY, failures
 from upconv.service.registry import ServedModel
 from upconv.service.routes import inference_call
 from upconv.service.routes.dependencies import Shared, Until
+from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
 
@@ -60,17 +63,18 @@ async def ready(state: Shared, response: Response) -> ServerReady:
     return ServerReady(ready=state.ready)
 
 
-@router.post("/repository/index", summary="List the models", responses=failures(503))
-async def index(state: Shared) -> list[IndexEntry]:
-    """Return all models, loaded or not. A body is not needed."""
-    return metadata.index(state.models)
+@router.post("/repository/index", summary="List the models", responses=failures(400, 408, 413, 503))
+async def index(request: Request, state: Shared) -> list[IndexEntry]:
+    """Return all models, loaded or not. A body is not needed; with `{"ready": true}`, only loaded models are returned."""
+    order = await _order(request, state)
+    return [entry for entry in metadata.index(state.models) if entry.state == "READY" or not order.ready]
 
 
-@router.post("/repository/models/{model}/load", summary="Load a model", responses=failures(400, 403, 404, 501, 503))
-async def load(model: str, request: Request, state: Shared, order: RepositoryOrder | None = None) -> dict[str, str]:
+@router.post("/repository/models/{model}/load", summary="Load a model", responses=failures(400, 403, 404, 408, 413, 501, 503))
+async def load(model: str, request: Request, state: Shared) -> dict[str, str]:
     """Load a model that was unloaded, or whose file is new, changed or was refused. This needs the scope `models`."""
     expect_admin(request)
-    if order is not None and order.parameters:
+    if (await _order(request, state)).parameters:
         raise UnsupportedError("a model cannot be sent with the request; put its file into a folder of the service")
     await reloading.load_model(state, model)
     return {}
@@ -82,6 +86,16 @@ async def unload(model: str, request: Request, state: Shared) -> dict[str, str]:
     expect_admin(request)
     await reloading.unload_model(state, model)
     return {}
+
+
+async def _order(request: Request, state: ServiceState) -> RepositoryOrder:
+    """Return the body of a request, which Triton's clients send without a Content-Type."""
+    with state.admission.reading() as ticket:
+        data = await body.read(request, state.settings.max_json_bytes, state.settings.body_timeout_s, ticket)
+    try:
+        return RepositoryOrder.model_validate_json(data or b"{}")
+    except ValidationError as error:
+        raise ParameterError("the body must be empty or a JSON object with ready or parameters") from error
 
 
 @router.get("/models/stats", summary="Get the statistics of all models", responses=failures(503))
