@@ -27,7 +27,7 @@ from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
-from upconv.service.trials.verdicts import Trials
+from upconv.service.trials.trials import Trials
 
 _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]

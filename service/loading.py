@@ -19,7 +19,7 @@ from upconv.service.model_files import ModelFile, model_files, signature
 from upconv.service.opening import open_and_warm
 from upconv.service.registry import Registry, ServedModel
 from upconv.service.settings import Settings
-from upconv.service.trials.verdicts import Trials
+from upconv.service.trials.trials import Trials
 
 
 @dataclass
@@ -96,7 +96,7 @@ def _read(current: Registry, settings: Settings, trials: Trials, unloaded: Mappi
         if entry is not None:
             models.setdefault((entry.name, entry.version), entry)
     waiting = tuple(file.path for file, result in zip(files, results, strict=True) if result is _ON_TRIAL)
-    return Registry(tuple(models.values()), refused, waiting, unloaded)
+    return Registry(tuple(models.values()), refused, waiting, unloaded, current.shares)
 
 
 _ON_TRIAL = "on trial"
@@ -124,11 +124,11 @@ def _one(file: ModelFile, before: Mapping[Path, ServedModel], settings: Settings
     old = before.get(file.path)
     if old is not None and old.signature == signature(file.path):
         return old
-    verdict = trials.finished(file.path)
-    if verdict is None:
+    result = trials.finished(file.path)
+    if result is None:
         return _ON_TRIAL
-    if verdict.reason is not None:
-        return ModelError(verdict.reason)
+    if result.reason is not None:
+        return ModelError(result.reason)
     try:
         return _open(file, settings)
     except UpconvError as error:

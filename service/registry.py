@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,6 +82,8 @@ class Registry:
     """The files whose trial is not over."""
     unloaded: Mapping[Path, str] = field(default_factory=dict)
     """The files that were unloaded on request, with the name of the model."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """The shares of requests without a model, by name; empty if the first model that upscales takes all."""
 
     @cached_property
     def entries(self) -> dict[str, ServedModel]:
@@ -93,8 +96,25 @@ class Registry:
 
     @property
     def default(self) -> ServedModel | None:
-        """The first model that upscales, or `None`."""
-        return next((entry for entry in self.entries.values() if entry.upscaler is not None), None)
+        """The model of a request that names none, or `None`. Of several, one is drawn by its share."""
+        if len(self.defaults) < 2:
+            return self.defaults[0][0] if self.defaults else None
+        models, shares = zip(*self.defaults, strict=True)
+        drawn: ServedModel = random.choices(models, shares)[0]  # noqa: S311, it guards nothing
+        return drawn
+
+    @cached_property
+    def defaults(self) -> list[tuple[ServedModel, float]]:
+        """The models that are the default, with their shares. Those that are no longer loaded are left out."""
+        found = [(entry, share) for name, share in self.shares.items() if (entry := self._find(name)) is not None]
+        first = next((entry for entry in self.entries.values() if entry.upscaler is not None), None)
+        return found or ([(first, 1.0)] if first is not None else [])
+
+    def _find(self, name: str) -> ServedModel | None:
+        try:
+            return self.upscaling(name)[0]
+        except ParameterError:
+            return None
 
     @property
     def identities(self) -> list[tuple[str, str, str, str]]:
@@ -108,7 +128,7 @@ class Registry:
     def entry(self, name: str, version: str = "") -> ServedModel:
         """Return the model with this name, in its newest version or in this one.
 
-        `name` may end in `@` and the first digits, at least eight, of the SHA-256 of the file.
+        `name` may end in `@` and a version, or `@` and the first digits, at least eight, of the SHA-256 of the file.
 
         Raises `UnknownModelError` if there is none.
         """
@@ -116,8 +136,9 @@ class Registry:
         named = [entry for entry in self.models if entry.name == plain]
         if not named:
             raise UnknownModelError(f"there is no model {name[:200]!r}; the loaded models are {', '.join(self.entries)}")
-        if digits:
+        if digits and digits not in self.versions(plain):
             return self._of_file(name, digits, named)
+        version = digits or version
         if not version:
             return self.entries[plain]
         found = next((entry for entry in named if entry.version == version), None)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -31,8 +32,9 @@ async def replace_models(state: ServiceState, change: _Change = dict) -> loading
     """
     state.trials.forget_refusals()
     files = await to_thread.run_sync(model_files, state.settings)
-    verdicts = await to_thread.run_sync(state.trials.begin, [file.path for file in files])
-    await asyncio.gather(*map(asyncio.wrap_future, verdicts))
+    results = await to_thread.run_sync(state.trials.begin, [file.path for file in files])
+    # A caller that goes away must not cancel the trials, whose results others wait for.
+    await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(result)) for result in results))
     return await _swap(state, change)
 
 
@@ -59,6 +61,18 @@ async def unload_model(state: ServiceState, name: str) -> None:
     await _swap(state, lambda unloaded: {**unloaded, **{e.model.path: name for e in state.models.models if e.name == name}})
     if name in state.models.entries:
         raise RefusedModelError(f"{name} is the last model, so it stays; load another one first")
+
+
+async def set_default(state: ServiceState, shares: Mapping[str, float]) -> None:
+    """Replace the default model at once: by one model, or by several that take shares of the requests.
+
+    Raises `UnknownModelError` if a model is not loaded, and `ParameterError` if one does not upscale.
+    """
+    async with state.reloading:
+        for name in shares:
+            state.models.upscaling(name)
+        state.registry = replace(state.models, shares=dict(shares))
+    state.log.info("default", shares=shares)
 
 
 async def reread(state: ServiceState) -> None:

@@ -20,7 +20,7 @@ from upconv.service.keys import ApiKeys
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
-from upconv.service.trials.verdicts import Trials
+from upconv.service.trials.trials import Trials
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""The messages of the protocol, made from `inference_service.binpb`, which `scripts/protocol` compiles from the .proto file.
+"""The messages of the protocol, from `inference_service.binpb`.
 
-The messages have a pool of their own, so that a program may load Triton's definitions of the same names beside them.
+`scripts/protocol` compiles that file from `inference_service.proto`. The messages have a pool of their own, so that a program may load Triton's definitions of the same names beside them.
 """
 
 from __future__ import annotations

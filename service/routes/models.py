@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -9,7 +11,7 @@ from upconv.runtime import Contract
 from upconv.service.access import expect_admin
 from upconv.service.openapi import problems
 from upconv.service.registry import Registry, ServedModel
-from upconv.service.reloading import load_model, replace_models, unload_model
+from upconv.service.reloading import load_model, replace_models, set_default, unload_model
 from upconv.service.routes.dependencies import Shared
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -21,6 +23,7 @@ class LoadedModel(BaseModel):
     name: str
     version: str
     default: bool = Field(description="true if it is used when a request names no model")
+    share: float = Field(description="the share of these requests that it takes, from 0 to 1")
     upscales: bool = Field(description="true if /v1/upscale accepts it")
     sha256: str = Field(description="SHA-256 of the model file")
     provider: str = Field(description="the execution provider in use")
@@ -57,15 +60,38 @@ async def models(state: Shared) -> LoadedModels:
 
 
 def _described(entry: ServedModel, registry: Registry) -> LoadedModel:
+    shares = [(model is entry, share) for model, share in registry.defaults]
+    share = sum(share for own, share in shares if own) / sum(share for _, share in shares) if shares else 0.0
     return LoadedModel(
         name=entry.name,
         version=entry.version,
-        default=entry is registry.default,
+        default=share > 0,
+        share=share,
         upscales=entry.upscaler is not None,
         sha256=entry.model.sha256,
         provider=entry.model.provider,
         contract=entry.model.contract,
     )
+
+
+class DefaultModels(BaseModel):
+    """The models that are used when a request names none."""
+
+    shares: dict[Annotated[str, Field(max_length=300)], Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]] = Field(
+        min_length=1,
+        max_length=16,
+        description="one model, or several with the weights by which requests are divided; NAME, NAME@VERSION or NAME@SHA256",
+        examples=[{"upsample-s-x2": 95, "deconv-s-x2": 5}],
+    )
+
+
+@router.put(
+    "/models/default", summary="Set the default model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503)
+)
+async def default(wanted: DefaultModels, request: Request, state: Shared) -> None:
+    """Replace the default model at once, by one model or by several with shares. This needs the admin key."""
+    expect_admin(request)
+    await set_default(state, wanted.shares)
 
 
 @router.post("/models/reload", summary="Reload the model files", responses=problems(401, 403, 429, 503))

@@ -1,6 +1,6 @@
-"""The record of files that opened and ran, by checksum and version of onnxruntime, so that a restart does not repeat trials.
+"""The record of files that opened and ran, so that a restart does not try them again.
 
-A proof is an empty file. Deleting the folder is safe: the files are tried again.
+It is by checksum, version of onnxruntime and conditions of the trial. A proof is an empty file. Deleting the folder is safe: the files are tried again.
 """
 
 from __future__ import annotations

@@ -97,10 +97,11 @@ def _with_loop(base: Path, path: Path, operator: str, rounds: int) -> Path:
     def value(name: str, type: int, shape: list[int] | None) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, type, shape)
 
+    axis: dict[str, Any] = {"axis": 0} if operator == "Concat" else {}
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["on"], ["still_on"]),
-            helper.make_node(operator, ["carried", "carried"], ["next"], **({"axis": 0} if operator == "Concat" else {})),
+            helper.make_node(operator, ["carried", "carried"], ["next"], **axis),
         ],
         "round",
         [value("number", TensorProto.INT64, []), value("on", TensorProto.BOOL, []), value("carried", TensorProto.FLOAT, None)],

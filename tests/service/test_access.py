@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,14 +109,14 @@ def test_wrong_keys_are_counted_and_slowed(
     client_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tries: int, slow: int
 ) -> None:
     pauses: list[float] = []
-    real = access.asyncio.sleep
+    real = asyncio.sleep
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
         await real(0)
 
     with client_with(api_keys=f"ann:{ANN}") as client:
-        monkeypatch.setattr(access.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         for number in range(tries):
             assert client.get("/v1/models", headers=bearer(f"wrong-{number}")).status_code == 401
         assert client.get("/v1/models", headers=bearer(ANN)).status_code == 200

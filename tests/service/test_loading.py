@@ -12,7 +12,7 @@ import pytest
 from upconv.runtime.errors import ModelError
 from upconv.service import Settings, loading
 from upconv.service.registry import Registry
-from upconv.service.trials.verdicts import Trials
+from upconv.service.trials.trials import Trials
 
 NEAREST, DECODER = "nearest-x2-test", "decoder-test"
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from upconv.runtime.errors import ParameterError
 from upconv.service import Settings, loading
 from upconv.service.errors import UnknownModelError
 from upconv.service.registry import Registry
-from upconv.service.trials.verdicts import Trials
+from upconv.service.trials.trials import Trials
 
 
 def load(*models: Path) -> Registry:
@@ -48,3 +51,23 @@ def test_by_version_and_by_file(nearest_x2: Path) -> None:
         ):
             with pytest.raises(UnknownModelError, match=words):
                 registry.entry(name, version)
+
+
+def test_the_default_is_drawn_by_shares(nearest_x2: Path, tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        (tmp_path / "net" / version).mkdir(parents=True)
+        shutil.copy(nearest_x2, tmp_path / "net" / version / "model.onnx")
+    with contextlib.closing(load(nearest_x2, tmp_path)) as registry:
+
+        def drawn(shares: dict[str, float]) -> Counter[str]:
+            changed = replace(registry, shares=shares)
+            defaults = (changed.upscaling()[0] for _ in range(1000))
+            return Counter(f"{entry.name}@{entry.version}" for entry in defaults)
+
+        assert drawn({}) == {"nearest-x2-test@1": 1000}
+        assert drawn({"net": 1}) == {"net@2": 1000}
+        assert drawn({"net@1": 1}) == {"net@1": 1000}
+        assert drawn({"gone": 1}) == {"nearest-x2-test@1": 1000}
+        divided = drawn({"net@1": 3, "net@2": 1, "gone": 5})
+        assert set(divided) == {"net@1", "net@2"}
+        assert 650 < divided["net@1"] < 850

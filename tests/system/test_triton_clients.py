@@ -45,7 +45,7 @@ class TritonClient:
         if "as_json" in inspect.signature(function).parameters:
             options["as_json"] = True
         result = function(*args, **options)
-        return self.runner.run(result) if inspect.isawaitable(result) else result
+        return self.runner.run(result) if inspect.iscoroutine(result) else result
 
     def input(self, name: str, values: np.ndarray, datatype: str = "") -> Any:
         given = self.module.InferInput(name, list(values.shape), datatype or utils.np_to_triton_dtype(values.dtype))

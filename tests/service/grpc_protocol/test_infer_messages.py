@@ -10,7 +10,7 @@ from upconv.service.grpc_protocol.descriptors import message_class
 from upconv.service.grpc_protocol.infer_messages import to_request
 
 
-def message(datatype: str = "FP32", shape: tuple[int, ...] = (2,), **contents: Any) -> Any:
+def message(datatype: str = "FP32", shape: Any = (2,), **contents: Any) -> Any:
     request = message_class("ModelInferRequest")(model_name="m")
     request.inputs.add(name="x", datatype=datatype, shape=shape, contents=contents or None)
     return request

@@ -12,7 +12,7 @@ import pytest
 from upconv.service import Settings
 from upconv.service.trials.child_process import TrialChild
 from upconv.service.trials.proofs import Proofs
-from upconv.service.trials.verdicts import Trials
+from upconv.service.trials.trials import Trials
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def test_each_file_is_tried_once(
     trials: Callable[..., Trials], tried: list[str], nearest_x2: Path, without_contract: Path, tmp_path: Path
 ) -> None:
     one = trials()
-    good, bad = shutil.copy(nearest_x2, tmp_path / "a.onnx"), shutil.copy(without_contract, tmp_path / "b.onnx")
+    good, bad = tmp_path / "a.onnx", tmp_path / "b.onnx"
+    shutil.copy(nearest_x2, good)
+    shutil.copy(without_contract, bad)
     for _ in range(2):
         assert one.wait([good])[0].reason is None
         assert "carries no contract" in str(one.wait([bad])[0].reason)
@@ -72,8 +74,8 @@ def test_a_changed_file_is_tried_again(
 def test_what_is_no_regular_file_is_not_opened(trials: Callable[..., Trials], tried: list[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.onnx")
     (tmp_path / "b.onnx").symlink_to("/dev/zero")
-    verdicts = trials().wait([tmp_path / "a.onnx", tmp_path / "b.onnx", tmp_path / "c.onnx"])
-    assert all("no model file at" in str(verdict.reason) for verdict in verdicts)
+    results = trials().wait([tmp_path / "a.onnx", tmp_path / "b.onnx", tmp_path / "c.onnx"])
+    assert all("no model file at" in str(result.reason) for result in results)
     assert tried == []
 
 
@@ -82,7 +84,7 @@ def test_a_hanging_file_holds_up_no_other(
 ) -> None:
     one = trials(model_timeout_s=600)
     one.begin([endless])
-    assert [verdict.reason for verdict in one.wait([nearest_x2, decoder])] == [None, None]
+    assert [result.reason for result in one.wait([nearest_x2, decoder])] == [None, None]
     assert one.finished(endless) is None
     assert not one.is_over(endless)
     assert one.is_over(decoder)
@@ -91,6 +93,6 @@ def test_a_hanging_file_holds_up_no_other(
 def test_the_stop_refuses_what_is_on_trial(trials: Callable[..., Trials], endless: Path, nearest_x2: Path) -> None:
     one = trials(model_timeout_s=600)
     until = time.monotonic() + 1
-    verdicts = one.wait([endless], lambda: time.monotonic() > until)
-    assert "the service is stopping" in str(verdicts[0].reason)
+    results = one.wait([endless], lambda: time.monotonic() > until)
+    assert "the service is stopping" in str(results[0].reason)
     assert "the service is stopping" in str(one.wait([nearest_x2])[0].reason)

@@ -1,4 +1,4 @@
-"""The verdicts on model files: each new or changed file is tried once, a few at a time, in child processes."""
+"""The trials of model files: each new or changed file is tried once, a few at a time, in child processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CPU_S = 60
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrialResult:
     """The result of the trial of one file."""
 
     signature: FileSignature | None
@@ -38,57 +38,57 @@ class Verdict:
 
 
 class Trials:
-    """The verdicts on files. Threads may share it."""
+    """All trials and their results. Threads may share it."""
 
     def __init__(self, settings: Settings, proofs: Proofs | None = None) -> None:
         self._settings = settings
         self._proofs = proofs or Proofs.of_user()
-        self._verdicts: dict[Path, tuple[FileSignature | None, Future[Verdict]]] = {}
-        self._queue: deque[tuple[Path, Future[Verdict]]] = deque()
+        self._results: dict[Path, tuple[FileSignature | None, Future[TrialResult]]] = {}
+        self._queue: deque[tuple[Path, Future[TrialResult]]] = deque()
         self._children: set[TrialChild] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    def begin(self, paths: Iterable[Path]) -> list[Future[Verdict]]:
-        """Return the verdicts on these files; those of new and changed files are tried now."""
+    def begin(self, paths: Iterable[Path]) -> list[Future[TrialResult]]:
+        """Return the results for these files, some of which may come later; new and changed files are tried now."""
         with self._lock:
-            verdicts = [self._begin(path) for path in paths]
+            results = [self._begin(path) for path in paths]
             for _ in range(min(CHILDREN - len(self._children), len(self._queue))):
                 child = TrialChild()
                 self._children.add(child)
                 threading.Thread(target=self._work, args=(child,), name="upconv-trial", daemon=True).start()
-        return verdicts
+        return results
 
-    def wait(self, paths: Iterable[Path], stopping: Callable[[], bool] = lambda: False) -> list[Verdict]:
-        """Try files and return all verdicts. When `stopping` returns true, what is not yet tried is refused."""
-        verdicts = self.begin(paths)
-        for verdict in verdicts:
-            while not verdict.done():
+    def wait(self, paths: Iterable[Path], stopping: Callable[[], bool] = lambda: False) -> list[TrialResult]:
+        """Try files and return all results. When `stopping` returns true, what is not yet tried is refused."""
+        results = self.begin(paths)
+        for result in results:
+            while not result.done():
                 if stopping():
                     self.close()
                 try:
-                    verdict.result(_WAIT_S)
+                    result.result(_WAIT_S)
                 except TimeoutError:
                     continue
-        return [verdict.result() for verdict in verdicts]
+        return [result.result() for result in results]
 
-    def finished(self, path: Path) -> Verdict | None:
-        """Return the verdict on the current file, or `None` if its trial is not over."""
-        (verdict,) = self.begin([path])
-        return verdict.result() if verdict.done() else None
+    def finished(self, path: Path) -> TrialResult | None:
+        """Return the result for the current file, or `None` if its trial is not over."""
+        (result,) = self.begin([path])
+        return result.result() if result.done() else None
 
     def is_over(self, path: Path) -> bool:
         """Return true if the last trial of this file is over. This begins none."""
         with self._lock:
-            known = self._verdicts.get(path)
+            known = self._results.get(path)
         return known is not None and known[1].done()
 
     def forget_refusals(self) -> None:
         """Try refused files again, because their limits or the load of the machine may have changed."""
         with self._lock:
-            for path, (_, verdict) in list(self._verdicts.items()):
-                if verdict.done() and verdict.result().reason is not None:
-                    del self._verdicts[path]
+            for path, (_, result) in list(self._results.items()):
+                if result.done() and result.result().reason is not None:
+                    del self._results[path]
 
     def close(self) -> None:
         """End all trials now. Files whose trial is not over are refused."""
@@ -97,12 +97,12 @@ class Trials:
             for child in self._children:
                 child.kill()
 
-    def _begin(self, path: Path) -> Future[Verdict]:
-        now, known = signature(path), self._verdicts.get(path)
+    def _begin(self, path: Path) -> Future[TrialResult]:
+        now, known = signature(path), self._results.get(path)
         if known is not None and known[0] == now:
             return known[1]
-        future: Future[Verdict] = Future()
-        self._verdicts[path] = now, future
+        future: Future[TrialResult] = Future()
+        self._results[path] = now, future
         self._queue.append((path, future))
         return future
 
@@ -110,26 +110,26 @@ class Trials:
         while (task := self._next(child)) is not None:
             path, future = task
             try:
-                future.set_result(self._verdict(path, child))
+                future.set_result(self._result(path, child))
             except Exception as error:  # a thread without a result would let others wait for ever
-                future.set_result(Verdict(signature(path), f"{path} cannot be tried: {error}"))
+                future.set_result(TrialResult(signature(path), f"{path} cannot be tried: {error}"))
         child.close()
 
-    def _next(self, child: TrialChild) -> tuple[Path, Future[Verdict]] | None:
+    def _next(self, child: TrialChild) -> tuple[Path, Future[TrialResult]] | None:
         with self._lock:
             if self._queue:
                 return self._queue.popleft()
             self._children.discard(child)
             return None
 
-    def _verdict(self, path: Path, child: TrialChild) -> Verdict:
+    def _result(self, path: Path, child: TrialChild) -> TrialResult:
         seen = signature(path)
         try:
             if seen is None:
                 raise ModelError(f"no model file at {path}")
-            return Verdict(seen, self._tried(path, seen, child))
+            return TrialResult(seen, self._tried(path, seen, child))
         except (UpconvError, OSError) as error:
-            return Verdict(seen, str(error))
+            return TrialResult(seen, str(error))
 
     def _tried(self, path: Path, seen: FileSignature, child: TrialChild) -> str | None:
         sha256, order = checksum(path), self._order(path, seen)
