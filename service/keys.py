@@ -80,7 +80,7 @@ class ApiKeys:
                 keys.append(ApiKey(_checked(name), _digest(name, secret)))
         if settings.admin_key is not None:
             keys.append(ApiKey(ADMIN, _digest("admin", settings.admin_key.get_secret_value()), _ALL))
-        return cls(tuple(keys), settings.api_keys_file is not None or settings.api_keys is not None)
+        return cls(tuple(keys), settings.api_keys_file is not None or any(key.name != ADMIN for key in keys))
 
     def find(self, secret: str) -> ApiKey | None:
         """Return the key with this secret, or `None` if there is none or it is expired, in constant time."""

@@ -137,4 +137,5 @@ def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("# all revoked\n")
     assert read(api_keys_file=tmp_path / "keys").required
     assert not read(admin_key="a" * 16).required
-    assert read(api_keys="").required
+    assert read(api_keys="ann:0123456789abcdef").required
+    assert not read(api_keys="").required, "as an empty variable in a compose file"
