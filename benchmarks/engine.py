@@ -68,7 +68,7 @@ def throughput(upscaler: Upscaler, path: Path, photographs: list[Picture], round
     assert pixels is not None
     tensors = [samples_to_tensor(picture.samples, pixels)[None] for picture in photographs]
     # The memory pattern makes the loop faster, because its sizes are the same in every round.
-    bare = open_session(path, threads=available_cores(), wishes=SessionOptions(memory_pattern=True))
+    bare = open_session(path, threads=available_cores(), settings=SessionOptions(memory_pattern=True))
     name = bare.get_inputs()[0].name
     ratios, processor = [], []
     with ThreadPoolExecutor(THREADS) as threads:

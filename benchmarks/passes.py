@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from upconv.runtime.calibration import TILE_PX
-from upconv.runtime.engine import Engine, TiledArray
+from upconv.runtime.engine import Engine
 from upconv.runtime.session import Tensor, open_model
 from upconv.runtime.statistics import passes_of
+from upconv.runtime.tiled_array import TiledArray
 from upconv.runtime.tiling import TilingPlan, plan_tiles
 
 SIZES = ((800, 1000), (3000, 4000))

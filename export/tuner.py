@@ -112,10 +112,10 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _opened(model: onnx.ModelProto, wishes: SessionOptions) -> ort.InferenceSession:
+def _opened(model: onnx.ModelProto, settings: SessionOptions) -> ort.InferenceSession:
     try:
         with opened(model) as graph:
-            return ort.InferenceSession(graph, session_options(1, wishes=wishes), providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(graph, session_options(1, settings=settings), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises several unrelated types
         raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
 

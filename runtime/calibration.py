@@ -107,8 +107,8 @@ def calibrate(model: Model, workers: int, *, speed: bool) -> Calibration:
     except OSError:  # onnxruntime cannot write its profile
         return Calibration(UNKNOWN_BYTES_PER_PX, free_bytes)
     with place as folder:
-        provider, wishes = providers.short_name(model.provider), model.contract.session
-        session = open_session(model.path, provider, profile=Path(folder, "profile"), wishes=wishes)
+        provider, settings = providers.short_name(model.provider), model.contract.session
+        session = open_session(model.path, provider, profile=Path(folder, "profile"), settings=settings)
         # On a processor, thread time ignores the load of other threads. An accelerator's time is spent waiting for it.
         clock = time.thread_time if model.provider == providers.NAMES["cpu"] else time.perf_counter
         alone = replace(model, session=session)

@@ -5,7 +5,6 @@ The schedule chooses the next tile among all queued pictures, so a small picture
 
 from __future__ import annotations
 
-import math
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -15,23 +14,18 @@ from typing import Self
 import numpy as np
 
 from upconv.runtime import providers
-from upconv.runtime.calibration import TILE_BYTES, TILE_PX, Calibration, calibrate
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.contract import Contract, NoHalo
+from upconv.runtime.contract import NoHalo
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError
+from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
-from upconv.runtime.memory import available_bytes, lower_trim_threshold
+from upconv.runtime.memory import lower_trim_threshold
+from upconv.runtime.planner import LARGE_PX, Planner
 from upconv.runtime.schedule import OnTile, PictureRequest, Priority, Schedule, TiledWork
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.statistics import FeatureSums, GivenMeans, passes_of
-from upconv.runtime.tiling import Tile, TilingPlan, in_one_piece, plan_tiles
-
-LARGE_PX = 2_000_000
-"""From this many pixels on, the engine measures the fastest tile before it starts, and releases memory afterwards."""
-
-HARMLESS_PX = 128**2
-"""Tiles of at most this many pixels are computed without a check of the free memory."""
+from upconv.runtime.tiled_array import TiledArray
+from upconv.runtime.tiling import Tile, TilingPlan
 
 IDLE_S = 2.0
 """Seconds without work after which memory is released: onnxruntime keeps up to twice what the largest tiles needed."""
@@ -68,11 +62,8 @@ class Engine:
         """
         lower_trim_threshold()
         self.model = model
-        self.exact = exact
-        self._tile_px = tile_px
-        self._calibration: Calibration | None = None
-        self._calibrating = threading.Lock()
         self._executor = executor or _local(model, workers)
+        self._planner = Planner(model, self._executor.slots, tile_px=tile_px, exact=exact)
         alone = 1 if model.contract.statistics else self._executor.batch  # the means differ from picture to picture
         self._batch = min(alone, model.contract.max_batch or alone)
         self._schedule = Schedule(max_waiting, max_waiting_px)
@@ -86,24 +77,8 @@ class Engine:
             thread.start()
 
     def plan(self, height: int, width: int) -> TilingPlan:
-        """Return the tiles of a picture of `height` x `width` pixels.
-
-        If the tiles are not small, the first call measures the model's memory, and for large pictures its speed, with
-        `calibrate`. A picture that needs several passes is one tile instead, if that is less work and takes at most the memory
-        of a tile, and if no side was given. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free, and what
-        `plan_tiles` raises.
-        """
-        contract, side = self.model.contract, self._tile_px
-        first = plan_tiles(height, width, contract, side or TILE_PX, exact=self.exact)
-        if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
-            return first
-        measured = self._measured(speed=height * width >= LARGE_PX and not side)
-        most_px = measured.most_px(available_bytes() / self._executor.slots)
-        best = plan_tiles(height, width, contract, side or measured.tile_px, exact=self.exact, most_px=math.isqrt(most_px))
-        if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
-            raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
-        usual = min(most_px, int(TILE_BYTES / max(1, measured.bytes_per_px)))
-        return best if side else in_one_piece(best, contract, usual)
+        """Return the tiles of a picture of `height` x `width` pixels; see `Planner.plan`."""
+        return self._planner.plan(height, width)
 
     def submit(
         self,
@@ -157,13 +132,6 @@ class Engine:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    def _measured(self, *, speed: bool) -> Calibration:
-        with self._calibrating:
-            known = self._calibration
-            if known is None or (speed and not known.seconds_per_px):
-                self._calibration = known = calibrate(self.model, self._executor.slots, speed=speed)
-            return known
 
     def _work(self) -> None:
         while (jobs := self._next()) is not None:
@@ -263,41 +231,9 @@ def _local(model: Model, workers: int | None) -> LocalExecutor:
     return LocalExecutor(model, workers or (min(2, fit.workers) if whole else fit.workers), 1 if whole else fit.batch)
 
 
-class TiledArray:
-    """A picture as a float32 array (C, H, W), which is upscaled into another array."""
-
-    def __init__(self, planes: Tensor, plan: TilingPlan) -> None:
-        """Allocate `result`, (C, scale*H, scale*W), which the tiles fill."""
-        self.plan = plan
-        self.result: Tensor = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
-        self._planes = planes
-
-    def cut(self, tile: Tile) -> Tensor:
-        """Return the tile's input, (1, C, h, w)."""
-        rows, columns = self.plan.windows(tile)
-        block = self._planes[:, rows.first : rows.stop, columns.first : columns.stop]
-        return np.ascontiguousarray(columns.arranged(rows.arranged(block, 1), 2)[None])
-
-    def paste(self, tile: Tile, output: Tensor) -> None:
-        """Copy the kept part of a tile's output into `result`."""
-        kept, (top, left) = self.plan.kept(tile, output[0])
-        self.result[:, top : top + kept.shape[1], left : left + kept.shape[2]] = kept
-
-
 def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:
     height, width = tile.shape
     return OutOfMemoryError(
         f"{model.contract.name} runs out of memory on {width}x{height} pixels, which cannot be computed in smaller parts; "
         "free memory, use fewer workers or a smaller picture"
-    )
-
-
-def _too_much_for_memory(contract: Contract, tile: Tile, bytes_per_px: float) -> ImageTooLargeError:
-    height, width = tile.shape
-    why = f"has a halo of {contract.halo}"
-    if isinstance(contract.halo, NoHalo):
-        why = f"needs the whole picture at once ({contract.halo.node}: {contract.halo.reason})"
-    return ImageTooLargeError(
-        f"{contract.name} {why}, so it must compute {width}x{height} pixels in one piece; that takes about "
-        f"{tile.area * bytes_per_px / 2**30:.1f} GiB, more than is free; use fewer workers, a smaller picture or another model"
     )

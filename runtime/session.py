@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -16,18 +17,13 @@ from upconv.runtime import providers
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, Halo, SessionOptions
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
+from upconv.runtime.errors import Cancelled, ModelError, UpconvError, first_line, machine_error
 from upconv.runtime.pass_sessions import ModelPass, PassSessions
 
 Tensor = NDArray[np.float32]
 
 DEFAULT = SessionOptions()
 _UNBLOCKED = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-
-_OUT_OF_MEMORY = re.compile(
-    r"failed to allocate memory|Available memory of|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE
-)
-"""Messages of onnxruntime, the C++ library, CUDA and cuDNN when memory runs out."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +61,26 @@ class Model:
         means = {name: mean for name, mean in part.means.items() if name in taken}
         return self._run(session, {self.session.get_inputs()[0].name: tensor, **means}, cancellation)
 
-    def _run(self, session: ort.InferenceSession, inputs: dict[str, Tensor], cancellation: Cancellation | None) -> list[Tensor]:
+    def compute(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str], cancellation: Cancellation | None = None
+    ) -> list[NDArray[Any]]:
+        """Run the whole graph on inputs of any type, by name, and return the outputs of these names.
+
+        Raises what `run` raises.
+        """
+        return self._run(self.session, inputs, cancellation, outputs)
+
+    def _run(
+        self,
+        session: ort.InferenceSession,
+        inputs: Mapping[str, NDArray[Any]],
+        cancellation: Cancellation | None,
+        outputs: Sequence[str] | None = None,
+    ) -> list[NDArray[Any]]:
         options = ort.RunOptions()
         try:
             with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
-                results: list[Tensor] = session.run(None, inputs, options)
+                results: list[NDArray[Any]] = session.run(outputs, dict(inputs), options)
         except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
             raise self._converted(error, next(iter(inputs.values())), options) from error
         return results
@@ -87,14 +98,11 @@ class Model:
         tiny = np.zeros((1, self.contract.input.channels, *self.contract.fitted(1, 1)), np.float32)
         self.session.run(None, {self.session.get_inputs()[0].name: tiny}, options)
 
-    def _converted(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
+    def _converted(self, error: Exception, tensor: NDArray[Any], options: ort.RunOptions) -> UpconvError:
         if options.terminate:
             return Cancelled(f"the run of {self.contract.name} was cancelled")
-        if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
-            return OutOfMemoryError(f"{self.path} runs out of memory on an input of {tensor.shape}: {first_line(error)}")
-        return ModelError(
-            f"{self.path} cannot run on an input of {tensor.shape}, which its contract allows: {first_line(error)}"
-        )
+        failure = f"{self.path} cannot run on an input of {tensor.shape}"
+        return machine_error(error, failure) or ModelError(f"{failure}, which its contract allows: {first_line(error)}")
 
 
 def open_model(path: str | Path, provider: str = "cpu", threads: int | None = None) -> Model:
@@ -111,12 +119,12 @@ def open_model(path: str | Path, provider: str = "cpu", threads: int | None = No
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, path)
     alone = threads is None and contract.task == "upscale" and not isinstance(contract.halo, Halo)
     if alone or contract.session != DEFAULT:
-        session = open_session(path, provider, available_cores() if alone else threads or 1, wishes=contract.session)
+        session = open_session(path, provider, available_cores() if alone else threads or 1, settings=contract.session)
     content = path.read_bytes()
     parts = None
     if contract.statistics:
         image, output = session.get_inputs()[0].name, session.get_outputs()[0].name
-        opened = partial(open_session, path, provider, threads or 1, wishes=contract.session)
+        opened = partial(open_session, path, provider, threads or 1, settings=contract.session)
         parts = PassSessions(content, contract, image, output, lambda part: opened(content=part))
     return Model(path, contract, hashlib.sha256(content).hexdigest(), session.get_providers()[0], session, parts)
 
@@ -127,7 +135,7 @@ def open_session(
     threads: int = 1,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     profile: Path | None = None,
-    wishes: SessionOptions = DEFAULT,
+    settings: SessionOptions = DEFAULT,
     content: bytes | None = None,
 ) -> ort.InferenceSession:
     """Return an onnxruntime session for any `.onnx` file, with or without a contract.
@@ -136,19 +144,20 @@ def open_session(
     `content` is opened instead of the file, which it is a part of.
 
     Raises `ModelError` if the file is missing or damaged, and `ProviderError` if onnxruntime falls back to another
-    provider than `provider`.
+    provider than `provider`, and `MachineError` if memory or threads run out.
     """
     options = providers.provider_options(provider)
     if content is None and not Path(path).is_file():
         raise ModelError(f"no model file at {path}")
     try:
         session = ort.InferenceSession(
-            content or str(path), session_options(threads, level, wishes, profile), providers=options
+            content or str(path), session_options(threads, level, settings, profile), providers=options
         )
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
-        raise ModelError(f"{path} is not a model that onnxruntime can open: {first_line(error)}") from error
+        trouble = machine_error(error, f"{path} cannot be opened")
+        raise trouble or ModelError(f"{path} is not a model that onnxruntime can open: {first_line(error)}") from error
     providers.verify(session, provider)
     return session
 
@@ -156,14 +165,14 @@ def open_session(
 def session_options(
     threads: int,
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    wishes: SessionOptions = DEFAULT,
+    settings: SessionOptions = DEFAULT,
     profile: Path | None = None,
 ) -> ort.SessionOptions:
     """Return the onnxruntime options for a session with these settings; see `open_session`."""
     options = ort.SessionOptions()
-    options.graph_optimization_level = level if wishes.blocked else min(level, _UNBLOCKED, key=int)
-    options.enable_cpu_mem_arena = wishes.arena
-    options.enable_mem_pattern = wishes.memory_pattern
+    options.graph_optimization_level = level if settings.blocked else min(level, _UNBLOCKED, key=int)
+    options.enable_cpu_mem_arena = settings.arena
+    options.enable_mem_pattern = settings.memory_pattern
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised as exceptions anyway

@@ -13,6 +13,8 @@ from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongErro
 _HALF_LIFE_S = 10
 """Seconds of work after which a measurement of the throughput counts half."""
 _MAX_RETRY_S = 300
+_LONG_SHARE = 0.1
+"""A long picture counts for the wait of others as this share of the longest wait, because a thread is left for them."""
 
 
 class Throughput:
@@ -42,6 +44,10 @@ class Throughput:
             self._time_s = decay * self._time_s + now - self._since
             self._since = now
 
+    def now(self) -> float:
+        """Return the time in seconds, from an arbitrary start."""
+        return self._clock()
+
     @property
     def per_s(self) -> float:
         """Predicted seconds of work per second, above 0."""
@@ -55,13 +61,24 @@ class Admission:
     An instance belongs to one event loop, so it needs no lock.
     """
 
-    def __init__(self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput) -> None:
+    def __init__(
+        self, max_pictures: int, max_bytes: int, max_wait_s: float, throughput: Throughput, max_long: int | None = None
+    ) -> None:
+        """Start with no picture.
+
+        `max_long` is the number of pictures that alone take longer than `max_wait_s` and are admitted at once. It must be less
+        than the number of threads: then such pictures do not refuse others. `None`: no limit, and they do.
+        """
         self.pictures = 0
         self.bytes = 0
         self.cost_s = 0.0
         """Predicted seconds of the pictures that are processed or waiting."""
+        self._spared_s = 0.0
+        """The part of `cost_s` for which no short picture waits."""
+        self._long = 0
         self._expected = 0
         """Number of pictures whose cost is in `cost_s`."""
+        self._max_long = max_long
         self._max_pictures, self._max_bytes, self._max_wait_s = max_pictures, max_bytes, max_wait_s
         self._throughput = throughput
 
@@ -89,13 +106,18 @@ class Admission:
         """Raise `AdmissionFullError` if no further picture can be admitted now."""
         if self.pictures >= self._max_pictures:
             raise self.full(f"{self.pictures} pictures are being processed or waiting")
-        if self.wait_s > self._max_wait_s:
-            raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
+        if self._turn_s > self._max_wait_s:
+            raise self.full(f"about {self._turn_s:.0f} s of work are waiting")
 
     @property
     def wait_s(self) -> float:
         """The predicted seconds until all admitted pictures are done."""
         return self.cost_s / self._throughput.per_s
+
+    @property
+    def _turn_s(self) -> float:
+        """The predicted seconds that a short picture waits."""
+        return max(0.0, self.cost_s - self._spared_s) / self._throughput.per_s
 
     @property
     def retry_after_s(self) -> int:
@@ -110,8 +132,8 @@ class Admission:
         """Return an error with a reason and the time after which to retry."""
         return AdmissionFullError(f"{reason}; try again in {self.retry_after_s} s", self.retry_after_s)
 
-    def expect(self, cost_s: float, limit_s: float) -> None:
-        """Count the predicted cost of an admitted picture.
+    def expect(self, cost_s: float, limit_s: float) -> float:
+        """Count the predicted cost of an admitted picture, and return the part of it for which no short picture waits.
 
         Raises `TooLongError` if the picture alone would take longer than `limit_s`, `AdmissionFullError` if it would be done too
         late behind the other pictures, and `DeadlineError` if no time is left.
@@ -123,21 +145,37 @@ class Admission:
         own_s = cost_s / self._throughput.per_s
         if own_s > limit_s:
             raise TooLongError(f"this would take about {own_s:.0f} s, over the {limit_s:g} s allowed; send it to /v1/jobs")
-        if self.wait_s + own_s > limit_s:
-            raise self.full(f"about {self.wait_s:.0f} s of work are waiting")
+        long = self._max_long is not None and own_s > self._max_wait_s
+        wait_s = self.wait_s if long else self._turn_s
+        if wait_s + own_s > limit_s:
+            raise self.full(f"about {wait_s:.0f} s of work are waiting")
+        if long and self._long >= (self._max_long or 0):
+            raise self.full(f"{self._long} pictures of more than {self._max_wait_s:g} s are being processed")
         if not self._expected:
             self._throughput.begin()
-        self._expected += 1
-        self.cost_s += cost_s
+        spared_s = cost_s - _LONG_SHARE * self._max_wait_s * self._throughput.per_s if long else 0.0
+        self._count(1, cost_s, spared_s)
+        return spared_s
 
-    def done(self, cost_s: float) -> None:
-        """Remove the cost of a picture."""
-        self._expected -= 1
-        self.cost_s = max(0.0, self.cost_s - cost_s) if self._expected else 0.0  # removes rounding errors
+    def done(self, cost_s: float, spared_s: float = 0.0) -> None:
+        """Remove the cost of a picture, and the part that `expect` returned for it."""
+        self._count(-1, -cost_s, -spared_s)
+        if not self._expected:  # removes rounding errors
+            self.cost_s = self._spared_s = 0.0
+
+    def _count(self, pictures: int, cost_s: float, spared_s: float) -> None:
+        self._expected += pictures
+        self._long += pictures if spared_s else 0
+        self.cost_s = max(0.0, self.cost_s + cost_s)
+        self._spared_s = max(0.0, self._spared_s + spared_s)
 
     def advance(self, cost_s: float) -> None:
         """Record completed work in the throughput, by its predicted cost. Any thread may call this."""
         self._throughput.advance(cost_s)
+
+    def now(self) -> float:
+        """Return the time of the throughput in seconds, from an arbitrary start."""
+        return self._throughput.now()
 
     def hold(self, bytes: int) -> None:
         """Count further bytes; raise `AdmissionFullError` if they are too many."""
@@ -155,8 +193,12 @@ class Ticket:
         self._admission = admission
         self._admitted = False
         self._cost_s: float | None = None
+        self._spared_s = 0.0
+        self._tile_share = 1.0
         self._advanced_s = 0.0
-        """Predicted seconds of the completed tiles."""
+        """Predicted seconds of the completed work."""
+        self._encoding_since: float | None = None
+        """The time at which the last tile was completed."""
         self._lock = threading.Lock()
 
     def admit(self) -> None:
@@ -170,37 +212,48 @@ class Ticket:
             self._admission.hold(bytes - self.held)
             self.held = bytes
 
-    def expect(self, cost_s: float, limit_s: float) -> None:
-        """Count the predicted cost of the picture; raises the errors of `Admission.expect`."""
-        self._admission.expect(cost_s, limit_s)
-        self._cost_s = cost_s
+    def expect(self, cost_s: float, limit_s: float, tile_share: float = 1.0) -> None:
+        """Count the predicted cost of the picture; raises the errors of `Admission.expect`.
+
+        `tile_share` is the part of the work that is done when the last tile is completed. Decoding counts to the other part.
+        """
+        self._spared_s = self._admission.expect(cost_s, limit_s)
+        self._cost_s, self._tile_share = cost_s, tile_share
 
     def advance(self, done: int, total: int) -> None:
         """Record the number of completed tiles. Any thread may call this.
 
         The tiles of pictures that are cancelled later also count for the throughput.
         """
-        with self._lock:
-            cost_s = (self._cost_s or 0.0) * done / total - self._advanced_s
-            if cost_s > 0:
-                self._advanced_s += cost_s
-                self._admission.advance(cost_s)
+        self._advance_to(self._tile_share * (self._cost_s or 0.0) * done / total)
+        if done == total:
+            self._encoding_since = self._admission.now()
 
     def done(self) -> None:
         """Stop counting the picture, because it is finished; its bytes stay counted."""
-        self.advance(1, 1)
+        self._advance_to(self._cost_s or 0.0)
         self._end()
 
     def release(self) -> None:
-        """Stop counting the request."""
+        """Stop counting the request. An encoding that is abandoned counts for the throughput by the time that it took."""
+        if self._encoding_since is not None:
+            taken_s = self._admission.now() - self._encoding_since
+            self._advance_to(min(self._cost_s or 0.0, self._advanced_s + taken_s))
         self._end()
         self._admission.bytes -= self.held
         self.held = 0
+
+    def _advance_to(self, completed_s: float) -> None:
+        with self._lock:
+            cost_s = completed_s - self._advanced_s
+            if cost_s > 0:
+                self._advanced_s += cost_s
+                self._admission.advance(cost_s)
 
     def _end(self) -> None:
         if self._admitted:
             self._admission.pictures -= 1
             self._admitted = False
         if self._cost_s is not None:
-            self._admission.done(self._cost_s)
+            self._admission.done(self._cost_s, self._spared_s)
             self._cost_s = None

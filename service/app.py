@@ -11,6 +11,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from upconv.runtime.codecs import coding_speed
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ParameterError
 from upconv.service import heap, loading, openapi, problem, reloading
@@ -77,10 +78,16 @@ def _state(settings: Settings) -> ServiceState:
     throughput = Throughput(settings.workers or available_cores())
     state = ServiceState(
         settings,
-        Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, throughput),
+        Admission(
+            settings.max_waiting,
+            settings.max_waiting_bytes,
+            settings.max_wait_s,
+            throughput,
+            max_long=settings.max_in_work - 1 or None,
+        ),
         MemoryBudget(settings.max_memory_bytes),
         Metrics(),
-        new_log(level=settings.log_level),
+        new_log(level=settings.log_level, format=settings.log_format),
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
         Trials(settings),
@@ -113,9 +120,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if not folder.lasting:
             state.log.warning("jobs are lost when this process ends, because the default folder cannot be used; set --jobs-dir")
         if state.settings.cache_dir is not None:
-            state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes)
+            state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
         await to_thread.run_sync(folder.recover)
         stack.callback(state.trials.close)
+        state.speeds = await to_thread.run_sync(coding_speed.measure)
         state.registry = await to_thread.run_sync(loading.load, state.settings, state.trials, lambda: state.draining)
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities)

@@ -39,11 +39,14 @@ from upconv.runtime.errors import (
     DiskFullError,
     ImageError,
     ImageTooLargeError,
+    MachineError,
     ModelError,
     OutOfMemoryError,
+    OutputError,
     Overloaded,
     ParameterError,
     TimedOut,
+    machine_error,
 )
 
 
@@ -138,6 +141,11 @@ class ProblemKind:
     title: str
     """The title, the same for every problem of this kind."""
 
+    @property
+    def passing(self) -> bool:
+        """True if the same request can succeed later, because the cause is the service's state and not the request."""
+        return self.status in (429, 503)
+
 
 UNEXPECTED = ProblemKind(500, "internal", "The service failed unexpectedly")
 
@@ -168,11 +176,21 @@ KINDS: dict[type[Exception], ProblemKind] = {
     TimedOut: ProblemKind(503, "deadline", "The response was not ready in time"),
     OutOfMemoryError: ProblemKind(503, "no-memory", "The service is out of memory at the moment"),
     DiskFullError: ProblemKind(503, "no-room", "The disk of the service is full at the moment"),
+    OutputError: ProblemKind(503, "no-disk", "The service cannot write to its disk at the moment"),
+    MachineError: ProblemKind(503, "no-resources", "The service has no threads or files left at the moment"),
     Overloaded: ProblemKind(503, "full", "The service is busy"),
     ModelError: ProblemKind(500, "model-failed", "The model failed"),
 }
 
 
+def known(error: Exception) -> Exception:
+    """Return the error of `KINDS` that an error stands for.
+
+    It is the error itself, or a `MachineError` if Python or a library raised the error because the machine lacks something.
+    """
+    return machine_error(error, "this cannot be processed now") or error
+
+
 def problem_kind(error: Exception) -> ProblemKind:
-    """Return the kind of problem of an error: the entry of its nearest base class in `KINDS`."""
-    return next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), UNEXPECTED)
+    """Return the kind of problem of an error: the entry of the nearest base class of `known(error)` in `KINDS`."""
+    return next((KINDS[kind] for kind in type(known(error)).__mro__ if kind in KINDS), UNEXPECTED)

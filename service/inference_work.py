@@ -32,8 +32,8 @@ class InferenceWork(Generic[W]):
     entry: ServedModel
     parse: Callable[[], ParsedRequest]
     """Returns the request in the message. It is called in a thread."""
-    write: Callable[[ParsedRequest, InferenceResult, dict[str, str]], W]
-    """Returns the answer to a request from its result and its notes. It is called in a thread."""
+    write: Callable[[ParsedRequest, InferenceResult, Cancellation], W]
+    """Returns the answer to a request from its result. It is called in a thread."""
     until: float
     """Time of the event loop at which the work is cancelled, in seconds."""
 
@@ -47,7 +47,7 @@ async def compute(
     """
     arrived, entry = time.perf_counter(), work.entry
     prepared = await to_thread.run_sync(_prepare, work, state, limiter=state.short_threads)
-    ticket.expect(prepared.cost.seconds, work.until - asyncio.get_running_loop().time())
+    ticket.expect(prepared.cost.seconds, work.until - asyncio.get_running_loop().time(), prepared.cost.tile_share)
     slot = WorkSlot(state.threads, state.memory.room(prepared.cost.bytes), work.until)
     outcome, written = await run_while_connected(connected, functools.partial(_compute, work, prepared), slot)
     seconds = {"queue": max(0.0, time.perf_counter() - arrived - sum(outcome.seconds.values())), **outcome.seconds}
@@ -69,13 +69,12 @@ async def counting_failures(entry: ServedModel, state: ServiceState) -> AsyncIte
 
 
 def _prepare(work: InferenceWork[W], state: ServiceState) -> Prepared:
-    return inference.prepare(work.entry, work.parse(), state.settings.limits)
+    return inference.prepare(work.entry, work.parse(), state.settings.limits, state.speeds)
 
 
 def _compute(work: InferenceWork[W], prepared: Prepared, cancellation: Cancellation) -> tuple[InferenceResult, W]:
     outcome = inference.infer(work.entry, prepared, cancellation)
     computed = time.perf_counter()
-    notes = {"conversions": "; ".join(outcome.conversions)} if outcome.conversions else {}
-    written = work.write(prepared.request, outcome, notes)
+    written = work.write(prepared.request, outcome, cancellation)
     outcome.seconds["encode"] = outcome.seconds.get("encode", 0.0) + time.perf_counter() - computed
     return outcome, written

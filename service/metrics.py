@@ -25,6 +25,16 @@ class Metrics:
         self._requests = Counter(
             "upconv_requests", "Requests by route, method and status", ("route", "method", "status"), registry=self.registry
         )
+        self._seconds = Histogram(
+            "upconv_request_seconds",
+            "Seconds from a request to the end of its response",
+            ("route", "model"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._problems = Counter(
+            "upconv_problems", "Refused and failed requests by kind of problem", ("kind", "status"), registry=self.registry
+        )
         self._stages = Histogram(
             "upconv_stage_seconds", "Seconds per stage of a picture", ("stage",), buckets=_SECONDS, registry=self.registry
         )
@@ -36,15 +46,23 @@ class Metrics:
         self._reloads = Counter("upconv_reloads", "Reloads of the model files", ("result",), registry=self.registry)
         self._wrong_keys = Counter("upconv_wrong_keys", "Requests with an unknown or expired API key", registry=self.registry)
         self._jobs = Counter("upconv_jobs", "Jobs that ended", ("state",), registry=self.registry)
+        self._cache_failures = Counter(
+            "upconv_cache_failures", "Failures of the cache: read, write, damaged", ("kind",), registry=self.registry
+        )
         self._looked_up = Counter("upconv_cache_lookups", "Lookups in the cache of results", ("found",), registry=self.registry)
 
     def show(self, name: str, help: str, value: Callable[[], float]) -> None:
         """Add a gauge that calls `value` whenever the metrics are read."""
         Gauge(name, help, registry=self.registry).set_function(value)
 
-    def answered(self, route: str, method: str, status: int) -> None:
-        """Count a request; `route` must be a declared path, so that the number of labels is bounded."""
+    def answered(self, route: str, method: str, status: int, model: str, seconds: float) -> None:
+        """Count a request; `route` must be a declared path and `model` a loaded one, so that the number of labels is bounded."""
         self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
+        self._seconds.labels(route, model).observe(seconds)
+
+    def refused(self, kind: str, status: int) -> None:
+        """Count a request that ended with a problem: the last part of its type URI, and its status."""
+        self._problems.labels(kind, str(status)).inc()
 
     def upscaled(self, model: str, seconds: Mapping[str, float], pixels_in: int, pixels_out: int, tiles: int) -> None:
         """Count an upscaled picture."""
@@ -77,6 +95,10 @@ class Metrics:
     def looked_up(self, found: bool) -> None:
         """Count a lookup in the cache."""
         self._looked_up.labels(str(found).lower()).inc()
+
+    def cache_failed(self, kind: str) -> None:
+        """Count a failure of the cache: `read`, `write` or `damaged`. Any thread may call this."""
+        self._cache_failures.labels(kind).inc()
 
     def text(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from upconv.runtime.errors import Cancelled
-from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, problem_kind
+from upconv.runtime.errors import Cancelled, ParameterError
+from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, known, problem_kind
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 1
@@ -22,6 +22,8 @@ BUSY_S = 1
 PROTOCOL = "/v2"
 """The prefix of the routes whose errors are `{"error"}`."""
 
+_MACHINE = (MemoryError, OSError, RuntimeError)
+"""Types of errors that Python raises if the machine lacks something, among other causes."""
 _MAX_VALUE_LENGTH = 60
 _PROTOCOL_STATUS = {415: 400, 422: 400}
 """Replacements for statuses that the protocol does not have."""
@@ -77,14 +79,17 @@ def stopping(path: str) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Install the exception handlers that return problems for all known errors."""
-    for error in KINDS:
+    for error in (*KINDS, *_MACHINE):
         app.add_exception_handler(error, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:
-    kind, path = problem_kind(error), request.url.path
+    error, path = known(error), request.url.path
+    kind = problem_kind(error)
+    if kind is UNEXPECTED:
+        raise error
     request.state.error = error
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer(
@@ -97,6 +102,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    request.state.error = ParameterError(_sentence(error.errors()[0]))
     return answer(request.url.path, problem_kind(error), _sentence(error.errors()[0]))
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upconv.runtime.errors import Overloaded
 from upconv.service import problem
+from upconv.service.errors import problem_kind
 from upconv.service.metrics import Metrics
 
 SECURITY_HEADERS = {
@@ -28,6 +29,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Headers of every response. The page runs only scripts of this service, and no page may frame it."""
+
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Routes whose requests are logged at debug: they come every few seconds."""
+
+LONGEST = 200
+"""Characters of a path and of a query in the log; more are cut."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -43,11 +50,11 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, _request_id(scope))
+        answer = _Answer(receive, send, _request_id(scope))
         started = time.perf_counter()
         error: Exception | None = None
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, answer.receive, answer.send)
         except Exception as unexpected:
             error = unexpected
             if not answer.status:
@@ -60,44 +67,71 @@ class RequestLog:
             self._write(scope, answer, time.perf_counter() - started, error or scope.get("state", {}).get("error"))
 
     def _write(self, scope: Scope, answer: _Answer, seconds: float, error: Exception | None) -> None:
-        self._metrics.answered(_route(scope), scope["method"], answer.status)
+        route, kind = _route(scope), problem_kind(error) if error else None
+        self._metrics.answered(route, scope["method"], answer.status, answer.model, seconds)
+        if kind is not None:
+            self._metrics.refused(kind.slug, kind.status)
         fields = {
             "request_id": answer.request_id,
             "method": scope["method"],
-            "path": scope["path"],
+            "path": _cut(scope["path"]),
+            **_optional("query", _cut(scope.get("query_string", b"").decode("latin-1"))),
+            **_optional("model", answer.model),
             **_client(scope),
             "status": answer.status,
             "ms": round(seconds * 1000, 1),
+            "bytes_in": answer.bytes_in,
+            "bytes_out": answer.bytes_out,
         }
         if answer.status >= 500 and error is not None and not isinstance(error, Overloaded):
             self._log.error("request", **fields, exc_info=error)
         else:
-            self._log.info("request", **fields, **({"error": str(error)} if error else {}))
+            write = self._log.debug if route in PROBES else self._log.info
+            write("request", **fields, **({"error": str(error)} if error else {}))
 
 
 class _Answer:
-    """A response, with the headers of every response added."""
+    """A request and its response, which are counted, with the headers of every response added."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, receive: Receive, send: Send, request_id: str) -> None:
         self.status = 0
         """Zero until the response has started."""
         self.request_id = request_id
-        self._send = send
+        self.model = ""
+        """The model that computed the response; empty if none did."""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._receive, self._send = receive, send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.bytes_in += len(message.get("body", b""))
+        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
+            self.model = headers.get("X-Upconv-Model", "")
             headers["X-Request-Id"] = self.request_id
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+        self.bytes_out += len(message.get("body", b""))
         await self._send(message)
 
 
 def _client(scope: Scope) -> dict[str, str]:
-    """Return the name of the API key, as a field of the log."""
-    key = scope.get("state", {}).get("key")
-    return {"key": key.name} if key else {}
+    """Return the address of the client and the name of its API key, as fields of the log."""
+    key, address = scope.get("state", {}).get("key"), scope.get("client")
+    return {**_optional("client", address[0] if address else ""), **_optional("key", key.name if key else "")}
+
+
+def _optional(name: str, value: str) -> dict[str, str]:
+    return {name: value} if value else {}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _request_id(scope: Scope) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from upconv.runtime.errors import ParameterError
 from upconv.service import reloading, tracing
 from upconv.service.app import create_app
-from upconv.service.log import LogHandler, new_log
-from upconv.service.settings import Settings
+from upconv.service.log import everything_logged
+from upconv.service.settings import Settings, unknown_variables
 from upconv.service.state import ServiceState
 
 _CONNECTIONS = 1024
@@ -37,16 +37,19 @@ def serve(settings: Settings) -> None:
     sys.setswitchinterval(_SWITCH_S)
     app = create_app(settings)
     end_tracing = _trace(app) if settings.tracing else None
-    logger = logging.getLogger("uvicorn")
-    handler = LogHandler(new_log())
-    logger.addHandler(handler)
+    log = app.state.upconv.log
+    _warn_of_unknown_variables(log)
     try:
-        with _listen(settings) as listener:
+        with everything_logged(log), _listen(settings) as listener:
             asyncio.run(_run(_Server(_config(app, settings), app.state.upconv), app, listener))
     finally:
-        logger.removeHandler(handler)
         if end_tracing is not None:
             end_tracing()
+
+
+def _warn_of_unknown_variables(log: Any) -> None:
+    for name, similar in unknown_variables(os.environ).items():
+        log.warning(f"{name} is not a setting, so it has no effect" + (f"; the nearest one is {similar}" if similar else ""))
 
 
 def _trace(app: FastAPI) -> Callable[[], None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from upconv.runtime.providers import Provider
 
 Level = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "text"]
 
 
 def _paths(value: Any) -> Any:
@@ -122,7 +125,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """Origins whose pages may use the service (CORS), separated by commas. Default: none."""
     log_level: Level = "info"
-    """Lowest level that is logged."""
+    """Lowest level that is logged. Requests for /healthz, /readyz and /metrics are logged at debug."""
+    log_format: LogFormat = "auto"
+    """Format of the log: lines of JSON, or text. `auto` is text on a terminal, and JSON otherwise."""
     tracing: bool = False
     """Send an OpenTelemetry span for every request, as its OTEL_… variables configure. Needs `upconv[tracing]`."""
 
@@ -136,3 +141,11 @@ class Settings(BaseSettings):
         if self.max_waiting_bytes < self.max_bytes:
             raise ValueError(f"max_waiting_bytes ({self.max_waiting_bytes}) must hold one body of max_bytes ({self.max_bytes})")
         return self
+
+
+def unknown_variables(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables that look like a setting but are none, each with the most similar setting or an empty string."""
+    prefix, known = "UPCONV_", [name.upper() for name in Settings.model_fields]
+    given = {name: name.upper().removeprefix(prefix) for name in sorted(names) if name.upper().startswith(prefix)}
+    similar = {name: difflib.get_close_matches(rest, known, n=1) for name, rest in given.items() if rest not in known}
+    return {name: f"{prefix}{found[0]}" if found else "" for name, found in similar.items()}

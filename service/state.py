@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from upconv.runtime.codecs.coding_speed import UNMEASURED, CodingSpeeds
 from upconv.runtime.errors import Overloaded
 from upconv.service.access import Gatekeeper, Rates
 from upconv.service.admission import Admission
@@ -46,6 +47,8 @@ class ServiceState:
     """The runner of jobs; `None` before the start and after the shutdown."""
     cache: Cache | None = None
     """The cache of results; `None` if it is off."""
+    speeds: CodingSpeeds = UNMEASURED
+    """The speeds of decoding and encoding, measured at the start."""
     statistics: Statistics = field(default_factory=Statistics)
     """Statistics per model, for `/v2`."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)

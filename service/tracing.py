@@ -1,10 +1,12 @@
-"""OpenTelemetry tracing: one span per request, sent as OTLP over HTTP.
+"""OpenTelemetry tracing: one span per request and one per stage of its picture, sent as OTLP over HTTP.
 
 The OTEL_… environment variables of OpenTelemetry configure the exporter.
 """
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upconv.runtime.errors import ParameterError
+
+_STAGE = re.compile(r"([a-z]+);dur=([0-9.]+)")
 
 
 class Tracing:
@@ -32,7 +36,7 @@ class Tracing:
         with self._tracer.start_as_current_span(
             scope["method"], context=context, kind=trace.SpanKind.SERVER, attributes=attributes
         ) as span:
-            await self._app(scope, receive, _recording(span, scope, send))
+            await self._app(scope, receive, _recording(self._tracer, span, scope, send))
 
 
 def tracer() -> tuple[Any, Callable[[], None]]:
@@ -53,7 +57,7 @@ def tracer() -> tuple[Any, Callable[[], None]]:
     return provider.get_tracer("upconv"), provider.shutdown
 
 
-def _recording(span: Any, scope: Scope, send: Send) -> Send:
+def _recording(tracer: Any, span: Any, scope: Scope, send: Send) -> Send:
     """Return a `send` that also records the response in the span."""
 
     async def record(message: Message) -> None:
@@ -66,6 +70,19 @@ def _recording(span: Any, scope: Scope, send: Send) -> Send:
             for name in ("Server-Timing", "X-Request-Id", "X-Upconv-Model", "X-Upconv-Tiles"):
                 if name in headers:
                     span.set_attribute(f"upconv.{name.lower()}", headers[name])
+            _add_stages(tracer, headers.get("Server-Timing", ""))
         await send(message)
 
     return record
+
+
+def _add_stages(tracer: Any, server_timing: str) -> None:
+    """Add a span for each stage in a `Server-Timing` header, one after the other up to now.
+
+    The stages of a large picture overlap, so the spans show the time of each stage, not when it ran.
+    """
+    stages = [(name, int(float(ms) * 1e6)) for name, ms in _STAGE.findall(server_timing)]
+    start = time.time_ns() - sum(length for _, length in stages)
+    for name, length in stages:
+        tracer.start_span(name, start_time=start).end(start + length)
+        start += length

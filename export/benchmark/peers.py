@@ -94,7 +94,7 @@ def _plain(subject: BenchmarkSubject) -> Run:
 
 
 def _ours(subject: BenchmarkSubject) -> Run:
-    return onnxruntime_run(subject.model, subject.inputs, session_options(1, wishes=subject.session))
+    return onnxruntime_run(subject.model, subject.inputs, session_options(1, settings=subject.session))
 
 
 def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], options: ort.SessionOptions) -> Run:

@@ -63,7 +63,7 @@ def psnr_db(exact: Array, got: Array, pixels: Pixels | None) -> float | None:
     return 10 * math.log10(peak**2 / square)
 
 
-def quantised(values: Array, pixels: Pixels) -> Array:
+def as_8bit(values: Array, pixels: Pixels) -> Array:
     """Return values as 8-bit pixels, rounded and clipped."""
     scaled: Array = np.rint((values.astype(np.float64) - pixels.low) / (pixels.high - pixels.low) * 255)
     return scaled.clip(0, 255).astype(np.uint8)
@@ -72,13 +72,13 @@ def quantised(values: Array, pixels: Pixels) -> Array:
 def _scaled(exact: Array, got: Array) -> tuple[float, float]:
     """Return the largest relative error, and the largest error in units in the last place."""
     size = np.abs(exact).astype(np.float64)
-    counted = size > SMALLEST * size.max(initial=0.0)
+    counted = (size > 0) & (size >= SMALLEST * size.max(initial=0.0))
     difference = np.abs(got.astype(np.float64) - exact)[counted]
     return _largest(difference / size[counted]), _largest(difference / np.spacing(size[counted].astype(np.float32)))
 
 
 def _steps(exact: Array, got: Array, pixels: Pixels) -> int:
-    return int(np.abs(quantised(exact, pixels).astype(int) - quantised(got, pixels).astype(int)).max(initial=0))
+    return int(np.abs(as_8bit(exact, pixels).astype(int) - as_8bit(got, pixels).astype(int)).max(initial=0))
 
 
 def _largest(values: Array) -> float:

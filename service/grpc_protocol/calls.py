@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from anyio import to_thread
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
 from upconv.service.admission import Ticket
 from upconv.service.errors import AdmissionFullError
@@ -109,6 +110,7 @@ async def _infer(rpc: Rpc, data: bytes, ticket: Ticket, respond: _Respond) -> by
     until = asyncio.get_running_loop().time() + rpc.allowed_s
     message = await to_thread.run_sync(parsed, "ModelInferRequest", data, limiter=rpc.state.short_threads)
     entry = rpc.state.models.entry(message.model_name, message.model_version)
+    rpc.model = entry.name
     parse = functools.partial(infer_messages.to_request, message)
     async with counting_failures(entry, rpc.state):
         with entry.in_use():
@@ -116,8 +118,6 @@ async def _infer(rpc: Rpc, data: bytes, ticket: Ticket, respond: _Respond) -> by
             return (await compute(work, rpc.state, ticket, rpc))[0]
 
 
-def _write(
-    entry: ServedModel, respond: _Respond, request: ParsedRequest, outcome: InferenceResult, notes: dict[str, str]
-) -> bytes:
-    data: bytes = respond(entry, request, outcome.outputs, notes).SerializeToString()
+def _write(entry: ServedModel, respond: _Respond, request: ParsedRequest, outcome: InferenceResult, _: Cancellation) -> bytes:
+    data: bytes = respond(entry, request, outcome.outputs, outcome.notes).SerializeToString()
     return data

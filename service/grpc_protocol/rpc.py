@@ -38,6 +38,9 @@ class Rpc:
         self._messages, self._context = messages, context
         self._started = time.perf_counter()
         self._key: ApiKey | None = None
+        self._host = _host(context.peer())
+        self.model = ""
+        """The model that computes the answer; empty if none does."""
         remaining_s = context.time_remaining()
         self.allowed_s = min(state.settings.deadline_s, math.inf if remaining_s is None else remaining_s)
         """Seconds that one inference may take."""
@@ -50,7 +53,7 @@ class Rpc:
         secret = bearer(given.get("authorization", ""), given.get("x-api-key", ""))
         scope: Scope | None = "infer" if self.method in _COMPUTING else None
         counts = scope is not None or self.method in service_methods.ADMIN
-        self._key = await self.state.gatekeeper.admit(secret, _host(self._context.peer()), scope, counts=counts)
+        self._key = await self.state.gatekeeper.admit(secret, self._host, scope, counts=counts)
         if self.method in service_methods.ADMIN:
             check_admin(self._key)
 
@@ -85,22 +88,25 @@ class Rpc:
         await self._context.abort(code_of(error), sentence(error), (("retry-after", retry),) if retry else ())
 
     def log(self, error: Exception | None = None) -> None:
-        """Count the call and write its line."""
-        kind = problem_kind(error) if error else None
-        status = kind.status if kind else 200
-        path = f"/{SERVICE}/{self.method}"
-        self.state.metrics.answered(path, "POST", status)
+        """Count the call and write its line; probes are logged at debug."""
+        state, kind, path = self.state, problem_kind(error) if error else None, f"/{SERVICE}/{self.method}"
+        status, seconds = kind.status if kind else 200, time.perf_counter() - self._started
+        state.metrics.answered(path, "POST", status, self.model, seconds)
+        if kind is not None:
+            state.metrics.refused(kind.slug, status)
+        named = {"model": self.model, "client": self._host, "key": self._key.name if self._key else ""}
         fields = {
             "protocol": "grpc",
             "path": path,
-            **({"key": self._key.name} if self._key else {}),
+            **{name: value for name, value in named.items() if value},
             "status": status,
-            "ms": round((time.perf_counter() - self._started) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
         }
         if error is not None and status >= 500 and not isinstance(error, Overloaded | Cancelled | UnsupportedError):
-            self.state.log.error("request", **fields, exc_info=error)
+            state.log.error("request", **fields, exc_info=error)
         else:
-            self.state.log.info("request", **fields, **({"error": str(error)} if error else {}))
+            write = state.log.debug if self.method in service_methods.PUBLIC else state.log.info
+            write("request", **fields, **({"error": str(error)} if error else {}))
 
 
 def sentence(error: Exception) -> str:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from fastapi import Request, Response
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.service import body
 from upconv.service.inference_protocol import reply, request
 from upconv.service.inference_protocol.inference import InferenceResult
@@ -44,6 +45,6 @@ def _parse(data: bytes, encoding: str, header_length: str | None, settings: Sett
 
 
 def _write(
-    entry: ServedModel, accept: str, parsed: ParsedRequest, outcome: InferenceResult, notes: dict[str, str]
+    entry: ServedModel, accept: str, parsed: ParsedRequest, outcome: InferenceResult, cancellation: Cancellation
 ) -> reply.Reply:
-    return reply.write(entry.name, entry.version, parsed, outcome.outputs, notes, accept)
+    return reply.write(entry.name, entry.version, parsed, outcome.outputs, outcome.notes, accept, cancellation)

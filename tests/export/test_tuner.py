@@ -111,7 +111,7 @@ def test_int8_that_fails_its_gate_leaves_float32_if_that_is_allowed(source: Sour
 
 
 def test_a_session_is_opened_as_tuning_found_best() -> None:
-    wished = session_options(2, wishes=SessionOptions(arena=False, memory_pattern=True, blocked=False))
+    wished = session_options(2, settings=SessionOptions(arena=False, memory_pattern=True, blocked=False))
     assert not wished.enable_cpu_mem_arena
     assert wished.enable_mem_pattern
     assert "EXTENDED" in str(wished.graph_optimization_level)

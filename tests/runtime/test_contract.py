@@ -44,6 +44,17 @@ def test_comes_back_from_metadata_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "place"), [("{", "its JSON"), ('{"height": {"scale": -2}}', "height.scale"), ('{"surprise": 1}', "surprise")]
+)
+def test_the_field_that_cannot_be_read_is_named(changes: str, place: str) -> None:
+    text = changes if changes == "{" else json.dumps(json.loads(contract().to_json()) | json.loads(changes))
+    with pytest.raises(ContractError) as raised:
+        Contract.from_metadata({KEY: text}, "a.onnx")
+    assert str(raised.value).startswith(f"the contract in a.onnx cannot be read by this version of upconv ({place}: ")
+    assert str(raised.value).endswith("; export the model again")
+
+
+@pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
         ({}, "upconv export SOURCE -o a.onnx"),
@@ -195,6 +206,19 @@ def test_a_minimum_that_is_a_multiple_is_covered() -> None:
     assert (law.fitted(1), law.fitted_down(8), law.fitted_down(7), law.output(8), law.output(4)) == (8, 8, None, 16, None)
 
 
+@pytest.mark.parametrize(
+    ("length", "fitted_down", "output"), [(63, 60, None), (64, 64, 128), (65, 64, None), (68, 64, None), (7, None, None)]
+)
+def test_a_maximum_is_the_longest_length_that_is_covered(length: int, fitted_down: int | None, output: int | None) -> None:
+    law = SizeLaw(scale=2, multiple=4, minimum=8, maximum=64)
+    assert (law.fitted_down(length), law.output(length)) == (fitted_down, output)
+
+
+def test_a_law_in_words() -> None:
+    assert str(SizeLaw(scale=2)) == "output = 2 x input, multiple 1, minimum 1"
+    assert str(SizeLaw(scale=2, offset=-4, maximum=64)) == "output = 2 x input -4, multiple 1, minimum 1, maximum 64"
+
+
 def test_a_picture_is_fitted_to_both_laws() -> None:
     described = contract(height=SizeLaw(scale=2, multiple=4), width=SizeLaw(scale=2, minimum=9))
     assert described.fitted(5, 5) == (8, 9)
@@ -210,6 +234,7 @@ def test_a_picture_is_fitted_to_both_laws() -> None:
         (SizeLaw(scale=1.5), ["1.5", "1", "1"]),
         (SizeLaw(scale=2, offset=3, multiple=4, minimum=8), ["2", "+3", "4", "8"]),
         (SizeLaw(scale=2, offset=-3), ["2", "-3", "1", "1"]),
+        (SizeLaw(scale=2, multiple=4, minimum=8, maximum=64), ["2", "4", "8", "64"]),
     ],
 )
 def test_a_size_law_in_words_names_its_numbers(law: SizeLaw, numbers: list[str]) -> None:
@@ -221,6 +246,10 @@ def test_a_quality_in_words_names_its_numbers(loss_db: float | None, numbers: li
     assert re.findall(r"\d[\d.]*", str(Quality(psnr_db=41.26, loss_db=loss_db, samples=7))) == numbers
 
 
+def test_a_quality_without_the_truth_says_nothing_of_it() -> None:
+    assert str(Quality(psnr_db=41.26, samples=7)) == "41.3 dB from float32, on 7 samples"
+
+
 def test_tuning_in_words_names_what_was_kept() -> None:
     trials = tuple(
         TuningTrial(name=name, speed=2, low=1.5, high=2.5, kept=name != "slow") for name in ("fast", "slow", "faster")
@@ -228,4 +257,5 @@ def test_tuning_in_words_names_what_was_kept() -> None:
     said = str(Tuning(shape=(1, 3, 8, 8), trials=trials, machine="a machine", runtime="1"))
     assert re.findall(r"fast\w*|slow", said) == ["fast", "faster"]
     assert ("3" in said, "x2.00 (1.50 to 2.50)" in said, "a machine" in said, "nothing" in said) == (True, True, True, False)
-    assert "nothing" in str(Tuning(shape=(1,), trials=trials[1:2], machine="m", runtime="1"))
+    assert str(Tuning(shape=(1,), trials=trials[1:2], machine="m", runtime="1")) == "1 tried on m; kept nothing"
+    assert ", faster x2.00" in said

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from upconv.runtime import engine as engine_module
+from upconv.runtime import planner
 from upconv.runtime.calibration import Calibration
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
-from upconv.runtime.engine import Engine, TiledArray
-from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, Overloaded, TimedOut
+from upconv.runtime.engine import Engine
+from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.pass_sessions import ModelPass
 from upconv.runtime.schedule import Priority, Schedule
 from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.tiled_array import TiledArray
 
 FREE_BYTES = 16e9
 
@@ -288,7 +289,7 @@ def test_memory_is_measured_for_small_pictures_and_speed_for_large_ones(model: M
         calls.append(speed)
         return Calibration(100, FREE_BYTES, {128: 1e-6} if speed else {})
 
-    monkeypatch.setattr(engine_module, "calibrate", measured)
+    monkeypatch.setattr(planner, "calibrate", measured)
     gate = Gate(slots=2)
     gate.open.set()
     with Engine(model, executor=gate) as engine:
@@ -297,48 +298,6 @@ def test_memory_is_measured_for_small_pictures_and_speed_for_large_ones(model: M
                 engine.enlarge(noise(height, width))
                 assert calls == expected
     assert gate.released == 2, "memory is released after each large picture"
-
-
-def test_what_cannot_be_cut_is_refused_beyond_the_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, FREE_BYTES))
-    free = [FREE_BYTES]
-    monkeypatch.setattr(engine_module, "available_bytes", lambda: free[0])
-    whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
-    with Engine(replace(model, contract=whole), workers=1) as engine:
-        assert len(engine.plan(1000, 1000).tiles) == 1
-        with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
-            engine.plan(3000, 3000)
-        free[0] *= 4
-        assert len(engine.plan(3000, 3000).tiles) == 1, "the plan depends on the memory that is free now"
-
-
-def test_a_wide_halo_is_refused_where_its_smallest_tile_does_not_fit(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "available_bytes", lambda: FREE_BYTES)
-    with Engine(with_wide_halo(model), workers=1) as engine:
-        for bytes_per_px, fits in ((1000, True), (1e9, False)):
-            monkeypatch.setattr(engine, "_calibration", Calibration(bytes_per_px, FREE_BYTES, {128: 1e-6}))
-            if fits:
-                assert engine.plan(3000, 3000).waste < 9
-            else:
-                with pytest.raises(ImageTooLargeError, match=r"300 above.* GiB"):
-                    engine.plan(3000, 3000)
-
-
-@pytest.mark.parametrize(("bytes_per_px", "halo_px"), [(1000, None), (30_000, 10)])
-def test_a_picture_too_large_for_one_tile_takes_the_smaller_halo(
-    model: Model, monkeypatch: pytest.MonkeyPatch, bytes_per_px: float, halo_px: int | None
-) -> None:
-    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(bytes_per_px, FREE_BYTES))
-    monkeypatch.setattr(engine_module, "available_bytes", lambda: FREE_BYTES)
-    with Engine(with_wide_halo(model, HaloDeviation(halo_px=10, steps=0.1, share=0.0)), workers=1) as engine:
-        plan = engine.plan(800, 800)
-        assert (plan.deviation.halo_px if plan.deviation else None) == halo_px
-        assert plan.tiles[0].area * bytes_per_px < FREE_BYTES / 2
-
-
-def with_wide_halo(model: Model, *deviations: HaloDeviation) -> Model:
-    wide = {"halo": Halo(top=300, bottom=300, left=300, right=300), "halo_deviation": deviations}
-    return replace(model, contract=model.contract.model_copy(update=wide))
 
 
 def test_memory_is_given_back_once_when_nothing_comes(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,59 +312,6 @@ def test_memory_is_given_back_once_when_nothing_comes(model: Model, monkeypatch:
                 time.sleep(0.01)
             time.sleep(0.2)
             assert gate.released == times
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "measured"),
-    [
-        (128, 128, []),  # small enough for any memory
-        (128, 129, [False]),
-        (1000, 1999, [False]),
-        (1000, 2000, [True]),  # 2 megapixels
-    ],
-)
-def test_from_which_size_a_model_is_measured(
-    model: Model, monkeypatch: pytest.MonkeyPatch, height: int, width: int, measured: list[bool]
-) -> None:
-    calls: list[bool] = []
-
-    def calibrated(_: Model, __: int, *, speed: bool) -> Calibration:
-        calls.append(speed)
-        return Calibration(100, FREE_BYTES, {128: 1e-6} if speed else {})
-
-    monkeypatch.setattr(engine_module, "calibrate", calibrated)
-    with Engine(model, workers=1) as engine:
-        engine.plan(height, width)
-    assert calls == measured
-
-
-@pytest.mark.parametrize(("width", "fits"), [(1000, True), (1001, False)])
-def test_what_cannot_be_cut_may_take_half_of_the_free_memory(
-    model: Model, monkeypatch: pytest.MonkeyPatch, width: int, fits: bool
-) -> None:
-    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, 2e9))
-    monkeypatch.setattr(engine_module, "available_bytes", lambda: 2e9)
-    whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
-    with Engine(replace(model, contract=whole), workers=1) as engine:
-        if fits:
-            assert len(engine.plan(1000, width).tiles) == 1
-        else:
-            with pytest.raises(ImageTooLargeError, match="takes the mean of everything"):
-                engine.plan(1000, width)
-
-
-@pytest.mark.parametrize(("free_bytes", "fits"), [(811e6, True), (809e6, False)])
-def test_the_smallest_tile_of_a_wide_halo_may_take_all_of_the_free_memory(
-    model: Model, monkeypatch: pytest.MonkeyPatch, free_bytes: float, fits: bool
-) -> None:
-    monkeypatch.setattr(engine_module, "calibrate", lambda *_, **__: Calibration(1000, free_bytes, {128: 1e-6}))
-    monkeypatch.setattr(engine_module, "available_bytes", lambda: free_bytes)
-    with Engine(with_wide_halo(model), workers=1) as engine:
-        if fits:
-            assert engine.plan(3000, 3000).tiles[0].shape == (900, 900)
-        else:
-            with pytest.raises(ImageTooLargeError, match="300 above"):
-                engine.plan(3000, 3000)
 
 
 def test_a_thousand_and_24_pictures_or_a_thousand_megapixels_may_wait(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

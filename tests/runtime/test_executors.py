@@ -30,7 +30,7 @@ def test_memory_is_given_back_with_and_without_an_arena(arena: bool, nearest_x2:
     wishes = SessionOptions(arena=arena)
     model = open_model(nearest_x2)
     contract = model.contract.model_copy(update={"session": wishes})
-    executor = LocalExecutor(replace(model, contract=contract, session=open_session(nearest_x2, wishes=wishes)), slots=1)
+    executor = LocalExecutor(replace(model, contract=contract, session=open_session(nearest_x2, settings=wishes)), slots=1)
     executor.run(np.zeros((1, 3, 4, 4), np.float32), Cancellation())
     executor.release()
 

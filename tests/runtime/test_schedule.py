@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upconv.runtime.contract import Contract, Halo, Provenance, SizeLaw
-from upconv.runtime.engine import TiledArray
 from upconv.runtime.errors import Overloaded, TimedOut
 from upconv.runtime.schedule import TURN_TILES, PictureRequest, Priority, Schedule
+from upconv.runtime.tiled_array import TiledArray
 from upconv.runtime.tiling import plan_tiles
 
 CONTRACT = Contract(
@@ -162,3 +162,60 @@ def test_newcomers_go_first_at_every_second_tile() -> None:
     schedule.add(first)
     schedule.add(second)
     assert [schedule.take()[0][0] for _ in range(4)] == [first, large, second, large]
+
+
+def test_the_progress_is_told_before_the_future_completes() -> None:
+    told: list[tuple[int, int, bool]] = []
+    made = request(2)
+    made.on_tile = lambda done, total: told.append((done, total, made.over))
+    made.finish_one()
+    assert not made.over
+    made.finish_one()
+    assert told == [(1, 2, False), (2, 2, False)]
+    assert made.future.result(0) is None
+
+
+def test_a_picture_that_nobody_watches_completes_too() -> None:
+    made = request(1)
+    made.finish_one()
+    assert made.over
+
+
+def test_a_cancelled_picture_tells_nothing_and_stays_cancelled() -> None:
+    told: list[int] = []
+    made = request(1)
+    made.on_tile = lambda done, total: told.append(done)
+    made.future.cancel()
+    made.finish_one()
+    made.fail(TimedOut("late"))
+    assert made.future.cancelled()
+    assert told == []
+
+
+@pytest.mark.parametrize(("deadline", "late"), [(100.0, True), (100.001, False)])
+def test_a_picture_is_late_at_its_deadline(monkeypatch: pytest.MonkeyPatch, deadline: float, late: bool) -> None:
+    monkeypatch.setattr("upconv.runtime.schedule.time.monotonic", lambda: 100.0)
+    schedule, made = Schedule(2, 10**9), request(1, deadline=deadline)
+    schedule.add(made)
+    assert [job for job, _ in schedule.take()] == ([] if late else [made])
+    if late:
+        expected = "the picture missed its deadline; allow more time, or try again when less is waiting"
+        assert str(made.future.exception()) == expected
+
+
+def test_turns_go_round_in_the_order_of_arrival() -> None:
+    requests = [request(24) for _ in range(3)]
+    for made in requests:
+        made.waiting.popleft()  # started, so none of them is a newcomer
+    assert order(*requests)[: 6 * TURN_TILES] == [number for number in (0, 1, 2, 0, 1, 2) for _ in range(TURN_TILES)]
+
+
+def test_a_picture_whose_tile_exceeds_its_credit_lets_the_next_one_in_line_go() -> None:
+    """Requests of low priority save credit over several rounds; the round goes on with the one behind them."""
+    schedule = Schedule(9, 10**9)
+    low, first, second = request(9, priority=Priority.BACKGROUND), request(90), request(90)
+    for made in (low, first, second):
+        made.waiting.popleft()  # started, so none of them is a newcomer
+        schedule.add(made)
+    taken = [schedule.take()[0][0] for _ in range(2 * TURN_TILES)]
+    assert taken == [first] * TURN_TILES + [second] * TURN_TILES

@@ -59,7 +59,7 @@ def test_memory_that_does_not_suffice_is_told_from_other_failures(nearest_x2: Pa
     huge = onnx.load(nearest_x2)
     huge.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([1, 1, 2**17, 2**17], np.float32), "scales"))
     onnx.save(huge, tmp_path / "huge.onnx")
-    with pytest.raises(OutOfMemoryError, match="runs out of memory"):
+    with pytest.raises(OutOfMemoryError, match="llocate"):
         open_model(tmp_path / "huge.onnx").run(np.zeros((1, 3, 64, 64), np.float32))
     with pytest.raises(ModelError, match="which its contract allows") as failure:
         open_model(nearest_x2).run(np.zeros((1, 5, 8, 8), np.float32))

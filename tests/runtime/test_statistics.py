@@ -11,6 +11,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, SizeLaw, Statistic
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import ModelError
+from upconv.runtime.planner import Planner
 from upconv.runtime.session import open_model
 from upconv.runtime.upscaler import Upscaler
 
@@ -131,16 +132,16 @@ def test_a_contract_that_names_a_missing_tensor_is_refused(tmp_path: Path) -> No
 
 def test_a_picture_within_the_memory_of_a_tile_is_computed_in_one_pass(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is measured in memory, so a case just inside and one just outside differ by one byte per pixel."""
-    with Engine(open_model(model), workers=1) as engine:
-        area = 600 * 500
-        assert engine.plan(600, 500).passes == 1
-        assert len(engine.plan(600, 500).tiles) == 1
-        bytes_per_px = max(1.0, engine._measured(speed=False).bytes_per_px)
-        monkeypatch.setattr("upconv.runtime.engine.TILE_BYTES", math.ceil(area * bytes_per_px))
-        assert engine.plan(600, 500).passes == 1
-        monkeypatch.setattr("upconv.runtime.engine.TILE_BYTES", int((area - 1) * bytes_per_px))
-        assert engine.plan(600, 500).passes == 3
-        assert len(engine.plan(600, 500).tiles) > 1
+    planner = Planner(open_model(model), 1)
+    area = 600 * 500
+    assert planner.plan(600, 500).passes == 1
+    assert len(planner.plan(600, 500).tiles) == 1
+    bytes_per_px = max(1.0, planner.measured(speed=False).bytes_per_px)
+    monkeypatch.setattr("upconv.runtime.planner.TILE_BYTES", math.ceil(area * bytes_per_px))
+    assert planner.plan(600, 500).passes == 1
+    monkeypatch.setattr("upconv.runtime.planner.TILE_BYTES", int((area - 1) * bytes_per_px))
+    assert planner.plan(600, 500).passes == 3
+    assert len(planner.plan(600, 500).tiles) > 1
 
 
 def test_a_given_side_is_kept(model: Path) -> None:

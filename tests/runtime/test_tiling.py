@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
+from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw, Statistic
 from upconv.runtime.errors import ImageTooLargeError, ModelError
-from upconv.runtime.tiling import MAX_STEPS, MAX_WASTE, plan_tiles
+from upconv.runtime.tiling import MAX_STEPS, MAX_WASTE, TilingPlan, in_one_piece, plan_tiles, surroundings
 
 
 def contract(halo: Halo | NoHalo, scale: float = 2, multiple: int = 1, minimum: int = 1, offset: int = 0) -> Contract:
@@ -242,3 +244,120 @@ def test_a_crop_is_cut_from_the_outer_tiles_only() -> None:
     kept = [plan.kept(tile, np.zeros((1, *(2 * side + 2 for side in tile.shape)), np.float32)) for tile in plan.tiles]
     assert kept[0][1] == (0, 0)
     assert sum(part.size for part, _ in kept) == 80 * 80
+
+
+def test_a_smaller_halo_is_taken_if_the_exact_one_does_not_fit_even_if_it_computes_more() -> None:
+    law = contract(square(10)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=4, steps=0, share=0),)})
+    exact = plan_tiles(64, 64, law, 1, most_px=10, exact=True)
+    taken = plan_tiles(64, 64, law, 1, most_px=10)
+    assert exact.tiles[0].area > 10**2
+    assert taken.deviation is not None
+    assert taken.computed_px > exact.computed_px
+
+
+def one_tile(height: int, width: int, halo: Halo, law: SizeLaw | None = None) -> TilingPlan:
+    made = contract(halo).model_copy(update={"height": law or SizeLaw(scale=2), "width": law or SizeLaw(scale=2)})
+    plan = plan_tiles(height, width, made, 4096)
+    assert len(plan.tiles) == 1
+    return plan
+
+
+@pytest.mark.parametrize(("height", "width", "shape"), [(64, 128, (64, 66)), (128, 64, (66, 64)), (100, 100, (52, 100))])
+def test_a_tile_is_split_along_its_longer_side(height: int, width: int, shape: tuple[int, int]) -> None:
+    plan = one_tile(height, width, square(2))
+    assert [half.shape for half in plan.halves(plan.tiles[0])] == [shape, shape]
+
+
+@pytest.mark.parametrize(("halo_px", "splits"), [(39, True), (40, False)])
+def test_a_split_that_saves_less_than_a_tenth_is_not_made(halo_px: int, splits: bool) -> None:
+    """Of 100 pixels, each half keeps 50 and adds the halo on one side: 89 or 90 of 100."""
+    plan = one_tile(100, 100, square(halo_px))
+    assert (plan.halves(plan.tiles[0]) != ()) is splits
+
+
+def test_a_model_without_a_finite_halo_is_not_split() -> None:
+    plan = plan_tiles(64, 64, contract(NoHalo(node="pool", reason="it looks at everything")), 64)
+    assert plan.halves(plan.tiles[0]) == ()
+
+
+def averaged(levels: int, side: int = 40) -> Contract:
+    """Return a contract of a model with this number of levels of means over the picture."""
+    means = tuple(Statistic(features=f"f{n}", mean=f"m{n}", channels=4, level=n) for n in range(levels))
+    return contract(square(2)).model_copy(update={"statistics": means})
+
+
+@pytest.mark.parametrize(("levels", "passes"), [(0, 1), (1, 2), (3, 4)])
+def test_tiles_are_computed_once_per_level_and_once_more(levels: int, passes: int) -> None:
+    plan = plan_tiles(40, 20, averaged(levels), 24)
+    assert (len(plan.tiles), plan.passes) == (2, passes)
+    assert plan.computed_px == passes * sum(tile.area for tile in plan.tiles)
+    assert plan_tiles(20, 20, averaged(levels), 24).passes == 1, "one tile computes its own means"
+
+
+def test_several_passes_become_one_tile_if_it_is_less_work_and_small_enough() -> None:
+    tiled = plan_tiles(40, 40, averaged(1), 24)
+    assert tiled.computed_px > 1600
+    assert len(in_one_piece(tiled, averaged(1), 1600).tiles) == 1
+    assert in_one_piece(tiled, averaged(1), 1599) is tiled, "one pixel too many"
+    once = plan_tiles(40, 40, averaged(0), 24)
+    assert in_one_piece(once, averaged(0), 10**9) is once, "one pass is never more work"
+
+
+def test_several_passes_over_tiles_stay_if_one_tile_is_as_much_work() -> None:
+    plan = TilingPlan(
+        *((axis := plan_tiles(40, 40, averaged(1), 40).rows), axis), 2, plan_tiles(20, 40, averaged(1), 40).tiles, None, 2
+    )
+    assert plan.computed_px == 1600
+    assert in_one_piece(plan, averaged(1), 10**9) is plan
+
+
+def test_the_means_of_a_model_need_tiles_that_cover_the_context() -> None:
+    law, around = SizeLaw(scale=2, offset=-8), dict.fromkeys(("top", "bottom", "left", "right"), 2)
+    valid = averaged(1).model_copy(update={"height": law, "width": law, "context": Context(**around)})
+    plan = plan_tiles(40, 40, valid, 24)
+    for axis, spans in ((plan.rows, [t.rows for t in plan.tiles]), (plan.columns, [t.columns for t in plan.tiles])):
+        assert axis.complete
+        assert (min(span.keep_start for span in spans), max(span.keep_stop for span in spans)) == (0, axis.padded - 4)
+
+
+@pytest.mark.parametrize("side", ["height", "width"])
+def test_each_axis_must_balance_its_offset(side: str) -> None:
+    unbalanced = contract(square(0)).model_copy(update={side: SizeLaw(scale=2, offset=-2)})
+    with pytest.raises(ModelError, match="do not balance them, so the result is not 2 times"):
+        plan_tiles(8, 8, unbalanced, 64)
+
+
+@pytest.mark.parametrize("fill", ["reflect", "edge"])
+def test_both_axes_take_the_fill_of_the_context(fill: Any) -> None:
+    law, around = SizeLaw(scale=2, offset=-8), dict.fromkeys(("top", "bottom", "left", "right"), 2)
+    valid = contract(square(2)).model_copy(update={"height": law, "width": law, "context": Context(**around, fill=fill)})
+    assert [axis.fill for axis in surroundings(valid)] == [fill, fill]
+
+
+@pytest.mark.parametrize(("height", "width", "needs"), [(41, 40, 41), (40, 42, 42)])
+def test_the_axis_that_is_too_long_is_named(height: int, width: int, needs: int) -> None:
+    reads_all = limited(NoHalo(node="pool_3", reason="it reads everything"), 40)
+    with pytest.raises(ImageTooLargeError, match=rf"\(pool_3: it reads everything\).*this picture needs {needs};"):
+        plan_tiles(height, width, reads_all, 16)
+
+
+def test_a_contract_without_a_halo_says_so() -> None:
+    with pytest.raises(ImageTooLargeError, match=r"needs the whole picture at once \(it states no halo\)"):
+        plan_tiles(50, 40, limited(square(0), 40).model_copy(update={"halo": None}), 16)
+
+
+def test_a_side_may_depend_on_the_halo() -> None:
+    asked: list[Halo] = []
+
+    def side(halo: Halo) -> int:
+        asked.append(halo)
+        return 16
+
+    given = contract(square(2))
+    assert plan_tiles(64, 64, given, side) == plan_tiles(64, 64, given, 16)
+    assert asked == [square(2)]
+    assert len(plan_tiles(64, 64, contract(NoHalo(node="n", reason="r")), side).tiles) == 1
+
+
+def test_of_equal_cost_the_squarer_tile_is_taken() -> None:
+    assert plan_tiles(64, 64, contract(square(0)), 32).tiles[0].shape == (32, 32)

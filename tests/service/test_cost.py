@@ -7,7 +7,7 @@ import pytest
 
 from upconv.runtime import UpscaleOptions, Upscaler, open_model
 from upconv.runtime.errors import ImageTooLargeError
-from upconv.service.cost import Cost, MemoryBudget, predict, total
+from upconv.service.cost import Coding, Cost, MemoryBudget, predict, total
 from upconv.service.model_files import FileSignature
 from upconv.service.registry import ServedModel
 
@@ -15,18 +15,18 @@ from upconv.service.registry import ServedModel
 def test_prediction(nearest_x2: Path) -> None:
     with Upscaler(open_model(nearest_x2), workers=1) as upscaler:
         entry = ServedModel(upscaler.model, upscaler, FileSignature(0, 0, 0), pixels_per_s=1000)
-        cost = predict(upscaler.passes(20, 10), entry)
+        cost = predict(upscaler.passes(20, 10), entry, Coding("png", "png"))
         assert (cost.tiles, cost.bytes) == (1, 800 * 20)
         assert cost.seconds == pytest.approx(0.2, rel=0.01)
-        fourfold = predict(upscaler.passes(20, 10, UpscaleOptions(scale=3)), entry)
+        fourfold = predict(upscaler.passes(20, 10, UpscaleOptions(scale=3)), entry, Coding("png", "png"))
         assert (fourfold.tiles, fourfold.bytes) == (2, 3200 * 20), "two passes, then smaller"
         assert fourfold.seconds == pytest.approx(1.0, rel=0.01)
-        same = predict(upscaler.passes(20, 10, UpscaleOptions(scale=1)), entry)
+        same = predict(upscaler.passes(20, 10, UpscaleOptions(scale=1)), entry, Coding("png", "png"))
         assert (same.tiles, same.bytes) == (0, 200 * 20), "no pass"
 
 
 def test_one_after_the_other() -> None:
-    assert total([Cost(1, 10, 1.0), Cost(2, 30, 2.0)]) == Cost(3, 30, 3.0)
+    assert total([Cost(1, 10, 1.0), Cost(2, 30, 2.0, 0.5)]) == Cost(3, 30, 3.0, 1.5)
 
 
 def test_memory_is_given_in_turn() -> None:

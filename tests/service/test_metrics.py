@@ -25,7 +25,7 @@ def test_only_the_loaded_models_are_shown() -> None:
 def test_unknown_methods_count_as_one() -> None:
     metrics = Metrics()
     for method in ("GET", "BREW", "STEEP"):
-        metrics.answered("/healthz", method, 200)
+        metrics.answered("/healthz", method, 200, "", 0.1)
     assert lines(metrics, "upconv_requests_total") == [
         'upconv_requests_total{method="GET",route="/healthz",status="200"} 1.0',
         'upconv_requests_total{method="other",route="/healthz",status="200"} 2.0',

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
-from upconv.service.request_log import RequestLog
+from upconv.service.request_log import LONGEST, RequestLog
 
 
 @pytest.fixture
@@ -25,12 +25,15 @@ def lines(ask: Callable[..., httpx.Response]) -> Callable[..., list[dict[str, An
         @app.get("/fine")
         async def fine() -> None: ...
 
+        @app.get("/healthz")
+        async def healthy() -> None: ...
+
         @app.get("/fails")
         async def fails() -> None:
             raise RuntimeError("deep inside")
 
         file = io.StringIO()
-        log = RequestLog(app, new_log(file), Metrics())
+        log = RequestLog(app, new_log(file, "debug"), Metrics())
         for path in paths:
             ask(log, "GET", path)
         return [json.loads(line) for line in file.getvalue().splitlines()]
@@ -90,3 +93,41 @@ def test_request_that_cannot_be_finished_is_answered(ask: Callable[..., httpx.Re
 
     answer = ask(RequestLog(app, new_log(io.StringIO()), Metrics()), "GET", "/cancelled")
     assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#stopping", "1")
+
+
+def test_a_line_says_who_asked_for_what_and_how_much_was_sent(
+    client_with: Callable[..., Any], encoded: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = encoded()
+    with client_with() as client:
+        answer = client.post("/v1/upscale?format=png", content=picture)
+    line = next(json.loads(text) for text in capsys.readouterr().err.splitlines() if '"/v1/upscale"' in text)
+    assert answer.status_code == 200
+    assert (line["query"], line["model"]) == ("format=png", answer.headers["x-upconv-model"])
+    assert (line["bytes_in"], line["bytes_out"]) == (len(picture), len(answer.content))
+    assert line["client"]
+
+
+def test_probes_are_logged_at_debug(lines: Callable[..., list[dict[str, Any]]]) -> None:
+    assert [line["level"] for line in lines("/healthz", "/fine")] == ["debug", "info"]
+
+
+@pytest.mark.parametrize(("length", "cut"), [(LONGEST, False), (LONGEST + 1, True)])
+def test_a_long_path_and_a_long_query_are_cut(lines: Callable[..., list[dict[str, Any]]], length: int, cut: bool) -> None:
+    (line,) = lines(f"/{'a' * (length - 1)}?{'b' * length}")
+    for field in (line["path"], line["query"]):
+        assert len(field) == (LONGEST + 1 if cut else length)
+        assert field.endswith("…") is cut
+
+
+def test_problems_are_counted_by_kind_and_times_by_route_and_model(
+    service: httpx.Client, encoded: Callable[..., bytes]
+) -> None:
+    service.post("/v1/upscale", content=encoded())
+    service.post("/v1/upscale", content=b"no picture")
+    service.post("/v1/upscale?scale=nan", content=encoded())
+    told = service.get("/metrics").text
+    model = service.get("/v1/models").json()["models"][0]["name"]
+    assert f'upconv_request_seconds_count{{model="{model}",route="/v1/upscale"}} 1.0' in told
+    assert 'upconv_problems_total{kind="not-an-image",status="415"} 1.0' in told
+    assert 'upconv_problems_total{kind="bad-parameter",status="422"} 1.0' in told

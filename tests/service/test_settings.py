@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from upconv.service import Settings
+from upconv.service.settings import unknown_variables
 
 
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,3 +119,8 @@ def test_a_setting_is_allowed_up_to_its_bounds(name: str, allowed: tuple[float, 
     for value in refused:
         with pytest.raises(ValidationError):
             Settings(**given | {name: value})
+
+
+def test_a_variable_that_is_no_setting_is_found_with_the_nearest_one() -> None:
+    given = ["PATH", "UPCONV_PORT", "upconv_host", "UPCONV_PROT", "UPCONV_API_KEY", "UPCONV_XYZZY"]
+    assert unknown_variables(given) == {"UPCONV_API_KEY": "UPCONV_API_KEYS", "UPCONV_PROT": "UPCONV_PORT", "UPCONV_XYZZY": ""}

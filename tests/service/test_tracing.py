@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from upconv.runtime.errors import ParameterError
 from upconv.service import tracing
+from upconv.service.response_headers import timing
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
 export = pytest.importorskip("opentelemetry.sdk.trace.export")
@@ -34,3 +36,24 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(ParameterError, match=r"tracing needs .*; run pip install 'upconv\[tracing\]'"):
         tracing.tracer()
+
+
+def test_each_stage_of_a_picture_is_a_span_within_that_of_the_request(
+    ask: Callable[..., Any],
+) -> None:
+    upscaled = FastAPI()
+
+    @upscaled.post("/v1/upscale")
+    async def upscale(response: Response) -> None:
+        response.headers["Server-Timing"] = timing({"queue": 0.0, "decode": 0.0015, "infer": 0.25, "encode": 0.02})
+
+    exporter, provider = memory.InMemorySpanExporter(), sdk.TracerProvider()
+    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+    answer = ask(tracing.Tracing(upscaled, provider.get_tracer("test")), "POST", "/v1/upscale")
+    assert answer.status_code == 200
+    *stages, whole = exporter.get_finished_spans()
+    assert whole.name == "POST /v1/upscale"
+    assert [stage.name for stage in stages] == ["queue", "decode", "infer", "encode"]
+    assert all(stage.parent.span_id == whole.context.span_id for stage in stages)
+    assert [stage.end_time - stage.start_time for stage in stages] == [0, 1_500_000, 250_000_000, 20_000_000]
+    assert all(one.end_time == other.start_time for one, other in pairwise(stages))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperCommand
 
-from upconv.runtime.errors import ParameterError
+from upconv.runtime.errors import ParameterError, UpconvError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -46,10 +47,22 @@ class ServeCommand(TyperCommand):
         elif options.pop("print_config", False):
             print(_settings(options).model_dump_json(indent=2))
         else:
-            settings = _settings(options)
-            from upconv.service import serve as run
+            _serve(_settings(options))
 
-            run(settings)
+
+def _serve(settings: Any) -> None:
+    """Serve until the end. An error goes to the log like everything else, so that its reader sees it."""
+    from upconv.service import serve as run
+    from upconv.service.log import new_log
+
+    try:
+        run(settings)
+    except UpconvError as error:
+        new_log(format=settings.log_format).critical(str(error))
+        sys.exit(1)
+    except Exception:
+        new_log(format=settings.log_format).critical("the service failed", exc_info=True)
+        sys.exit(1)
 
 
 def _command() -> Any:

@@ -1,0 +1,69 @@
+"""The plan of a picture's tiles, for the memory that is free and the speed that the model has."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from upconv.runtime.calibration import TILE_BYTES, TILE_PX, Calibration, calibrate
+from upconv.runtime.contract import Contract, NoHalo
+from upconv.runtime.errors import ImageTooLargeError
+from upconv.runtime.memory import available_bytes
+from upconv.runtime.session import Model
+from upconv.runtime.tiling import Tile, TilingPlan, in_one_piece, plan_tiles
+
+LARGE_PX = 2_000_000
+"""From this many pixels on, the engine measures the fastest tile before it starts, and releases memory afterwards."""
+
+HARMLESS_PX = 128**2
+"""Tiles of at most this many pixels are computed without a check of the free memory."""
+
+
+class Planner:
+    """Plans the tiles of pictures for one model, whose memory and speed are measured once."""
+
+    def __init__(self, model: Model, workers: int, *, tile_px: int | None = None, exact: bool = False) -> None:
+        """Plan for `workers` tiles at a time, which share the memory. `tile_px` and `exact` are those of `Engine`."""
+        self._model, self._workers = model, workers
+        self._tile_px, self._exact = tile_px, exact
+        self._calibration: Calibration | None = None
+        self._calibrating = threading.Lock()
+
+    def plan(self, height: int, width: int) -> TilingPlan:
+        """Return the tiles of a picture of `height` x `width` pixels.
+
+        If the tiles are not small, the first call measures the model's memory, and for large pictures its speed, with
+        `calibrate`. A picture that needs several passes is one tile instead, if that is less work and takes at most the memory
+        of a tile, and if no side was given. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free, and what
+        `plan_tiles` raises.
+        """
+        contract, side = self._model.contract, self._tile_px
+        first = plan_tiles(height, width, contract, side or TILE_PX, exact=self._exact)
+        if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
+            return first
+        measured = self.measured(speed=height * width >= LARGE_PX and not side)
+        most_px = measured.most_px(available_bytes() / self._workers)
+        best = plan_tiles(height, width, contract, side or measured.tile_px, exact=self._exact, most_px=math.isqrt(most_px))
+        if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
+            raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
+        usual = min(most_px, int(TILE_BYTES / max(1, measured.bytes_per_px)))
+        return best if side else in_one_piece(best, contract, usual)
+
+    def measured(self, *, speed: bool) -> Calibration:
+        """Return the measured memory, and the speed if `speed` asks for it; the first call measures."""
+        with self._calibrating:
+            known = self._calibration
+            if known is None or (speed and not known.seconds_per_px):
+                self._calibration = known = calibrate(self._model, self._workers, speed=speed)
+            return known
+
+
+def _too_much_for_memory(contract: Contract, tile: Tile, bytes_per_px: float) -> ImageTooLargeError:
+    height, width = tile.shape
+    why = f"has a halo of {contract.halo}"
+    if isinstance(contract.halo, NoHalo):
+        why = f"needs the whole picture at once ({contract.halo.node}: {contract.halo.reason})"
+    return ImageTooLargeError(
+        f"{contract.name} {why}, so it must compute {width}x{height} pixels in one piece; that takes about "
+        f"{tile.area * bytes_per_px / 2**30:.1f} GiB, more than is free; use fewer workers, a smaller picture or another model"
+    )

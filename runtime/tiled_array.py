@@ -1,0 +1,29 @@
+"""A picture in memory as floats, in tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from upconv.runtime.session import Tensor
+from upconv.runtime.tiling import Tile, TilingPlan
+
+
+class TiledArray:
+    """A picture as a float32 array (C, H, W), which is upscaled into another array."""
+
+    def __init__(self, planes: Tensor, plan: TilingPlan) -> None:
+        """Allocate `result`, (C, scale*H, scale*W), which the tiles fill."""
+        self.plan = plan
+        self.result: Tensor = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
+        self._planes = planes
+
+    def cut(self, tile: Tile) -> Tensor:
+        """Return the tile's input, (1, C, h, w)."""
+        rows, columns = self.plan.windows(tile)
+        block = self._planes[:, rows.first : rows.stop, columns.first : columns.stop]
+        return np.ascontiguousarray(columns.arranged(rows.arranged(block, 1), 2)[None])
+
+    def paste(self, tile: Tile, output: Tensor) -> None:
+        """Copy the kept part of a tile's output into `result`."""
+        kept, (top, left) = self.plan.kept(tile, output[0])
+        self.result[:, top : top + kept.shape[1], left : left + kept.shape[2]] = kept
