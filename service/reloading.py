@@ -106,18 +106,18 @@ async def watch(state: ServiceState) -> None:
     Files are read only when two polls in a row see the same, so that no file is read while it is written. New files are tried
     meanwhile; a file whose trial takes long holds up no other.
     """
-    seen = loaded = await to_thread.run_sync(_look, state)
+    seen: _Seen | None = None
+    loaded: _Seen | None = None  # files may have changed since the start, so the first look counts as a change
     while True:
-        await anyio.sleep(state.settings.watch_interval_s)
         now = await to_thread.run_sync(_look, state)
         if now == seen and now != loaded:
-            if now[1] != loaded[1]:
+            if loaded is None or now[1] != loaded[1]:
                 await to_thread.run_sync(_reread_keys, state)
-            if (now[0], now[2]) != (loaded[0], loaded[2]):
-                await to_thread.run_sync(state.trials.begin, list(now[0]))
-                await _swap(state)
+            await to_thread.run_sync(state.trials.begin, list(now[0]))
+            await _swap(state)
             loaded = now
         seen = now
+        await anyio.sleep(state.settings.watch_interval_s)
 
 
 async def _swap(state: ServiceState, change: _Change = dict) -> loading.Changes:
@@ -129,10 +129,10 @@ async def _swap(state: ServiceState, change: _Change = dict) -> loading.Changes:
         )
         state.registry = registry
         state.metrics.loaded(registry.identities)
-        state.metrics.reloaded(refused=bool(changes.refused))
         for entry in loading.dropped(old, registry):
             await to_thread.run_sync(entry.retire)
     if any(vars(changes).values()):
+        state.metrics.reloaded(refused=bool(changes.refused))
         state.log.info("models", **vars(changes))
     return changes
 
@@ -148,5 +148,3 @@ def _reread_keys(state: ServiceState) -> None:
         state.keys = ApiKeys.read(state.settings)
     except ParameterError as error:
         state.log.error("keys", refused=str(error))
-    else:
-        state.log.info("keys", read=len(state.keys.keys))

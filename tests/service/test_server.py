@@ -102,8 +102,8 @@ def test_a_model_that_never_ends_does_not_block_the_end(
             assert running.stdout is not None
             url = running.stdout.readline().split()[-1]
             shutil.copy(endless, tmp_path / "b.onnx")
-            while not httpx.get(f"{url}/v1/models").json()["on_trial"]:
-                time.sleep(0.05)
+            while not httpx.get(f"{url}/v1/models", timeout=60).json()["on_trial"]:
+                time.sleep(0.2)
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 0
 
