@@ -97,7 +97,8 @@ def test_a_model_that_never_ends_does_not_block_the_end(
         shutil.copy(endless, tmp_path / "b.onnx")
     with process(tmp_path, UPCONV_MODEL_TIMEOUT_S="600", UPCONV_WATCH="1", UPCONV_WATCH_INTERVAL_S="0.1") as running:
         if at_start:
-            time.sleep(4)
+            while not any(path.read_text() for path in Path(f"/proc/{running.pid}/task").glob("*/children")):
+                time.sleep(0.1)
         else:
             assert running.stdout is not None
             url = running.stdout.readline().split()[-1]
