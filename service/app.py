@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
-from upconv.service import heap, loading, openapi, problem, reloading
-from upconv.service.access import Access, Rates
+from upconv.runtime.errors import ParameterError
+from upconv.service import heap, loading, log_output, openapi, problem, reloading
+from upconv.service.access import Access
 from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
@@ -39,6 +40,7 @@ from upconv.service.routes import inference_protocol, jobs, models, operation, p
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
 from upconv.service.supervisor import Supervisor
+from upconv.service.trials.trials import Trials
 
 _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -75,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, state: ServiceState) -> None:
     """Add the middleware from the innermost to the outermost."""
     settings = state.settings
-    app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
+    app.add_middleware(Access, gatekeeper=state.gatekeeper)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -112,6 +114,8 @@ def _state(settings: Settings) -> ServiceState:
         anyio.CapacityLimiter(_SHORT_THREADS),
         Supervisor(log, metrics.failed),
         HostRules.of(settings.webhook_hosts),
+        Trials(settings),
+        ApiKeys.read(settings),
     )
     _show_gauges(state)
     return state
@@ -127,6 +131,10 @@ def _show_gauges(state: ServiceState) -> None:
     show("upconv_jobs_waiting", "Jobs that are queued or running", lambda: state.runner.waiting if state.runner else 0)
     show("upconv_oldest_job_seconds", "Age of the oldest of them", lambda: state.runner.oldest_s if state.runner else 0)
     show("upconv_cache_bytes", "Bytes of cached results", lambda: state.cache.bytes if state.cache else 0)
+    show("upconv_log_lines_dropped", "Lines of the log that its reader did not take", log_output.dropped_lines)
+    show(
+        "upconv_models_refused", "Model files that cannot be used", lambda: len(state.registry.refused) if state.registry else 0
+    )
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
     state.metrics.show_all(
         "upconv_background_failing",
@@ -146,12 +154,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
         await _open_jobs(folder, state)
-        state.registry = await to_thread.run_sync(loading.load, state.settings)
+        stack.callback(state.trials.close)
+        state.registry = await to_thread.run_sync(loading.load, state.settings, state.trials, lambda: state.draining)
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities)
+        for path, reason in state.registry.refused.items():
+            state.log.error("model refused", path=str(path), reason=reason)
         context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
         runner = state.runner = JobRunner(folder, context)
         state.events = JobEvents(runner, lambda: state.draining)
+        if state.settings.grpc_port is not None:
+            state.grpc_port = await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
         async with anyio.create_task_group() as tasks:
             _start_tasks(state, runner, tasks)
             try:
@@ -195,6 +208,14 @@ def _webhook_context(state: ServiceState) -> WebhookContext:
         state.metrics.told,
         state.log,
     )
+
+
+def _grpc(state: ServiceState, port: int) -> AbstractAsyncContextManager[int]:
+    try:
+        from upconv.service.grpc_protocol.listener import listening
+    except ImportError as error:
+        raise ParameterError("gRPC needs further packages; install them with pip install 'upconv[grpc]'") from error
+    return listening(state, state.settings.host, port)
 
 
 async def _close(state: ServiceState) -> None:

@@ -7,9 +7,10 @@ UpconvError
  │   └─ TooLongError        the picture would take longer than a request is allowed
  ├─ ParameterError
  │   ├─ UnknownModelError   no loaded model has this name
+ │   ├─ RefusedModelError   the model cannot be loaded or unloaded
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
  │   ├─ KeyRequiredError    the request has no API key, or an unknown key
- │   ├─ ForbiddenError      the API key is not an admin key
+ │   ├─ ForbiddenError      the API key does not allow this
  │   ├─ UnknownJobError     no job has this id
  │   ├─ NotDoneError        the job has no result
  │   ├─ NotRetriableError   the job cannot be queued again
@@ -68,6 +69,10 @@ class UnknownModelError(ParameterError):
     """No loaded model has the requested name."""
 
 
+class RefusedModelError(ParameterError):
+    """The model cannot be loaded, because its file cannot be used, or unloaded, because it is the last one."""
+
+
 class MediaTypeError(ParameterError):
     """Raised if the body's Content-Type cannot be that of a picture."""
 
@@ -77,7 +82,7 @@ class KeyRequiredError(ParameterError):
 
 
 class ForbiddenError(ParameterError):
-    """The API key of the request is not an admin key."""
+    """The API key of the request does not have the scope of the route."""
 
 
 class UnknownJobError(ParameterError):
@@ -167,6 +172,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     MediaTypeError: ProblemKind(415, "not-a-picture-type", "The content type is not a picture type"),
     ImageError: ProblemKind(422, "damaged-image", "The image cannot be read or written"),
     UnknownModelError: ProblemKind(404, "unknown-model", "The model does not exist"),
+    RefusedModelError: ProblemKind(422, "refused-model", "The model cannot be loaded or unloaded"),
     ParameterError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     UnknownJobError: ProblemKind(404, "unknown-job", "The job does not exist"),
@@ -174,7 +180,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     NotRetriableError: ProblemKind(409, "not-retriable", "The job cannot be tried again"),
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
-    ForbiddenError: ProblemKind(403, "forbidden", "The admin key is required"),
+    ForbiddenError: ProblemKind(403, "forbidden", "The API key does not allow this"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),

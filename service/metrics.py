@@ -55,7 +55,11 @@ class Metrics:
         )
         self._pixels = Counter("upconv_pixels", "Pixels decoded (in) and encoded (out)", ("direction",), registry=self.registry)
         self._tiles = Counter("upconv_tiles", "Tiles computed", ("model",), registry=self.registry)
-        self._models = Gauge("upconv_model_info", "Loaded models", ("model", "sha256", "provider"), registry=self.registry)
+        self._models = Gauge(
+            "upconv_model_info", "Loaded models", ("model", "version", "sha256", "provider"), registry=self.registry
+        )
+        self._reloads = Counter("upconv_reloads", "Reloads of the model files", ("result",), registry=self.registry)
+        self._wrong_keys = Counter("upconv_wrong_keys", "Requests with an unknown or expired API key", registry=self.registry)
         self._jobs = Counter("upconv_jobs", "Jobs that ended", ("state",), registry=self.registry)
         self._failures = Counter(
             "upconv_background_failures", "Failed attempts of tasks beside the server", ("task",), registry=self.registry
@@ -92,11 +96,19 @@ class Metrics:
         self._pixels.labels("out").inc(pixels_out)
         self._tiles.labels(model).inc(tiles)
 
-    def loaded(self, models: Iterable[tuple[str, str, str]]) -> None:
-        """Replace the loaded models, each with its name, hash and provider."""
+    def loaded(self, models: Iterable[tuple[str, str, str, str]]) -> None:
+        """Replace the loaded models, each with its name, version, hash and provider."""
         self._models.clear()
-        for name, sha256, provider in models:
-            self._models.labels(name, sha256, provider).set(1)
+        for labels in models:
+            self._models.labels(*labels).set(1)
+
+    def reloaded(self, refused: bool) -> None:
+        """Count a reload of the model files; `refused` is true if a file was refused."""
+        self._reloads.labels("refused" if refused else "loaded").inc()
+
+    def wrong_key(self) -> None:
+        """Count a request with a wrong API key."""
+        self._wrong_keys.inc()
 
     def job_ended(self, state: str) -> None:
         """Count a job that ended."""

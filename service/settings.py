@@ -70,10 +70,16 @@ class Settings(BaseSettings):
 
     models: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = Field(min_length=1)
     """Exported `.onnx` files or folders of them, the default model first. In the environment, separate them as in PATH."""
+    strict: bool = False
+    """Refuse to start if a model file cannot be used. Default: start with the others."""
     watch: bool = False
-    """Reload model files when they change."""
+    """Reload the model files and the file of API keys when they change."""
     watch_interval_s: float = Field(default=1.0, gt=0)
-    """Seconds between two checks of the model files."""
+    """Seconds between two checks of these files."""
+    model_timeout_s: float = Field(default=30.0, gt=0)
+    """Most seconds that a new model file may take to open and to run, before it is served."""
+    model_memory_bytes: int = Field(default=2 * 2**30, ge=2**26)
+    """Most memory that it may take for that, beside four times the size of the file."""
     provider: Provider = "cpu"
     """Execution provider of all models."""
     host: str = "127.0.0.1"
@@ -97,6 +103,8 @@ class Settings(BaseSettings):
     """Most open connections. Default: as many as the limit of open files allows, at most 4096."""
     max_connections_per_client: int = Field(default=256, ge=1)
     """Most open connections of one address, or of one /64 network of IPv6. Trusted proxies have no such limit."""
+    grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for the inference protocol over gRPC. 0: any free port. Default: no gRPC. Needs `upconv[grpc]`."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model. Default: one per available core."""
     tile_px: int | None = Field(default=None, ge=16, le=4096)
@@ -160,7 +168,7 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = None
     """File of API keys, one per line, with hashes instead of keys. `--new-key NAME` creates a line."""
     admin_key: SecretStr | None = None
-    """API key that may reload models."""
+    """API key that may reload, load and unload models."""
     rate_per_s: float | None = Field(default=None, gt=0)
     """POST requests per second that one key, or one address, may send on average. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)

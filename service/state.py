@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import anyio
 
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import Overloaded
+from upconv.service.access import Gatekeeper, Rates
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
@@ -17,10 +19,12 @@ from upconv.service.inference_protocol.statistics import Statistics
 from upconv.service.jobs.events import JobEvents
 from upconv.service.jobs.hosts import HostRules
 from upconv.service.jobs.runner import JobRunner
+from upconv.service.keys import ApiKeys
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
 from upconv.service.supervisor import Supervisor
+from upconv.service.trials.trials import Trials
 
 
 @dataclass
@@ -40,6 +44,10 @@ class ServiceState:
     """Runs the tasks beside the server."""
     webhook_hosts: HostRules
     """The hosts that the URLs of jobs may have."""
+    trials: Trials
+    """The trials of new model files."""
+    keys: ApiKeys = field(default_factory=ApiKeys)
+    """The API keys that are in force."""
     registry: Registry | None = None
     """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None
@@ -54,8 +62,16 @@ class ServiceState:
     """Statistics per model, for `/v2`."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while models are replaced."""
+    grpc_port: int | None = None
+    """The port of the gRPC server; `None` if there is none."""
     draining: bool = False
     """True if the service is stopping."""
+
+    @cached_property
+    def gatekeeper(self) -> Gatekeeper:
+        """The check of the callers of all protocols."""
+        rates = Rates(self.settings.rate_per_s, self.settings.rate_burst)
+        return Gatekeeper(lambda: self.keys, rates, self.metrics.wrong_key)
 
     @property
     def ready(self) -> bool:

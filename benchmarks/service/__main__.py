@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.service fuzz|overload|compare|connections|idle`, to run from the repository's root."""
+"""The command `python -m benchmarks.service fuzz|fuzz-grpc|overload|compare|connections|idle`, to run from the repository's root."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def main() -> int:
     """Run one benchmark. Return 0 if its result is as expected, and 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    fuzz = commands.add_parser("fuzz")
-    fuzz.add_argument("--count", type=int, default=5000)
-    fuzz.add_argument("--seed", type=int, default=0)
+    for name in ("fuzz", "fuzz-grpc"):
+        fuzz = commands.add_parser(name)
+        fuzz.add_argument("--count", type=int, default=5000)
+        fuzz.add_argument("--seed", type=int, default=0)
     overload = commands.add_parser("overload")
     overload.add_argument("--seconds", type=float, default=60)
     overload.add_argument("--factor", type=float, default=10)
@@ -57,6 +58,10 @@ def main() -> int:
         from benchmarks.service.connections import connections as run_connections
 
         return not run_connections(options.rounds, options.seconds)
+    if options.command == "fuzz-grpc":
+        from benchmarks.service.fuzz_grpc import fuzz_grpc
+
+        return not fuzz_grpc(options.count, options.seed)
     if options.command == "compare":
         from benchmarks.service.compare import compare as run_compare
 

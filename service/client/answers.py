@@ -109,7 +109,10 @@ class ModelInfo:
     """A loaded model."""
 
     name: str
+    version: str
     default: bool
+    share: float
+    """The share of the requests without a model that it takes, from 0 to 1."""
     upscales: bool
     sha256: str
     provider: str

@@ -51,6 +51,11 @@ class InferenceResult:
     batch: int = 1
     conversions: tuple[str, ...] = ()
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """The parameters of the response: the properties that the results could not keep."""
+        return {"conversions": "; ".join(self.conversions)} if self.conversions else {}
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from upconv.runtime.cancellation import Cancellation
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
-from upconv.service.inference_protocol.messages import VERSION, InferResponse, Output
+from upconv.service.inference_protocol.messages import InferResponse, Output
 from upconv.service.inference_protocol.request import LENGTH_HEADER, ParsedRequest
 
 _MAX_JSON_VALUES = 1_000_000
@@ -64,6 +64,7 @@ class Reply:
 
 def write(
     model: str,
+    version: str,
     request: ParsedRequest,
     outputs: list[OutputTensor],
     parameters: dict[str, str],
@@ -86,7 +87,7 @@ def write(
             tensor.data = output.json
         described.append(tensor)
     answer = InferResponse(
-        model_name=model, model_version=VERSION, id=request.id, parameters=parameters or None, outputs=described
+        model_name=model, model_version=version, id=request.id, parameters=parameters or None, outputs=described
     )
     head = answer.model_dump_json(exclude_none=True).encode()
     headers = {"Content-Type": "application/octet-stream", LENGTH_HEADER: str(len(head))} if blobs else {}

@@ -9,6 +9,8 @@ import threading
 import traceback
 from typing import Any
 
+from upconv.service.log_output import wait_for_outputs
+
 GRACE_S = 0.8
 """Seconds after the time to drain in which the process ends by itself."""
 
@@ -38,5 +40,6 @@ def _end(seconds: float, log: Any) -> None:
         log.error(
             f"the process did not end within {seconds:g} s and is ended now; threads shows what it waited for", threads=hanging
         )
+        wait_for_outputs(_LAST_S / 2)
     finally:
         os._exit(1)

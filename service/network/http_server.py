@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from upconv.service import heap, problem
+from upconv.service import heap, problem, reloading
 from upconv.service.network.connection_table import ConnectionTable
 from upconv.service.network.ending import end_within
 from upconv.service.network.forwarding import TrustedProxies
@@ -65,7 +65,7 @@ class HttpServer(uvicorn.Server):
         asyncio.get_running_loop().set_exception_handler(LoopErrors(self._state.log, self.table.relieve))
         # The lifespan runs here because uvicorn prints a traceback instead of raising the error.
         with self.capture_signals():
-            async with self._app.router.lifespan_context(self._app):
+            async with self._app.router.lifespan_context(self._app), reloading.on_hangup(self._state):
                 await self.serve([listener for listener in (listeners.service, listeners.operation) if listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -42,6 +42,8 @@ class Readiness(BaseModel):
 
     status: Literal["ready", "loading", "draining"]
     models: list[ReadyModel] = []
+    refused: list[str] = []
+    """The names of model files that cannot be used; `/v1/models` has the reasons."""
     failing: list[FailingTask] = []
 
 
@@ -61,7 +63,9 @@ async def ready(state: Shared, response: Response) -> Readiness:
         return Readiness(status="draining" if state.draining else "loading", failing=_failing(state))
     entries = state.registry.entries.values()
     models = [ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries]
-    return Readiness(status="ready", models=models, failing=_failing(state))
+    return Readiness(
+        status="ready", models=models, refused=[path.name for path in state.registry.refused], failing=_failing(state)
+    )
 
 
 def _failing(state: ServiceState) -> list[FailingTask]:

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import pytest
 from fastapi import FastAPI
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from upconv.runtime import Contract, Picture, codecs
 from upconv.runtime.cancellation import Cancellation
@@ -78,6 +78,46 @@ def adder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def endless(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose loop never ends."""
+    return _with_loop(nearest_x2, tmp_path_factory.mktemp("endless") / "endless.onnx", "Add", 2**62)
+
+
+@pytest.fixture(scope="session")
+def growing(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose loop doubles a tensor until the memory is full."""
+    return _with_loop(nearest_x2, tmp_path_factory.mktemp("growing") / "growing.onnx", "Concat", 40)
+
+
+def _with_loop(base: Path, path: Path, operator: str, rounds: int) -> Path:
+    """Put the output of a model through a loop, and write the file."""
+    model = onnx.load(base)
+    graph = model.graph
+    graph.node[-1].output[0] = "enlarged"
+
+    def value(name: str, type: int, shape: list[int] | None) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, type, shape)
+
+    axis: dict[str, Any] = {"axis": 0} if operator == "Concat" else {}
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["on"], ["still_on"]),
+            helper.make_node(operator, ["carried", "carried"], ["next"], **axis),
+        ],
+        "round",
+        [value("number", TensorProto.INT64, []), value("on", TensorProto.BOOL, []), value("carried", TensorProto.FLOAT, None)],
+        [value("still_on", TensorProto.BOOL, []), value("next", TensorProto.FLOAT, None)],
+    )
+    graph.initializer.append(numpy_helper.from_array(np.array(rounds, np.int64), "rounds"))
+    graph.initializer.append(numpy_helper.from_array(np.array(True), "begin"))
+    graph.node.append(helper.make_node("Loop", ["rounds", "begin", "enlarged"], ["large"], body=body))
+    graph.node.append(helper.make_node("ReduceMax", ["large"], ["largest"], keepdims=0))
+    graph.node.append(helper.make_node("Add", ["enlarged", "largest"], ["output"]))
+    onnx.save(model, path)
+    return path
+
+
 class Service(httpx.Client):
     """A client of one running app."""
 
@@ -94,10 +134,11 @@ class Service(httpx.Client):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _jobs_in_temporary_folders() -> Iterator[None]:
-    """Jobs of the user who runs the tests are left alone."""
+def _jobs_in_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Jobs and proofs of the user who runs the tests are left alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", "/dev/null")
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

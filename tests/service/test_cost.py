@@ -10,7 +10,8 @@ from upconv.runtime import UpscaleOptions, Upscaler, open_model
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.service.cost import PICTURE_PX, Coding, Cost, MemoryBudget, predict, predict_batch, total
-from upconv.service.registry import FileSignature, ServedModel
+from upconv.service.model_files import FileSignature
+from upconv.service.registry import ServedModel
 
 
 def test_prediction(nearest_x2: Path) -> None:

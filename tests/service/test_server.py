@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 
 from upconv.runtime.errors import ModelError, ParameterError
 from upconv.service import Settings, serve
+from upconv.service.keys import new_key
 from upconv.service.network.listening import listen
 
 PROGRAM = "from upconv.service import Settings, serve; serve(Settings())"
@@ -58,6 +60,54 @@ def test_ready_line_and_calm_end(nearest_x2: Path, encoded: Callable[..., bytes]
         assert running.wait(30) == 0
         assert running.stderr is not None
         assert "Traceback" not in running.stderr.read()
+
+
+def test_sighup_reads_keys_and_models_again(nearest_x2: Path, decoder: Path, tmp_path: Path) -> None:
+    (ann, first), (bob, second) = new_key("ann"), new_key("bob")
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(nearest_x2, models / "a.onnx")
+    (tmp_path / "keys").write_text(first.line())
+    with process(models, UPCONV_API_KEYS_FILE=str(tmp_path / "keys")) as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().split()[-1]
+
+        def seen(key: str) -> tuple[int, int]:
+            answer = httpx.get(f"{url}/v1/models", headers={"X-API-Key": key})
+            return answer.status_code, len(answer.json().get("models", ()))
+
+        assert (seen(ann), seen(bob)) == ((200, 1), (401, 0))
+        (tmp_path / "keys").write_text(second.line())
+        shutil.copy(decoder, models / "b.onnx")
+        running.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 30
+        while seen(bob) != (200, 2):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert seen(ann) == (401, 0)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_a_model_that_never_ends_does_not_block_the_end(
+    nearest_x2: Path, endless: Path, tmp_path: Path, at_start: bool
+) -> None:
+    shutil.copy(nearest_x2, tmp_path / "a.onnx")
+    if at_start:
+        shutil.copy(endless, tmp_path / "b.onnx")
+    with process(tmp_path, UPCONV_MODEL_TIMEOUT_S="600", UPCONV_WATCH="1", UPCONV_WATCH_INTERVAL_S="0.1") as running:
+        if at_start:
+            while not any(path.read_text() for path in Path(f"/proc/{running.pid}/task").glob("*/children")):
+                time.sleep(0.1)
+        else:
+            assert running.stdout is not None
+            url = running.stdout.readline().split()[-1]
+            shutil.copy(endless, tmp_path / "b.onnx")
+            while not httpx.get(f"{url}/v1/models", timeout=60).json()["on_trial"]:
+                time.sleep(0.2)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
 
 
 def test_bad_model_is_one_clear_error(without_contract: Path) -> None:

@@ -202,7 +202,7 @@ def test_too_many_pixels(client_with: Callable[..., Any], settings: dict[str, in
         ("GET", "/v2/models/unknown", 404),
         ("GET", "/v2/models/adder/versions/2", 404),
         ("GET", "/v2/models/adder/versions/x/ready", 404),
-        ("POST", "/v2/repository/models/adder/unload", 501),
+        ("POST", "/v2/repository/models/adder/unload", 403),
         ("GET", "/v2/cudasharedmemory/region/x/status", 501),
     ],
 )

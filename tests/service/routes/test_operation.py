@@ -13,7 +13,7 @@ def test_live_and_ready(client: httpx.Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     models = [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}]
-    assert answer.json() == {"status": "ready", "models": models, "failing": []}
+    assert answer.json() == {"status": "ready", "models": models, "refused": [], "failing": []}
 
 
 def test_not_ready_before_the_models_are_warm(app: FastAPI, ask: Callable[..., httpx.Response]) -> None:
@@ -91,3 +91,12 @@ def test_a_damaged_database_costs_jobs_but_no_pictures(
         id = client.post("/v1/jobs", content=encoded()).json()["id"]
         wait_until(lambda: client.get(f"/v1/jobs/{id}").json()["state"] == "done")
         wait_until(lambda: client.get("/readyz").json()["failing"] == [])
+
+
+def test_refused_files_are_told(client_with: Callable[..., Any], nearest_x2: Path, without_contract: Path) -> None:
+    with client_with(models=(nearest_x2, without_contract)) as client:
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["refused"]) == (200, [without_contract.name])
+        refused = client.get("/v1/models").json()["refused"]
+        assert "carries no contract" in refused[str(without_contract)]
+        assert "upconv_models_refused 1.0" in client.get("/metrics").text

@@ -56,7 +56,8 @@ class FaultyService:
             "UPCONV_TILE_PX": "64",
             **{f"UPCONV_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        self._ids: list[str] = []
+        self.ids: list[str] = []
+        """The ids of the accepted jobs."""
         self.process: subprocess.Popen[bytes]
         self.client = httpx.Client()
 
@@ -95,7 +96,7 @@ class FaultyService:
         for _ in range(count):
             answer = self.client.post("/v1/jobs", content=self.picture, params={name: str(v) for name, v in query.items()})
             if answer.status_code == ACCEPTED:
-                self._ids.append(answer.json()["id"])
+                self.ids.append(answer.json()["id"])
                 accepted += 1
             else:
                 assert answer.status_code == 503, answer.text
@@ -126,7 +127,7 @@ class FaultyService:
     def finish(self) -> None:
         """Wait for all accepted jobs, and count those that are lost."""
         deadline = time.monotonic() + DONE_S
-        waiting = set(self._ids)
+        waiting = set(self.ids)
         while waiting and time.monotonic() < deadline and self.process.poll() is None:
             waiting -= {id for id in waiting if self._done(id)}
             time.sleep(0.2)
@@ -176,7 +177,7 @@ def faulty_service(
         code = service.stop()
     finally:
         service.kill()
-    print(service.text()[-3000:])
+        print(service.text()[-3000:])
     assert row.ended == 0, "the process ended"
     assert row.lost == 0, row.notes
     assert code == 0

@@ -71,7 +71,7 @@ def test_slow_readers(endures: Endures) -> None:
 def test_readers_of_events_that_read_nothing(endures: Endures) -> None:
     with endures() as service, ExitStack() as stack:
         service.submit(1)
-        job = service.client.get("/v1/jobs").json()["jobs"][0]["id"]
+        (job,) = service.ids
         for _ in range(100):
             connected(service, stack, f"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert service.alive()
