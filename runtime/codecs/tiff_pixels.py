@@ -15,6 +15,7 @@ _LOGLUV = (32844, 32845)
 _READ = (*_GREY, _RGB, _PALETTE, _CMYK, _YCBCR, _CIELAB, *_LOGLUV)
 _NAMES = {4: "a mask", 9: "ICC L*a*b*", 10: "ITU L*a*b*"}
 _OLD_JPEG, _JPEG = 6, 7
+_SEPARATE = 2
 _OPACITIES = (1, 2)
 """Values of ExtraSamples that mean opacity. 0 is unspecified, such as a saved selection."""
 _COLORS = {"b-w": 1, "grey16": 1, "grey": 1, "cmyk": 4}
@@ -31,6 +32,10 @@ def check(tags: dict[int, int]) -> None:
     if space not in _READ:
         name = _NAMES.get(space, f"the colour space {space}")
         raise ImageError(f"the tiff data is of a kind that is not read: {name}; convert it to RGB first")
+    several = tags.get(tiff_tags.SAMPLES_PER_PIXEL, 1) > 1
+    if space in (*_GREY, _PALETTE) and several and tags.get(tiff_tags.PLANES) == _SEPARATE:
+        # libvips reads the planes as if they were one.
+        raise ImageError("the tiff data is of a kind that is not read: grey in separate planes; save it with one plane first")
     if space == _CMYK and tags.get(tiff_tags.INK_SET, 1) != 1:
         raise ImageError("the tiff data is of a kind that is not read: inks other than CMYK; convert it to RGB first")
 

@@ -159,6 +159,30 @@ def test_what_libvips_reads_wrongly_is_refused(tag: int, value: int, words: str)
         codecs.decode(data[:place] + struct.pack("<H", value) + data[place + 2 :])
 
 
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(("channels", "space", "read"), [(1, "minisblack", False), (3, "rgb", True), (4, "separated", True)])
+def test_separate_planes_are_read_or_refused(channels: int, space: str, read: bool, deep: bool, photograph: Photograph) -> None:
+    pixels = np.concatenate([photograph(16, 24)] * 2, axis=2)[..., : channels + (channels < 4)]
+    pixels = pixels.astype(np.uint16) * 257 if deep else pixels
+    kinds = {"extrasamples": ["unassalpha"]} if channels < 4 else {}
+    plain, separate = (
+        tiff(made, photometric=space, planarconfig=planes, **kinds)
+        for made, planes in ((pixels, "contig"), (np.moveaxis(pixels, 2, 0).copy(), "separate"))
+    )
+    if read:
+        np.testing.assert_array_equal(codecs.decode(separate).samples, codecs.decode(plain).samples)
+    else:
+        with pytest.raises(ImageError, match="grey in separate planes; save it with one plane"):
+            codecs.decode(separate)
+
+
+def test_one_grey_plane_is_read(photograph: Photograph) -> None:
+    grey = photograph(16, 24)[..., 0]
+    tags = {tiff_tags.PHOTOMETRIC: 1, tiff_tags.PLANES: 2, tiff_tags.SAMPLES_PER_PIXEL: 1}
+    tiff_pixels.check(tags)
+    np.testing.assert_array_equal(codecs.decode(tiff(grey, photometric="minisblack")).samples[..., 0], grey)
+
+
 @pytest.mark.parametrize(("inks", "read"), [(None, True), (1, True), (2, False)])
 def test_other_inks_than_cmyk_are_refused(inks: int | None, read: bool) -> None:
     tags = {tiff_tags.PHOTOMETRIC: 5} | ({} if inks is None else {tiff_tags.INK_SET: inks})
