@@ -20,7 +20,7 @@ _JOB = {
     "lease_s": None,
     "error": None,
 }
-_SIGNED = "QMNBhlZDXHqtVvPzK7MtmT2CKNvwyDUgPNgFhCzUjNw/scale:2/format:webp/plain/https://pictures.example.com/in.jpg"
+_SIGNED = "aMIlX7Rk9TBVov2_4sfhNymd4OiM7z20PkGdYvf1PsY/scale:2/format:webp/plain/https://pictures.example.com/in.jpg"
 _TENSOR = {"name": "image", "datatype": "FP32", "shape": [-1, 3, -1, -1]}
 _DURATION = {"count": 2, "ns": 35_000_000}
 _STATISTICS = {
