@@ -41,7 +41,7 @@ async def fetch(url: str, rules: HostRules, settings: Settings, ticket: Ticket, 
 
 async def _get(pool: httpcore.AsyncConnectionPool, url: str, settings: Settings, ticket: Ticket) -> bytes:
     times = dict.fromkeys(("connect", "read", "write", "pool"), settings.stall_s)
-    async with pool.stream("GET", url, headers=_HEADERS, extensions={"timeout": times}) as response:
+    async with pool.stream("GET", url, headers=list(_HEADERS.items()), extensions={"timeout": times}) as response:
         if response.status != _OK:
             raise SourceError(
                 f"the source answers with status {response.status}, but 200 is needed; redirects are not followed"
