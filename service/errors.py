@@ -18,7 +18,7 @@ UpconvError
  │   ├─ KeyReusedError      the idempotency key belongs to another request
  │   ├─ TensorError         the tensors do not fit: names, shapes, datatypes, lengths, values
  │   └─ UnsupportedError    this part of the inference protocol is not served
- ├─ SourceError             the picture of a signed URL cannot be fetched
+ ├─ SourceFetchError        the picture of a signed URL cannot be fetched
  ├─ Cancelled
  │   ├─ ClientGoneError     the client closed the connection
  │   └─ SlowBodyError       the body did not arrive in time
@@ -116,7 +116,7 @@ class UnsupportedError(ParameterError):
     """The request uses a part of the inference protocol that this service does not support."""
 
 
-class SourceError(UpconvError):
+class SourceFetchError(UpconvError):
     """The picture of a signed URL cannot be fetched."""
 
 
@@ -193,7 +193,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
     ForbiddenError: ProblemKind(403, "forbidden", "The API key does not allow this"),
     SignatureError: ProblemKind(403, "bad-signature", "The signature of the URL is wrong"),
-    SourceError: ProblemKind(502, "source-failed", "The picture cannot be fetched"),
+    SourceFetchError: ProblemKind(502, "source-failed", "The picture cannot be fetched"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),

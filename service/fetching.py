@@ -11,7 +11,7 @@ import httpcore
 from upconv.runtime.errors import first_line
 from upconv.service import body
 from upconv.service.admission import Ticket
-from upconv.service.errors import SlowBodyError, SourceError
+from upconv.service.errors import SlowBodyError, SourceFetchError
 from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, HostRules
 from upconv.service.settings import Settings
 
@@ -23,7 +23,7 @@ async def fetch(url: str, rules: HostRules, settings: Settings, ticket: Ticket, 
     """Return the bytes at `url`, and count them in `ticket` as they arrive. `until` is a time of the event loop.
 
     Raises `ParameterError` if the rules do not allow the URL, `BodyTooLargeError` if it has more bytes than an upload may
-    have, and `SourceError` if it cannot be fetched or arrives too slowly.
+    have, and `SourceFetchError` if it cannot be fetched or arrives too slowly.
     """
     rules.check(url)
     left_s = min(settings.body_timeout_s, until - asyncio.get_running_loop().time())
@@ -32,18 +32,20 @@ async def fetch(url: str, rules: HostRules, settings: Settings, ticket: Ticket, 
             async with httpcore.AsyncConnectionPool(network_backend=AllowedConnections(rules)) as pool:
                 return await _get(pool, url, settings, ticket)
     except ForbiddenAddressError as error:
-        raise SourceError(f"the host of the source has no address that the service may call; see {rules.option}") from error
+        raise SourceFetchError(
+            f"the host of the source has no address that the service may call; see {rules.option}"
+        ) from error
     except (SlowBodyError, TimeoutError, httpcore.TimeoutException) as error:
-        raise SourceError("the source answers too slowly; try again, or send the picture itself") from error
+        raise SourceFetchError("the source answers too slowly; try again, or send the picture itself") from error
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise SourceError(f"the source cannot be fetched: {first_line(error)}; check its URL") from error
+        raise SourceFetchError(f"the source cannot be fetched: {first_line(error)}; check its URL") from error
 
 
 async def _get(pool: httpcore.AsyncConnectionPool, url: str, settings: Settings, ticket: Ticket) -> bytes:
     times = dict.fromkeys(("connect", "read", "write", "pool"), settings.stall_s)
     async with pool.stream("GET", url, headers=list(_HEADERS.items()), extensions={"timeout": times}) as response:
         if response.status != _OK:
-            raise SourceError(
+            raise SourceFetchError(
                 f"the source answers with status {response.status}, but 200 is needed; redirects are not followed"
             )
         length = next((value for name, value in response.headers if name.lower() == b"content-length"), b"")

@@ -25,7 +25,7 @@ _PLAIN = "plain"
 
 @dataclass(frozen=True)
 class SignedPath:
-    """What a signed path asks for."""
+    """The order in a signed path."""
 
     query: UpscaleQuery
     source: str

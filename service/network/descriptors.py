@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 
 from upconv.runtime.errors import ParameterError
 from upconv.service.settings import MIN_CONNECTIONS
@@ -18,6 +17,10 @@ _UNLIMITED = 2**20
 
 def raise_limit() -> int:
     """Raise the limit of open files as far as the system allows, and return it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _UNLIMITED
     soft, hard = (
         _UNLIMITED if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_the_oldest_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     folder = Proofs(tmp_path)
     for number in range(others + 1):
         folder.add(str(number), CPU)
+        os.utime(tmp_path / proofs._name(str(number), CPU), (number, number))
     assert folder.has("0", CPU) == kept
     assert len(list(tmp_path.iterdir())) == 3
 
