@@ -386,13 +386,19 @@ class Contract(_Part):
         return max((statistic.level + 1 for statistic in self.statistics), default=0)
 
     @property
+    def laws(self) -> tuple[SizeLaw, SizeLaw]:
+        """The size laws along height and width; raises `ContractError` if the contract has none."""
+        if self.height is None or self.width is None:
+            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
+        return self.height, self.width
+
+    @property
     def scale(self) -> int:
         """The number of output pixels per input pixel, the same for both axes.
 
         Raises `ContractError` if the contract has no size law, or if the scale is not one integer.
         """
-        if self.height is None or self.width is None:
-            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
-        if self.height.scale != self.width.scale or not self.height.scale.is_integer():
-            raise ContractError(f"{self.name} scales by {self.height.scale} and {self.width.scale}; expected one integer")
-        return int(self.height.scale)
+        height, width = self.laws
+        if height.scale != width.scale or not height.scale.is_integer():
+            raise ContractError(f"{self.name} scales by {height.scale} and {width.scale}; expected one integer")
+        return int(height.scale)

@@ -135,6 +135,7 @@ def prepared(name: str, file: str, tests: list[str]) -> Path:
 
 def mutmut(folder: Path, *arguments: str, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["OMP_NUM_THREADS"] = "1"  # mutmut forks, and the threads of torch would not exist in the children
     command = [sys.executable, "-m", "mutmut", *arguments]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
