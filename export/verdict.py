@@ -103,14 +103,12 @@ class Verdict:
         return f"{said}; {self.note}" if self.note else said
 
 
-def judge(
-    exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs], factor: float = FACTOR
-) -> Verdict:
+def judge(exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs]) -> Verdict:
     """Run `backend` on `inputs` and compare it with `exact` (float64) and `rounded` (float32).
 
     Both are outputs of the original. Each output has its own noise floor. The worst output decides the verdict.
     """
-    return compare_outputs(exact, [rounded], outputs_of(backend, exact, inputs), backend, inputs, factor)
+    return compare_outputs(exact, [rounded], outputs_of(backend, exact, inputs), backend, inputs)
 
 
 def outputs_of(backend: Backend, exact: list[Outputs], inputs: Sequence[Inputs]) -> list[Outputs]:
@@ -140,7 +138,7 @@ def compare_outputs(
     by leaves the decision to them. Without it, it is a problem.
     """
     tried = tuple(dict.fromkeys(tuple(x[0].shape) for x in inputs))
-    for expected, outputs, arrays in zip(exact, got, inputs, strict=False):
+    for expected, outputs, arrays in zip(exact, got, inputs, strict=True):
         wrong = problem(expected, outputs, arrays)
         if wrong is not None:
             return Verdict(backend.name, backend.version, backend.level, tried, float("inf"), 0.0, factor, wrong)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], opti
             result.unreached += 1
         elif status == "survived":
             change = difference(folder, mutant)
-            reason = reasons.get(change) or ("words of a message" if ": raise " in change else None)
+            reason = reasons.get(change) or usual_reason(change)
             if reason:
                 result.explained[change] = reason
             else:
@@ -115,6 +116,15 @@ def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], opti
         else:
             result.unchecked += 1
     return result
+
+
+def usual_reason(change: str) -> str | None:
+    """Return the reason why a change of one of two kinds may survive; `None` for other changes."""
+    if ": raise " in change:
+        return "words of a message"
+    before, _, after = change.partition(": ")[2].partition(" => ")
+    bare = [re.sub(r"strict=(True|False|None)", "", part) for part in (before, after)]
+    return "the lengths agree" if "strict=True" in before and bare[0] == bare[1] else None
 
 
 def prepared(name: str, file: str, tests: list[str]) -> Path:
