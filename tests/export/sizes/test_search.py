@@ -116,6 +116,12 @@ def test_one_size_only_is_no_law() -> None:
     assert (axis.law, axis.free) == (None, False)
 
 
+def test_two_inputs_of_one_size_only_have_no_free_axis() -> None:
+    example = ((1, 3, 8, 8), (1, 3, 8, 8))
+    axes = find_axes(lambda s: s if s == example else None, example)
+    assert [(axis.law, axis.free) for axis in axes] == [(None, False), (None, False)]
+
+
 def test_an_output_that_does_not_grow_is_no_law_but_any_size_works() -> None:
     axis = find_axis(attempt(lambda n: 10), ((1, 3, 32, 32),), 2)
     assert (axis.law, axis.free) == (None, True)
@@ -241,6 +247,7 @@ def test_letters_decide_which_axes_of_other_inputs_are_tokens() -> None:
     [
         (lambda n, c, h, w: (n, c, 2 * h, 10), SizeLaw(scale=2)),  # the width is free, and changes nothing
         (lambda n, c, h, w: (n, c, 2 * h, w) if (c, w) == (3, 32) else None, SizeLaw(scale=2)),  # the width is fixed
+        (lambda n, c, h, w: (n, c, 2 * h, w) if h >= 32 and w >= 32 else None, SizeLaw(scale=2, minimum=32)),
         (lambda n, c, h, w: (n, c, h + w, w), None),
         (lambda n, c, h, w: (n, c, h + w, w) if h >= 32 and w >= 32 else None, None),  # the example is the minimum
         (lambda n, c, h, w: (n, c, h + w, w) if h % 4 == w % 4 == 0 else None, None),
