@@ -12,6 +12,7 @@ neighbour by more than the halo.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -116,16 +117,16 @@ def plan_tiles(
     height: int,
     width: int,
     contract: Contract,
-    tile_px: int,
+    tile_px: int | Callable[[Halo | None], int],
     *,
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
 ) -> TilingPlan:
     """Return the tiles of a picture of `height` x `width` input pixels.
 
-    A tile has an area of at most `tile_px` squared, in input pixels, halo included. Of the allowed tile
-    shapes, the plan uses the one that computes the fewest pixels. A wide halo enlarges the tiles, up to about `most_px` per
-    side.
+    A tile has an area of at most `tile_px` squared, in input pixels, halo included. `tile_px` is a side or a function
+    that returns the side for a halo. Of the allowed tile shapes, the plan uses the one that computes the fewest pixels.
+    A wide halo enlarges the tiles, up to about `most_px` per side.
 
     The plan uses the smallest halo whose deviation is at most `MAX_STEPS`, instead of the exact halo, if the exact one
     computes more than `MAX_WASTE` pixels per pixel or needs tiles beyond `most_px`. `exact` forbids this.
@@ -197,15 +198,16 @@ def _plan(
     height: int,
     width: int,
     contract: Contract,
-    tile_px: int,
+    tile_px: int | Callable[[Halo | None], int],
     most_px: int,
     halo: Halo | None,
     deviation: HaloDeviation | None,
 ) -> TilingPlan:
     """Return the tiles for one halo. They are the whole picture if the maximum of a size law allows no tiles."""
     rows, columns = tiling_axes(height, width, contract, halo)
+    side = tile_px if isinstance(tile_px, int) else tile_px(halo)
     possible = rows.possible and columns.possible
-    tall, wide = _sides(rows, columns, tile_px, most_px) if possible else (rows.padded, columns.padded)
+    tall, wide = _sides(rows, columns, side, most_px) if possible else (rows.padded, columns.padded)
     tiles = tuple(Tile(*spans) for spans in product(rows.spans(tall), columns.spans(wide)))
     return TilingPlan(rows, columns, contract.scale, tiles, deviation)
 

@@ -380,5 +380,17 @@ def test_a_contract_without_a_halo_says_so() -> None:
         plan_tiles(50, 40, limited(square(0), 40).model_copy(update={"halo": None}), 16)
 
 
+def test_a_side_may_depend_on_the_halo() -> None:
+    asked: list[Halo | None] = []
+
+    def side(halo: Halo | None) -> int:
+        asked.append(halo)
+        return 16
+
+    law = contract(square(30)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
+    assert plan_tiles(100, 100, law, side) == plan_tiles(100, 100, law, 16)
+    assert asked == [square(30), square(2)]
+
+
 def test_of_equal_cost_the_squarer_tile_is_taken() -> None:
     assert plan_tiles(64, 64, contract(square(0)), 32).tiles[0].shape == (32, 32)
