@@ -15,23 +15,25 @@ COPY runtime/ runtime/
 COPY service/ service/
 COPY models/ models/
 RUN python -m venv /opt/upconv \
-    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},serve]"
+    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},serve,grpc]"
 
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home upconv \
     && install --directory --owner 10001 --mode 700 /var/lib/upconv /var/lib/upconv/jobs
 COPY --from=build /opt/upconv /opt/upconv
-# Jobs survive the container if a volume is mounted at /var/lib/upconv. Large pictures are in /tmp during processing.
+# Jobs and the record of tried models survive the container if a volume is mounted at /var/lib/upconv. Large pictures are in /tmp during processing.
 ENV PATH=/opt/upconv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     ORT_DISABLE_TELEMETRY=1 \
     UPCONV_HOST=0.0.0.0 \
     UPCONV_PORT=8000 \
-    UPCONV_JOBS_DIR=/var/lib/upconv/jobs
+    UPCONV_JOBS_DIR=/var/lib/upconv/jobs \
+    XDG_CACHE_HOME=/var/lib/upconv/cache
 USER 10001
 VOLUME /var/lib/upconv
-EXPOSE 8000
+# 8001 is for gRPC, if UPCONV_GRPC_PORT=8001 is set.
+EXPOSE 8000 8001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['UPCONV_PORT']}/readyz\", timeout=2)"]
 STOPSIGNAL SIGTERM

@@ -54,10 +54,14 @@ def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Stack traces, file names and intermediate shapes are removed.
     """
-    stripped = copied(model)
-    stripped.producer_name, stripped.producer_version, stripped.doc_string = "upconv", "", ""
-    del stripped.metadata_props[:]
-    graph = stripped.graph
+    return stripped(copied(model))
+
+
+def stripped(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model itself, changed as `anonymous` changes a copy."""
+    model.producer_name, model.producer_version, model.doc_string = "upconv", "", ""
+    del model.metadata_props[:]
+    graph = model.graph
     graph.name, graph.doc_string = "upconv", ""
     del graph.value_info[:]
     del graph.metadata_props[:]
@@ -65,7 +69,7 @@ def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
         part.doc_string = ""
         del part.metadata_props[:]
     _name_axes(graph)
-    return stripped
+    return model
 
 
 def _name_axes(graph: onnx.GraphProto) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import version_converter
 
-from upconv.export.graphs import anonymous, opset_of
+from upconv.export.graphs import opset_of, stripped
 from upconv.export.stage import StageResult
 from upconv.runtime.errors import first_line
 
@@ -24,7 +24,7 @@ class RaiseOpset:
         if version >= self._target:
             return StageResult(model, False, f"{version}, not changed")
         try:
-            converted = anonymous(version_converter.convert_version(model, self._target))
+            converted = stripped(version_converter.convert_version(model, self._target))
         except Exception as error:  # an adapter is missing, or fails
             return StageResult(model, False, f"stays {version}: onnx cannot convert it: {first_line(error)}")
         return StageResult(converted, True, f"{version} to {self._target}")

@@ -110,8 +110,8 @@ class ReferenceOutputs:
     def __init__(self, source: Source, axes: Sequence[InputAxis], shapes: Sequence[Shapes]) -> None:
         rounded = source.original.backend("float32")
         exact = source.original.backend("float64")
-        likely, unlikely = ([(x, _accepted(rounded, x)) for x in made] for made in _inputs(source, shapes))
-        self._likely = _trial(source, exact, likely)
+        likely, unlikely = ([(x, accepted(rounded, x)) for x in made] for made in inputs_of(source, shapes))
+        self.likely = _trial(source, exact, likely)
         if not all(np.isfinite(y).all() for outputs in self.exact for y in outputs):
             raise ExportError(f"{source.name} outputs values that are not finite numbers, so there is nothing to export")
         for axis in axes:
@@ -120,7 +120,7 @@ class ReferenceOutputs:
                 if axis.law is not None and axis.law.output(shape[axis.index]) != axis.made(tuple(out.shape for out in y)):
                     raise ExportError(f"{source.name} turns {shape} into {y[0].shape}, which breaks its size law: {axis.law}")
         found = _trial(source, exact, unlikely)
-        self._unlikely = _finite_only(source, found)
+        self.unlikely = _finite_only(source, found)
 
     @classmethod
     def of(cls, source: Source, axes: Sequence[InputAxis], model: onnx.ModelProto, max_batch: int | None = None) -> Self:
@@ -131,24 +131,24 @@ class ReferenceOutputs:
     @property
     def inputs(self) -> Sequence[list[Array]]:
         """The likely inputs."""
-        return self._likely.inputs
+        return self.likely.inputs
 
     @property
     def exact(self) -> list[Outputs]:
         """The outputs for the likely inputs in float64."""
-        return self._likely.exact
+        return self.likely.exact
 
     @property
     def rounded(self) -> list[Outputs]:
         """The outputs for the likely inputs in float32."""
-        return self._likely.rounded
+        return self.likely.rounded
 
     def judge(self, model: onnx.ModelProto, level: str = "all") -> Verdict:
         """Return the verdict on a graph that onnxruntime runs at an optimisation level."""
-        likely = self._likely.judge(model, level)
-        if not likely.equal or not self._unlikely.inputs:
+        likely = self.likely.judge(model, level)
+        if not likely.equal or not self.unlikely.inputs:
             return likely
-        unlikely = self._unlikely.judge(model, level, coarse=True)
+        unlikely = self.unlikely.judge(model, level, coarse=True)
         if unlikely.within_noise and unlikely.problem is None:
             return likely
         if not unlikely.same_function:
@@ -158,7 +158,8 @@ class ReferenceOutputs:
         return replace(likely, note=note)
 
 
-def _inputs(source: Source, shapes: Sequence[Shapes]) -> list[list[list[Array]]]:
+def inputs_of(source: Source, shapes: Sequence[Shapes]) -> list[list[list[Array]]]:
+    """Return the likely inputs of these shapes, and the unlikely ones."""
     if not shapes:
         return [[], []]
     made = (draw(source.example, shapes, source.pixels) for draw in (likely_inputs, unlikely_inputs))
@@ -200,11 +201,12 @@ def output_shapes(backend: Backend, source: Source, shapes: Shapes) -> Shapes | 
 
     Returns `None` if the source model refuses the inputs, or if an output is empty.
     """
-    outputs = _accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
+    outputs = accepted(backend, [np.resize(x, shape) for x, shape in zip(source.example, shapes, strict=True)])
     return None if outputs is None or any(y.size == 0 for y in outputs) else tuple(tuple(y.shape) for y in outputs)
 
 
-def _accepted(backend: Backend, inputs: Sequence[Array]) -> list[Array] | None:
+def accepted(backend: Backend, inputs: Sequence[Array]) -> Outputs | None:
+    """Return the outputs of the source model, or `None` if it refuses the inputs."""
     try:
         return backend.run(inputs)
     except SourceError:

@@ -83,6 +83,6 @@ class Artifact:
         served = next(p for p in self.contract.evidence.parity if p.level == "all")
         changed = ", ".join(s.name for s in self.stages if s.changed)
         return (
-            f"{self.saved_to or 'not written'}: {self.contract.name}, {sum(self.operators.values())} nodes after {changed}; "
+            f"{self.saved_to or 'not written'}: {self.contract.name}, {sum(self.operators.values())} nodes{f' after {changed}' if changed else ', not changed'}; "
             f"largest error {served.max_abs:.2g}, {served.max_abs / served.noise_floor:.2g} of the noise floor ({served.factor:g} allowed)"
         )

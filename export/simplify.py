@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 
-from upconv.export.graphs import anonymous, census
+from upconv.export.graphs import census, stripped
 from upconv.export.stage import StageResult
 from upconv.export.storage import is_large
 
@@ -39,7 +39,7 @@ class Simplify:
             problem = _run(before, after)
             if problem is not None:
                 return StageResult(model, False, f"declined: {problem}")
-            simplified = anonymous(onnx.load(after))
+            simplified = stripped(onnx.load(after))
         problem = _pinned(model, simplified)
         if problem is not None:
             return StageResult(model, False, f"declined: {problem}")

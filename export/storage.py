@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import external_data_helper
+from onnx import external_data_helper, helper
 
 from upconv.runtime.codecs import write_atomically
 from upconv.runtime.errors import OutputError
@@ -24,7 +25,15 @@ _INLINE = 1024
 
 def is_large(model: onnx.ModelProto) -> bool:
     """Return whether the model needs a second file for its weights."""
-    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LIMIT
+    return weight_bytes(model) > LIMIT
+
+
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Return the bytes of all weights, by their shapes: reading `raw_data` copies it."""
+    return sum(
+        math.prod(tensor.dims) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+        for tensor in model.graph.initializer
+    )
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.picture import Picture, Samples
-from upconv.runtime.resampling import enlarged, to_image, to_samples
+from upconv.runtime.resampling import enlarged, stoppable, to_image, to_samples
 
 BLOCK_PX = 4
 """Side of the blocks of the finest level, in pixels. Smaller blocks take more memory and do not reduce the fringe."""
@@ -23,18 +24,22 @@ BLOCK_PX = 4
 Means = NDArray[np.float32]
 
 
-def bleed_color(picture: Picture) -> Samples:
-    """Return the picture's colour, (H, W, 1 or 3), with fully transparent pixels filled from visible ones."""
+def bleed_color(picture: Picture, cancellation: Cancellation | None = None) -> Samples:
+    """Return the picture's colour, (H, W, 1 or 3), with fully transparent pixels filled from visible ones.
+
+    Raises `Cancelled` soon after a cancellation.
+    """
     alpha = picture.alpha
     if alpha is None or alpha.all() or not alpha.any():
         return picture.color
     blocks = to_image(picture.samples).premultiply(max_alpha=picture.white).shrink(BLOCK_PX, BLOCK_PX, ceil=True)
-    means: Any = np.frombuffer(blocks.write_to_memory(), np.float32)
+    with stoppable(blocks, cancellation) as (stopped, _):
+        means: Any = np.frombuffer(stopped.write_to_memory(), np.float32)
     # The weights have the unit of samples, so that the colours come out relative to white.
     spread = _filled(means.reshape(blocks.height, blocks.width, blocks.bands)) * picture.white
     image = to_image(picture.samples)  # a second image, because spooled samples can be read only once
     colors = image.extract_band(0, n=image.bands - 1)
-    return to_samples((image[-1] > 0).ifthenelse(colors, _as_large(spread, image)))
+    return to_samples((image[-1] > 0).ifthenelse(colors, _as_large(spread, image)), cancellation)
 
 
 def _filled(means: Means) -> Means:

@@ -14,6 +14,7 @@ from typing import Protocol
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import Animation
+from upconv.runtime.errors import converting
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers
 from upconv.runtime.picture import Picture
@@ -88,14 +89,27 @@ def process(
 
     Raises `ImageError` or `ImageTooLargeError` if the picture is damaged, too large or in a format that is not read,
     `ParameterError` if the options do not fit the picture or the format, `Cancelled` soon after `cancellation` is
-    cancelled, and what `Upscaler.run` raises.
+    cancelled, `MachineError` if the machine lacks memory, threads, files or room on the disk, and what `Upscaler.run` raises.
     """
-    clock, cancellation = _Clock(), cancellation or Cancellation()
+    with converting("the picture cannot be processed"):
+        return _process(data, upscaler, options, cancellation or Cancellation(), on_tile, priority, deadline)
+
+
+def _process(
+    data: bytes,
+    upscaler: PictureUpscaler,
+    options: UpscaleOptions,
+    cancellation: Cancellation,
+    on_tile: OnTile | None,
+    priority: Priority,
+    deadline: float,
+) -> Processed:
+    clock = _Clock()
     source = codecs.sniff(data) or ""
     name = result_format(source, options)
     codecs.check_options(name, options.quality, options.lossless)
     with clock.stage("decode"):
-        animation = _prepared(_decoded(data, name, options), options)
+        animation = _prepared(_decoded(data, name, options, cancellation), options, cancellation)
     passes = upscaler.passes(animation.strip.width, animation.frame_height, options)
     codecs.check_size(name, *passes.output_size)
     count = TileCount(passes.tiles * sum(map(count_layers, animation.frames)), on_tile)
@@ -110,7 +124,7 @@ def process(
     if options.format is None and name != source:
         animation = animation.noting(f"{source} became {name}: upconv does not write {source}")
     with clock.stage("encode"):
-        encoded, conversions = _encoded(animation, name, options)
+        encoded, conversions = _encoded(animation, name, options, cancellation)
     size, frames = (passes.width, passes.height), len(animation.delays_ms)
     return Processed(encoded, name, size, passes.output_size, frames, count.done, conversions, clock.seconds)
 
@@ -145,22 +159,26 @@ class _Clock:
             self.seconds[name] = time.perf_counter() - started
 
 
-def _decoded(data: bytes, name: str, options: UpscaleOptions) -> Animation:
+def _decoded(data: bytes, name: str, options: UpscaleOptions, cancellation: Cancellation) -> Animation:
+    cancellation.check()
     if options.frames and name in codecs.ANIMATED:
-        return codecs.decode_frames(data, options.max_pixels)
-    return Animation(codecs.decode(data, options.max_pixels), (0,))
+        return codecs.decode_frames(data, options.max_pixels, cancellation)
+    return Animation(codecs.decode(data, options.max_pixels, cancellation), (0,))
 
 
-def _prepared(animation: Animation, options: UpscaleOptions) -> Animation:
-    strip = codecs.to_srgb(animation.strip) if options.profile == "srgb" else animation.strip
+def _prepared(animation: Animation, options: UpscaleOptions, cancellation: Cancellation) -> Animation:
+    strip = codecs.to_srgb(animation.strip, cancellation) if options.profile == "srgb" else animation.strip
     if options.metadata == "strip":
         strip = replace(strip, metadata=strip.metadata.stripped())
     return replace(animation, strip=strip)
 
 
-def _encoded(animation: Animation, name: str, options: UpscaleOptions) -> tuple[bytes, tuple[str, ...]]:
+def _encoded(
+    animation: Animation, name: str, options: UpscaleOptions, cancellation: Cancellation
+) -> tuple[bytes, tuple[str, ...]]:
+    quality, lossless = options.quality, options.lossless
     if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
-        data, written = codecs.encode_frames(animation, name, options.quality, lossless=options.lossless)
+        data, written = codecs.encode_frames(animation, name, quality, lossless=lossless, cancellation=cancellation)
         return data, written.strip.conversions
-    data, picture = codecs.encode(animation.strip, name, options.quality, lossless=options.lossless)
+    data, picture = codecs.encode(animation.strip, name, quality, lossless=lossless, cancellation=cancellation)
     return data, picture.conversions

@@ -5,11 +5,14 @@ Large pictures are streamed from disk to disk, so they are never in memory as a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyvips
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.canvas import SPOOL_BYTES
 from upconv.runtime.picture import Samples
 from upconv.runtime.spool import Spool, spool_of
@@ -31,11 +34,32 @@ def to_image(samples: Samples) -> Any:
     return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))
 
 
-def to_samples(image: Any) -> Samples:
+@contextmanager
+def stoppable(image: Any, cancellation: Cancellation | None) -> Iterator[tuple[Any, Cancellation]]:
+    """Provide a copy of a libvips image, and the cancellation that ends its computation at the next rows.
+
+    The block raises `Cancelled` instead of `pyvips.Error` if the cancellation is the cause.
+    """
+    image, cancellation = image.copy(), cancellation or Cancellation()
+    with cancellation.calling(lambda: image.set_kill(True)):
+        try:
+            yield image, cancellation
+        except pyvips.Error:
+            cancellation.check()
+            raise
+
+
+def to_samples(image: Any, cancellation: Cancellation | None = None) -> Samples:
     """Return the samples (H, W, C) of a libvips image of 8 or 16 bits; large ones are spooled to disk.
 
-    Raises `pyvips.Error` if libvips cannot compute the image, and `OutputError` if the disk has no room.
+    Raises `Cancelled` at the next rows after a cancellation, `pyvips.Error` if libvips cannot compute the image, and
+    `DiskFullError` if the disk has no room.
     """
+    with stoppable(image, cancellation) as (stopped, _):
+        return _computed(stopped)
+
+
+def _computed(image: Any) -> Samples:
     kind = np.uint16 if image.format == "ushort" else np.uint8
     shape = image.height, image.width, image.bands
     if int(np.prod(shape)) * np.dtype(kind).itemsize > SPOOL_BYTES:
@@ -46,11 +70,18 @@ def to_samples(image: Any) -> Samples:
     return samples
 
 
-def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3", channels: int | None = None) -> Samples:
+def resize(
+    samples: Samples,
+    width: int,
+    height: int,
+    kernel: str = "lanczos3",
+    channels: int | None = None,
+    cancellation: Cancellation | None = None,
+) -> Samples:
     """Return samples (H, W, C) resampled to exactly `width` x `height`.
 
     An axis that shrinks is filtered with `kernel`, an axis that grows is interpolated cubically. `channels` takes only
-    the first channels; `None` takes all.
+    the first channels; `None` takes all. Raises what `to_samples` raises.
     """
     image = to_image(samples)
     if channels is not None and channels < samples.shape[2]:
@@ -58,7 +89,7 @@ def resize(samples: Samples, width: int, height: int, kernel: str = "lanczos3", 
     across, down = min(1, width / image.width), min(1, height / image.height)
     if across < 1 or down < 1:
         image = image.resize(across, vscale=down, kernel=kernel)
-    return to_samples(enlarged(image, width, height, "bicubic"))
+    return to_samples(enlarged(image, width, height, "bicubic"), cancellation)
 
 
 def enlarged(image: Any, width: int, height: int, interpolator: str) -> Any:
@@ -80,6 +111,6 @@ def enlarged(image: Any, width: int, height: int, interpolator: str) -> Any:
     )
 
 
-def joined(color: Samples, alpha: Samples) -> Samples:
-    """Return colour (H, W, 1 or 3) and opacity (H, W, 1) as one array (H, W, 2 or 4)."""
-    return to_samples(to_image(color).bandjoin(to_image(alpha)))
+def joined(color: Samples, alpha: Samples, cancellation: Cancellation | None = None) -> Samples:
+    """Return colour (H, W, 1 or 3) and opacity (H, W, 1) as one array (H, W, 2 or 4). Raises what `to_samples` raises."""
+    return to_samples(to_image(color).bandjoin(to_image(alpha)), cancellation)

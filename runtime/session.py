@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -16,18 +17,13 @@ from upconv.runtime import providers
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract, Halo, SessionOptions
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, UpconvError, first_line
+from upconv.runtime.errors import Cancelled, ModelError, UpconvError, first_line, machine_error
 from upconv.runtime.pass_sessions import ModelPass, PassSessions
 
 Tensor = NDArray[np.float32]
 
 DEFAULT = SessionOptions()
 _UNBLOCKED = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-
-_OUT_OF_MEMORY = re.compile(
-    r"failed to allocate memory|Available memory of|bad_alloc|bad allocation|out of memory|ALLOC_FAILED", re.IGNORECASE
-)
-"""Messages of onnxruntime, the C++ library, CUDA and cuDNN when memory runs out."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +61,26 @@ class Model:
         means = {name: mean for name, mean in part.means.items() if name in taken}
         return self._run(session, {self.session.get_inputs()[0].name: tensor, **means}, cancellation)
 
-    def _run(self, session: ort.InferenceSession, inputs: dict[str, Tensor], cancellation: Cancellation | None) -> list[Tensor]:
+    def compute(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str], cancellation: Cancellation | None = None
+    ) -> list[NDArray[Any]]:
+        """Run the whole graph on inputs of any type, by name, and return the outputs of these names.
+
+        Raises what `run` raises.
+        """
+        return self._run(self.session, inputs, cancellation, outputs)
+
+    def _run(
+        self,
+        session: ort.InferenceSession,
+        inputs: Mapping[str, NDArray[Any]],
+        cancellation: Cancellation | None,
+        outputs: Sequence[str] | None = None,
+    ) -> list[NDArray[Any]]:
         options = ort.RunOptions()
         try:
             with (cancellation or Cancellation()).calling(lambda: setattr(options, "terminate", True)):
-                results: list[Tensor] = session.run(None, inputs, options)
+                results: list[NDArray[Any]] = session.run(outputs, dict(inputs), options)
         except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
             raise self._converted(error, next(iter(inputs.values())), options) from error
         return results
@@ -87,14 +98,11 @@ class Model:
         tiny = np.zeros((1, self.contract.input.channels, *self.contract.fitted(1, 1)), np.float32)
         self.session.run(None, {self.session.get_inputs()[0].name: tiny}, options)
 
-    def _converted(self, error: Exception, tensor: Tensor, options: ort.RunOptions) -> UpconvError:
+    def _converted(self, error: Exception, tensor: NDArray[Any], options: ort.RunOptions) -> UpconvError:
         if options.terminate:
             return Cancelled(f"the run of {self.contract.name} was cancelled")
-        if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
-            return OutOfMemoryError(f"{self.path} runs out of memory on an input of {tensor.shape}: {first_line(error)}")
-        return ModelError(
-            f"{self.path} cannot run on an input of {tensor.shape}, which its contract allows: {first_line(error)}"
-        )
+        failure = f"{self.path} cannot run on an input of {tensor.shape}"
+        return machine_error(error, failure) or ModelError(f"{failure}, which its contract allows: {first_line(error)}")
 
 
 def open_model(path: str | Path, provider: str = "cpu", threads: int | None = None) -> Model:
@@ -136,7 +144,7 @@ def open_session(
     `content` is opened instead of the file, which it is a part of.
 
     Raises `ModelError` if the file is missing or damaged, and `ProviderError` if onnxruntime falls back to another
-    provider than `provider`.
+    provider than `provider`, and `MachineError` if memory or threads run out.
     """
     options = providers.provider_options(provider)
     if content is None and not Path(path).is_file():
@@ -148,7 +156,8 @@ def open_session(
     except UpconvError:
         raise
     except Exception as error:  # onnxruntime raises half a dozen unrelated types for the same failures
-        raise ModelError(f"{path} is not a model that onnxruntime can open: {first_line(error)}") from error
+        trouble = machine_error(error, f"{path} cannot be opened")
+        raise trouble or ModelError(f"{path} is not a model that onnxruntime can open: {first_line(error)}") from error
     providers.verify(session, provider)
     return session
 

@@ -23,7 +23,7 @@ import numpy as np
 import pyvips
 from numpy.typing import DTypeLike
 
-from upconv.runtime.errors import OutputError
+from upconv.runtime.errors import OutputError, UpconvError, machine_error
 from upconv.runtime.picture import Samples
 
 _DATA = mmap.ALLOCATIONGRANULARITY
@@ -51,9 +51,13 @@ class Spool:
     """A temporary file for samples (H, W, C). Any number of threads may write blocks in any order."""
 
     def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
-        """Create the file and reserve its space. Raises `OutputError` if the disk has no room."""
+        """Create the file and reserve its space.
+
+        Raises `DiskFullError` if the disk has no room, and `OutputError` if the file cannot be created otherwise.
+        """
         self.shape, self.dtype = shape, np.dtype(dtype)
-        handle, name = tempfile.mkstemp(prefix="upconv-", suffix=".tif")
+        failure = f"no room for a picture of {shape[1]}x{shape[0]} in {tempfile.gettempdir()}"
+        handle, name = _created(failure)
         try:
             self._file = FileIO(handle, "r+")
             self._lock = threading.Lock()
@@ -63,19 +67,20 @@ class Spool:
             self._put(memoryview(_header(shape, self.dtype)), 0)
         except OSError as error:
             _discard(self._file, name)
-            raise OutputError(
-                f"no room for a picture of {shape[1]}x{shape[0]} in {Path(name).parent}: {error.strerror}"
-            ) from error
+            raise _unwritten(failure, error) from error
         self._map: mmap.mmap | None = None
 
     def write(self, top: int, left: int, block: Samples) -> None:
-        """Write a block (h, w, C) at row `top` and column `left`. Raises `OutputError` if the disk fails."""
+        """Write a block (h, w, C) at row `top` and column `left`.
+
+        Raises `DiskFullError` if the disk is full, and `OutputError` if it fails otherwise.
+        """
         step = self.dtype.itemsize * self.shape[2]
         try:
             for row, line in enumerate(np.ascontiguousarray(block), start=top):
                 self._put(line.data, _DATA + (row * self.shape[1] + left) * step)
         except OSError as error:
-            raise OutputError(f"cannot keep a picture of {self.shape[1]}x{self.shape[0]} on disk: {error.strerror}") from error
+            raise _unwritten(f"cannot keep a picture of {self.shape[1]}x{self.shape[0]} on disk", error) from error
 
     def fill(self, image: Any) -> None:
         """Write a whole libvips image of this shape. Raises `pyvips.Error` if libvips cannot compute it."""
@@ -138,6 +143,19 @@ def part(samples: Samples, top: int, bottom: int, left: int, right: int) -> Samp
     samples.home.release()
     plain: Samples = copied
     return plain
+
+
+def _created(failure: str) -> tuple[int, str]:
+    """Return a new temporary file, open, and its name. A missing folder is created again."""
+    try:
+        Path(tempfile.gettempdir()).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.mkstemp(prefix="upconv-", suffix=".tif")
+    except OSError as error:
+        raise _unwritten(failure, error) from error
+
+
+def _unwritten(failure: str, error: OSError) -> UpconvError:
+    return machine_error(error, failure) or OutputError(f"{failure}: {error.strerror or error}")
 
 
 def _nameless(handle: int, name: str) -> str:

@@ -149,9 +149,10 @@ class Upscaler:
         """
         passes = self.passes(picture.width, picture.height, options, count_layers(picture))
         submission = _Submission(TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline)
-        samples = self._layer(bleed_color(picture), picture.color.shape[2], passes, submission)
+        samples = self._layer(bleed_color(picture, submission.cancellation), picture.color.shape[2], passes, submission)
         if picture.alpha is not None:
-            samples = resampling.joined(samples, self._opacity(picture.alpha, passes, submission))
+            opacity = self._opacity(picture.alpha, passes, submission)
+            samples = resampling.joined(samples, opacity, submission.cancellation)
         width, height = passes.output_size
         metadata = picture.metadata.denser(width / picture.width, height / picture.height)
         return replace(picture, samples=samples, metadata=metadata).noting(*_deviations(passes))
@@ -162,7 +163,7 @@ class Upscaler:
         for plan in passes.plans:
             samples = self._run_pass(samples, channels, plan, submission)
         if (samples.shape[1], samples.shape[0]) != passes.output_size:
-            samples = resampling.resize(samples, width, height, channels=channels)
+            samples = resampling.resize(samples, width, height, channels=channels, cancellation=submission.cancellation)
         return samples
 
     def _opacity(self, alpha: Samples, passes: Passes, submission: _Submission) -> Samples:
@@ -175,7 +176,9 @@ class Upscaler:
     def _run_pass(self, color: Samples, channels: int, plan: TilingPlan, submission: _Submission) -> Samples:
         """Return the first `channels` channels of `color` after one run through the model."""
         size = plan.width * self.scale, plan.height * self.scale
-        chroma = resampling.resize(color, *size, "cubic", channels) if self._luma_only and channels == 3 else None
+        chroma = None
+        if self._luma_only and channels == 3:
+            chroma = resampling.resize(color, *size, "cubic", channels, submission.cancellation)
         work = tiled_picture(color, channels, plan, self.model.contract, chroma)
         for part in passes_of(work, self.model.contract):
             self._compute(part, submission)

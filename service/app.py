@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import anyio
 from anyio import to_thread
+from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from upconv.runtime.cores import available_cores
-from upconv.service import heap, loading, openapi, problem, reloading
-from upconv.service.access import Access, Rates
+from upconv.runtime.errors import ParameterError
+from upconv.service import heap, loading, log_output, openapi, problem, reloading
+from upconv.service.access import Access
 from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
-from upconv.service.jobs.folder import opened
-from upconv.service.jobs.runner import JobRunner
+from upconv.service.errors import StorageError
+from upconv.service.jobs.events import JobEvents
+from upconv.service.jobs.folder import JobFolder, opened
+from upconv.service.jobs.hosts import HostRules
+from upconv.service.jobs.runner import JobRunner, RunnerContext
+from upconv.service.jobs.signatures import secret_bytes
+from upconv.service.jobs.sweep import sweep
+from upconv.service.jobs.webhooks import WebhookContext, Webhooks
 from upconv.service.keys import ApiKeys
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
+from upconv.service.network.forwarding import Forwarding, TrustedProxies
+from upconv.service.network.gate import Gate
+from upconv.service.network.head_requests import HeadRequests
+from upconv.service.network.root_path import RootPath
 from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
+from upconv.service.supervisor import Supervisor
+from upconv.service.trials.trials import Trials
 
 _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -45,7 +60,10 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
+    if settings.webhook_hosts:
+        _webhook_context(state)  # a bad secret is refused at once
     app.state.upconv = state
     _add_middleware(app, state)
     problem.install(app)
@@ -59,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, state: ServiceState) -> None:
     """Add the middleware from the innermost to the outermost."""
     settings = state.settings
-    app.add_middleware(Access, keys=ApiKeys.read(settings), rates=Rates(settings.rate_per_s, settings.rate_burst))
+    app.add_middleware(Access, gatekeeper=state.gatekeeper)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -68,19 +86,36 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
             allow_headers=["*"],
             expose_headers=[*_EXPOSED, *(f"X-Upconv-{name}" for name in ("Model", "Tiles", "Conversions", "Provider"))],
         )
+    app.add_middleware(HeadRequests)
+    app.add_middleware(Gate, admin_port=settings.admin_port is not None)
     app.add_middleware(RequestLog, log=state.log, metrics=state.metrics)
+    if settings.root_path:
+        app.add_middleware(RootPath, prefix=settings.root_path)
+    if proxies := TrustedProxies(settings.trusted_proxies):
+        app.add_middleware(Forwarding, proxies=proxies)
 
 
 def _state(settings: Settings) -> ServiceState:
     throughput = Throughput(settings.workers or available_cores())
+    metrics, log = Metrics(), new_log(level=settings.log_level, format=settings.log_format)
     state = ServiceState(
         settings,
-        Admission(settings.max_waiting, settings.max_waiting_bytes, settings.max_wait_s, throughput),
+        Admission(
+            settings.max_waiting,
+            settings.max_waiting_bytes,
+            settings.max_wait_s,
+            throughput,
+            max_long=settings.max_in_work - 1 or None,
+        ),
         MemoryBudget(settings.max_memory_bytes),
-        Metrics(),
-        new_log(level=settings.log_level, format=settings.log_format),
+        metrics,
+        log,
         anyio.CapacityLimiter(settings.max_in_work),
         anyio.CapacityLimiter(_SHORT_THREADS),
+        Supervisor(log, metrics.failed),
+        HostRules.of(settings.webhook_hosts),
+        Trials(settings),
+        ApiKeys.read(settings),
     )
     _show_gauges(state)
     return state
@@ -94,8 +129,19 @@ def _show_gauges(state: ServiceState) -> None:
     show("upconv_predicted_wait_seconds", "Predicted seconds until all admitted pictures are done", lambda: admission.wait_s)
     show("upconv_pixel_memory_bytes", "Predicted memory of the pixels of processed pictures", lambda: memory.taken)
     show("upconv_jobs_waiting", "Jobs that are queued or running", lambda: state.runner.waiting if state.runner else 0)
+    show("upconv_oldest_job_seconds", "Age of the oldest of them", lambda: state.runner.oldest_s if state.runner else 0)
     show("upconv_cache_bytes", "Bytes of cached results", lambda: state.cache.bytes if state.cache else 0)
+    show("upconv_log_lines_dropped", "Lines of the log that its reader did not take", log_output.dropped_lines)
+    show(
+        "upconv_models_refused", "Model files that cannot be used", lambda: len(state.registry.refused) if state.registry else 0
+    )
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
+    state.metrics.show_all(
+        "upconv_background_failing",
+        "Failed attempts of a task beside the server since the last successful one",
+        "task",
+        lambda: {name: failing.failures for name, failing in state.supervisor.failing.items()},
+    )
 
 
 @asynccontextmanager
@@ -106,26 +152,74 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if not folder.lasting:
             state.log.warning("jobs are lost when this process ends, because the default folder cannot be used; set --jobs-dir")
         if state.settings.cache_dir is not None:
-            state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes)
-        await to_thread.run_sync(folder.recover)
-        state.registry = await to_thread.run_sync(loading.load, state.settings)
+            state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
+        await _open_jobs(folder, state)
+        stack.callback(state.trials.close)
+        state.registry = await to_thread.run_sync(loading.load, state.settings, state.trials, lambda: state.draining)
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities)
-        state.runner = JobRunner(folder, state.settings, lambda: state.models, state.log, state.metrics.job_ended)
+        for path, reason in state.registry.refused.items():
+            state.log.error("model refused", path=str(path), reason=reason)
+        context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
+        runner = state.runner = JobRunner(folder, context)
+        state.events = JobEvents(runner, lambda: state.draining)
+        if state.settings.grpc_port is not None:
+            state.grpc_port = await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(state.runner.run)
-            tasks.start_soon(heap.release_when_idle, lambda: state.metrics.pictures)
-            if state.settings.watch:
-                tasks.start_soon(reloading.watch, state)
+            _start_tasks(state, runner, tasks)
             try:
                 yield
             finally:
-                state.runner.stop()
+                runner.stop()
                 tasks.cancel_scope.cancel()
 
 
+async def _open_jobs(folder: JobFolder, state: ServiceState) -> None:
+    """Bring the database to its schema before the service is ready. Without it, pictures are served, but no jobs."""
+    try:
+        await to_thread.run_sync(folder.recover)
+    except StorageError as error:
+        state.log.error("jobs are not accepted until the database can be used", error=str(error))
+
+
+def _start_tasks(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> None:
+    """Start the tasks beside the server. None of them ends the process."""
+    supervisor = state.supervisor
+    tasks.start_soon(runner.run)
+    tasks.start_soon(
+        supervisor.run, "sweep", partial(sweep, runner, state.settings.job_ttl_s, partial(supervisor.succeeded, "sweep"))
+    )
+    trim = partial(heap.release_when_idle, lambda: state.metrics.pictures, partial(supervisor.succeeded, "memory"))
+    tasks.start_soon(supervisor.run, "memory", trim)
+    if state.settings.webhook_hosts:
+        webhooks = Webhooks(runner, _webhook_context(state))
+        tasks.start_soon(supervisor.run, "webhooks", webhooks.run)
+    if state.settings.watch:
+        tasks.start_soon(supervisor.run, "models", reloading.ModelWatch(state).run)
+
+
+def _webhook_context(state: ServiceState) -> WebhookContext:
+    """Return the context of webhooks; raise `ParameterError` if there is no usable secret."""
+    secret = state.settings.webhook_secret
+    return WebhookContext(
+        state.webhook_hosts,
+        secret_bytes(secret.get_secret_value() if secret else ""),
+        partial(state.supervisor.succeeded, "webhooks"),
+        state.metrics.told,
+        state.log,
+    )
+
+
+def _grpc(state: ServiceState, port: int) -> AbstractAsyncContextManager[int]:
+    try:
+        from upconv.service.grpc_protocol.listener import listening
+    except ImportError as error:
+        raise ParameterError("gRPC needs further packages; install them with pip install 'upconv[grpc]'") from error
+    return listening(state, state.settings.host, port)
+
+
 async def _close(state: ServiceState) -> None:
-    registry, state.registry, state.runner = state.registry, None, None
+    registry, state.registry, state.runner, state.events = state.registry, None, None, None
     with anyio.CancelScope(shield=True):
         if registry is not None:
             await to_thread.run_sync(registry.close)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable
 
-import anyio
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, create_form_parser
@@ -13,6 +14,8 @@ from upconv.runtime import codecs
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.service.admission import Ticket
 from upconv.service.errors import BodyTooLargeError, MediaTypeError, NotAnImageError, SlowBodyError
+from upconv.service.pace import bytes_in
+from upconv.service.settings import Settings
 
 FORM = "multipart/form-data"
 FILE_FIELD = "file"
@@ -33,21 +36,27 @@ def media_type(request: Request) -> str:
     raise MediaTypeError(f"expected a body of image/*, application/octet-stream or {FORM}, got {name[:60]}")
 
 
-async def read(request: Request, limit: int, timeout_s: float, ticket: Ticket) -> bytes:
-    """Read the whole body, and count its bytes in `ticket`.
+async def read(request: Request, settings: Settings, ticket: Ticket) -> bytes:
+    """Read the whole body, and count its bytes in `ticket` as they arrive.
 
-    Raises `BodyTooLargeError` as soon as more than `limit` bytes are announced or read, `SlowBodyError` if reading takes longer
-    than `timeout_s` seconds, and `AdmissionFullError` if admission has no room for the bytes.
+    Raises `BodyTooLargeError` as soon as more bytes than allowed are announced or read, `SlowBodyError` if they arrive too
+    slowly, and `AdmissionFullError` if admission has no room for them.
     """
     announced = request.headers.get("content-length", "")
-    size = int(announced) if announced.isascii() and announced.isdigit() else 0
-    _check_size(size, limit)
-    ticket.hold(size)
+    _check_size(int(announced) if announced.isascii() and announced.isdigit() else 0, settings.max_bytes)
+    loop = asyncio.get_running_loop()
+    last = loop.time() + settings.body_timeout_s
     try:
-        with anyio.fail_after(timeout_s):
-            return await _collect(request, limit, ticket)
+        async with asyncio.timeout_at(min(last, loop.time() + settings.stall_s)) as deadline:
+            with ticket.arriving(lambda: deadline.reschedule(0)):
+                return await _collect(
+                    request, settings, ticket, lambda now: deadline.reschedule(min(last, now + settings.stall_s))
+                )
     except TimeoutError as error:
-        raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from error
+        raise SlowBodyError(
+            f"the body arrived too slowly; it must arrive within {settings.body_timeout_s:g} s, and at least "
+            f"{bytes_in(settings.stall_s)} bytes of it every {settings.stall_s:g} s"
+        ) from error
 
 
 def picture_in(body: bytes, content_type: str) -> bytes:
@@ -64,14 +73,18 @@ def picture_in(body: bytes, content_type: str) -> bytes:
     return data
 
 
-async def _collect(request: Request, limit: int, ticket: Ticket) -> bytes:
+async def _collect(request: Request, settings: Settings, ticket: Ticket, go_on: Callable[[float], None]) -> bytes:
+    """Return the body; call `go_on` with the time whenever enough of it has arrived to wait for more."""
     chunks: list[bytes] = []
-    size = 0
+    size = counted = 0
     async for chunk in request.stream():
         size += len(chunk)
-        _check_size(size, limit)
+        _check_size(size, settings.max_bytes)
         ticket.hold(size)
         chunks.append(chunk)
+        if size - counted >= bytes_in(settings.stall_s):
+            counted = size
+            go_on(asyncio.get_running_loop().time())
     return b"".join(chunks)
 
 

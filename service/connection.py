@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
-from fastapi import Request
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
@@ -30,7 +29,15 @@ class WorkSlot:
     """Time of the event loop at which the work is cancelled, in seconds."""
 
 
-async def run_while_connected(request: Request, work: Callable[[Cancellation], T], slot: WorkSlot) -> T:
+class Connected(Protocol):
+    """A request whose `receive` waits for the end of its connection, such as an HTTP request whose body was read."""
+
+    @property
+    def receive(self) -> Callable[[], Awaitable[MutableMapping[str, Any]]]:
+        """The ASGI function that returns the next message of the client."""
+
+
+async def run_while_connected(request: Connected, work: Callable[[Cancellation], T], slot: WorkSlot) -> T:
     """Run `work` in a thread and return its result. The body of the request must have been read.
 
     If the client disconnects or the deadline passes, waiting work is dropped and running work is cancelled by its
@@ -58,7 +65,7 @@ class _Abort:
         self.error: Exception = ClientGoneError("the client closed the connection")
 
 
-async def _abort_on_disconnect(request: Request, abort: _Abort, scope: anyio.CancelScope, until: float) -> None:
+async def _abort_on_disconnect(request: Connected, abort: _Abort, scope: anyio.CancelScope, until: float) -> None:
     try:
         async with asyncio.timeout_at(until):
             while (await request.receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""The predicted cost of a picture, from its size: tiles, memory and time."""
+"""The predicted cost of pictures, from their number, sizes and formats: tiles, memory and time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from upconv.runtime import UpscaleOptions, codecs
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.passes import Passes
+from upconv.runtime.processing import result_format
+from upconv.runtime.tiling import TilingPlan
 from upconv.service.registry import ServedModel
 
 _BYTES_PER_PIXEL = 4 * (4 + 1)
 """Four channels, each as a float32 value and as an 8-bit sample."""
-_CODEC_S_PER_PIXEL = 25e-9
-"""Time to decode or encode a pixel, roughly as for JPEG. It is a small part of the total, so it need not be exact."""
+_ENCODER_BYTES_PER_PIXEL = {("webp", False): 10, ("webp", True): 42, ("avif", False): 40, ("avif", True): 40}
+"""Memory of the encoders that hold the whole result, by format and true for lossless, measured at 2 to 6 megapixels."""
+PICTURE_PX = 128
+"""The work of a picture apart from its pixels, in pixels: a run of a model on 1x1 takes about as long as 128 pixels of a tile."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +33,60 @@ class Cost:
     """Peak memory, without the bytes of the file."""
     seconds: float
     """Seconds of one core."""
+    tile_seconds: float | None = None
+    """The seconds that the tiles take; the others are those of decoding and encoding. `None`: all."""
+
+    @property
+    def tile_share(self) -> float:
+        """The part of the work that is done when the last tile is computed, from 0 to 1."""
+        return 1.0 if self.tile_seconds is None or not self.seconds else self.tile_seconds / self.seconds
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The formats of a picture and of its result, with the speeds of this machine."""
+
+    source: str
+    """The format of the picture."""
+    result: str
+    """The format of the result."""
+    lossless: bool
+    """True if the result is WebP or AVIF without loss."""
+    speeds: CodingSpeeds
+    """Seconds of a pixel, by format."""
+
+    @classmethod
+    def of(cls, picture: bytes, options: UpscaleOptions, speeds: CodingSpeeds) -> Coding:
+        """Return the formats of an image file and of its result."""
+        source = codecs.sniff(picture) or ""
+        return cls(source, result_format(source, options), options.lossless, speeds)
 
 
 def total(costs: Sequence[Cost]) -> Cost:
     """Return the cost of pictures that are computed one after the other."""
-    return Cost(sum(cost.tiles for cost in costs), max(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
+    seconds, tile_seconds = sum(cost.seconds for cost in costs), sum(cost.tile_share * cost.seconds for cost in costs)
+    return Cost(sum(cost.tiles for cost in costs), max(cost.bytes for cost in costs), seconds, tile_seconds)
 
 
-def predict(passes: Passes, entry: ServedModel) -> Cost:
-    """Return the predicted cost of a picture that takes these passes."""
+def predict(passes: Passes, entry: ServedModel, coding: Coding) -> Cost:
+    """Return the predicted cost of a picture that takes these passes and is read and written in these formats."""
     across, down = passes.output_size
-    codec_px = passes.width * passes.height + across * down
-    seconds = passes.computed_px / entry.pixels_per_s + codec_px * _CODEC_S_PER_PIXEL
-    return Cost(passes.tiles, passes.largest_px * _BYTES_PER_PIXEL, seconds)
+    speeds = coding.speeds
+    tile_seconds = passes.computed_px / entry.pixels_per_s
+    reading = speeds.read_s(coding.source, passes.width * passes.height)
+    writing = speeds.write_s(coding.result, coding.lossless, across * down)
+    bytes = passes.largest_px * _BYTES_PER_PIXEL
+    bytes += across * down * _ENCODER_BYTES_PER_PIXEL.get((coding.result, coding.lossless), 0)
+    return Cost(passes.tiles, bytes, tile_seconds + reading + writing, tile_seconds)
+
+
+def predict_batch(count: int, plan: TilingPlan, channels: int, entry: ServedModel) -> Cost:
+    """Return the predicted cost of a tensor of `count` pictures, each with these tiles.
+
+    Each picture costs something apart from its pixels, because a batch may hold a million tiny ones.
+    """
+    bytes = 2 * 4 * channels * count * plan.height * plan.width * plan.scale**2
+    return Cost(count * len(plan.tiles), bytes, count * (plan.computed_px + PICTURE_PX) / entry.pixels_per_s)
 
 
 class MemoryBudget:

@@ -7,11 +7,13 @@ UpconvError
  │   └─ TooLongError        the picture would take longer than a request is allowed
  ├─ ParameterError
  │   ├─ UnknownModelError   no loaded model has this name
+ │   ├─ RefusedModelError   the model cannot be loaded or unloaded
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
  │   ├─ KeyRequiredError    the request has no API key, or an unknown key
- │   ├─ ForbiddenError      the API key is not an admin key
+ │   ├─ ForbiddenError      the API key does not allow this
  │   ├─ UnknownJobError     no job has this id
  │   ├─ NotDoneError        the job has no result
+ │   ├─ NotRetriableError   the job cannot be queued again
  │   ├─ KeyReusedError      the idempotency key belongs to another request
  │   ├─ TensorError         the tensors do not fit: names, shapes, datatypes, lengths, values
  │   └─ UnsupportedError    this part of the inference protocol is not served
@@ -21,7 +23,9 @@ UpconvError
  └─ Overloaded
      ├─ RetryLaterError     the error states when to retry
      │   ├─ AdmissionFullError  a limit of admission is reached
+     │   ├─ StorageError        the database of jobs cannot be used at the moment
      │   └─ RateLimitError      this client sends too many requests
+     ├─ CrowdedError        too many connections are open
      └─ DeadlineError       the response was not ready in time
 """
 
@@ -38,11 +42,14 @@ from upconv.runtime.errors import (
     DiskFullError,
     ImageError,
     ImageTooLargeError,
+    MachineError,
     ModelError,
     OutOfMemoryError,
+    OutputError,
     Overloaded,
     ParameterError,
     TimedOut,
+    machine_error,
 )
 
 
@@ -62,6 +69,10 @@ class UnknownModelError(ParameterError):
     """No loaded model has the requested name."""
 
 
+class RefusedModelError(ParameterError):
+    """The model cannot be loaded, because its file cannot be used, or unloaded, because it is the last one."""
+
+
 class MediaTypeError(ParameterError):
     """Raised if the body's Content-Type cannot be that of a picture."""
 
@@ -71,7 +82,7 @@ class KeyRequiredError(ParameterError):
 
 
 class ForbiddenError(ParameterError):
-    """The API key of the request is not an admin key."""
+    """The API key of the request does not have the scope of the route."""
 
 
 class UnknownJobError(ParameterError):
@@ -80,6 +91,10 @@ class UnknownJobError(ParameterError):
 
 class NotDoneError(ParameterError):
     """The job failed, or has no result yet."""
+
+
+class NotRetriableError(ParameterError):
+    """Raised if a job cannot be queued again: it did not fail, or its picture is gone."""
 
 
 class KeyReusedError(ParameterError):
@@ -115,8 +130,16 @@ class AdmissionFullError(RetryLaterError):
     """A limit of admission is reached."""
 
 
+class StorageError(RetryLaterError):
+    """The database of jobs cannot be used at the moment."""
+
+
 class RateLimitError(RetryLaterError):
     """This client sends too many requests."""
+
+
+class CrowdedError(Overloaded):
+    """Too many connections are open, of this client or of all."""
 
 
 class DeadlineError(Overloaded):
@@ -133,6 +156,11 @@ class ProblemKind:
     title: str
     """The title, the same for every problem of this kind."""
 
+    @property
+    def passing(self) -> bool:
+        """True if the same request can succeed later, because the cause is the service's state and not the request."""
+        return self.status in (429, 503)
+
 
 UNEXPECTED = ProblemKind(500, "internal", "The service failed unexpectedly")
 
@@ -144,13 +172,15 @@ KINDS: dict[type[Exception], ProblemKind] = {
     MediaTypeError: ProblemKind(415, "not-a-picture-type", "The content type is not a picture type"),
     ImageError: ProblemKind(422, "damaged-image", "The image cannot be read or written"),
     UnknownModelError: ProblemKind(404, "unknown-model", "The model does not exist"),
+    RefusedModelError: ProblemKind(422, "refused-model", "The model cannot be loaded or unloaded"),
     ParameterError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     UnknownJobError: ProblemKind(404, "unknown-job", "The job does not exist"),
     NotDoneError: ProblemKind(409, "no-result", "The job has no result"),
+    NotRetriableError: ProblemKind(409, "not-retriable", "The job cannot be tried again"),
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
-    ForbiddenError: ProblemKind(403, "forbidden", "The admin key is required"),
+    ForbiddenError: ProblemKind(403, "forbidden", "The API key does not allow this"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),
@@ -158,15 +188,27 @@ KINDS: dict[type[Exception], ProblemKind] = {
     CancelledError: ProblemKind(503, "stopping", "The service is stopping"),
     UnsupportedError: ProblemKind(501, "unsupported", "This part of the protocol is not supported"),
     RateLimitError: ProblemKind(429, "too-many-requests", "Too many requests"),
+    StorageError: ProblemKind(503, "no-storage", "Jobs cannot be stored at the moment"),
     DeadlineError: ProblemKind(503, "deadline", "The response was not ready in time"),
     TimedOut: ProblemKind(503, "deadline", "The response was not ready in time"),
     OutOfMemoryError: ProblemKind(503, "no-memory", "The service is out of memory at the moment"),
     DiskFullError: ProblemKind(503, "no-room", "The disk of the service is full at the moment"),
+    CrowdedError: ProblemKind(503, "too-many-connections", "Too many connections are open"),
+    OutputError: ProblemKind(503, "no-disk", "The service cannot write to its disk at the moment"),
+    MachineError: ProblemKind(503, "no-resources", "The service has no threads or files left at the moment"),
     Overloaded: ProblemKind(503, "full", "The service is busy"),
     ModelError: ProblemKind(500, "model-failed", "The model failed"),
 }
 
 
+def known(error: Exception) -> Exception:
+    """Return the error of `KINDS` that an error stands for.
+
+    It is the error itself, or a `MachineError` if Python or a library raised the error because the machine lacks something.
+    """
+    return machine_error(error) or error
+
+
 def problem_kind(error: Exception) -> ProblemKind:
-    """Return the kind of problem of an error: the entry of its nearest base class in `KINDS`."""
-    return next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), UNEXPECTED)
+    """Return the kind of problem of an error: the entry of the nearest base class of `known(error)` in `KINDS`."""
+    return next((KINDS[kind] for kind in type(known(error)).__mro__ if kind in KINDS), UNEXPECTED)

@@ -6,16 +6,31 @@ import hashlib
 import hmac
 import re
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, get_args
 
 from upconv.runtime.errors import ParameterError
 from upconv.service.settings import Settings
 
+Scope = Literal["infer", "jobs", "models"]
+"""The parts of the service that a key may use: computing at once, jobs, and loading and unloading models."""
+
+ADMIN = "@admin"
+"""The name of the key in UPCONV_ADMIN_KEY. No other key can have it, because names have no @."""
+
 _MIN_LENGTH = 16
 """Short keys could be guessed. Long random keys need only one round of SHA-256."""
-_LINE = re.compile(r"(?P<name>\S+)\s+sha256:(?P<digest>[0-9a-f]{64})(?P<admin>\s+admin)?(\s+rate=(?P<rate>\d+(\.\d+)?))?")
+_NAME = r"[\w.-]{1,64}"
+_LINE = re.compile(
+    rf"(?P<name>{_NAME})\s+sha256:(?P<digest>[0-9a-f]{{64}})(?P<admin>\s+admin)?(\s+scopes=(?P<scopes>[a-z,]+))?"
+    r"(\s+expires=(?P<expires>\S+))?(\s+rate=(?P<rate>\d+(\.\d+)?))?"
+)
+_ALL: frozenset[Scope] = frozenset(get_args(Scope))
+_USUAL: frozenset[Scope] = frozenset(("infer", "jobs"))
 
 
 @dataclass(frozen=True)
@@ -25,21 +40,33 @@ class ApiKey:
     name: str
     digest: bytes
     """SHA-256 of the key."""
-    admin: bool = False
+    scopes: frozenset[Scope] = _USUAL
+    expires: datetime | None = None
+    """The time from which on the key is refused; `None` if it does not expire."""
     rate_per_s: float | None = None
     """Requests per second; `None` for the limit of the service."""
 
     def line(self) -> str:
         """Return the line of this key in a file of keys."""
+        admin = " admin" if self.scopes == _ALL else ""
+        scopes = f" scopes={','.join(sorted(self.scopes))}" if self.scopes not in (_ALL, _USUAL) else ""
+        expires = f" expires={self.expires.isoformat()}" if self.expires else ""
         rate = f" rate={self.rate_per_s:g}" if self.rate_per_s else ""
-        return f"{self.name} sha256:{self.digest.hex()}{' admin' if self.admin else ''}{rate}"
+        return f"{self.name} sha256:{self.digest.hex()}{admin}{scopes}{expires}{rate}"
+
+    def expired(self, now: float) -> bool:
+        """Return true if the key is expired at a time in seconds since 1970."""
+        return self.expires is not None and now >= self.expires.timestamp()
 
 
 @dataclass(frozen=True)
 class ApiKeys:
-    """All API keys; empty if the service is open to everyone."""
+    """All API keys."""
 
     keys: tuple[ApiKey, ...] = ()
+    required: bool = False
+    """True if callers need a key. It stays true when the last key of a file is revoked."""
+    clock: Callable[[], float] = time.time
 
     @classmethod
     def read(cls, settings: Settings) -> Self:
@@ -50,23 +77,15 @@ class ApiKeys:
         if settings.api_keys is not None:
             for pair in filter(None, settings.api_keys.get_secret_value().split(",")):
                 name, _, secret = pair.strip().partition(":")
-                keys.append(ApiKey(name, _digest(name, secret)))
+                keys.append(ApiKey(_checked(name), _digest(name, secret)))
         if settings.admin_key is not None:
-            keys.append(ApiKey("admin", _digest("admin", settings.admin_key.get_secret_value()), admin=True))
-        return cls(tuple(keys))
-
-    def __bool__(self) -> bool:
-        return bool(self.keys)
-
-    @property
-    def only_admin(self) -> bool:
-        """True if all keys are admin keys, so that other routes need no key."""
-        return all(key.admin for key in self.keys)
+            keys.append(ApiKey(ADMIN, _digest("admin", settings.admin_key.get_secret_value()), _ALL))
+        return cls(tuple(keys), settings.api_keys_file is not None or any(key.name != ADMIN for key in keys))
 
     def find(self, secret: str) -> ApiKey | None:
-        """Return the key with this secret, or `None`, in constant time."""
-        digest = hashlib.sha256(secret.encode()).digest()
-        found = [key for key in self.keys if hmac.compare_digest(key.digest, digest)]
+        """Return the key with this secret, or `None` if there is none or it is expired, in constant time."""
+        digest, now = hashlib.sha256(secret.encode()).digest(), self.clock()
+        found = [key for key in self.keys if hmac.compare_digest(key.digest, digest) and not key.expired(now)]
         return found[0] if found else None
 
 
@@ -75,10 +94,14 @@ def new_key(name: str) -> tuple[str, ApiKey]:
 
     Raises `ParameterError` if the name has other characters than letters, digits, dots, dashes and underscores.
     """
-    if not re.fullmatch(r"[\w.-]{1,64}", name):
-        raise ParameterError(f"a key's name must be of letters, digits, dots, dashes and underscores, not {name!r}")
     secret = secrets.token_urlsafe(32)
-    return secret, ApiKey(name, _digest(name, secret))
+    return secret, ApiKey(_checked(name), _digest(name, secret))
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ParameterError(f"a key's name must be of letters, digits, dots, dashes and underscores, not {name[:80]!r}")
+    return name
 
 
 def _digest(name: str, secret: str) -> bytes:
@@ -97,9 +120,23 @@ def _of_file(path: Path) -> list[ApiKey]:
 
 def _of_line(line: str, path: Path, number: int) -> ApiKey:
     match = _LINE.fullmatch(line.strip())
-    if match is None:
+    named = match["scopes"].split(",") if match and match["scopes"] else _USUAL
+    scopes = frozenset(scope for scope in _ALL if scope in named)
+    if match is None or len(scopes) != len(named):
         raise ParameterError(
-            f"{path}, line {number}: expected NAME sha256:HASH [admin] [rate=N]; upconv serve --new-key NAME makes one"
+            f"{path}, line {number}: expected NAME sha256:HASH [admin] [scopes={','.join(get_args(Scope))}] [expires=DATE] [rate=N]; "
+            f"upconv serve --new-key NAME makes one"
         )
     rate = float(match["rate"]) if match["rate"] else None
-    return ApiKey(match["name"], bytes.fromhex(match["digest"]), bool(match["admin"]), rate)
+    expires = _time(match["expires"], path, number) if match["expires"] else None
+    return ApiKey(match["name"], bytes.fromhex(match["digest"]), _ALL if match["admin"] else scopes, expires, rate)
+
+
+def _time(text: str, path: Path, number: int) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ParameterError(
+            f"{path}, line {number}: expires must be a date or a time, such as 2030-01-31 or 2030-01-31T12:00Z, not {text[:40]!r}"
+        ) from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,24 +1,25 @@
 """Loading model files into a registry.
 
-At the start, each file must be usable. A reload takes new and changed files, and refuses files that cannot be used.
+New and changed files are tried in a child process first. A file that cannot be used is refused: the service starts with the
+good ones, and a reload keeps the model that was loaded from the file before.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
-import numpy as np
-
-from upconv.runtime import Picture, Upscaler, open_model
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
-from upconv.service.registry import FileSignature, Registry, ServedModel
+from upconv.service.model_files import ModelFile, model_files, signature
+from upconv.service.opening import open_and_warm
+from upconv.service.registry import Registry, ServedModel
 from upconv.service.settings import Settings
-
-_WARM_PX = 64
+from upconv.service.trials.trials import Trials
 
 
 @dataclass
@@ -32,115 +33,113 @@ class Changes:
     """The reason for each refused file. The model that was loaded from it before stays."""
 
 
-def files(settings: Settings) -> list[Path]:
-    """Return the model files in the order of the settings; of a folder, all files that end in `.onnx`."""
-    return [file for path in settings.models for file in (sorted(path.glob("[!.]*.onnx")) if path.is_dir() else [path])]
+def load(settings: Settings, trials: Trials, stopping: Callable[[], bool] = lambda: False) -> Registry:
+    """Try, open and warm all models of `settings`. A file that cannot be used is refused.
 
+    If `stopping` returns true, this ends soon, with the models that are loaded by then.
 
-def signature(path: Path) -> FileSignature | None:
-    """Return the signature of the file at `path`, or `None` if there is no file."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return FileSignature(stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
-def load(settings: Settings) -> Registry:
-    """Open and warm all models of `settings`.
-
-    Raises `ModelError`, `ContractError` or `ProviderError` if a model cannot be used; then no model stays open.
+    Raises `ModelError` if no file can be used, or with `settings.strict` if one cannot; then no model stays open.
     """
-    paths = files(settings)
+    paths = [file.path for file in model_files(settings)]
     if not paths:
         raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
-    with ThreadPoolExecutor(available_cores()) as pool:
-        opening = [pool.submit(_open, path, settings) for path in paths]
-    entries: dict[str, ServedModel] = {}
-    try:
-        for future in opening:
-            entry = future.result()
-            _refuse_duplicate(entry, entries)
-            entries[entry.name] = entry
-    except BaseException:
-        for future in opening:
-            if future.exception() is None:
-                future.result().retire()
-        raise
-    return Registry(entries)
+    trials.wait(paths, stopping)
+    registry = _read(Registry(), settings, trials, {})
+    if stopping() or (registry.models and not (settings.strict and registry.refused)):
+        return registry
+    registry.close()
+    raise ModelError(next(iter(registry.refused.values())))
 
 
-def reload(current: Registry, settings: Settings) -> tuple[Registry, Changes]:
+def reload(
+    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str] = MappingProxyType({})
+) -> tuple[Registry, Changes]:
     """Return a registry of the current files, and the changes. Models with an unchanged file are reused.
 
-    A file that cannot be used is refused, and the model loaded from it before stays. The caller retires the dropped models.
+    A file that cannot be used is refused, and the model loaded from it before stays, as it does while a trial is not over.
+    The files in `unloaded` are left out. The caller retires the dropped models.
     """
-    changes, entries = Changes(), dict[str, ServedModel]()
-    before = {entry.model.path: entry for entry in current.entries.values()}
-    for path in files(settings):
-        try:
-            entry = _current(path, before.get(path), settings)
-            _refuse_duplicate(entry, entries)
-            entries[entry.name] = entry
-        except UpconvError as error:
-            changes.refused[str(path)] = str(error)
-            old = before.get(path)
-            if old is not None:
-                entries.setdefault(old.name, old)
-    _compare(current.entries, entries, changes)
-    return (Registry(entries) if entries else current), changes
+    new = _read(current, settings, trials, unloaded)
+    changes = Changes(refused={str(path): reason for path, reason in new.refused.items()})
+    if not new.models:
+        changes.refused["all"] = "no model would be left, so the loaded models stay"
+        return replace(current, refused=new.refused, on_trial=new.on_trial), changes
+    old_names, names = _by_version(current), _by_version(new)
+    changes.loaded = [name for name in names if name not in old_names]
+    changes.removed = [name for name in old_names if name not in names]
+    changes.replaced = [name for name in names if name in old_names and names[name] is not old_names[name]]
+    return new, changes
 
 
 def dropped(old: Registry, new: Registry) -> list[ServedModel]:
     """Return the models that only the old registry has."""
-    kept = {id(entry) for entry in new.entries.values()}
-    return [entry for entry in old.entries.values() if id(entry) not in kept]
+    kept = {id(entry) for entry in new.models}
+    return [entry for entry in old.models if id(entry) not in kept]
 
 
-def _current(path: Path, old: ServedModel | None, settings: Settings) -> ServedModel:
-    return old if old is not None and old.signature == signature(path) else _open(path, settings)
+def _by_version(registry: Registry) -> dict[str, ServedModel]:
+    """Return the models by name, and those in folders of versions by `NAME/VERSION`."""
+    return {f"{each.name}/{each.version}" if each.given_name else each.name: each for each in registry.models}
 
 
-def _compare(old: dict[str, ServedModel], new: dict[str, ServedModel], changes: Changes) -> None:
-    if not new:
-        changes.refused["all"] = "no model would be left, so the loaded models stay"
-        return
-    changes.loaded = [name for name in new if name not in old]
-    changes.removed = [name for name in old if name not in new]
-    changes.replaced = [name for name in new if name in old and new[name] is not old[name]]
+def _read(current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str]) -> Registry:
+    files = [file for file in model_files(settings) if file.path not in unloaded]
+    before = {entry.model.path: entry for entry in current.models}
+    with ThreadPoolExecutor(available_cores()) as pool:
+        results = list(pool.map(partial(_one, before=before, settings=settings, trials=trials), files))
+    models: dict[tuple[str, str], ServedModel] = {}
+    refused: dict[Path, str] = {}
+    for file, result in zip(files, results, strict=True):
+        entry, reason = _without_twin(result, models, before.get(file.path))
+        if reason is not None:
+            refused[file.path] = reason
+        if entry is not None:
+            models.setdefault((entry.name, entry.version), entry)
+    waiting = tuple(file.path for file, result in zip(files, results, strict=True) if result is _ON_TRIAL)
+    return Registry(tuple(models.values()), refused, waiting, unloaded, current.shares)
 
 
-def _refuse_duplicate(entry: ServedModel, entries: dict[str, ServedModel]) -> None:
-    other = entries.get(entry.name)
-    if other is not None:
-        entry.retire()
-        raise ModelError(
-            f"{entry.model.path} and {other.model.path} are both named {entry.name}; export one of them under another name"
-        )
+_ON_TRIAL = "on trial"
+_Result = ServedModel | ModelError | str
 
 
-def _open(path: Path, settings: Settings) -> ServedModel:
-    before = signature(path)
-    model = open_model(path, settings.provider)
-    if before is None or signature(path) != before:
-        raise ModelError(f"{path} changed while it was read; load it again when it is complete")
-    if model.contract.task != "upscale":
-        return ServedModel(model, None, before)
-    upscaler = Upscaler(model, workers=settings.workers, tile_px=settings.tile_px)
+def _without_twin(
+    result: _Result, models: Mapping[tuple[str, str], ServedModel], old: ServedModel | None
+) -> tuple[ServedModel | None, str | None]:
+    """Return the model of a file and the reason for a refusal. The old model stays if there is no new one."""
+    if not isinstance(result, ServedModel):
+        return old, None if result is _ON_TRIAL else str(result)
+    twin = models.get((result.name, result.version))
+    if twin is None:
+        return result, None
+    if result is not old:
+        result.retire()
+    return None, (
+        f"{result.model.path} and {twin.model.path} are both named {result.name}; export one of them under another name"
+    )
+
+
+def _one(file: ModelFile, before: Mapping[Path, ServedModel], settings: Settings, trials: Trials) -> _Result:
+    """Return the model of a file, or the error of a refusal, or `_ON_TRIAL`."""
+    old = before.get(file.path)
+    if old is not None and old.signature == signature(file.path):
+        return old
+    result = trials.finished(file.path)
+    if result is None:
+        return _ON_TRIAL
+    if result.reason is not None:
+        return ModelError(result.reason)
     try:
-        return ServedModel(model, upscaler, before, _warm(upscaler))
-    except BaseException:
-        upscaler.close()
-        raise
+        return _open(file, settings)
+    except UpconvError as error:
+        return ModelError(str(error))
 
 
-def _warm(upscaler: Upscaler) -> float:
-    """Run a model twice and return its input pixels per second.
-
-    The first run allocates memory for later requests, and fails now if the model cannot run.
-    """
-    picture = Picture(np.zeros((_WARM_PX, _WARM_PX, 3), np.uint8))
-    upscaler.run(picture)
-    started = time.perf_counter()
-    upscaler.run(picture)
-    return float(upscaler.passes(_WARM_PX, _WARM_PX).computed_px / max(time.perf_counter() - started, 1e-6))
+def _open(file: ModelFile, settings: Settings) -> ServedModel:
+    before = signature(file.path)
+    opened = open_and_warm(file.path, settings.provider, settings.workers, settings.tile_px)
+    if before is None or signature(file.path) != before:
+        if opened.upscaler is not None:
+            opened.upscaler.close()
+        raise ModelError(f"{file.path} changed while it was read; load it again when it is complete")
+    return ServedModel(opened.model, opened.upscaler, before, opened.pixels_per_s, given_name=file.name, version=file.version)

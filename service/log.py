@@ -11,18 +11,21 @@ from typing import Any, TextIO
 
 import structlog
 
+from upconv.service.log_output import LogOutput
 from upconv.service.settings import Level, LogFormat
 
 
 def new_log(file: TextIO | None = None, level: Level = "info", format: LogFormat = "auto") -> Any:
     """Return a structlog logger that writes events of `level` or above.
 
-    It writes to `file`, or to standard error if `file` is `None`. `auto` is text if the file is a terminal, and JSON otherwise.
+    It writes to `file`, or by a thread to standard error if `file` is `None`. `auto` is text if the file is a terminal, and JSON
+    otherwise.
     """
     target = file or sys.stderr
     text = format == "text" or (format == "auto" and target.isatty())
+    output: Any = file or LogOutput(sys.stderr)
     return structlog.wrap_logger(
-        structlog.WriteLogger(target),
+        structlog.WriteLogger(output),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text),

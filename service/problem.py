@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from upconv.runtime.errors import Cancelled, ParameterError
+from upconv.runtime.errors import Cancelled, ParameterError, machine_error
 from upconv.service.errors import KINDS, UNEXPECTED, KeyRequiredError, ProblemKind, RetryLaterError, problem_kind
 
 MEDIA_TYPE = "application/problem+json"
@@ -52,6 +52,12 @@ def answer(path: str, kind: ProblemKind, detail: str, headers: dict[str, str] | 
     return JSONResponse(describe(kind, detail).model_dump(), kind.status, headers, MEDIA_TYPE)
 
 
+def of_status(status: int) -> ProblemKind:
+    """Return a kind of problem that is named as HTTP names the status."""
+    title = HTTPStatus(status).phrase
+    return ProblemKind(status, title.lower().replace(" ", "-"), title)
+
+
 def headers_of(error: Exception) -> dict[str, str]:
     """Return the headers of an error response: `Retry-After` or `WWW-Authenticate`, if any."""
     if isinstance(error, RetryLaterError):
@@ -61,8 +67,10 @@ def headers_of(error: Exception) -> dict[str, str]:
     return {"Retry-After": str(BUSY_S)} if problem_kind(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
-def unexpected(path: str) -> JSONResponse:
-    """Return the response to an unexpected error. It contains no internal detail."""
+def unexpected(path: str, error: Exception) -> JSONResponse:
+    """Return the response to an unexpected error. It contains no internal detail, except what the machine lacks."""
+    if (trouble := machine_error(error, "this cannot be processed now")) is not None:
+        return answer(path, problem_kind(trouble), str(trouble), headers_of(trouble))
     return answer(
         path,
         UNEXPECTED,
@@ -111,16 +119,14 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
         404: f"there is no route {path}; /docs lists all routes",
         405: f"{path} does not support {_short(method)}; it supports {headers.get('Allow')}",
     }
-    title = HTTPStatus(error.status_code).phrase
-    kind = ProblemKind(error.status_code, title.lower().replace(" ", "-"), title)
-    return answer(request.url.path, kind, details.get(error.status_code, str(error.detail)), headers)
+    return answer(request.url.path, of_status(error.status_code), details.get(error.status_code, str(error.detail)), headers)
 
 
 def _allow(request: Request, first: str) -> str:
     """Return all methods of the path, from OpenAPI, because starlette returns only those of the `first` route."""
     paths = request.app.openapi()["paths"].items()
     methods = {method.upper() for path, known in paths if compile_path(path)[0].fullmatch(request.url.path) for method in known}
-    return ", ".join(sorted(methods)) or first
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods)) or first
 
 
 def _sentence(error: Any) -> str:

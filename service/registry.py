@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 from upconv.runtime import Model, Upscaler
 from upconv.runtime.errors import ParameterError
 from upconv.service.errors import UnknownModelError
+from upconv.service.model_files import FileSignature
 
-
-@dataclass(frozen=True)
-class FileSignature:
-    """The properties of a file that change when it is written."""
-
-    modified_ns: int
-    bytes: int
-    inode: int
+_MIN_DIGITS = 8
+"""Fewest digits of a SHA-256 in `NAME@SHA`."""
 
 
 @dataclass
@@ -33,14 +31,17 @@ class ServedModel:
     """The signature of the file when it was read."""
     pixels_per_s: float = 1e6
     """Input pixels per second and core, measured when the model was warmed."""
+    given_name: str | None = None
+    """The name of the folder of its versions; `None` if the contract names the model."""
+    version: str = "1"
     _uses: int = 0
     _retired: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
-        """The name in the contract."""
-        return self.model.contract.name
+        """The name of the folder of its versions, or the name in the contract."""
+        return self.given_name or self.model.contract.name
 
     @contextmanager
     def in_use(self) -> Iterator[Self]:
@@ -54,7 +55,8 @@ class ServedModel:
                 self._uses -= 1
                 last = self._retired and not self._uses
             if last:
-                self._close()
+                # In a thread, because closing waits for the workers, and this is often the event loop.
+                threading.Thread(target=self._close, name=f"close {self.name}").start()
 
     def retire(self) -> None:
         """Close the model as soon as it is not in use. Further calls do nothing."""
@@ -71,25 +73,87 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Registry:
-    """All loaded models. It is immutable: a reload creates another registry."""
+    """All loaded models, and what is not loaded. It is immutable: a reload creates another registry."""
 
-    entries: dict[str, ServedModel]
+    models: tuple[ServedModel, ...] = ()
+    """All versions of all models, in the order of the settings."""
+    refused: Mapping[Path, str] = field(default_factory=dict)
+    """The files that cannot be used, with the reason."""
+    on_trial: tuple[Path, ...] = ()
+    """The files whose trial is not over."""
+    unloaded: Mapping[Path, str] = field(default_factory=dict)
+    """The files that were unloaded on request, with the name of the model."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """The shares of requests without a model, by name; empty if the first model that upscales takes all."""
+
+    @cached_property
+    def entries(self) -> dict[str, ServedModel]:
+        """The newest version of each model, by name."""
+        newest: dict[str, ServedModel] = {}
+        for model in self.models:
+            if model.name not in newest or int(model.version) > int(newest[model.name].version):
+                newest[model.name] = model
+        return newest
 
     @property
     def default(self) -> ServedModel | None:
-        """The first model that upscales, or `None`."""
-        return next((entry for entry in self.entries.values() if entry.upscaler is not None), None)
+        """The model of a request that names none, or `None`. Of several, one is drawn by its share."""
+        if len(self.defaults) < 2:
+            return self.defaults[0][0] if self.defaults else None
+        models, shares = zip(*self.defaults, strict=True)
+        drawn: ServedModel = random.choices(models, shares)[0]  # noqa: S311, it guards nothing
+        return drawn
+
+    @cached_property
+    def defaults(self) -> list[tuple[ServedModel, float]]:
+        """The models that are the default, with their shares. Those that are no longer loaded are left out."""
+        found = [(entry, share) for name, share in self.shares.items() if (entry := self._find(name)) is not None]
+        first = next((entry for entry in self.entries.values() if entry.upscaler is not None), None)
+        return found or ([(first, 1.0)] if first is not None else [])
+
+    def _find(self, name: str) -> ServedModel | None:
+        try:
+            return self.upscaling(name)[0]
+        except ParameterError:
+            return None
 
     @property
-    def identities(self) -> list[tuple[str, str, str]]:
-        """The name, hash and provider of each model."""
-        return [(entry.name, entry.model.sha256, entry.model.provider) for entry in self.entries.values()]
+    def identities(self) -> list[tuple[str, str, str, str]]:
+        """The name, version, hash and provider of each model."""
+        return [(entry.name, entry.version, entry.model.sha256, entry.model.provider) for entry in self.models]
 
-    def entry(self, name: str) -> ServedModel:
-        """Return the model with this name; raise `UnknownModelError` if there is none."""
-        if name not in self.entries:
+    def versions(self, name: str) -> list[str]:
+        """Return the loaded versions of a model, ascending."""
+        return sorted((entry.version for entry in self.models if entry.name == name), key=int)
+
+    def entry(self, name: str, version: str = "") -> ServedModel:
+        """Return the model with this name, in its newest version or in this one.
+
+        `name` may end in `@` and a version, or `@` and the first digits, at least eight, of the SHA-256 of the file.
+
+        Raises `UnknownModelError` if there is none.
+        """
+        plain, _, digits = name.partition("@")
+        named = [entry for entry in self.models if entry.name == plain]
+        if not named:
             raise UnknownModelError(f"there is no model {name[:200]!r}; the loaded models are {', '.join(self.entries)}")
-        return self.entries[name]
+        if digits and digits not in self.versions(plain):
+            return self._of_file(name, digits, named)
+        version = digits or version
+        if not version:
+            return self.entries[plain]
+        found = next((entry for entry in named if entry.version == version), None)
+        if found is None:
+            known = ", ".join(self.versions(plain))
+            raise UnknownModelError(f"there is no version {version[:40]!r} of {name[:200]!r}; the loaded versions are {known}")
+        return found
+
+    def _of_file(self, name: str, digits: str, named: list[ServedModel]) -> ServedModel:
+        found = [entry for entry in named if len(digits) >= _MIN_DIGITS and entry.model.sha256.startswith(digits)]
+        if not found:
+            known = ", ".join(f"{entry.name}@{entry.model.sha256[:12]}" for entry in named)
+            raise UnknownModelError(f"there is no file {name[:200]!r}; the loaded files are {known}")
+        return found[0]
 
     def upscaling(self, name: str | None = None) -> tuple[ServedModel, Upscaler]:
         """Return the model with this name, or the default model, and its upscaler.
@@ -105,5 +169,5 @@ class Registry:
 
     def close(self) -> None:
         """Close all models, each as soon as it is not in use."""
-        for entry in self.entries.values():
+        for entry in self.models:
             entry.retire()

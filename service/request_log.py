@@ -58,7 +58,7 @@ class RequestLog:
         except Exception as unexpected:
             error = unexpected
             if not answer.status:
-                await problem.unexpected(scope["path"])(scope, receive, answer.send)
+                await problem.unexpected(scope["path"], unexpected)(scope, receive, answer.send)
         except asyncio.CancelledError:
             # The time to drain has passed. If this were raised again, the client would get an empty 500.
             if not answer.status:

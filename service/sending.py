@@ -1,36 +1,78 @@
-"""Responses that are sent in chunks and release their ticket at the end."""
+"""Responses that are sent in chunks: results in memory, which release their ticket at the end, and results in files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import anyio
 from fastapi import Response
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from upconv.service import problem
+from upconv.service.admission import Ticket
 
 _CHUNK_BYTES = 1 << 18
+_RANGE = re.compile(r"\s*(?:(\d+)-(\d*)|-\d+)\s*")
+_NOT_SATISFIABLE = 416
 
 
 class PictureResponse(Response):
     """A response that is sent in chunks, so that a slow client does not fill a buffer.
 
-    `release` is called when the last chunk is sent, or when sending stops early. If the client does not take a chunk within
-    `chunk_timeout_s` seconds, sending stops.
+    `release` is called when the last chunk is sent, or when sending stops early. The connection ends if its client is too slow;
+    sending stops if others need the memory of the result for long.
     """
 
-    def __init__(self, data: bytes, headers: Mapping[str, str], release: Callable[[], object], chunk_timeout_s: float) -> None:
+    def __init__(self, data: bytes, headers: Mapping[str, str], ticket: Ticket, release: Callable[[], object]) -> None:
         super().__init__(headers={**headers, "Content-Length": str(len(data))})
-        self._data, self._release, self._chunk_timeout_s = data, release, chunk_timeout_s
+        self._data, self._ticket, self._release = data, ticket, release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response; stop if the client does not take a chunk in time."""
+        """Send the response."""
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for start in range(0, max(len(self._data), 1), _CHUNK_BYTES):
-                chunk, more = self._data[start : start + _CHUNK_BYTES], start + _CHUNK_BYTES < len(self._data)
-                with anyio.move_on_after(self._chunk_timeout_s) as slow:
+            with anyio.CancelScope() as sending, self._ticket.sending(len(self._data), sending.cancel):
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                for start in range(0, max(len(self._data), 1), _CHUNK_BYTES):
+                    chunk, more = self._data[start : start + _CHUNK_BYTES], start + _CHUNK_BYTES < len(self._data)
                     await send({"type": "http.response.body", "body": chunk, "more_body": more})
-                if slow.cancelled_caught:
-                    return
         finally:
             self._release()
+
+
+class ResultFile(FileResponse):
+    """A file, or ranges of its bytes, as RFC 9110 defines them (section 14.2).
+
+    A Range header that is not valid is ignored, and one that lies beyond the file is a problem. FileResponse answers both with a
+    plain text.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        if not _valid_range(Headers(scope=scope).get("range", "")):
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"range"]}
+        beyond: list[str] = []
+
+        async def checked(message: Message) -> None:
+            if message.get("status") == _NOT_SATISFIABLE:
+                beyond.append(Headers(raw=message["headers"])["content-range"])
+            if not beyond:
+                await send(message)
+
+        await super().__call__(scope, receive, checked)
+        if beyond:
+            size = beyond[0].rpartition("/")[2]
+            detail = f"the range lies beyond the result, which has {size} bytes; ask for bytes from 0 to {int(size) - 1}"
+            await problem.answer(scope["path"], problem.of_status(_NOT_SATISFIABLE), detail, {"Content-Range": beyond[0]})(
+                scope, receive, send
+            )
+
+
+def _valid_range(header: str) -> bool:
+    unit, _, ranges = header.partition("=")
+    found = [_RANGE.fullmatch(part) for part in ranges.split(",")]
+    return unit.strip().lower() == "bytes" and all(
+        each is not None and not (each[1] and each[2] and int(each[2]) < int(each[1])) for each in found
+    )

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from upconv.runtime.providers import Provider
 
 Level = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "text"]
+
+MIN_CONNECTIONS = 16
+"""Fewest open connections with which the service is of use."""
+UNIX_PEER = "unix"
+"""The word in `trusted_proxies` for all peers of the unix socket."""
 
 
 def _paths(value: Any) -> Any:
@@ -24,6 +31,21 @@ def _paths(value: Any) -> Any:
 
 def _words(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for word in value:
+        try:
+            word == UNIX_PEER or ipaddress.ip_network(word, strict=False)
+        except ValueError as error:
+            raise ValueError(f"{word!r} is no network such as 10.0.0.0/8 and no address; separate several by commas") from error
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value.strip("/") and not value.startswith("/"):
+        raise ValueError(f"{value!r} must begin with a slash, such as /upscaler")
+    return value.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -48,16 +70,41 @@ class Settings(BaseSettings):
 
     models: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = Field(min_length=1)
     """Exported `.onnx` files or folders of them, the default model first. In the environment, separate them as in PATH."""
+    strict: bool = False
+    """Refuse to start if a model file cannot be used. Default: start with the others."""
     watch: bool = False
-    """Reload model files when they change."""
+    """Reload the model files and the file of API keys when they change."""
     watch_interval_s: float = Field(default=1.0, gt=0)
-    """Seconds between two checks of the model files."""
+    """Seconds between two checks of these files."""
+    model_timeout_s: float = Field(default=30.0, gt=0)
+    """Most seconds that a new model file may take to open and to run, before it is served."""
+    model_memory_bytes: int = Field(default=2 * 2**30, ge=2**26)
+    """Most memory that it may take for that, beside four times the size of the file."""
     provider: Provider = "cpu"
     """Execution provider of all models."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port to listen on. 0: any free port."""
+    uds: Path | None = None
+    """Unix socket to listen on, instead of an address and a port."""
+    admin_port: int | None = Field(default=None, ge=0, le=65535)
+    """Further port for /healthz, /readyz and /metrics, without TLS. /metrics is then served on it only. 0: any free port."""
+    tls_cert: Path | None = None
+    """File of the TLS certificate and its chain, as PEM. Default: no TLS."""
+    tls_key: Path | None = None
+    """File of the private key of the certificate. Default: the key is in the file of the certificate."""
+    root_path: Annotated[str, AfterValidator(_prefix)] = ""
+    """Path under which a proxy serves the service, such as /upscaler. The proxy may remove it from requests or keep it."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_networks)] = ()
+    """Networks of proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed, separated by commas.
+    `unix` stands for all peers of the unix socket. Default: none."""
+    max_connections: int | None = Field(default=None, ge=MIN_CONNECTIONS)
+    """Most open connections. Default: as many as the limit of open files allows, at most 4096."""
+    max_connections_per_client: int = Field(default=256, ge=1)
+    """Most open connections of one address, or of one /64 network of IPv6. Trusted proxies have no such limit."""
+    grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for the inference protocol over gRPC. 0: any free port. Default: no gRPC. Needs `upconv[grpc]`."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model. Default: one per available core."""
     tile_px: int | None = Field(default=None, ge=16, le=4096)
@@ -83,8 +130,11 @@ class Settings(BaseSettings):
     """Predicted wait in seconds above which further requests get 503."""
     deadline_s: float = Field(default=120.0, gt=0)
     """Most seconds that a request may take. X-Upconv-Timeout sets a shorter time."""
-    body_timeout_s: float = Field(default=30.0, gt=0)
-    """Most seconds for a request body to arrive, and for a client to take a chunk of a response."""
+    body_timeout_s: float = Field(default=120.0, gt=0)
+    """Most seconds for a request body to arrive."""
+    stall_s: float = Field(default=20.0, gt=0)
+    """Most seconds for the head of a request to arrive, between two requests, and for each 1024 bytes per second of a body or
+    of a response to move: a client that sends or takes fewer bytes in this time is let go."""
     drain_s: int = Field(default=20, ge=0)
     """Most seconds that running requests may take after SIGTERM."""
 
@@ -94,10 +144,19 @@ class Settings(BaseSettings):
     """Jobs that are computed at once."""
     job_ttl_s: float = Field(default=86_400.0, gt=0)
     """Seconds for which finished jobs are kept."""
+    job_timeout_s: float = Field(default=3600.0, gt=0)
+    """Most seconds that a job may be computed."""
     max_jobs: int = Field(default=1000, ge=1)
     """Most jobs that are queued or running; the next one gets 503."""
+    max_jobs_per_key: int | None = Field(default=None, ge=1)
+    """Most of these jobs that may belong to one API key; the next one gets 429. Default: half of them."""
     max_job_bytes: int = Field(default=8 * 2**30, ge=1)
     """Most bytes of the pictures and results of jobs on the disk."""
+
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    webhook_secret: SecretStr | None = None
+    """Secret that signs these messages: `whsec_` and 24 to 64 random bytes in base64."""
 
     cache_dir: Path | None = None
     """Folder for a cache of results. Default: no cache."""
@@ -109,7 +168,7 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = None
     """File of API keys, one per line, with hashes instead of keys. `--new-key NAME` creates a line."""
     admin_key: SecretStr | None = None
-    """API key that may reload models."""
+    """API key that may reload, load and unload models."""
     rate_per_s: float | None = Field(default=None, gt=0)
     """POST requests per second that one key, or one address, may send on average. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)
@@ -128,10 +187,21 @@ class Settings(BaseSettings):
         """The limits on the size of a picture."""
         return Limits(self.max_pixels, self.max_output_pixels)
 
+    @property
+    def most_jobs_per_key(self) -> int:
+        """Most jobs of one API key that are queued or running."""
+        return self.max_jobs_per_key or math.ceil(self.max_jobs / 2)
+
     @model_validator(mode="after")
     def _room_for_one(self) -> Self:
         if self.max_waiting_bytes < self.max_bytes:
             raise ValueError(f"max_waiting_bytes ({self.max_waiting_bytes}) must hold one body of max_bytes ({self.max_bytes})")
+        return self
+
+    @model_validator(mode="after")
+    def _key_with_certificate(self) -> Self:
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("tls_key needs tls_cert, the certificate that belongs to the key")
         return self
 
 

@@ -6,7 +6,8 @@ The packages are not needed for upconv. Install them into a folder of their own 
         segmentation-models-pytorch timm regex tqdm importlib_metadata psutil
     PYTHONPATH=FOLDER python -m benchmarks.architectures
 
-Each architecture has its own process, with limits of time and memory, and one line of JSON in build/architectures.jsonl. A second
+Each architecture has its own process, with limits of processor time and memory, so that other work on the machine does not
+change the results, and one line of JSON in build/architectures.jsonl. A second
 run tries only what has no line there; `--again` tries all. The table is written to docs/models.md.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +34,8 @@ from benchmarks.architectures.trial import tried
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "architectures.jsonl"
 PAGE = ROOT / "docs" / "models.md"
+HANGING = 20
+"""The seconds after which a process that does not even use a processor is stopped, as a multiple of its processor seconds."""
 PACKAGES = ("torch", "onnxruntime", "diffusers", "transformers", "monai", "segmentation-models-pytorch", "timm", "spandrel")
 
 
@@ -40,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="parts of names, such as spandrel/ or SwinIR; all by default")
     parser.add_argument("--again", action="store_true", help="try architectures that have a result, too")
-    parser.add_argument("--timeout-s", type=float, default=240, help="seconds for both exports of one architecture")
+    parser.add_argument("--processor-s", type=int, default=240, help="processor seconds for both exports of one architecture")
     parser.add_argument("--memory-gib", type=float, default=16, help="address space of one process")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="only write the table from the results")
@@ -48,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.one:
         torch.set_num_threads(arguments.threads)
-        tried(next(a for a in CATALOGUE if key(a) == arguments.one), arguments.memory_gib)
+        tried(next(a for a in CATALOGUE if key(a) == arguments.one), arguments.memory_gib, arguments.processor_s)
         return
     known = results()
     for architecture in in_turns() if not arguments.table else ():
@@ -82,15 +86,17 @@ def results() -> dict[str, dict[str, Any]]:
 
 def apart(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the result of one architecture, from a process of its own."""
-    limits = ["--memory-gib", str(arguments.memory_gib), "--threads", str(arguments.threads)]
-    command = [sys.executable, "-m", "benchmarks.architectures", "--one", name, *limits]
+    limits = ["--memory-gib", str(arguments.memory_gib), "--processor-s", str(arguments.processor_s)]
+    command = [sys.executable, "-m", "benchmarks.architectures", "--one", name, "--threads", str(arguments.threads), *limits]
     start = time.perf_counter()
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=arguments.timeout_s)
-        output, stopped = done.stdout, done.stderr[-300:] if done.returncode else ""
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANGING * arguments.processor_s)
+        output, stopped = done.stdout, done.stderr[-300:] or str(done.returncode) if done.returncode else ""
     except subprocess.TimeoutExpired as error:
-        output = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-        stopped = f"no result after {arguments.timeout_s:.0f} seconds"
+        output, stopped = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or "", "it hangs"
+        done = None
+    if done is not None and done.returncode == -signal.SIGXCPU:
+        stopped = f"no result after {arguments.processor_s} processor seconds"
     lines = [line for line in output.splitlines() if line.startswith("{")]
     result: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     return result | {"wall_s": time.perf_counter() - start} | ({"stopped": stopped} if stopped else {})

@@ -34,7 +34,8 @@ Written by `python -m benchmarks.architectures`; {versions}.
 
 Small configurations with random weights. Each one is written by `torch.onnx.export(dynamo=True)`, with free sizes if that works, and by
 `upconv.to_onnx`. Each graph is compared in onnxruntime with torch, at the size of the example, at two other sizes and far from it, as far as
-the graph accepts them. "Right" means that the error is at most 30 times torch's own rounding error.
+the graph accepts them. "Right" means that the error is at most 30 times torch's own rounding error. Both exports of one architecture may take 240 processor
+seconds together. The seconds in the tables are wall time on a machine that does other work, too.
 """
 
 
@@ -50,7 +51,7 @@ def _summary(rows: Mapping[str, Mapping[str, Any]]) -> str:
     texts = [", ".join(f"{count} {outcome}" for outcome, count in sorted(total.items())) for total in totals]
     share = 100 * len(both) / max(1, len(plain_right))
     return (
-        f'{len(rows)} architectures. A result of "stopped" has no figure within the limits of time and memory. Plain torch: {texts[0]}. upconv: {texts[1]}. Of the {len(plain_right)} that plain torch writes '
+        f'{len(rows)} architectures. A result of "stopped" has no figure within the limits of processor time and memory. Plain torch: {texts[0]}. upconv: {texts[1]}. Of the {len(plain_right)} that plain torch writes '
         f"correctly, upconv exports {len(both)} correctly ({share:.0f} %)."
     )
 
@@ -68,7 +69,7 @@ def ours(row: Mapping[str, Any]) -> str:
     """Return the task and the size law, or the reason why nothing is written."""
     result = row.get("upconv")
     if result is None:
-        return "stopped at the limit of time or memory"
+        return "stopped at the limit of processor time or memory"
     if right(result):
         rest = "" if result["outcome"] == "right" else "; onnxruntime refuses some sizes"
         return f"{result['task']}: {result['sizes']}{rest}"

@@ -27,8 +27,9 @@ from upconv.runtime.contract import Contract
 from upconv.runtime.errors import UpconvError
 
 
-def tried(architecture: Architecture, memory_gib: float) -> None:
-    """Print the results of `architecture`, in a process that may use so much memory."""
+def tried(architecture: Architecture, memory_gib: float, processor_s: int) -> None:
+    """Print the results of `architecture`, in a process that may use so much memory, and the processors for so long."""
+    resource.setrlimit(resource.RLIMIT_CPU, (processor_s, processor_s + 5))
     resource.setrlimit(resource.RLIMIT_AS, (int(memory_gib * 2**30),) * 2)
     warnings.simplefilter("ignore")
     logging.disable(logging.ERROR)

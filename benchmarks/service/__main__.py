@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.service fuzz|overload|compare|idle`, to run from the repository's root."""
+"""The command `python -m benchmarks.service fuzz|fuzz-grpc|overload|compare|connections|idle`, to run from the repository's root."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def main() -> int:
     """Run one benchmark. Return 0 if its result is as expected, and 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    fuzz = commands.add_parser("fuzz")
-    fuzz.add_argument("--count", type=int, default=5000)
-    fuzz.add_argument("--seed", type=int, default=0)
+    for name in ("fuzz", "fuzz-grpc"):
+        fuzz = commands.add_parser(name)
+        fuzz.add_argument("--count", type=int, default=5000)
+        fuzz.add_argument("--seed", type=int, default=0)
     overload = commands.add_parser("overload")
     overload.add_argument("--seconds", type=float, default=60)
     overload.add_argument("--factor", type=float, default=10)
@@ -42,6 +43,9 @@ def main() -> int:
     compare.add_argument("--peers", type=Path, help="bin folder of an environment with litserve and bentoml")
     compare.add_argument("--rounds", type=int, default=9)
     compare.add_argument("--turn-s", type=float, default=4)
+    crowded = commands.add_parser("connections")
+    crowded.add_argument("--rounds", type=int, default=2)
+    crowded.add_argument("--seconds", type=float, default=30)
     commands.add_parser("idle")
     options = parser.parse_args()
     if options.command == "idle":
@@ -50,6 +54,14 @@ def main() -> int:
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
         return not run_fuzz(options.count, options.seed)
+    if options.command == "connections":
+        from benchmarks.service.connections import connections as run_connections
+
+        return not run_connections(options.rounds, options.seconds)
+    if options.command == "fuzz-grpc":
+        from benchmarks.service.fuzz_grpc import fuzz_grpc
+
+        return not fuzz_grpc(options.count, options.seed)
     if options.command == "compare":
         from benchmarks.service.compare import compare as run_compare
 

@@ -65,7 +65,7 @@ def _images() -> list[bytes]:
 
 
 def _image(client: httpx.Client, rng: random.Random, seeds: list[bytes]) -> int:
-    data = _mutated(rng.choice(seeds), rng)
+    data = mutated(rng.choice(seeds), rng)
     form = rng.random() < 0.2
     query = rng.choice(["", "?scale=3", "?format=webp", "?format=jpeg", "?width=100", "?metadata=strip"])
     answer = (
@@ -84,8 +84,8 @@ def _body(client: httpx.Client, rng: random.Random) -> int:
         _disturb(request, rng)
     head = json.dumps(request).encode()
     if rng.random() < 0.5:
-        head = _mutated(head, rng)
-    blob = _mutated(values.tobytes(), rng) if rng.random() < 0.5 else values.tobytes()
+        head = mutated(head, rng)
+    blob = mutated(values.tobytes(), rng) if rng.random() < 0.5 else values.tobytes()
     length = rng.choice([len(head), len(head), len(head), 0, -1, 2**70, len(head) + 1, rng.randrange(len(head) + 1)])
     headers = {_LENGTH: str(length)} if binary else {}
     return client.post("/v2/models/nearest-x2/infer", content=head + (blob if binary else b""), headers=headers).status_code
@@ -121,7 +121,8 @@ def _places(value: Any) -> Iterator[Callable[[object], None]]:
         yield from _places(inner)
 
 
-def _mutated(data: bytes, rng: random.Random) -> bytes:
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """Return `data` with one to three random changes."""
     changed = bytearray(data)
     for _ in range(rng.randint(1, 3)):
         place, length = rng.randrange(len(changed) + 1), rng.randint(0, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import onnx
@@ -11,6 +12,11 @@ from upconv.export.backends.backend import Array
 from upconv.export.storage import opened
 from upconv.runtime import providers
 from upconv.runtime.errors import ExportError, first_line
+
+CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+NODE = re.compile(r"while running (?P<kind>\w+) node\. Name:'(?P<name>[^']*)' Status Message: (?P<said>.*)")
+SOURCE_FILE = re.compile(r"^\S+\.(h|cc):\d+ \S+ ")
+"""The parts of onnxruntime's messages."""
 
 LEVELS = {
     "disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -38,7 +44,7 @@ class OnnxruntimeBackend:
             with opened(model) as graph:
                 self._session = ort.InferenceSession(graph, _options(level), providers=chosen)
         except Exception as error:  # onnxruntime raises several unrelated types
-            raise ExportError(f"onnxruntime cannot open the graph: {first_line(error)}") from error
+            raise ExportError(f"onnxruntime cannot open the graph: {_plain(error)}") from error
         providers.verify(self._session, provider)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -48,8 +54,18 @@ class OnnxruntimeBackend:
             outputs: list[Array] = self._session.run(None, feed)
         except Exception as error:
             shapes = ", ".join(str(array.shape) for array in inputs)
-            raise ExportError(f"onnxruntime cannot run the graph on {shapes}: {first_line(error)}") from error
+            raise ExportError(f"onnxruntime cannot run the graph on {shapes}: {_plain(error)}") from error
         return outputs
+
+
+def _plain(error: Exception) -> str:
+    """Return what onnxruntime raised without its codes and source files, and with the node in words."""
+    text = CODES.sub("", first_line(error))
+    node = NODE.search(text)
+    if node is None:
+        return text
+    said = SOURCE_FILE.sub("", node["said"]).strip().rstrip(".")
+    return f"{node['kind']} at {node['name']} refuses what it gets ({said})"
 
 
 def _options(level: str) -> ort.SessionOptions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -39,14 +40,16 @@ _ATOMS = (
 """The types that `copy.deepcopy` does not copy, or that hold no tensors."""
 
 
-def private_copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+def private_copy(module: nn.Module, dtype: torch.dtype, *, lazy: bool = False) -> nn.Module:
     """Return a copy of `module` on the processor, in evaluation mode, with every floating-point tensor in `dtype`.
+
+    With `lazy`, a tensor that keeps its type and device takes no memory until one of the two modules writes into it.
 
     `module` keeps its modes, types, hooks and values. Hooks that refer to `module` or its parts refer to the copy in the
     copy. Raises `SourceError` if a weight has no value yet, or if a part cannot be copied.
     """
     reached = list(_reached(module))
-    tensors = {id(value): _converted(value, dtype) for value in reached if isinstance(value, Tensor)}
+    tensors = {id(value): _converted(value, dtype, lazy) for value in reached if isinstance(value, Tensor)}
     problem: Exception | None = None
     for attempt in (_nothing, _leaves, _objects):
         memo: dict[int, Any] = {**tensors, **attempt(reached, tensors)}
@@ -76,7 +79,7 @@ def _finished(made: nn.Module, memo: Mapping[int, Any], dtype: torch.dtype) -> n
     return made
 
 
-def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _converted(tensor: Tensor, dtype: torch.dtype, lazy: bool) -> Tensor:
     if is_lazy(tensor) or tensor.is_meta:
         what = "a lazy layer that was never run" if is_lazy(tensor) else "weights on the meta device, without values"
         raise SourceError(f"the module holds {what}; load its weights, or run it once, before the export")
@@ -85,8 +88,15 @@ def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if tensor.is_complex():
         dtype = WIDER.get(dtype, torch.complex64)
     kept = tensor.is_floating_point() or tensor.is_complex()
-    data = tensor.detach().to("cpu", dtype if kept else tensor.dtype, copy=True)
+    data = _copied(tensor.detach(), dtype if kept else tensor.dtype, lazy)
     return nn.Parameter(data, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else data
+
+
+def _copied(tensor: Tensor, dtype: torch.dtype, lazy: bool) -> Tensor:
+    if lazy and tensor.dtype == dtype and tensor.device.type == "cpu":
+        with suppress(RuntimeError):  # memory that torch does not own, such as that of an array
+            return torch._lazy_clone(tensor)
+    return tensor.to("cpu", dtype, copy=True)
 
 
 def _reached(root: object) -> Iterator[Any]:

@@ -15,6 +15,9 @@ from upconv.export.backends.random_rounding import RandomlyRoundedOperators
 from upconv.export.backends.tensor_outputs import tensors_of
 from upconv.runtime.errors import SourceError, first_line
 
+LARGE = 1 << 28
+"""The bytes of weights above which float64 takes no copy of them: each operator widens its own."""
+
 
 class TorchBackend:
     """A copy of a torch module in one dtype. In float64 it is the reference for all other backends.
@@ -29,7 +32,9 @@ class TorchBackend:
         self.name = f"torch {str(dtype).removeprefix('torch.')}"
         self.version = torch.__version__
         self._dtype, self._seed = dtype, seed
-        self._module = private_copy(module, dtype)
+        wide = dtype == torch.float64 and _bytes(module) > LARGE
+        self._module = private_copy(module, torch.float32 if wide else dtype, lazy=True)
+        self._narrow: nn.Module | None = module if wide else None
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Return every tensor of the output, flattened, in the dtype of the backend.
@@ -47,6 +52,12 @@ class TorchBackend:
     def _result(self, inputs: Sequence[Array]) -> Any:
         if self._dtype != torch.float64:
             return self._module(*self._tensors(inputs))
+        if self._narrow is not None:
+            try:
+                with in_double(operators=self._operators()):
+                    return self._module(*self._tensors(inputs))
+            except Exception:  # an operator that compares the types of its inputs and weights
+                self._module, self._narrow = private_copy(self._narrow, torch.float64), None
         try:
             with in_double(operators=self._operators()):
                 return self._module(*self._tensors(inputs))
@@ -64,6 +75,10 @@ class TorchBackend:
     def _tensors(self, inputs: Sequence[Array]) -> list[Tensor]:
         tensors = (torch.from_numpy(array) for array in inputs)
         return [t.to(self._dtype if t.is_floating_point() else t.dtype, copy=True) for t in tensors]
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in module.parameters())
 
 
 def _array(output: Tensor) -> Array:

@@ -4,7 +4,7 @@ torch's exporter writes `pixel_unshuffle` as Reshape, Transpose, Reshape, whose 
 depthwise convolution with stride r whose r * r kernels each select one pixel of a block. The result is exact, because all
 other products are 0.
 
-torch's exporter writes `logsigmoid` as Log(Sigmoid(x)), which is minus infinity below -104, where torch returns x.
+torch's exporter has no translation of `signbit`, which `copysign` needs. It writes `logsigmoid` as Log(Sigmoid(x)), which is minus infinity below -104, where torch returns x.
 """
 
 from __future__ import annotations
@@ -31,8 +31,18 @@ def log_sigmoid(x: Any) -> Any:
     return opset18.Neg(opset18.Softplus(opset18.Neg(x)))
 
 
+def sign_bit(x: Any) -> Any:
+    """Write `torch.signbit`, which is true for negative numbers and for -0."""
+    number: Any = opset18.Constant(value_float=0.0)
+    zero: Any = opset18.CastLike(number, x)
+    infinite = opset18.Reciprocal(x)
+    return opset18.Or(opset18.Less(x, zero), opset18.And(opset18.Equal(x, zero), opset18.Less(infinite, zero)))
+
+
 TABLE: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.pixel_unshuffle.default: pixel_unshuffle,
     torch.ops.aten.log_sigmoid.default: log_sigmoid,
+    torch.ops.aten.signbit.default: sign_bit,
+    torch.ops.prims.signbit.default: sign_bit,
 }
 """Translations that replace those of `torch.onnx.export`, by torch operator."""

@@ -7,31 +7,27 @@ input is read again later.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 
-def out_of_place(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[nn.Module, int]:
-    """Return a copy of `module` without in-place activations, and its number of output tensors.
+def out_of_place(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Let the activations of `module` make new tensors, and return its number of output tensors.
 
-    The copy must give equal outputs for `inputs`. Otherwise `module` itself is returned.
+    The outputs for `inputs` must stay equal. Otherwise the activations write in place again.
     """
     expected = _outputs(module, inputs)
-    if not any(_overwrites(layer) for layer in module.modules()):
-        return module, len(expected)
-    changed = copy.deepcopy(module)
-    for layer in filter(_overwrites, changed.modules()):
-        layer.inplace = False  # type: ignore[assignment]
-    same = all(torch.equal(a, b) for a, b in zip(expected, _outputs(changed, inputs), strict=True))
-    return changed if same else module, len(expected)
-
-
-def _overwrites(layer: nn.Module) -> bool:
-    return getattr(layer, "inplace", False) is True
+    layers: list[Any] = [layer for layer in module.modules() if getattr(layer, "inplace", False) is True]
+    for layer in layers:
+        layer.inplace = False
+    if layers and not all(torch.equal(a, b) for a, b in zip(expected, _outputs(module, inputs), strict=True)):
+        for layer in layers:
+            layer.inplace = True
+    return len(expected)
 
 
 def _outputs(module: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:

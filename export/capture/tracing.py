@@ -21,13 +21,14 @@ from upconv.export.backends import Array
 from upconv.export.capture.attention import ATTENTION
 from upconv.export.capture.conditions import conditions_of_trace
 from upconv.export.capture.convolutions import CONVOLUTIONS
+from upconv.export.capture.exact_constants import exact_constants
 from upconv.export.capture.interpolation import TRANSLATIONS, lengths_in_double, lines_pooled_as_pictures, with_scales
 from upconv.export.capture.largest import ORDER, refuse_places
 from upconv.export.capture.lengths_in_python import PYTHON, divisions_with_rest
 from upconv.export.capture.lowering import TABLE
 from upconv.export.capture.out_of_place import out_of_place
 from upconv.export.capture.output_padding import without_excess
-from upconv.export.graphs import OPSET, anonymous
+from upconv.export.graphs import OPSET, stripped
 from upconv.export.sizes import InputAxis, Shape, Shapes
 from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
@@ -60,7 +61,7 @@ def capture(
                 module,
                 tensors,
                 _without_batch(choice(tensors, free)) if one_batch else choice(tensors, free),
-                _near(tuple(array.shape for array in example), free),
+                _near(tuple(array.shape if one_batch else _more(array.shape) for array in example), free),
                 opset,
             )
         except Exception as error:
@@ -75,7 +76,7 @@ def capture(
 def _exported(
     module: nn.Module, tensors: tuple[Tensor, ...], dynamic: Dynamic, near: Sequence[Shapes], opset: int
 ) -> onnx.ModelProto:
-    module, outputs = out_of_place(module, tensors)
+    outputs = out_of_place(module, tensors)
     parameters = inspect.signature(module.forward).parameters
     names = getattr(module, "input_names", None) or list(parameters)[: len(tensors)]
     # torch.export treats *args as one nested argument.
@@ -99,7 +100,7 @@ def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> 
 
 def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset: int) -> onnx.ModelProto:
     refuse_places(program)
-    with _quiet():
+    with _quiet(), exact_constants():
         with_scales(program)
         made = torch.onnx.export(
             program,
@@ -111,7 +112,7 @@ def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset
             verbose=False,
         )
     assert made is not None
-    model = anonymous(made.model_proto)
+    model = stripped(made.model_proto)
     lengths_in_double(model, program)
     without_excess(model)
     return model
@@ -208,6 +209,11 @@ def _concerns_sizes(error: BaseException) -> bool:
 
 def _doubled(shape: Shape) -> Shape:
     return (max(2, shape[0]), *shape[1:]) if shape else shape
+
+
+def _more(shape: Shape) -> Shape:
+    """Return the shape with a batch that is larger than in the trace. A batch of one is tried when the graph is made."""
+    return (_doubled(shape)[0] + 1, *shape[1:]) if shape else shape
 
 
 def _near(example: Shapes, free: Sequence[InputAxis]) -> list[Shapes]:

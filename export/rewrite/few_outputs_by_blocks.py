@@ -41,7 +41,7 @@ class FewOutputsByBlocks(PhasesRule):
         if any(pads[n] + pads[n + 2] != weight.shape[2 + n] - 1 for n in range(2)):
             return "it changes the size"
         before = Window(weight, (0, 0), (0, 0)).cost
-        if _window(weight, pads).cost / 4 > WORTH * before:
+        if _window(weight[:, :1], pads).cost / 4 > WORTH * before:  # the input channels do not count
             return "it has enough output channels"
         node = x.producer()
         if node is not None and node.op_type == "Resize":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxscript import ir
 from onnxscript.rewriter import pattern
 
-from upconv.export.graphs import anonymous
+from upconv.export.graphs import stripped
 from upconv.export.stage import NOTHING, StageResult
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ class Rewrite:
         if count == 0:
             return StageResult(model, False, f"declined: {declined}" if declined else NOTHING)
         ir.passes.common.RemoveUnusedNodesPass()(graph)
-        rewritten = anonymous(ir.to_proto(graph))
+        rewritten = stripped(ir.to_proto(graph))
         return StageResult(rewritten, True, f"{count} places{f'; declined elsewhere: {declined}' if declined else ''}")
 
 

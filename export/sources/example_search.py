@@ -32,15 +32,18 @@ DEPTH = 3
 MOST = 96
 """The most shapes that are tried."""
 MOST_S = 30.0
-"""The seconds after which no other shape is tried."""
+"""The processor seconds after which no other shape is tried."""
 
 
-def found_example(module: nn.Module, name: str) -> Array:
-    """Return zeros of a shape that `forward` of `module` accepts as its only argument.
+def found_example(module: nn.Module, name: str, size: tuple[int, int] | None = None) -> Array:
+    """Return zeros of a shape that `forward` of `module` accepts as its only argument, of a height and width if that is given.
 
-    Raises `SourceError` with what `forward` raised if it refuses every shape, of at most 96, and in at most 30 seconds.
+    Raises `SourceError` with what `forward` raised if it refuses every shape, of at most 96, and in at most 30 seconds of processor time.
     """
-    return np.zeros(_ShapeSearch(ForwardProbe(module), name).found(list(_first_shapes(module))), np.float32)
+    shapes = list(_first_shapes(module))
+    if size is not None:
+        shapes = [*((*shape[:2], *size) for shape in shapes if len(shape) == 4), *shapes]
+    return np.zeros(_ShapeSearch(ForwardProbe(module), name).found(shapes), np.float32)
 
 
 class _ShapeSearch:
@@ -48,7 +51,7 @@ class _ShapeSearch:
         self._probe = probe
         self._name = name
         self._tried: dict[Shape, ProbedShape] = {}
-        self._end = time.monotonic() + MOST_S
+        self._end = time.thread_time() + MOST_S
 
     def found(self, shapes: list[Shape]) -> Shape:
         """Return the first shape that is accepted, of these and of those with other sides."""
@@ -65,7 +68,7 @@ class _ShapeSearch:
 
     def _accepted(self, shapes: Iterable[Shape]) -> Shape | None:
         queue = deque((shape, DEPTH) for shape in shapes)
-        while queue and len(self._tried) < MOST and (time.monotonic() < self._end or not self._tried):
+        while queue and len(self._tried) < MOST and (time.thread_time() < self._end or not self._tried):
             shape, depth = queue.popleft()
             if shape in self._tried:
                 continue

@@ -70,7 +70,7 @@ class ForwardProbe:
 
     @cached_property
     def _real(self) -> _Watched:
-        return _Watched(private_copy(self._module, torch.float32))
+        return _Watched(private_copy(self._module, torch.float32, lazy=True))
 
 
 class _Watched:

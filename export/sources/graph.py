@@ -24,7 +24,7 @@ from upconv.export.sources.initialization import RULE
 from upconv.export.sources.onnx_file import contract_in, read_graph
 from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
-from upconv.runtime.contract import Halo
+from upconv.runtime.contract import Halo, SizeLaw
 from upconv.runtime.errors import ExportError, SourceError
 
 EXAMPLE_PX = 16
@@ -72,7 +72,7 @@ def from_onnx(path: Path, example: Example | None = None, **options: Unpack[Sour
     """Return the source of an .onnx file, with the fields of its contract if it has one.
 
     Axes are dynamic only if they are so in the file. `example` holds one array for each input; without it, free axes
-    are 16 pixels long. Raises `SourceError` if the file is damaged, refers to a file outside its folder, holds custom
+    are 16 pixels long, or as long as the contract demands. Raises `SourceError` if the file is damaged, refers to a file outside its folder, holds custom
     operators, or cannot be opened by onnxruntime.
     """
     return graph_source(path, SourceOptions.of(example, **options))
@@ -86,12 +86,13 @@ def graph_source(path: Path, options: SourceOptions) -> Source:
         original.backend("float32")
     except ExportError as error:
         raise SourceError(f"{path} cannot run: {error}; export it again") from error
-    inputs = options.positional(str(path)).inputs or tuple(_example(value) for value in model.graph.input)
+    contract = contract_in(model, path)
+    laws = (contract.height, contract.width) if contract else (None, None)
+    inputs = options.positional(str(path)).inputs or tuple(_example(value, laws) for value in model.graph.input)
     if len(inputs) != len(model.graph.input):
         raise SourceError(
             f"{path} has {len(model.graph.input)} inputs, but {len(inputs)} examples were given; give one --shape for each input"
         )
-    contract = contract_in(model, path)
     if contract is None:
         return options.for_a_file(path).source(original, inputs)
     known = options.completed(
@@ -107,7 +108,11 @@ def graph_source(path: Path, options: SourceOptions) -> Source:
     return replace(source, halo=halo, statistics=contract.statistics if halo else ())
 
 
-def _example(value: onnx.ValueInfoProto) -> Array:
+def _example(value: onnx.ValueInfoProto, laws: Sequence[SizeLaw | None]) -> Array:
+    """Return zeros whose free axes are short; those of a picture, (N, C, H, W), fit the size laws of a contract."""
     kind = value.type.tensor_type
     lengths = [d.dim_value or (1 if axis == 0 else EXAMPLE_PX) for axis, d in enumerate(kind.shape.dim)]
+    for axis, law in enumerate(laws, start=2):
+        if law is not None and len(lengths) == 4 and not kind.shape.dim[axis].dim_value:
+            lengths[axis] = law.fitted(EXAMPLE_PX)
     return np.zeros(lengths, helper.tensor_dtype_to_np_dtype(kind.elem_type))

@@ -58,7 +58,7 @@ class TorchModule:
 
         Raises `ExportError` if torch cannot trace the module, or if it draws random numbers.
         """
-        module = private_copy(self.module, torch.float32)
+        module = private_copy(self.module, torch.float32, lazy=True)
         make_traceable(module)
         result = refuse_random_draws(module, name, example)
         return capture(with_flat_outputs(module, result), name, example, axes, opset)
@@ -71,7 +71,8 @@ class TorchModule:
         digest = hashlib.sha256()
         for name in sorted(state):
             digest.update(name.encode())
-            digest.update(state[name].detach().cpu().contiguous().numpy().tobytes())
+            value = state[name].detach().cpu().clone()  # numpy ends the lazy copies of the weight that it reads
+            digest.update(value.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -99,7 +100,7 @@ def module_source(module: nn.Module, options: SourceOptions) -> Source:
     refuse_non_finite(title, own.state_dict())
     count = len(known.inputs or (None,))
     layout = (known.layout or CallLayout(tuple(InputSlot(number) for number in range(count)))).bound(own)
-    example = known.inputs or (found_example(own, title),)
+    example = known.inputs or (found_example(own, title, known.fixed),)
     called = own if layout.plain and not layout.variable(own) else FlatCall(own, layout)
     return known.source(TorchModule(called), example, findings)
 

@@ -14,6 +14,7 @@ from upconv.export.backends import Array
 from upconv.export.lint import Finding
 from upconv.export.sizes import Layout, Shape
 from upconv.export.sources.call_layout import CallLayout, layout_of
+from upconv.export.sources.fixed_size import FixedSize, at_fixed_size
 from upconv.export.sources.source import Source, SourceModel
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import SourceError
@@ -40,6 +41,7 @@ class SourceKeywords(TypedDict, total=False):
     multiple: int
     fill: Fill | None
     axes: str | None
+    fixed: FixedSize | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class SourceOptions:
     """The pixels beyond the border of a picture that a model of valid convolutions consumes; by default `edge`."""
     axes: str | None = None
     """The letters of the axes of inputs and outputs, such as `image:NCHW output:NHW`; by default trials find the axes."""
+    fixed: FixedSize | None = None
+    """The only height and width, in pixels; by default trials find all sizes that the model takes."""
     layout: CallLayout | None = None
     """How `forward` takes the example; `None` if each input is one positional argument."""
 
@@ -121,10 +125,10 @@ class SourceOptions:
     def source(self, original: SourceModel, example: Sequence[Array], findings: Sequence[Finding] = ()) -> Source:
         """Return the source of a model and an example; name and origin must be set.
 
-        Raises `ParameterError` if `axes` is malformed.
+        Raises `ParameterError` if `axes` is malformed, and `SourceError` if the model has no size that `fixed` could set.
         """
         assert self.name is not None and self.origin is not None
-        return Source(
+        source = Source(
             name=self.name,
             original=original,
             example=tuple(example),
@@ -137,3 +141,4 @@ class SourceOptions:
             axes=None if self.axes is None else Layout.parsed(self.axes),
             findings=tuple(findings),
         )
+        return source if self.fixed is None else at_fixed_size(source, self.fixed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
 from upconv.export.backends import Array
+from upconv.export.backends.private_copy import private_copy
 from upconv.export.backends.tensor_outputs import tensors_of
 from upconv.export.backends.torch_module import TorchBackend
 
@@ -44,7 +44,7 @@ class ShapeBackend:
 
     @cached_property
     def _meta(self) -> nn.Module:
-        module = copy.deepcopy(self._module).to("meta").eval()
+        module = private_copy(self._module, torch.float32, lazy=True).to("meta")
         check_channels(module)
         return module
 

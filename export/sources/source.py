@@ -67,6 +67,8 @@ class Source:
     """The pixels beyond the border of a picture, if the model consumes a context."""
     axes: Layout | None = None
     """The letters of the axes of inputs and outputs, as the user states them; `None` if trials decide."""
+    fixed_axes: tuple[InputAxis, ...] = ()
+    """The height and the width if the user asks for those of the example only."""
     witness: Backend | None = None
     """The program that the graph was converted from, which must compute the same. `None` if it is not installed."""
     findings: tuple[Finding, ...] = ()

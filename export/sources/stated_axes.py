@@ -23,9 +23,11 @@ def source_axes(attempt: Try, source: Source) -> tuple[InputAxis, ...]:
     Raises `ParameterError` if the stated letters do not fit the inputs and outputs, and `ExportError` if trials contradict
     them.
     """
+    if source.fixed_axes:
+        return source.fixed_axes
     if source.axes is None:
         return tuple(find_axes(attempt, source.shapes, source.multiple))
-    letters = _input_letters(source, source.axes)
+    letters = input_letters(source, source.axes)
     outputs = _output_letters(attempt, source, source.axes)
     lead = leading(source.shapes)
     beside = {number: stated for number, stated in enumerate(letters) if stated and number != lead}
@@ -39,7 +41,7 @@ def source_axes(attempt: Try, source: Source) -> tuple[InputAxis, ...]:
 
 def batch_is_stated(source: Source) -> bool:
     """Return whether the first axis of the leading input may be the batch: its letters begin with N, or are not stated."""
-    letters = _input_letters(source, source.axes)[leading(source.shapes)] if source.axes else None
+    letters = input_letters(source, source.axes)[leading(source.shapes)] if source.axes else None
     return letters is None or letters[0] not in "CK"
 
 
@@ -61,7 +63,8 @@ def _arguments(original: Any) -> Sequence[str]:
     return [tensor.name for tensor in original.model.inputs]
 
 
-def _input_letters(source: Source, layout: Layout) -> list[str | None]:
+def input_letters(source: Source, layout: Layout) -> list[str | None]:
+    """Return the letters of each input, `None` for those that the layout does not state."""
     lead, names = leading(source.shapes), input_names(source)
     pairs = enumerate(zip(names, source.shapes, strict=True))
     return [layout.input(name, 0 if number == lead else 1, len(shape)) for number, (name, shape) in pairs]

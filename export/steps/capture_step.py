@@ -17,12 +17,13 @@ from upconv.export.sources import Source
 from upconv.export.steps.contract import provenance_of
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.export.steps.narrower_sizes import narrower_sizes, total_stride
-from upconv.export.steps.proved_sizes import TrialSizes, UnequalGraphError, proved_sizes
+from upconv.export.steps.proved_sizes import UnequalGraphError, proved_sizes
+from upconv.export.steps.trial_sizes import TrialSizes
 from upconv.export.verdict import Verdict
 from upconv.runtime.errors import ExportError
 
 PATIENCE_S = 120.0
-"""The time after which narrower size laws are no longer tried, but one size only."""
+"""The processor time after which narrower size laws are no longer tried, but one size only."""
 
 
 def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
@@ -32,13 +33,13 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     multiples are tried, and one size at last. Raises `ExportError` if the source cannot be captured, or if the graph computes
     another function.
     """
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         return _proved(draft)
     except UnequalGraphError as error:
         problem = error
     for axes, words in narrower_sizes(needed(draft.axes), problem.stride):
-        if time.monotonic() - started > PATIENCE_S and any(axis.free for axis in axes):
+        if time.thread_time() - started > PATIENCE_S and any(axis.free for axis in axes):
             continue
         try:
             captured, report = _proved(replace(draft, axes=axes))
@@ -57,16 +58,15 @@ def _proved(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
         draft = replace(draft, free_batch=False)
         model, conditions = _captured(draft, free_batch=False)
     kept = tuple(axis if not axis.free or _symbolic(model, axis) else InputAxis(axis.index, None, free=False) for axis in axes)
-    proved = proved_sizes(source, model, kept, conditions, free_batch=draft.free_batch)
+    trial = TrialSizes(source, model)
+    different = trial.difference()
+    if different is not None:
+        raise _unequal(source, different, model, conditions)
+    proved = proved_sizes(trial, kept, conditions, free_batch=draft.free_batch)
+    del trial  # its session holds the weights
     kept = proved.axes
     reference = ReferenceOutputs.of(source, kept, model, proved.max_batch)
-    try:
-        verdict = _judged(source, reference, model)
-    except UnequalGraphError as error:
-        condition = conditions.broken(source.shapes)
-        error.line = condition.line if condition is not None else ""
-        error.stride = total_stride(model)
-        raise
+    verdict = _judged(source, reference, model, conditions)
     pinned = [axis for axis, now in zip(axes, kept, strict=True) if axis.free and not now.free]
     summary = f"{len(model.graph.node)} nodes, opset {opset_of(model)}{_fixed(model, pinned)}"
     summary = "; ".join([summary, *proved.notes])
@@ -82,15 +82,23 @@ def _proved(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
     return captured, StageReport("capture", True, summary, str(verdict))
 
 
-def _judged(source: Source, reference: ReferenceOutputs, model: onnx.ModelProto) -> Verdict:
+def _judged(source: Source, reference: ReferenceOutputs, model: onnx.ModelProto, conditions: SizeConditions) -> Verdict:
     """Return the verdict on a graph; raises `UnequalGraphError` if it is not the same function."""
     try:
         verdict = reference.judge(model)
     except ExportError as error:
-        raise UnequalGraphError(f"the graph that torch made of {source.name} does not run at every size: {error}") from error
+        raise _unequal(source, str(error), model, conditions) from error
     if not verdict.equal and not (verdict.problem is None and verdict.same_function):
-        raise UnequalGraphError(f"the graph that torch made of {source.name} is not the same function: {verdict}")
+        raise _unequal(source, str(verdict), model, conditions)
     return verdict
+
+
+def _unequal(source: Source, why: str, model: onnx.ModelProto, conditions: SizeConditions) -> UnequalGraphError:
+    error = UnequalGraphError(f"the graph that torch made of {source.name} is not the same function: {why}")
+    condition = conditions.broken(source.shapes)
+    error.line = condition.line if condition is not None else ""
+    error.stride = total_stride(model)
+    return error
 
 
 def _captured(draft: ExportDraft, *, free_batch: bool) -> tuple[onnx.ModelProto, SizeConditions]:
@@ -98,6 +106,9 @@ def _captured(draft: ExportDraft, *, free_batch: bool) -> tuple[onnx.ModelProto,
     source, batch = draft.source, () if free_batch else (InputAxis(0, None, free=False),)
     with recorded_conditions() as conditions:
         model = source.original.capture(source.name, source.example, (*batch, *needed(draft.axes)), draft.options.opset)
+    for axis in source.fixed_axes:
+        for number in axis.inputs:  # an .onnx or .pt2 file keeps its own free axes
+            model.graph.input[number].type.tensor_type.shape.dim[axis.index].dim_value = source.shapes[number][axis.index]
     return model, conditions
 
 

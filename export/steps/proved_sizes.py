@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import onnx
-
 from upconv.export.capture.conditions import SizeCondition, SizeConditions
-from upconv.export.graphs import accepts
-from upconv.export.reference import ReferenceOutputs
 from upconv.export.sizes import InputAxis, Shapes, SizeWay, far_shapes, first_break, ways_from
-from upconv.export.sources import Source
 from upconv.export.steps.sizes_step import name_of
+from upconv.export.steps.trial_sizes import TrialSizes
 from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
-
-AFFORDABLE_S = 4.0
-"""The time that one run of the source at a trial size may take. A size that takes longer is not tried, and not promised if a
-condition ceases to hold there."""
 
 BEYOND = 4
 """The factor between the first length at which a condition ceases to hold, and the second one that is tried."""
@@ -49,7 +39,8 @@ class ProvedSizes:
 
     def limit(self, way: SizeWay, steps: int, line: str = "") -> None:
         """Restrict the sizes to those before `steps` along `way`; raises `UnequalGraphError` if no contract can state that."""
-        why = f"by {line}" if line else "since the graph differs from the module beyond"
+        side = "beyond" if way.direction > 0 else "below"
+        why = f"by {line}" if line else f"since the graph differs from the module {side}"
         if not way.axes:
             self.max_batch = min(steps, self.max_batch or steps)
             self.notes.append(f"batch up to {steps}, {why}")
@@ -57,7 +48,7 @@ class ProvedSizes:
             length, name = way.length(axis, steps - 1), name_of(axis, way.example)
             if axis.law is None:
                 error = UnequalGraphError(
-                    f"the graph that torch made is not the same function for {name} beyond {length}, {why}; "
+                    f"the graph that torch made is not the same function for {name} {side} {length}, {why}; "
                     "write the module without a decision on sizes"
                 )
                 error.line = line
@@ -66,19 +57,17 @@ class ProvedSizes:
             self.notes.append(f"{name} {'up to' if way.direction > 0 else 'from'} {length}, {why}")
 
 
-def proved_sizes(
-    source: Source, model: onnx.ModelProto, axes: Sequence[InputAxis], conditions: SizeConditions, *, free_batch: bool
-) -> ProvedSizes:
+def proved_sizes(trial: TrialSizes, axes: Sequence[InputAxis], conditions: SizeConditions, *, free_batch: bool) -> ProvedSizes:
     """Return the sizes for which the graph was proved.
 
     A size at which a condition of the trace ceases to hold is tried, and sizes far beyond the example are tried, too. If the
     graph differs from the source there, the law ends before.
     """
     proved = ProvedSizes(tuple(axes))
-    trial = TrialSizes(source, model)
-    for way in ways_from(source.shapes, axes, free_batch=free_batch):
+    for way in ways_from(trial.source.shapes, axes, free_batch=free_batch):
         now = tuple(axis for axis in proved.axes if any(_same(axis, other) for other in way.axes))
         _try_conditions(trial, proved, replace(way, axes=now), conditions)
+    _try_shortest(trial, proved)
     _try_far(trial, proved, free_batch=free_batch)
     return proved
 
@@ -101,6 +90,33 @@ def _try_conditions(trial: TrialSizes, proved: ProvedSizes, way: SizeWay, condit
         excused.append(condition)
 
 
+def _try_shortest(trial: TrialSizes, proved: ProvedSizes) -> None:
+    """Raise the minimum lengths, if the graph differs at them, to those from which it agrees."""
+    example = trial.source.shapes
+    ways = _shrinking(example, proved.axes)
+    if trial.agrees(_shortest(example, ways)):
+        return
+    for way in ways:
+        steps = first_break(lambda n, way=way: trial.agrees(way.shapes(n)), way.last)  # type: ignore[misc]
+        if steps is not None:
+            proved.limit(way, steps)
+    ways = _shrinking(example, proved.axes)
+    if not trial.agrees(_shortest(example, ways)):
+        for way in ways:
+            proved.limit(way, 1)
+
+
+def _shrinking(example: Shapes, axes: Sequence[InputAxis]) -> list[SizeWay]:
+    ways = ways_from(example, [axis for axis in axes if axis.law is not None], free_batch=False)
+    return [way for way in ways if way.direction < 0]
+
+
+def _shortest(example: Shapes, ways: Sequence[SizeWay]) -> Shapes:
+    for way in ways:
+        example = way.axes[0].resized(example, way.length(way.axes[0], way.last)) or example
+    return example
+
+
 def _try_far(trial: TrialSizes, proved: ProvedSizes, *, free_batch: bool) -> None:
     """Limit the sizes to those near the example if the graph differs far from it."""
     example = trial.source.shapes
@@ -109,44 +125,6 @@ def _try_far(trial: TrialSizes, proved: ProvedSizes, *, free_batch: bool) -> Non
             continue
         grown = tuple(a for a in proved.axes if shapes[a.inputs[0]][a.index] != example[a.inputs[0]][a.index])
         proved.limit(SizeWay(grown, example, 1, 1), 1)
-
-
-class TrialSizes:
-    """Comparisons of a graph with its source at single sizes."""
-
-    def __init__(self, source: Source, model: onnx.ModelProto) -> None:
-        self.source, self._model = source, model
-        self._seconds: float | None = None
-
-    def affordable(self, shapes: Shapes) -> bool:
-        """Return whether a run of the source on inputs of these shapes takes no longer than `AFFORDABLE_S`."""
-        if self._seconds is None:
-            backend, started = self.source.original.backend("float32"), time.perf_counter()
-            backend.run(self.source.example)
-            self._seconds = time.perf_counter() - started
-        return self._seconds * _elements(shapes) <= AFFORDABLE_S * _elements(self.source.shapes)
-
-    def agrees(self, shapes: Shapes) -> bool:
-        """Return whether graph and source compute the same at these shapes; False if that takes too long.
-
-        A size that the graph refuses agrees: nobody gets a wrong output.
-        """
-        if not accepts(self._model, shapes):
-            return True
-        if not self.affordable(shapes):
-            return False
-        try:
-            reference = ReferenceOutputs(self.source, (), [shapes])
-            if not reference.inputs:
-                return False
-            verdict = reference.judge(self._model)
-        except ExportError:
-            return False
-        return verdict.equal or (verdict.problem is None and verdict.same_function)
-
-
-def _elements(shapes: Shapes) -> int:
-    return sum(int(np.prod(shape)) for shape in shapes)
 
 
 def _limited(axis: InputAxis, length: int, direction: int) -> InputAxis:

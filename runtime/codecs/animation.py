@@ -8,10 +8,12 @@ from itertools import chain
 
 import pyvips
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.canvas import new_canvas
 from upconv.runtime.codecs import decoding, image_header, metadata
+from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
-from upconv.runtime.codecs.failures import reason
+from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.options import MAX_PIXELS
@@ -63,51 +65,54 @@ class Animation:
             yield self.strip.with_samples(self.strip.samples[number * height : (number + 1) * height])
 
 
-def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS) -> Animation:
+def decode_frames(data: bytes, max_pixels: int = MAX_PIXELS, cancellation: Cancellation | None = None) -> Animation:
     """Return all frames of a GIF or WebP file, or the one picture of a file in another format.
 
     Raises what `decode` raises. `max_pixels` is the limit for all frames together.
     """
     name = image_header.check(data, max_pixels)
     if name not in ANIMATED:
-        return Animation(decoding.decode(data, max_pixels), (0,))
+        return Animation(decoding.decode(data, max_pixels, cancellation), (0,))
     if name == "gif" and not data.rstrip(b"\0").endswith(_GIF_END):
         # libnsgif accepts a file that is cut off, and returns its complete frames.
         raise ImageError("the gif data is damaged or incomplete: its end is missing")
-    return decoding.reading(data, name, lambda fail_on: _frames(data, name, max_pixels, fail_on))
+    return decoding.reading(data, name, lambda fail_on: _frames(data, name, max_pixels, fail_on, cancellation))
 
 
-def encode_frames(animation: Animation, format: str, quality: int = 90, *, lossless: bool = False) -> tuple[bytes, Animation]:
+def encode_frames(
+    animation: Animation, format: str, quality: int = 90, *, lossless: bool = False, cancellation: Cancellation | None = None
+) -> tuple[bytes, Animation]:
     """Return the bytes of a GIF or WebP file, and the animation with the format's conversions.
 
-    Raises `ParameterError` for another format, an option that the format does not support or a size that it cannot hold.
+    Raises `ParameterError` for another format, an option that the format does not support or a size that it cannot hold,
+    `Cancelled` soon after a cancellation, and what `unwritable` returns if the encoder fails.
     """
     if format not in ANIMATED:
         raise ParameterError(f"cannot write frames as {format!r}; expected one of {', '.join(ANIMATED)}")
     check_options(format, quality, lossless)
     check_size(format, animation.strip.width, animation.frame_height)
-    image, keep, strip = metadata.onto(*fitted(animation.strip, format), format)
+    image, keep, strip = metadata.onto(*fitted(animation.strip, format, cancellation), format)
     image = image.copy()
     for field, kind, value in _timing(animation):
         image.set_type(kind, field, value)
     options = {"keep": keep | metadata.KEEP_TIMING, "page_height": animation.frame_height}
     try:
         if format == "gif":
-            data = image.gifsave_buffer(**options)
+            data = save(image, "gifsave_buffer", options, cancellation)
         else:
-            data = image.webpsave_buffer(Q=quality, lossless=lossless, **options)
+            data = save(image, "webpsave_buffer", {"Q": quality, "lossless": lossless, **options}, cancellation)
     except pyvips.Error as error:
-        raise ImageError(f"the frames cannot be written as {format}: {reason(error)}") from error
+        raise unwritable("the frames", format, error) from error
     return data, replace(animation, strip=replace(animation.strip, format=format, conversions=strip.conversions))
 
 
-def _frames(data: bytes, name: str, max_pixels: int, fail_on: str) -> Animation:
+def _frames(data: bytes, name: str, max_pixels: int, fail_on: str, cancellation: Cancellation | None) -> Animation:
     strip = decoding.opened(data, name, max_pixels, fail_on, n=-1)
     file_metadata, unread = metadata.of(strip, name)
     height = strip.get("page-height") if strip.get_typeof("page-height") else strip.height
     delays = tuple(strip.get("delay")) if strip.get_typeof("delay") else ()
     loops = strip.get("loop") if strip.get_typeof("loop") else 0
-    samples, profile, notes = decoding.pixels(strip, upright=False)
+    samples, profile, notes = decoding.pixels(strip, cancellation, upright=False)
     count = samples.shape[0] // height
     whole = Picture(samples, name, replace(file_metadata, icc=profile), (*notes, *unread))
     return Animation(whole, (*delays, *[100] * count)[:count], loops)

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 import pyvips
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import cicp, color, image_header, metadata, profiles, tiff_tags
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError
 from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture, Samples
-from upconv.runtime.resampling import to_samples
+from upconv.runtime.resampling import stoppable, to_samples
 
 # Allow only the loaders that libvips considers safe for untrusted files.
 pyvips.block_untrusted_set(True)
@@ -41,16 +42,17 @@ _MOST_CHANNELS = 16
 """Largest number of channels, because more would take too much memory. At most 5 are used."""
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, cancellation: Cancellation | None = None) -> Picture:
     """Return the upright picture in the bytes of an image file.
 
     If the file has several frames or pages, this is the first one.
 
     Raises `ImageError` if the bytes are not a complete image in one of `FORMATS`, and `ImageTooLargeError`, before
-    decoding, if the header states more than `max_pixels` pixels.
+    decoding, if the header states more than `max_pixels` pixels. Raises `Cancelled` soon after a cancellation: at the next rows,
+    or at the end of the picture for AVIF, WebP and interlaced PNG. Raises `MachineError` if the machine lacks something.
     """
     name = image_header.check(data, max_pixels)
-    return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on)))
+    return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on), cancellation))
 
 
 def read_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -63,7 +65,7 @@ def read_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
 
 def reading(data: bytes, name: str, read: Callable[[str], T]) -> T:
-    """Return the result of `read(fail_on)`. Raises `ImageError` if libvips reports damaged data."""
+    """Return the result of `read(fail_on)`. Raises what `unreadable` returns if libvips cannot read the data."""
     pyvips.vips_lib.vips_error_clear()  # errors of earlier pictures must not appear in the message
     try:
         return _tolerant(read) if name == "jpeg" else read("error")
@@ -106,7 +108,9 @@ def frames_of(image: Any) -> int:
     return count
 
 
-def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, tuple[str, ...]]:
+def pixels(
+    image: Any, cancellation: Cancellation | None, *, upright: bool = True
+) -> tuple[Samples, bytes | None, tuple[str, ...]]:
     """Return the samples (H, W, C) of a libvips image, their ICC profile, and the conversions.
 
     `upright` applies the EXIF orientation.
@@ -114,13 +118,14 @@ def pixels(image: Any, *, upright: bool = True) -> tuple[Samples, bytes | None, 
     converted, notes = color.grey_or_rgb(image)
     converted_to_srgb = image.interpretation not in color.PLAIN
     profile, dropped = (None, ()) if converted_to_srgb else profiles.fitting(converted)
-    return to_samples(_upright(converted) if upright else converted), profile, (*notes, *dropped)
+    turned = _upright(converted, cancellation) if upright else converted
+    return to_samples(turned, cancellation), profile, (*notes, *dropped)
 
 
-def _picture(data: bytes, name: str, image: Any) -> Picture:
+def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | None) -> Picture:
     missed = _missed(data, name, image)
     file_metadata, unread = metadata.of(image, name)
-    samples, profile, notes = pixels(image)
+    samples, profile, notes = pixels(image, cancellation)
     if _NO_GAIN_MAP in missed:
         # The XMP packet states the place and size of the gain map, which the result does not have.
         file_metadata = replace(file_metadata, fields=tuple(field for field in file_metadata.fields if field[0] != "xmp-data"))
@@ -136,10 +141,12 @@ def _upright_size(image: Any) -> tuple[int, int]:
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
-def _upright(image: Any) -> Any:
-    turned = image.get_typeof("orientation") and image.get("orientation") > 1
-    # Rotation reads the rows in another order than they are decoded, so all must be in memory.
-    return image.copy_memory().autorot() if turned else image
+def _upright(image: Any, cancellation: Cancellation | None) -> Any:
+    if not image.get_typeof("orientation") or image.get("orientation") <= 1:
+        return image
+    with stoppable(image, cancellation) as (stopped, _):
+        # Rotation reads the rows in another order than they are decoded, so all must be in memory.
+        return stopped.copy_memory().autorot()
 
 
 def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:

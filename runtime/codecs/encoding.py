@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pyvips
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import metadata
-from upconv.runtime.codecs.failures import reason
+from upconv.runtime.codecs.encoder_process import save
+from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
-from upconv.runtime.errors import ImageError, ParameterError
+from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import check_quality
 from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import to_image
@@ -32,6 +34,8 @@ PNG_FILTERS = {"none": 8, "sub": 16, "up": 32, "average": 64, "paeth": 128, "all
 _ALWAYS_RGB = ("webp", "avif", "gif")
 """Formats in which libvips cannot write grey."""
 _BIG_TIFF_BYTES = 1 << 31
+_Saver = tuple[str, dict[str, Any]]
+"""The name of a saver of libvips, and its options."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +48,33 @@ class _SaveOptions:
     """Bits per sample, for AVIF."""
 
 
-def encode(picture: Picture, format: str | None = None, quality: int = 90, *, lossless: bool = False) -> tuple[bytes, Picture]:
+def encode(
+    picture: Picture,
+    format: str | None = None,
+    quality: int = 90,
+    *,
+    lossless: bool = False,
+    cancellation: Cancellation | None = None,
+) -> tuple[bytes, Picture]:
     """Return the bytes of an image file, and the picture with the conversions that the format required.
 
     `format` is one of `WRITABLE`; by default that of the picture, or PNG if that format is not written. `quality` from 1
     to 100 applies to JPEG, and to WebP and AVIF unless they are `lossless`. PNG and TIFF are always lossless.
 
-    Raises `ParameterError` if the format is not written, does not support the options or cannot hold the size, and
-    `ImageError` if the encoder fails.
+    Raises `ParameterError` if the format is not written, does not support the options or cannot hold the size, `Cancelled` soon
+    after a cancellation, and what `unwritable` returns if the encoder fails.
     """
     name = format or (picture.format if picture.format in WRITABLE else "png")
     if name not in WRITABLE:
         raise ParameterError(f"cannot write {name!r}; expected one of {', '.join(WRITABLE)}")
     check_options(name, quality, lossless)
     check_size(name, picture.width, picture.height)
-    image, bits, keep, noted = _fitting(picture, name)
+    image, bits, keep, noted = _fitting(picture, name, cancellation)
+    saver, options = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
     try:
-        data = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
+        data = save(image, saver, options, cancellation)
     except pyvips.Error as error:
-        raise ImageError(f"the picture cannot be written as {name}: {reason(error)}") from error
+        raise unwritable("the picture", name, error) from error
     finish = _FINISHES.get(name)
     return (data if finish is None else finish(data, picture.metadata)), noted
 
@@ -83,13 +95,13 @@ def check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def fitted(picture: Picture, name: str) -> tuple[Any, Picture]:
+def fitted(picture: Picture, name: str, cancellation: Cancellation | None) -> tuple[Any, Picture]:
     """Return a libvips image with channels and bits of the format, and the picture with conversions."""
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A grey profile is not valid for RGB.
-        picture = to_srgb(picture).noting(f"grey written as RGB, because {name} is always RGB")
+        picture = to_srgb(picture, cancellation).noting(f"grey written as RGB, because {name} is always RGB")
     elif picture.metadata.icc is not None and name == "gif":
-        picture = to_srgb(picture).noting("colours converted to sRGB, because gif cannot hold a profile")
+        picture = to_srgb(picture, cancellation).noting("colours converted to sRGB, because gif cannot hold a profile")
     image = to_image(picture.samples)
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * picture.color.shape[2], max_alpha=picture.white)
@@ -101,8 +113,8 @@ def fitted(picture: Picture, name: str) -> tuple[Any, Picture]:
     return image, picture
 
 
-def _fitting(picture: Picture, name: str) -> tuple[Any, int, int, Picture]:
-    image, picture = fitted(picture, name)
+def _fitting(picture: Picture, name: str, cancellation: Cancellation | None) -> tuple[Any, int, int, Picture]:
+    image, picture = fitted(picture, name, cancellation)
     bits = picture.metadata.bits or 12 if picture.samples.dtype == np.uint16 else 8
     if name == "avif" and bits == 12 and picture.metadata.bits != bits:
         picture = picture.noting("16 bits reduced to 12, the most that avif can hold")
@@ -110,34 +122,34 @@ def _fitting(picture: Picture, name: str) -> tuple[Any, int, int, Picture]:
     return image, bits, keep, replace(picture, format=name)
 
 
-def _jpeg(image: Any, options: _SaveOptions) -> Any:
+def _jpeg(_: Any, options: _SaveOptions) -> _Saver:
     # Without `optimize_coding`: it saves 2 % of the file, takes three times as long and 12 bytes of memory per pixel.
-    return image.jpegsave_buffer(Q=options.quality, keep=options.keep)
+    return "jpegsave_buffer", {"Q": options.quality, "keep": options.keep}
 
 
-def _png(image: Any, options: _SaveOptions) -> Any:
-    return image.pngsave_buffer(compression=PNG_LEVEL, filter=PNG_FILTERS["up"], keep=options.keep)
+def _png(_: Any, options: _SaveOptions) -> _Saver:
+    return "pngsave_buffer", {"compression": PNG_LEVEL, "filter": PNG_FILTERS["up"], "keep": options.keep}
 
 
-def _webp(image: Any, options: _SaveOptions) -> Any:
-    return image.webpsave_buffer(Q=options.quality, lossless=options.lossless, exact=options.lossless, keep=options.keep)
+def _webp(_: Any, options: _SaveOptions) -> _Saver:
+    lossless = options.lossless
+    return "webpsave_buffer", {"Q": options.quality, "lossless": lossless, "exact": lossless, "keep": options.keep}
 
 
-def _avif(image: Any, options: _SaveOptions) -> Any:
-    return image.heifsave_buffer(
-        compression="av1", Q=options.quality, lossless=options.lossless, bitdepth=options.bits, effort=3, keep=options.keep
-    )
+def _avif(_: Any, options: _SaveOptions) -> _Saver:
+    chosen = {"Q": options.quality, "lossless": options.lossless, "bitdepth": options.bits, "keep": options.keep}
+    return "heifsave_buffer", {"compression": "av1", "effort": 3, **chosen}
 
 
-def _tiff(image: Any, options: _SaveOptions) -> Any:
+def _tiff(image: Any, options: _SaveOptions) -> _Saver:
     size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
     big = size > _BIG_TIFF_BYTES
-    return image.tiffsave_buffer(compression="deflate", predictor="horizontal", bigtiff=big, keep=options.keep)
+    return "tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal", "bigtiff": big, "keep": options.keep}
 
 
 _FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": metadata.with_density, "png": metadata.with_texts}
 """Functions that add metadata which libvips does not write."""
-_SAVERS: dict[str, Callable[[Any, _SaveOptions], bytes]] = {
+_SAVERS: dict[str, Callable[[Any, _SaveOptions], _Saver]] = {
     "jpeg": _jpeg,
     "png": _png,
     "webp": _webp,

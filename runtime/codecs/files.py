@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import tempfile
@@ -12,11 +11,10 @@ from pathlib import Path
 
 from upconv.runtime.codecs.decoding import decode
 from upconv.runtime.codecs.formats import HEAD_BYTES, sniff, unread
-from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError, OutputError
+from upconv.runtime.errors import ImageError, ImageTooLargeError, OutputError, UpconvError, machine_error
 from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _PARTIAL = ".upconv-"
 _LEFT_S = 3600
 """Age in seconds from which a partial file is abandoned, because writing does not take as long."""
@@ -38,15 +36,16 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 def read_bytes(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the bytes of an image file.
 
-    Raises `ImageError` if `path` is not a regular file, is in a format that is not read, or changes during reading, and
-    `ImageTooLargeError` if the file is longer than a picture of `max_pixels` pixels needs.
+    Raises `ImageError` if `path` is not a regular file, is in a format that is not read, or changes during reading,
+    `ImageTooLargeError` if the file is longer than a picture of `max_pixels` pixels needs, and `MachineError` if the machine
+    lacks memory or open files.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ImageError(f"{path} is not a file; expected an image file")
         return _read(path, _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE)
     except OSError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror}") from error
+        raise machine_error(error, f"cannot read {path}") or ImageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -84,10 +83,10 @@ def sweep(folder: Path) -> None:
                 partial.unlink()
 
 
-def output_error(path: Path, error: OSError) -> OutputError:
-    """Return the error to raise if a file cannot be written."""
-    kind = DiskFullError if error.errno in _FULL else OutputError
-    return kind(f"cannot write {path}: {error.strerror or error}")
+def output_error(path: Path, error: OSError) -> UpconvError:
+    """Return the error to raise if a file cannot be written: `OutputError`, or `MachineError` if the disk is full."""
+    failure = f"cannot write {path}"
+    return machine_error(error, failure) or OutputError(f"{failure}: {error.strerror or error}")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyvips
 
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.errors import machine_error
 from upconv.runtime.picture import Picture
 from upconv.runtime.resampling import to_image, to_samples
 
@@ -43,11 +45,11 @@ def fitting(image: Any) -> tuple[bytes | None, tuple[str, ...]]:
     return profile, ()
 
 
-def to_srgb(picture: Picture) -> Picture:
+def to_srgb(picture: Picture, cancellation: Cancellation | None = None) -> Picture:
     """Return the picture in sRGB and without a profile. Grey stays grey.
 
     A picture without a profile is taken to be in sRGB. A profile that libvips cannot convert is dropped, which is a
-    conversion.
+    conversion. Raises `Cancelled` soon after a cancellation, and `MachineError` if the machine lacks something.
     """
     profile = picture.metadata.icc
     if profile is None:
@@ -55,8 +57,10 @@ def to_srgb(picture: Picture) -> Picture:
     image = with_profile(to_image(picture.samples), profile)
     metadata = replace(picture.metadata, icc=None, fields=tuple(map(_stating_srgb, picture.metadata.fields)))
     try:
-        samples = to_samples(transformed(image, grey=picture.samples.shape[2] < 3))
-    except pyvips.Error:
+        samples = to_samples(transformed(image, grey=picture.samples.shape[2] < 3), cancellation)
+    except pyvips.Error as error:
+        if (trouble := machine_error(error, "the colours cannot be converted")) is not None:
+            raise trouble from error
         return replace(picture, metadata=metadata).noting("colour profile dropped, because it cannot be converted")
     return replace(picture, samples=samples, metadata=metadata)
 

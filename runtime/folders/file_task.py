@@ -56,7 +56,9 @@ def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, can
     except Cancelled:
         raise
     except UpconvError as error:
-        return FileResult(job, "failed", error=_with_path(job, str(error)), fatal=isinstance(error, DiskFullError))
+        # A full disk of temporary files concerns large pictures only.
+        fatal = isinstance(error, DiskFullError) and str(job.destination) in str(error)
+        return FileResult(job, "failed", error=_with_path(job, str(error)), fatal=fatal)
     except Exception as error:  # such as MemoryError or a defect: the other pictures are still processed
         return FileResult(job, "failed", error=f"{job.source} cannot be upscaled: {first_line(error)}")
     return replace(outcome, seconds=time.perf_counter() - started)

@@ -55,7 +55,7 @@ class Journal:
     def begin(self, job: FileTask) -> None:
         """Record the start of a picture, before its result is written.
 
-        Raises `ImageError` if the picture is missing, and `OutputError` if the journal cannot be written.
+        Raises `ImageError` if the picture is missing, and what `output_error` returns if the journal cannot be written.
         """
         try:
             self._write({"output": self._key(job), "of": self._state(job)})
@@ -63,7 +63,7 @@ class Journal:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
 
     def end(self, outcome: FileResult) -> None:
-        """Record the result of a picture that is done. Raises `OutputError` if the journal cannot be written."""
+        """Record the result of a picture that is done. Raises what `output_error` returns if the journal cannot be written."""
         job = outcome.job
         result = {
             "bytes": job.destination.stat().st_size,

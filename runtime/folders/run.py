@@ -11,7 +11,7 @@ from itertools import islice
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import DiskFullError, ImageError, OutputError
+from upconv.runtime.errors import DiskFullError, ImageError, MachineError, OutputError
 from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.journal import Journal
 from upconv.runtime.folders.tasks import FileTask
@@ -82,7 +82,7 @@ def _unless_done(
         if outcome.status == "done":
             journal.end(outcome)
         return outcome
-    except (ImageError, OutputError) as error:
+    except (ImageError, OutputError, MachineError) as error:
         return FileResult(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
 
 

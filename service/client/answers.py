@@ -77,7 +77,7 @@ class JobInfo:
     ahead: int
     """Number of jobs that run before this one."""
     error: str | None
-    """The reason of a failed job; `None` for the other states."""
+    """The reason of a failed job, or the trouble that a queued job waits out."""
 
     @property
     def over(self) -> bool:
@@ -87,7 +87,11 @@ class JobInfo:
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
         """Return the job of a response of `/v1/jobs/…`."""
-        status = answer.json()
+        return cls.of_status(answer.json())
+
+    @classmethod
+    def of_status(cls, status: dict[str, Any]) -> Self:
+        """Return the job of its JSON."""
         progress, error = status["progress"], status["error"]
         return cls(
             status["id"],
@@ -105,7 +109,10 @@ class ModelInfo:
     """A loaded model."""
 
     name: str
+    version: str
     default: bool
+    share: float
+    """The share of the requests without a model that it takes, from 0 to 1."""
     upscales: bool
     sha256: str
     provider: str

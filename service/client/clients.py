@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 
@@ -16,6 +16,8 @@ from upconv.service.client.answers import JobInfo, ModelInfo, Upscaled
 from upconv.service.client.flows import Flow, PictureUpload, RetryPolicy, Step
 
 T = TypeVar("T")
+
+JobState = Literal["queued", "running", "done", "failed"]
 
 _RETRIES = RetryPolicy()
 
@@ -67,6 +69,14 @@ class Client:
     def job(self, id: str) -> JobInfo:
         """Return the state and progress of a job."""
         return self._run(flows.job(self._http.build_request, self._retries, id))
+
+    def jobs(self, state: JobState | None = None) -> list[JobInfo]:
+        """Return the jobs of the API key, the newest first; those of one state, if it is given."""
+        return self._run(flows.jobs(self._http.build_request, self._retries, state))
+
+    def retry(self, id: str) -> JobInfo:
+        """Queue a failed job again; a queued job that waits out trouble is tried at once."""
+        return self._run(flows.retry(self._http.build_request, self._retries, id))
 
     def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
         """Wait for a job and return its result; call `on_progress` after each poll."""
@@ -148,6 +158,14 @@ class AsyncClient:
     async def job(self, id: str) -> JobInfo:
         """Return the state and progress of a job."""
         return await self._run(flows.job(self._http.build_request, self._retries, id))
+
+    async def jobs(self, state: JobState | None = None) -> list[JobInfo]:
+        """Return the jobs of the API key, the newest first; those of one state, if it is given."""
+        return await self._run(flows.jobs(self._http.build_request, self._retries, state))
+
+    async def retry(self, id: str) -> JobInfo:
+        """Queue a failed job again; a queued job that waits out trouble is tried at once."""
+        return await self._run(flows.retry(self._http.build_request, self._retries, id))
 
     async def wait(self, id: str, on_progress: Callable[[JobInfo], object] | None = None) -> Upscaled:
         """Wait for a job and return its result; call `on_progress` after each poll."""

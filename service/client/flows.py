@@ -97,6 +97,23 @@ def job(build: Build, retries: RetryPolicy, id: str) -> Flow[JobInfo]:
     return JobInfo.of((yield from _sent(build("GET", f"/v1/jobs/{id}"), retries)))
 
 
+def jobs(build: Build, retries: RetryPolicy, state: str | None) -> Flow[list[JobInfo]]:
+    """Return the jobs of the API key, the newest first, from all pages."""
+    found: list[JobInfo] = []
+    query = {} if state is None else {"state": state}
+    while True:
+        page = (yield from _sent(build("GET", "/v1/jobs", params=query), retries)).json()
+        found += map(JobInfo.of_status, page["jobs"])
+        if page["next"] is None:
+            return found
+        query["after"] = page["next"]
+
+
+def retry(build: Build, retries: RetryPolicy, id: str) -> Flow[JobInfo]:
+    """Queue a failed job again."""
+    return JobInfo.of((yield from _sent(build("POST", f"/v1/jobs/{id}/retry"), retries)))
+
+
 def wait(build: Build, retries: RetryPolicy, id: str, on_progress: Callable[[JobInfo], object] | None) -> Flow[Upscaled]:
     """Wait for a job, and return its result; raise `ServiceError` if the job failed."""
     while True:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from upconv.runtime import Model, Upscaler, process
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.errors import Cancelled, ImageTooLargeError, ModelError, OutOfMemoryError, first_line
+from upconv.runtime.codecs.coding_speed import CodingSpeeds
+from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
-from upconv.runtime.tiled_array import TiledArray
 from upconv.service import body
-from upconv.service.cost import Cost, predict, total
+from upconv.service.cost import Coding, Cost, predict, predict_batch, total
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
+from upconv.service.inference_protocol.batch import upscale_batch
 from upconv.service.inference_protocol.datatypes import BYTES
 from upconv.service.inference_protocol.fitting import match_inputs
 from upconv.service.inference_protocol.reply import OutputTensor, requested_outputs
@@ -37,8 +35,8 @@ from upconv.service.settings import Limits
 
 _BYTES_PER_PIXEL = 4 * 64
 """A guess: 64 float32 channels in the widest layer of a decoder."""
-_UNKNOWN_S = 0.1
-"""A guess of the seconds of a decoder. The measured throughput corrects it."""
+_UNKNOWN_S, _UNKNOWN_S_PER_PIXEL = 0.1, 1e-6
+"""Guesses of the least seconds of a decoder, and of those of a pixel of its output. The measured throughput corrects them."""
 
 
 @dataclass
@@ -52,6 +50,11 @@ class InferenceResult:
     tiles: int = 0
     batch: int = 1
     conversions: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """The parameters of the response: the properties that the results could not keep."""
+        return {"conversions": "; ".join(self.conversions)} if self.conversions else {}
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Prepared:
     """The options of these pictures."""
 
 
-def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepared:
-    """Check a request against a model, and predict its cost.
+def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits, speeds: CodingSpeeds) -> Prepared:
+    """Check a request against a model, and predict its cost; `speeds` are those of decoding and encoding pictures.
 
     Raises `TensorError` if the inputs do not fit the model, and `ImageError` or a subclass for a bad image.
     """
@@ -83,7 +86,10 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits) -> Prepa
         return Prepared(request, inputs, names, _cost_of_tensor(given, entry, entry.upscaler, limits))
     options = _query(request.parameters).options(limits)
     pictures = _pictures(given)
-    costs = [predict(predict_passes(picture, entry.upscaler, options), entry) for picture in pictures]
+    costs = [
+        predict(predict_passes(picture, entry.upscaler, options), entry, Coding.of(picture, options, speeds))
+        for picture in pictures
+    ]
     return Prepared(request, inputs, names, total(costs), pictures, options)
 
 
@@ -96,7 +102,7 @@ def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) ->
     started = time.perf_counter()
     given, name = next(iter(prepared.inputs.values())), prepared.names[0]
     if entry.upscaler is None:
-        outcome = _run(entry.model, prepared.inputs, prepared.names)
+        outcome = _run(entry.model, prepared.inputs, prepared.names, cancellation)
     elif prepared.pictures:
         return _images(given, prepared, entry.upscaler, name, cancellation)
     else:
@@ -136,49 +142,23 @@ def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, 
     pixels = count * height * width
     _limit(pixels, limits.max_pixels, "the input")
     _limit(pixels * upscaler.scale**2, limits.max_output_pixels, "the output")
-    plan = upscaler.engine.plan(height, width)
-    bytes = 2 * 4 * channels * pixels * upscaler.scale**2
-    return Cost(count * len(plan.tiles), bytes, pixels * plan.waste / entry.pixels_per_s)
+    return predict_batch(count, upscaler.engine.plan(height, width), channels, entry)
 
 
 def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cancellation: Cancellation) -> InferenceResult:
     assert isinstance(given.values, np.ndarray)
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = _upscale(given.values.astype(np.float32, copy=False), upscaler, cancellation)
+    result = upscale_batch(given.values.astype(np.float32, copy=False), upscaler, cancellation)
     return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
 
 
-def _upscale(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
-    pictures = [TiledArray(picture, upscaler.engine.plan(*picture.shape[1:])) for picture in batch]
-    with ExitStack() as stack:
-        futures = []
-        for picture in pictures:
-            futures.append(upscaler.engine.submit(picture))
-            stack.callback(futures[-1].cancel)
-            stack.enter_context(cancellation.calling(futures[-1].cancel))
-        for future in futures:
-            _wait(future)
-    return np.stack([picture.result for picture in pictures])
-
-
-def _wait(future: Future[None]) -> None:
-    try:
-        future.result()
-    except CancelledError as error:
-        raise Cancelled("the request was cancelled") from error
-    except OutOfMemoryError:
-        raise
-    except ModelError as error:
-        raise TensorError(f"the model cannot compute this tensor: {first_line(error)}") from error
-
-
-def _run(model: Model, inputs: dict[str, InputTensor], names: list[str]) -> InferenceResult:
+def _run(model: Model, inputs: dict[str, InputTensor], names: list[str], cancellation: Cancellation) -> InferenceResult:
     """Run the whole graph once, without tiles."""
     try:
-        values = model.session.run(names, {name: given.values for name, given in inputs.items()})
-    except Exception as error:  # onnxruntime raises several unrelated types with the same meaning
-        raise TensorError(f"the model cannot compute these tensors: {first_line(error)}") from error
+        values = model.compute({name: np.asarray(given.values) for name, given in inputs.items()}, names, cancellation)
+    except ModelError as error:
+        raise TensorError(f"the model cannot compute these tensors: {first_line(error.__cause__ or error)}") from error
     outputs = [_output(name, value) for name, value in zip(names, values, strict=True)]
     batch = next(iter(inputs.values())).shape[:1]
     return InferenceResult(outputs, batch=batch[0] if batch else 1)
@@ -192,7 +172,7 @@ def _cost_of_graph(model: Model, given: InputTensor, limits: Limits) -> Cost:
         sides = [law.output(length) or 0 for law, length in zip(laws, given.shape[-2:], strict=True) if law is not None]
         pixels = math.prod(sides) * given.shape[0]
         _limit(pixels, limits.max_output_pixels, "the output")
-    return Cost(1, pixels * _BYTES_PER_PIXEL, _UNKNOWN_S)
+    return Cost(1, pixels * _BYTES_PER_PIXEL, max(_UNKNOWN_S, pixels * _UNKNOWN_S_PER_PIXEL))
 
 
 def _limit(pixels: int, limit: int, what: str) -> None:

@@ -6,9 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-VERSION = "1"
-"""The only version of every model."""
-
 _MAX_TENSORS = 64
 _MAX_AXES = 16
 _MAX_AXIS_LENGTH = 2**40
@@ -128,6 +125,13 @@ class IndexEntry(BaseModel):
     version: str
     state: str
     reason: str = ""
+
+
+class RepositoryOrder(BaseModel):
+    """The body of a request to list or load models."""
+
+    ready: bool = False
+    parameters: dict[str, Any] = Field(default={}, description="not supported: models are files of the service")
 
 
 class Failure(BaseModel):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import shape_of
-from upconv.service.inference_protocol.messages import VERSION, ModelMetadata, ServerMetadata, TensorMetadata
-from upconv.service.registry import ServedModel
+from upconv.service.inference_protocol.messages import IndexEntry, ModelMetadata, ServerMetadata, TensorMetadata
+from upconv.service.model_files import VERSIONED
+from upconv.service.registry import Registry, ServedModel
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 PLATFORM = "onnx_onnxv1"
@@ -17,17 +20,27 @@ _IMAGES = "the input may also be BYTES, each element an image file; the output i
 _CONFIG_TYPES = {"BYTES": "STRING"}
 
 
+@cache  # the version is read from a file
 def of_server() -> ServerMetadata:
     """Return the name, the version and the extensions of the service."""
     return ServerMetadata(name="upconv", version=version("upconv"), extensions=EXTENSIONS)
 
 
-def of_model(entry: ServedModel) -> ModelMetadata:
-    """Return the metadata of a model, with its input and output tensors."""
+def index(registry: Registry) -> list[IndexEntry]:
+    """Return all versions of all models, loaded or not, with the reason if one is not."""
+    ready = [IndexEntry(name=entry.name, version=entry.version, state="READY") for entry in registry.models]
+    unloaded = [_unavailable(path, name, "unloaded") for path, name in registry.unloaded.items()]
+    loaded = {entry.model.path for entry in registry.models}
+    refused = [_unavailable(path, None, reason) for path, reason in registry.refused.items() if path not in loaded]
+    return [*ready, *unloaded, *refused]
+
+
+def of_model(entry: ServedModel, versions: list[str]) -> ModelMetadata:
+    """Return the metadata of a model, with its loaded versions and its input and output tensors."""
     session = entry.model.session
     return ModelMetadata(
         name=entry.name,
-        versions=[VERSION],
+        versions=versions,
         platform=PLATFORM,
         inputs=[_tensor(node) for node in session.get_inputs()],
         outputs=[_tensor(node) for node in session.get_outputs()],
@@ -37,7 +50,7 @@ def of_model(entry: ServedModel) -> ModelMetadata:
 
 def configuration(entry: ServedModel) -> dict[str, Any]:
     """Return the metadata of a model as a model configuration of Triton."""
-    described = of_model(entry)
+    described = of_model(entry, [entry.version])
     return {
         "name": described.name,
         "platform": described.platform,
@@ -45,9 +58,16 @@ def configuration(entry: ServedModel) -> dict[str, Any]:
         "max_batch_size": 0,
         "input": [_configured(tensor) for tensor in described.inputs],
         "output": [_configured(tensor) for tensor in described.outputs],
-        "version_policy": {"latest": {"num_versions": 1}},
+        "version_policy": {"all": {}},
         "parameters": {name: {"string_value": value} for name, value in described.parameters.items()},
     }
+
+
+def _unavailable(path: Path, name: str | None, reason: str) -> IndexEntry:
+    """Return the entry of a file that is not loaded. A file that was never opened goes by the name of its folder or file."""
+    versioned = path.name == VERSIONED
+    own_name = path.parents[1].name if versioned else path.stem
+    return IndexEntry(name=name or own_name, version=path.parent.name if versioned else "1", state="UNAVAILABLE", reason=reason)
 
 
 def _tensor(node: Any) -> TensorMetadata:

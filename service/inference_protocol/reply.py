@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import re
 import zlib
 from dataclasses import dataclass
@@ -12,14 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
-from upconv.service.inference_protocol.messages import VERSION, InferResponse, Output
+from upconv.service.inference_protocol.messages import InferResponse, Output
 from upconv.service.inference_protocol.request import LENGTH_HEADER, ParsedRequest
 
 _MAX_JSON_VALUES = 1_000_000
 _MIN_COMPRESSED_BYTES = 1024
 """Shorter bodies are not compressed."""
+_WBITS = {"gzip": 31, "deflate": 15}
+"""The `wbits` argument of zlib for each encoding, the preferred one first."""
+_PART_BYTES = 1 << 20
+"""Bytes that are compressed between two looks at the cancellation."""
 _REFUSED = re.compile(r"q\s*=\s*0(\.0*)?\s*$")
 
 
@@ -58,11 +62,23 @@ class Reply:
     headers: dict[str, str]
 
 
-def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], parameters: dict[str, str], accept: str) -> Reply:
-    """Return the response to `request`, compressed if `accept`, its Accept-Encoding header, allows it."""
+def write(
+    model: str,
+    version: str,
+    request: ParsedRequest,
+    outputs: list[OutputTensor],
+    parameters: dict[str, str],
+    accept: str,
+    cancellation: Cancellation,
+) -> Reply:
+    """Return the response to `request`, compressed if `accept`, its Accept-Encoding header, allows it.
+
+    Raises `Cancelled` soon after a cancellation, and `TensorError` if an output has too many values for JSON.
+    """
     blobs: list[bytes] = []
     described = []
     for output in outputs:
+        cancellation.check()
         tensor = Output(name=output.name, shape=list(output.shape), datatype=output.datatype)
         if _binary(output.name, request):
             blobs.append(output.binary)
@@ -71,11 +87,11 @@ def write(model: str, request: ParsedRequest, outputs: list[OutputTensor], param
             tensor.data = output.json
         described.append(tensor)
     answer = InferResponse(
-        model_name=model, model_version=VERSION, id=request.id, parameters=parameters or None, outputs=described
+        model_name=model, model_version=version, id=request.id, parameters=parameters or None, outputs=described
     )
     head = answer.model_dump_json(exclude_none=True).encode()
     headers = {"Content-Type": "application/octet-stream", LENGTH_HEADER: str(len(head))} if blobs else {}
-    return _packed(b"".join((head, *blobs)), {"Content-Type": "application/json", **headers}, accept)
+    return _packed(b"".join((head, *blobs)), {"Content-Type": "application/json", **headers}, accept, cancellation)
 
 
 def requested_outputs(request: ParsedRequest, names: list[str]) -> list[str]:
@@ -97,10 +113,17 @@ def _binary(name: str, request: ParsedRequest) -> bool:
     return bool(request.parameters.get("binary_data_output", False) if own is None else own)
 
 
-def _packed(body: bytes, headers: dict[str, str], accept: str) -> Reply:
+def _packed(body: bytes, headers: dict[str, str], accept: str, cancellation: Cancellation) -> Reply:
     offered = {part.split(";")[0].strip().lower() for part in accept.split(",") if not _REFUSED.search(part)}
-    if len(body) > _MIN_COMPRESSED_BYTES and "gzip" in offered:
-        return Reply(gzip.compress(body, 1, mtime=0), {**headers, "Content-Encoding": "gzip"})
-    if len(body) > _MIN_COMPRESSED_BYTES and "deflate" in offered:
-        return Reply(zlib.compress(body, 1), {**headers, "Content-Encoding": "deflate"})
+    for name, wbits in _WBITS.items():
+        if len(body) > _MIN_COMPRESSED_BYTES and name in offered:
+            return Reply(_compressed(body, wbits, cancellation), {**headers, "Content-Encoding": name})
     return Reply(body, headers)
+
+
+def _compressed(body: bytes, wbits: int, cancellation: Cancellation) -> bytes:
+    packer, parts = zlib.compressobj(1, wbits=wbits), []
+    for start in range(0, len(body), _PART_BYTES):
+        cancellation.check()
+        parts.append(packer.compress(memoryview(body)[start : start + _PART_BYTES]))
+    return b"".join((*parts, packer.flush()))

@@ -82,14 +82,25 @@ def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> Parsed
         return ParsedRequest(None, {"binary_data_output": True}, {}, (), memoryview(body))
     if length > max_json_bytes:
         raise BodyTooLargeError(f"there are {length} bytes of JSON, over the {max_json_bytes} allowed; send tensors as binary")
+    return from_parts(body[:length], memoryview(body)[length:])
+
+
+def from_parts(described: bytes | dict[str, Any], blobs: bytes | memoryview) -> ParsedRequest:
+    """Return the request of a description, as JSON or as a dictionary, and of the binary data of its tensors.
+
+    Raises `TensorError` if the request violates the protocol, and `UnsupportedError` if it uses an unsupported part of it.
+    """
     try:
-        message = InferRequest.model_validate_json(body[:length])
+        if isinstance(described, bytes):
+            message = InferRequest.model_validate_json(described)
+        else:
+            message = InferRequest.model_validate(described)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"][:8])[:100] or "the JSON"
         raise TensorError(f"the request violates the protocol ({where}: {first['msg']})") from error
     _refuse_stateful(message)
-    inputs = _inputs(message.inputs, memoryview(body)[length:])
+    inputs = _inputs(message.inputs, memoryview(blobs))
     return ParsedRequest(message.id, message.parameters, inputs, tuple(message.outputs))
 
 

@@ -1,4 +1,4 @@
-"""Statistics per model, in the format of Triton."""
+"""Statistics per version of a model, in the format of Triton."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from upconv.service.inference_protocol.messages import VERSION
 
 _STAGES = {"queue": "queue", "decode": "compute_input", "infer": "compute_infer", "encode": "compute_output"}
 
@@ -43,11 +41,11 @@ class Statistics:
     """The statistics of all models. It belongs to one event loop, so it needs no lock."""
 
     def __init__(self) -> None:
-        self._models: dict[str, Counts] = {}
+        self._models: dict[tuple[str, str], Counts] = {}
 
-    def succeeded(self, model: str, batch: int, seconds: Mapping[str, float]) -> None:
+    def succeeded(self, model: str, version: str, batch: int, seconds: Mapping[str, float]) -> None:
         """Count a successful inference and the seconds of its stages."""
-        counts = self._models.setdefault(model, Counts())
+        counts = self._models.setdefault((model, version), Counts())
         counts.last_inference = int(time.time() * 1000)
         counts.inference_count += batch
         counts.execution_count += 1
@@ -55,16 +53,16 @@ class Statistics:
         for stage, name in _STAGES.items():
             counts.durations[name].add(seconds.get(stage, 0.0))
 
-    def failed(self, model: str, seconds: float) -> None:
+    def failed(self, model: str, version: str, seconds: float) -> None:
         """Count a failed inference."""
-        self._models.setdefault(model, Counts()).durations["fail"].add(seconds)
+        self._models.setdefault((model, version), Counts()).durations["fail"].add(seconds)
 
-    def of(self, model: str) -> dict[str, Any]:
-        """Return the statistics of one model as JSON of the protocol."""
-        counts = self._models.get(model, Counts())
+    def of(self, model: str, version: str) -> dict[str, Any]:
+        """Return the statistics of one version of a model as JSON of the protocol."""
+        counts = self._models.get((model, version), Counts())
         return {
             "name": model,
-            "version": VERSION,
+            "version": version,
             "last_inference": counts.last_inference,
             "inference_count": counts.inference_count,
             "execution_count": counts.execution_count,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
 import uuid
 from dataclasses import dataclass
+
+from pydantic import Field
 
 from upconv.runtime import Upscaler
 from upconv.runtime.errors import first_line
 from upconv.runtime.processing import predict_passes
 from upconv.service import body
-from upconv.service.errors import AdmissionFullError, KeyReusedError
+from upconv.service.errors import AdmissionFullError, KeyReusedError, NotRetriableError, RateLimitError, StorageError
 from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job
 from upconv.service.parameters import UpscaleQuery
@@ -20,6 +21,26 @@ from upconv.service.settings import Settings
 
 _RETRY_S = 30
 _MIN_FREE_BYTES = 64 * 2**20
+
+
+class JobQuery(UpscaleQuery):
+    """The options of a picture and of its job, as query parameters."""
+
+    lease_s: float | None = Field(
+        default=None,
+        ge=5,
+        le=86400,
+        allow_inf_nan=False,
+        description="delete the job after this many seconds without a request for it or an open stream of its events",
+    )
+    webhook: str | None = Field(
+        default=None, max_length=2000, description="a URL that gets a signed POST when the job ends; its host must be allowed"
+    )
+
+    def order(self, **changes: str | None) -> UpscaleQuery:
+        """Return the options of the picture alone, with changes."""
+        values = {name: getattr(self, name) for name in UpscaleQuery.model_fields}
+        return UpscaleQuery(**{**values, **changes})
 
 
 @dataclass(frozen=True)
@@ -34,47 +55,82 @@ class Acceptance:
     owner: str
     """The name of the API key; empty if no keys are set."""
     idempotency_key: str | None
+    lease_s: float | None = None
+    webhook: str | None = None
 
 
 def accept(request: Acceptance, upscaler: Upscaler, folder: JobFolder, settings: Settings) -> Job:
     """Write a job to the disk and return it, or return the earlier job with the same idempotency key.
 
     Raises `ImageError` or a subclass for a bad picture, `ParameterError` for bad parameters, `KeyReusedError` if the key came
-    with another request before, and `AdmissionFullError` if there is no room.
+    with another request before, `AdmissionFullError` if there is no room, `RateLimitError` if too many jobs of the owner wait,
+    and `StorageError` if the database cannot be used.
     """
     picture = body.picture_in(request.data, request.content_type)
     job = _job(request, picture)
     accepted = folder.store.by_key(job.owner, job.idempotency_key) if job.idempotency_key else None
     if accepted is None:
         predict_passes(picture, upscaler, request.query.options(settings.limits))
-        _check_room(len(picture), folder, settings)
-        accepted = _store(job, picture, folder)
+        _check_queue(job.owner, folder, settings)
+        accepted = _store(job, picture, folder, settings)
     if accepted.fingerprint != job.fingerprint:
         raise KeyReusedError("this Idempotency-Key was used before with another picture or other parameters; use a new one")
     return accepted
 
 
+def queue_again(job: Job, folder: JobFolder, settings: Settings) -> Job:
+    """Queue a failed job again, or end the pause of a queued one.
+
+    Raises `NotRetriableError` if the job is neither or its picture is gone, and the errors of `accept` if the queue is full.
+    """
+    if job.state not in ("failed", "queued"):
+        raise NotRetriableError(f"the job is {job.state}; only a failed job, or a queued one that pauses, is tried again")
+    if not folder.picture(job.id).is_file():
+        raise NotRetriableError("the picture of this job is gone; send it again")
+    if job.state == "failed":
+        _check_queue(job.owner, folder, settings)
+    queued = folder.store.requeue(job.id)
+    if queued is None:
+        raise NotRetriableError("the job was started or deleted in the meantime")
+    return queued
+
+
 def _job(request: Acceptance, picture: bytes) -> Job:
-    parameters = repr(sorted(request.query.model_dump().items()))
+    parameters = repr(sorted(request.query.model_dump().items())) + (request.webhook or "")
     fingerprint = hashlib.sha256(picture + parameters.encode()).hexdigest()
-    return Job(uuid.uuid4().hex, request.owner, request.query, fingerprint, len(picture), time.time(), request.idempotency_key)
+    return Job(
+        uuid.uuid4().hex,
+        request.owner,
+        request.query,
+        fingerprint,
+        len(picture),
+        time.time(),
+        request.idempotency_key,
+        lease_s=request.lease_s,
+        webhook=request.webhook,
+    )
 
 
-def _check_room(size: int, folder: JobFolder, settings: Settings) -> None:
+def _check_queue(owner: str, folder: JobFolder, settings: Settings) -> None:
     if (waiting := folder.store.waiting()) >= settings.max_jobs:
         raise AdmissionFullError(f"{waiting} jobs are already waiting; try again in {_RETRY_S} s", _RETRY_S)
-    if folder.store.bytes() + size > settings.max_job_bytes or folder.free_bytes() < size + _MIN_FREE_BYTES:
-        raise AdmissionFullError(f"there is no room on the disk for more pictures; try again in {_RETRY_S} s", _RETRY_S)
+    if owner and (own := folder.store.waiting(owner)) >= settings.most_jobs_per_key:
+        raise RateLimitError(f"{own} jobs of this key are already waiting; try again in {_RETRY_S} s", _RETRY_S)
 
 
-def _store(job: Job, picture: bytes, folder: JobFolder) -> Job:
+def _store(job: Job, picture: bytes, folder: JobFolder, settings: Settings) -> Job:
     try:
+        if folder.store.bytes() + len(picture) > settings.max_job_bytes or folder.free_bytes() < len(picture) + _MIN_FREE_BYTES:
+            raise AdmissionFullError(f"there is no room on the disk for more pictures; try again in {_RETRY_S} s", _RETRY_S)
         folder.write(folder.picture(job.id), picture)
         stored = folder.store.add(job)
-    except (OSError, sqlite3.OperationalError) as error:
+    except StorageError:
+        folder.remove(job.id)
+        raise
+    except OSError as error:
         folder.remove(job.id)
         raise AdmissionFullError(
-            f"the picture cannot be stored: {first_line(error)}; try again in {_RETRY_S} s", _RETRY_S
+            f"the picture cannot be stored: {error.strerror or first_line(error)}; try again in {_RETRY_S} s", _RETRY_S
         ) from error
     if stored.id != job.id:
         folder.remove(job.id)

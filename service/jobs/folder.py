@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from upconv.runtime.errors import ParameterError
 from upconv.service.jobs.lock import lock
+from upconv.service.jobs.retries import after_crash
 from upconv.service.jobs.store import JobStore
 
 _STATE_HOME = "XDG_STATE_HOME"
@@ -25,7 +27,6 @@ class JobFolder:
         self.lasting = lasting
         """False if the folder is temporary and is deleted when the process ends."""
         self._spool = path / "spool"
-        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.store = JobStore(path / "jobs.sqlite3")
 
     def picture(self, id: str) -> Path:
@@ -41,18 +42,17 @@ class JobFolder:
         for path in (self.picture(id), self.result(id)):
             path.unlink(missing_ok=True)
 
-    def put_back(self, id: str) -> None:
-        """Queue a cancelled job again; delete its files if the job was deleted in the meantime."""
-        self.store.requeue(id)
-        if self.store.get(id) is None:
-            self.remove(id)
+    def recover(self, active: Collection[str] = ()) -> None:
+        """Queue the jobs that are marked as running, but are not among the `active` ones of this process."""
+        for job in self.store.running():
+            if job.id not in active:
+                self.store.settle(after_crash(job))
 
-    def recover(self) -> None:
-        """Queue the jobs that ran when the last process ended, and delete files without a job."""
-        self.store.recover()
-        known = self.store.ids()
-        for path in self._spool.iterdir():
-            if path.suffix not in (".in", ".out") or path.stem not in known:
+    def remove_strays(self, age_s: float) -> None:
+        """Delete files without a job that are older than `age_s` seconds. Younger ones may belong to a job in the making."""
+        known, before = self.store.ids(), time.time() - age_s
+        for path in self._spool.iterdir() if self._spool.is_dir() else ():
+            if path.stem not in known and path.is_file() and path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
 
     def write(self, path: Path, data: bytes) -> None:
@@ -60,6 +60,7 @@ class JobFolder:
 
         Raises `OSError` if that fails; then no part of the file is left.
         """
+        self._make_spool()
         partial = path.with_suffix(f"{path.suffix}.part")
         try:
             with partial.open("wb") as file:
@@ -74,7 +75,14 @@ class JobFolder:
 
     def free_bytes(self) -> int:
         """Return the free bytes on the disk."""
+        self._make_spool()
         return shutil.disk_usage(self._spool).free
+
+    def _make_spool(self) -> None:
+        """Create the folder of the files, but not the one around it, which may be a disk that is not mounted."""
+        if not self._spool.is_dir():
+            self._spool.mkdir(mode=0o700, exist_ok=True)
+            _sync(self.path)
 
 
 @contextmanager
@@ -87,7 +95,7 @@ def opened(path: Path | None) -> Iterator[JobFolder]:
     with ExitStack() as stack:
         try:
             folder = JobFolder(stack.enter_context(_locked(path or _default())), lasting=True)
-        except (_UnusableFolderError, sqlite3.Error) as error:
+        except _UnusableFolderError as error:
             if path is not None:
                 raise ParameterError(
                     f"the folder for jobs, {path}, cannot be used: {error}; give another by --jobs-dir"
@@ -105,7 +113,7 @@ class _UnusableFolderError(Exception):
 def _locked(path: Path) -> Iterator[Path]:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (path / "lock").open("w")
+        file = _lock_file(path / "lock")
     except OSError as error:
         raise _UnusableFolderError(error.strerror or str(error)) from error
     with file:
@@ -114,6 +122,14 @@ def _locked(path: Path) -> Iterator[Path]:
         except OSError as error:
             raise _UnusableFolderError("another process of the service uses it, and limits are counted per process") from error
         yield path
+
+
+def _lock_file(path: Path) -> IO[str]:
+    """Open the lock for writing, or for reading if the disk has become read-only: pictures are served without jobs then."""
+    try:
+        return path.open("a")
+    except OSError:
+        return path.open()
 
 
 def _default() -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.problem import Problem
@@ -31,19 +31,60 @@ class Job:
     idempotency_key: str | None = None
     state: JobState = "queued"
     attempts: int = 0
-    """Number of starts. A picture that crashes the process is tried only a few times."""
+    """Number of starts that a failure of the service ended, and the current one. After a few of them the job fails."""
+    troubles: int = 0
+    """Number of starts that passing trouble ended, such as a full disk. The pauses grow with it."""
+    due: float = 0.0
+    """Time before which a queued job is not started."""
     finished: float | None = None
     expires: float | None = None
     bytes_out: int = 0
     result: dict[str, str] = field(default_factory=dict)
     """Response headers of the result."""
     error: dict[str, Any] | None = None
-    """The problem of a failed job; `None` for the other states."""
+    """The problem of a failed job, or the trouble that a queued job waits out."""
+    tiles_done: int = 0
+    tiles: int | None = None
+    """The tiles of an ended job, and how many of them were computed."""
+    lease_s: float | None = None
+    """Seconds without a sign of life of the client after which the job is deleted; `None` for never."""
+    webhook: str | None = None
+    """The URL that is told when the job ends."""
+    webhook_due: float | None = None
+    """Time of the next attempt to tell it; `None` if there is none to come."""
+    webhook_tries: int = 0
 
     @property
     def over(self) -> bool:
         """True if the job has ended, with or without a result."""
         return self.state in ("done", "failed")
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """One page of a list of jobs."""
+
+    state: JobState | None = None
+    limit: int = 50
+    after: tuple[float, str] | None = None
+    """The time and the id of the last job of the page before."""
+
+
+class JobListQuery(BaseModel):
+    """The choice of listed jobs, as query parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: JobState | None = Field(default=None, description="only jobs of this state")
+    limit: int = Field(default=50, ge=1, le=200, description="most jobs of one page")
+    after: str | None = Field(
+        default=None, pattern=r"^\d{1,12}(\.\d{1,9})?-\w{1,64}$", description="the field `next` of the page before"
+    )
+
+    def filter(self) -> JobFilter:
+        """Return the choice for the store."""
+        created, _, id = (self.after or "").partition("-")
+        return JobFilter(self.state, self.limit, (float(created), id) if created else None)
 
 
 class JobProgress(BaseModel):
@@ -75,35 +116,52 @@ class JobStatus(BaseModel):
     finished: datetime | None = None
     expires: datetime | None = Field(default=None, description="time at which a finished job and its result are deleted")
     result: JobResult | None = None
-    error: Problem | None = None
+    lease_s: float | None = Field(default=None, description="seconds without a request for the job after which it is deleted")
+    error: Problem | None = Field(default=None, description="why the job failed, or what a queued job waits out")
 
 
-def job_status(job: Job, progress: JobProgress, ahead: int) -> JobStatus:
-    """Return the job as the API returns it."""
+class JobPage(BaseModel):
+    """Jobs of one key, the newest first."""
+
+    jobs: list[JobStatus]
+    next: str | None = Field(default=None, description="the parameter `after` of the next page; null on the last page")
+
+
+def job_status(job: Job, progress: JobProgress, ahead: int, root_path: str = "") -> JobStatus:
+    """Return the job as the API returns it, with links under `root_path`."""
     return JobStatus(
         id=job.id,
         state=job.state,
         model=str(job.order.model),
-        progress=_complete(job) if job.state == "done" else progress,
+        progress=_ended_progress(job) if job.over else progress,
         ahead=ahead,
         created=_time(job.created),
         finished=_time(job.finished) if job.finished else None,
         expires=_time(job.expires) if job.expires else None,
-        result=_result(job) if job.state == "done" else None,
-        error=Problem(**job.error) if job.error else None,
+        result=_result(job, root_path) if job.state == "done" else None,
+        lease_s=job.lease_s,
+        error=Problem(**job.error) if job.error and job.state in ("queued", "failed") else None,
     )
 
 
-def _complete(job: Job) -> JobProgress:
-    """Return the progress of a job that is done: all tiles, also after a restart of the service."""
+def job_page(jobs: list[JobStatus], rows: list[Job], limit: int) -> JobPage:
+    """Return a page of jobs. It has a next one if it is full."""
+    last = rows[-1] if len(rows) == limit else None
+    return JobPage(jobs=jobs, next=f"{last.created!r}-{last.id}" if last else None)
+
+
+def _ended_progress(job: Job) -> JobProgress:
+    """Return the true progress of a job that ended, also after a restart of the service."""
+    if job.state == "failed":
+        return JobProgress(done=job.tiles_done, total=job.tiles)
     tiles = int(job.result["X-Upconv-Tiles"])
     return JobProgress(done=tiles, total=tiles)
 
 
-def _result(job: Job) -> JobResult:
+def _result(job: Job, root_path: str) -> JobResult:
     headers = job.result
     return JobResult(
-        url=f"/v1/jobs/{job.id}/result",
+        url=f"{root_path}/v1/jobs/{job.id}/result",
         media_type=headers["Content-Type"],
         bytes=job.bytes_out,
         sha256=headers["ETag"].strip('"'),

@@ -1,140 +1,203 @@
-"""The database table of jobs, in SQLite."""
+"""The database table of jobs."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from dataclasses import replace
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from upconv.service.jobs.job import Job
+from upconv.service.errors import StorageError
+from upconv.service.jobs.database import JobDatabase
+from upconv.service.jobs.job import Job, JobFilter
+from upconv.service.jobs.retries import LONGEST_PAUSE_S
+from upconv.service.jobs.turns import Turns
 from upconv.service.parameters import UpscaleQuery
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    "order" TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    bytes_in INTEGER NOT NULL,
-    created REAL NOT NULL,
-    idempotency_key TEXT,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL,
-    finished REAL,
-    expires REAL,
-    bytes_out INTEGER NOT NULL,
-    result TEXT NOT NULL,
-    error TEXT
-) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS by_idempotency_key ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_state ON jobs (state, created);
-"""
 _JSON = ("order", "result", "error")
+_CHANGING = (
+    "state",
+    "attempts",
+    "troubles",
+    "due",
+    "finished",
+    "expires",
+    "bytes_out",
+    "result",
+    "error",
+    "tiles_done",
+    "tiles",
+    "webhook_due",
+    "webhook_tries",
+)
+"""The columns that change after a job is accepted."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The jobs that are queued or running."""
+
+    jobs: int = 0
+    oldest: float | None = None
+    """Time at which the oldest of them was accepted, in seconds since 1970."""
 
 
 class JobStore:
-    """The table of jobs. Each call is one transaction. Threads may share a store."""
+    """The table of jobs. Each call is one transaction. Threads may share a store. Each method raises `StorageError`."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.row_factory = sqlite3.Row
-        # FULL: a job that was accepted with 202 is on the disk, even if the machine loses power.
-        self._database.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
+        self.database = JobDatabase(path)
+        self._turns = Turns()
+        self.backlog = Backlog()
+        """As of the last change, so that metrics never wait for the database."""
 
     def close(self) -> None:
         """Close the database."""
-        with self._lock:
-            self._database.close()
+        self.database.close()
 
     def add(self, job: Job) -> Job:
         """Insert `job` and return it, or return the job of its owner with the same idempotency key."""
         row = _row(job)
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
-        added = self._run(f"INSERT INTO jobs ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING *", *row.values())  # noqa: S608, the names are our own
+        added = self._change(f"INSERT INTO jobs ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING *", *row.values())  # noqa: S608, the names are our own
         return added[0] if added else self.by_key(job.owner, job.idempotency_key or "") or self.add(job)
 
     def get(self, id: str) -> Job | None:
         """Return the job with this id, or `None`."""
-        return next(iter(self._run("SELECT * FROM jobs WHERE id = ?", id)), None)
+        return _first(self._find("SELECT * FROM jobs WHERE id = ?", id))
 
     def by_key(self, owner: str, idempotency_key: str) -> Job | None:
         """Return the job of `owner` with this idempotency key, or `None`."""
-        return next(iter(self._run("SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", owner, idempotency_key)), None)
+        return _first(self._find("SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", owner, idempotency_key))
 
     def claim(self) -> Job | None:
-        """Mark the oldest queued job as running and return it, or return `None` if no job is queued."""
-        return next(
-            iter(
-                self._run(
-                    "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = "
-                    "(SELECT id FROM jobs WHERE state = 'queued' ORDER BY created, id LIMIT 1) RETURNING *"
-                )
-            ),
-            None,
-        )
+        """Mark a job that is due as running and return it, or return `None`.
 
-    def finish(self, job: Job) -> bool:
-        """Store the outcome of a job; return false if the job was deleted in the meantime."""
-        row = _row(job)
-        return bool(
-            self._run(
-                "UPDATE jobs SET state = ?, finished = ?, expires = ?, bytes_out = ?, result = ?, error = ? WHERE id = ? RETURNING *",
-                *(row[name] for name in ("state", "finished", "expires", "bytes_out", "result", "error")),
-                job.id,
+        Owners take turns, and the oldest job of an owner comes first.
+        """
+        due, values = "state = 'queued' AND (due <= ? OR due > ?)", _due()
+        owners = self.database.read(f"SELECT owner FROM jobs WHERE {due} GROUP BY owner ORDER BY min(created)", *values)  # noqa: S608
+        owner = self._turns.next(row["owner"] for row in owners)
+        if owner is None:
+            return None
+        claimed = self._change(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = "  # noqa: S608
+            f"(SELECT id FROM jobs WHERE {due} AND owner = ? ORDER BY created, id LIMIT 1) RETURNING *",
+            *values,
+            owner,
+        )
+        self._turns.took(owner)
+        return _first(claimed)
+
+    def next_due(self) -> float | None:
+        """Return the time at which the next queued job is due, in seconds since 1970; `None` if none is queued."""
+        rows = self.database.read("SELECT min(due) AS due FROM jobs WHERE state = 'queued'")
+        return None if rows[0]["due"] is None else float(rows[0]["due"])
+
+    def settle(self, job: Job) -> bool:
+        """Store what became of a running job; return false if the job was deleted in the meantime."""
+        row, marks = _row(job), ", ".join(f"{name} = ?" for name in _CHANGING)
+        values = (row[name] for name in _CHANGING)
+        settled = self._change(f"UPDATE jobs SET {marks} WHERE id = ? AND state = 'running' RETURNING *", *values, job.id)  # noqa: S608
+        return bool(settled) or self.get(job.id) is not None
+
+    def requeue(self, id: str) -> Job | None:
+        """Queue a failed job again, and a queued one without its pause; return `None` if it is neither."""
+        return _first(
+            self._change(
+                "UPDATE jobs SET state = 'queued', attempts = 0, troubles = 0, due = 0, finished = NULL, expires = NULL, "
+                "error = NULL, tiles_done = 0, tiles = NULL, webhook_due = NULL, webhook_tries = 0 "
+                "WHERE id = ? AND state IN ('failed', 'queued') RETURNING *",
+                id,
             )
         )
 
-    def requeue(self, id: str) -> None:
-        """Queue a running job again, and do not count its last start."""
-        self._run("UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE id = ? AND state = 'running'", id)
-
-    def recover(self) -> None:
-        """Queue the jobs that ran when the last process ended."""
-        self._run("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+    def running(self) -> list[Job]:
+        """Return the jobs that are marked as running."""
+        return self._find("SELECT * FROM jobs WHERE state = 'running'")
 
     def delete(self, id: str) -> bool:
         """Delete a job; return false if there is none."""
-        return bool(self._run("DELETE FROM jobs WHERE id = ? RETURNING *", id))
+        return bool(self._change("DELETE FROM jobs WHERE id = ? RETURNING *", id))
 
     def expired(self, now: float) -> list[Job]:
         """Return the jobs that expired before `now`, in seconds since 1970."""
-        return self._run("SELECT * FROM jobs WHERE expires <= ?", now)
+        return self._find("SELECT * FROM jobs WHERE expires <= ?", now)
 
-    def ahead(self, job: Job) -> int:
-        """Return the number of jobs that run before a queued job."""
-        if job.state != "queued":
-            return 0
-        return self._number(
-            "SELECT count(*) FROM jobs WHERE state = 'running' OR (state = 'queued' AND (created, id) < (?, ?))",
-            *(job.created, job.id),
+    def leased(self) -> list[Job]:
+        """Return the jobs that are deleted soon after their owner went away."""
+        return self._find("SELECT * FROM jobs WHERE lease_s IS NOT NULL")
+
+    def webhooks_due(self, now: float, limit: int) -> list[Job]:
+        """Return the jobs whose URL is to be told by `now`, in seconds since 1970."""
+        return self._find("SELECT * FROM jobs WHERE webhook_due <= ? ORDER BY webhook_due LIMIT ?", now, limit)
+
+    def told(self, id: str, due: float | None) -> None:
+        """Count an attempt to tell the URL of a job, and set the time of the next one; `None` for none."""
+        self._change("UPDATE jobs SET webhook_tries = webhook_tries + 1, webhook_due = ? WHERE id = ? RETURNING *", due, id)
+
+    def of_owner(self, owner: str, chosen: JobFilter) -> list[Job]:
+        """Return the jobs of `owner`, the newest first."""
+        state, before = ("state = ?", [chosen.state]) if chosen.state else ("true", [])
+        page, start = ("(created, id) < (?, ?)", [*chosen.after]) if chosen.after else ("true", [])
+        return self._find(
+            f"SELECT * FROM jobs WHERE owner = ? AND {state} AND {page} ORDER BY created DESC, id DESC LIMIT ?",  # noqa: S608
+            *(owner, *before, *start, chosen.limit),
         )
 
-    def waiting(self) -> int:
-        """Return the number of jobs that are queued or running."""
-        return self._number("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')")
+    def ahead(self, job: Job) -> int:
+        """Return the number of jobs that run before a queued job, as owners take turns."""
+        if job.state != "queued":
+            return 0
+        rows = self.database.read(
+            "SELECT owner, count(*) AS jobs FROM jobs WHERE state = 'queued' GROUP BY owner ORDER BY min(created)"
+        )
+        position = self._number(
+            "SELECT count(*) FROM jobs WHERE state = 'queued' AND owner = ? AND (created, id) < (?, ?)",
+            *(job.owner, job.created, job.id),
+        )
+        running = self._number("SELECT count(*) FROM jobs WHERE state = 'running'")
+        return running + self._turns.ahead(job.owner, position, {row["owner"]: row["jobs"] for row in rows})
+
+    def waiting(self, owner: str | None = None) -> int:
+        """Return the number of jobs of `owner`, or of all owners, that are queued or running."""
+        whose, values = ("true", []) if owner is None else ("owner = ?", [owner])
+        return self._number(f"SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') AND {whose}", *values)  # noqa: S608
 
     def bytes(self) -> int:
         """Return the bytes of all stored pictures and results."""
-        return self._number(
-            "SELECT coalesce(sum(bytes_out + CASE WHEN state IN ('queued', 'running') THEN bytes_in ELSE 0 END), 0) FROM jobs"
-        )
+        return self._number("SELECT coalesce(sum(bytes_out + CASE WHEN state = 'done' THEN 0 ELSE bytes_in END), 0) FROM jobs")
 
     def ids(self) -> set[str]:
         """Return the ids of all jobs."""
-        with self._lock:
-            return {row["id"] for row in self._database.execute("SELECT id FROM jobs")}
+        return {row["id"] for row in self.database.read("SELECT id FROM jobs")}
 
-    def _run(self, statement: str, *values: Any) -> list[Job]:
-        with self._lock:
-            return [_job(row) for row in self._database.execute(statement, values).fetchall()]
+    def _change(self, statement: str, *values: Any) -> list[Job]:
+        jobs = [_job(row) for row in self.database.write(statement, *values)]
+        with suppress(StorageError):  # the change itself is stored
+            row = self.database.read("SELECT count(*), min(created) FROM jobs WHERE state IN ('queued', 'running')")[0]
+            self.backlog = Backlog(*row)
+        return jobs
 
-    def _number(self, statement: str, *values: Any) -> int:
-        with self._lock:
-            return int(self._database.execute(statement, values).fetchone()[0])
+    def _find(self, query: str, *values: Any) -> list[Job]:
+        return [_job(row) for row in self.database.read(query, *values)]
+
+    def _number(self, query: str, *values: Any) -> int:
+        return int(self.database.read(query, *values)[0][0])
+
+
+def _due() -> tuple[float, float]:
+    """Return now, and a time that no pause reaches. A job that is due after that has a time from before the clock was set back."""
+    now = time.time()
+    return now, now + 2 * LONGEST_PAUSE_S
+
+
+def _first(jobs: Collection[Job]) -> Job | None:
+    return next(iter(jobs), None)
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _JOB = {
     "finished": None,
     "expires": None,
     "result": None,
+    "lease_s": None,
     "error": None,
 }
 _TENSOR = {"name": "image", "datatype": "FP32", "shape": [-1, 3, -1, -1]}
@@ -30,6 +31,7 @@ _STATISTICS = {
     "inference_stats": {"success": _DURATION, "fail": {"count": 0, "ns": 0}, "queue": {"count": 2, "ns": 90_000}},
     "batch_stats": [],
 }
+_ADMIN = '\' -X POST -H "Authorization: Bearer $UPCONV_ADMIN_KEY"'
 _MODEL = "/v2/models/{model}"
 
 
@@ -49,18 +51,31 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("post", "/v1/jobs"): Example(
         "?scale=4' --data-binary @in.png -H 'Idempotency-Key: my-1'", {**_JOB, "state": "queued"}, "202"
     ),
+    ("get", "/v1/jobs"): Example(
+        '?state=queued\' -H "Authorization: Bearer $KEY"', {"jobs": [{**_JOB, "state": "queued"}], "next": None}
+    ),
     ("get", "/v1/jobs/{id}"): Example("'", _JOB),
+    ("post", "/v1/jobs/{id}/retry"): Example("' -X POST", {**_JOB, "state": "queued"}, "202"),
     ("delete", "/v1/jobs/{id}"): Example("' -X DELETE"),
     ("get", "/v1/jobs/{id}/events"): Example("' -N"),
     ("get", "/v1/jobs/{id}/result"): Example("' -o out.png"),
     ("get", "/v1/models"): Example("'"),
     ("post", "/v1/models/reload"): Example(
-        '\' -X POST -H "Authorization: Bearer $UPCONV_ADMIN_KEY"',
+        _ADMIN,
         {"models": ["upsample-s-x2"], "loaded": [], "replaced": ["upsample-s-x2"], "removed": [], "refused": {}},
     ),
+    ("post", "/v1/models/{name}/load"): Example(_ADMIN, status="204"),
+    ("post", "/v1/models/{name}/unload"): Example(_ADMIN, status="204"),
+    ("put", "/v1/models/default"): Example(_ADMIN.replace("POST", "PUT") + " --json @shares.json", status="204"),
     ("get", "/healthz"): Example("'", {"status": "live"}),
     ("get", "/readyz"): Example(
-        "'", {"status": "ready", "models": [{"name": "upsample-s-x2", "provider": "CPUExecutionProvider"}]}
+        "'",
+        {
+            "status": "ready",
+            "models": [{"name": "upsample-s-x2", "provider": "CPUExecutionProvider"}],
+            "refused": [],
+            "failing": [],
+        },
     ),
     ("get", "/metrics"): Example("'"),
     ("get", "/v2"): Example("'", {"name": "upconv", "version": "0.1.0", "extensions": ["binary_tensor_data"]}),
@@ -69,6 +84,8 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("post", "/v2/repository/index"): Example(
         "' -X POST", [{"name": "upsample-s-x2", "version": "1", "state": "READY", "reason": ""}]
     ),
+    ("post", "/v2/repository/models/{model}/load"): Example(_ADMIN, {}),
+    ("post", "/v2/repository/models/{model}/unload"): Example(_ADMIN, {}),
     ("get", "/v2/models/stats"): Example("'", {"model_stats": [_STATISTICS]}),
 }
 
@@ -110,7 +127,12 @@ def of(method: str, path: str) -> Example | None:
 
 def command(path: str, example: Example) -> str:
     """Return the curl command of an example."""
-    filled = path.replace("{id}", _ID).replace("{model}", "upsample-s-x2").replace("{version}", "1")
+    filled = (
+        path.replace("{id}", _ID)
+        .replace("{model}", "upsample-s-x2")
+        .replace("{name}", "upsample-s-x2")
+        .replace("{version}", "1")
+    )
     return f"curl --fail-with-body '{_ORIGIN}{filled}{example.curl}"
 
 

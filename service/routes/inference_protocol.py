@@ -6,14 +6,18 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
 
-from upconv.service.errors import UnknownModelError, UnsupportedError
+from upconv.runtime.errors import ParameterError
+from upconv.service import body, reloading
+from upconv.service.access import expect_admin
+from upconv.service.errors import UnsupportedError
 from upconv.service.inference_protocol import metadata
 from upconv.service.inference_protocol.messages import (
-    VERSION,
     IndexEntry,
     ModelMetadata,
     ModelReady,
+    RepositoryOrder,
     ServerLive,
     ServerMetadata,
     ServerReady,
@@ -22,12 +26,11 @@ from upconv.service.openapi import INFER_ANSWER, INFER_BODY, failures
 from upconv.service.registry import ServedModel
 from upconv.service.routes import inference_call
 from upconv.service.routes.dependencies import Shared, Until
+from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
 
 _NOT_SERVED = (
-    "/repository/models/{model}/load",
-    "/repository/models/{model}/unload",
     "/models/{model}/trace/setting",
     "/trace/setting",
     "/logging",
@@ -60,16 +63,45 @@ async def ready(state: Shared, response: Response) -> ServerReady:
     return ServerReady(ready=state.ready)
 
 
-@router.post("/repository/index", summary="List the models", responses=failures(503))
-async def index(state: Shared) -> list[IndexEntry]:
-    """Return all loaded models. A body is not needed."""
-    return [IndexEntry(name=name, version=VERSION, state="READY") for name in state.models.entries]
+@router.post("/repository/index", summary="List the models", responses=failures(400, 408, 413, 503))
+async def index(request: Request, state: Shared) -> list[IndexEntry]:
+    """Return all models, loaded or not. A body is not needed; with `{"ready": true}`, only loaded models are returned."""
+    order = await _order(request, state)
+    return [entry for entry in metadata.index(state.models) if entry.state == "READY" or not order.ready]
+
+
+@router.post("/repository/models/{model}/load", summary="Load a model", responses=failures(400, 403, 404, 408, 413, 501, 503))
+async def load(model: str, request: Request, state: Shared) -> dict[str, str]:
+    """Load a model that was unloaded, or whose file is new, changed or was refused. This needs the scope `models`."""
+    expect_admin(request)
+    if (await _order(request, state)).parameters:
+        raise UnsupportedError("a model cannot be sent with the request; put its file into a folder of the service")
+    await reloading.load_model(state, model)
+    return {}
+
+
+@router.post("/repository/models/{model}/unload", summary="Unload a model", responses=failures(400, 403, 404, 503))
+async def unload(model: str, request: Request, state: Shared) -> dict[str, str]:
+    """Unload all versions of a model until it is loaded again or the service restarts. This needs the scope `models`."""
+    expect_admin(request)
+    await reloading.unload_model(state, model)
+    return {}
+
+
+async def _order(request: Request, state: ServiceState) -> RepositoryOrder:
+    """Return the body of a request, which Triton's clients send without a Content-Type."""
+    with state.admission.reading() as ticket:
+        data = await body.read(request, state.settings, ticket)
+    try:
+        return RepositoryOrder.model_validate_json(data or b"{}")
+    except ValidationError as error:
+        raise ParameterError("the body must be empty or a JSON object with ready or parameters") from error
 
 
 @router.get("/models/stats", summary="Get the statistics of all models", responses=failures(503))
 async def all_statistics(state: Shared) -> dict[str, Any]:
     """Return counts and times since the start of the service."""
-    return {"model_stats": [state.statistics.of(name) for name in state.models.entries]}
+    return {"model_stats": [state.statistics.of(entry.name, entry.version) for entry in state.models.models]}
 
 
 def _by_name(model: str, request: Request, state: Shared) -> None:
@@ -77,9 +109,7 @@ def _by_name(model: str, request: Request, state: Shared) -> None:
 
 
 def _by_version(model: str, version: str, request: Request, state: Shared) -> None:
-    if version != VERSION:
-        raise UnknownModelError(f"there is no version {version[:40]!r} of {model[:200]!r}; the only version is {VERSION}")
-    request.state.entry = state.models.entry(model)
+    request.state.entry = state.models.entry(model, version)
 
 
 def _chosen(request: Request) -> ServedModel:
@@ -106,9 +136,9 @@ def _of_one_model(prefix: str, choose: Callable[..., None]) -> APIRouter:
     return routes
 
 
-async def _model(entry: _Chosen) -> ModelMetadata:
+async def _model(entry: _Chosen, state: Shared) -> ModelMetadata:
     """Return the name, versions, platform and tensors of a model. -1 is an axis of any length."""
-    return metadata.of_model(entry)
+    return metadata.of_model(entry, state.models.versions(entry.name))
 
 
 async def _model_ready(entry: _Chosen) -> ModelReady:
@@ -123,7 +153,7 @@ async def _configuration(entry: _Chosen) -> dict[str, Any]:
 
 async def _statistics(entry: _Chosen, state: Shared) -> dict[str, Any]:
     """Return counts and times since the start of the service."""
-    return {"model_stats": [state.statistics.of(entry.name)]}
+    return {"model_stats": [state.statistics.of(entry.name, entry.version)]}
 
 
 async def _infer(request: Request, entry: _Chosen, state: Shared, until: Until) -> Response:
@@ -132,7 +162,7 @@ async def _infer(request: Request, entry: _Chosen, state: Shared, until: Until) 
 
 
 async def _not_served(request: Request) -> Response:
-    raise UnsupportedError(f"{request.url.path[:80]} is not supported; models are files, which POST /v1/models/reload loads")
+    raise UnsupportedError(f"{request.url.path[:80]} is not supported by this service")
 
 
 for _path in _NOT_SERVED:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from upconv.service import body
+from upconv.service import body, cache
 from upconv.service.access import owner_of
-from upconv.service.errors import NotDoneError, UnknownJobError
+from upconv.service.errors import KeyRequiredError, NotDoneError, UnknownJobError
 from upconv.service.jobs import events
-from upconv.service.jobs.acceptance import Acceptance, accept
-from upconv.service.jobs.job import Job, JobStatus, job_status
-from upconv.service.openapi import PICTURE, PICTURE_BODY, problems
-from upconv.service.parameters import UpscaleQuery, accepted_format
+from upconv.service.jobs.acceptance import Acceptance, JobQuery, accept, queue_again
+from upconv.service.jobs.job import Job, JobListQuery, JobPage, JobStatus, job_page, job_status
+from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
+from upconv.service.parameters import accepted_format
 from upconv.service.routes.dependencies import Shared
+from upconv.service.sending import ResultFile
 from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -26,9 +28,10 @@ _Id = Annotated[str, Path(description="the id of the job", examples=["a3f1c0de9b
 
 
 async def _find(id: _Id, request: Request, state: Shared) -> Job:
-    job = await to_thread.run_sync(state.jobs.folder.store.get, id)
-    if job is None or job.owner not in (owner_of(request), ""):
+    job = await state.jobs.read(state.jobs.folder.store.get, id)
+    if job is None or job.owner not in (owner_of(request), "") or (job.expires or math.inf) <= time.time():
         raise UnknownJobError(f"there is no job {id[:40]!r}; finished jobs are deleted after {state.settings.job_ttl_s:g} s")
+    state.jobs.leases.renew(job)
     return job
 
 
@@ -45,7 +48,7 @@ _ExistingJob = Annotated[Job, Depends(_find)]
 async def submit(
     request: Request,
     response: Response,
-    query: Annotated[UpscaleQuery, Query()],
+    query: Annotated[JobQuery, Query()],
     state: Shared,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=200, description="a repeated request with this key returns the same job")
@@ -54,17 +57,39 @@ async def submit(
     """Accept the same request as `/v1/upscale`, as a job. An accepted job continues after a restart of the service."""
     entry, upscaler = state.models.upscaling(query.model)
     body.media_type(request)
+    if query.webhook is not None:
+        state.webhook_hosts.check(query.webhook)
     with entry.in_use(), state.admission.reading() as ticket:
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
-        options = query.model_copy(
-            update={"format": query.format or accepted_format(request.headers.get("accept", "")), "model": entry.name}
+        data = await body.read(request, state.settings, ticket)
+        order = query.order(format=query.format or accepted_format(request.headers.get("accept", "")), model=entry.name)
+        acceptance = Acceptance(
+            data,
+            request.headers.get("content-type", ""),
+            order,
+            owner_of(request),
+            idempotency_key,
+            query.lease_s,
+            query.webhook,
         )
-        acceptance = Acceptance(data, request.headers.get("content-type", ""), options, owner_of(request), idempotency_key)
-        job = await to_thread.run_sync(accept, acceptance, upscaler, state.jobs.folder, state.settings)
-    state.jobs.added()
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers["Retry-After"] = _POLL_S
-    return await _status_of(job, state)
+        job = await state.jobs.write(accept, acceptance, upscaler, state.jobs.folder, state.settings)
+    return await _queued(job, response, state)
+
+
+@router.get("", summary="List the jobs of a key", responses=problems(401, 422, 429, 503))
+async def own_jobs(request: Request, query: Annotated[JobListQuery, Query()], state: Shared, response: Response) -> JobPage:
+    """Return the jobs of the API key, the newest first. Without a key there is no list, as it would show the jobs of everyone."""
+    owner = owner_of(request)
+    if not owner:
+        raise KeyRequiredError("jobs are listed by API key, and this request has none; keep the ids of your jobs instead")
+    response.headers["Cache-Control"] = "no-store"
+    rows = await state.jobs.read(state.jobs.folder.store.of_owner, owner, query.filter())
+    return job_page([await _status_of(job, state) for job in rows], rows, query.limit)
+
+
+@router.post("/{id}/retry", summary="Try a failed job again", status_code=202, responses=problems(401, 404, 409, 429, 503))
+async def retry(job: _ExistingJob, state: Shared, response: Response) -> JobStatus:
+    """Queue a failed job again. A queued job that waits out trouble is started as soon as its turn comes."""
+    return await _queued(await state.jobs.write(queue_again, job, state.jobs.folder, state.settings), response, state)
 
 
 @router.get("/{id}", summary="Get the state of a job", responses=problems(401, 404, 429, 503))
@@ -90,9 +115,8 @@ async def status(job: _ExistingJob, state: Shared, response: Response) -> JobSta
 )
 async def watch(job: _ExistingJob, state: Shared) -> StreamingResponse:
     """Stream an event `progress` at each change. The last event is `done`, `failed` or `deleted`."""
-    stream = events.stream(job, state.jobs, lambda: state.draining)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(state.job_events.stream(job), media_type="text/event-stream", headers=headers)
 
 
 @router.get(
@@ -105,18 +129,22 @@ async def watch(job: _ExistingJob, state: Shared) -> StreamingResponse:
             "description": "The requested range of bytes",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
+        304: NOT_MODIFIED,
         **problems(401, 404, 409, 416, 429, 503),
     },
 )
-async def result(job: _ExistingJob, state: Shared) -> FileResponse:
+async def result(request: Request, job: _ExistingJob, state: Shared) -> Response:
     """Return the upscaled picture, or a range of its bytes, until the job expires."""
     if job.state != "done":
         ended = f": {job.error['detail']}" if job.error else "; it has no result yet"
         raise NotDoneError(f"the job is {job.state}{ended}")
     path = state.jobs.folder.result(job.id)
-    if not path.exists():
+    if not await state.jobs.read(path.is_file):
         raise UnknownJobError(f"the job {job.id!r} was deleted in the meantime")
-    return FileResponse(path, headers={**job.result, "Cache-Control": "private, no-cache"})
+    caching = {"Cache-Control": "private, no-cache"}
+    if cache.matches(request.headers.get("if-none-match", ""), job.result["ETag"]):
+        return Response(status_code=304, headers={"ETag": job.result["ETag"], **caching})
+    return ResultFile(path, headers={**job.result, **caching})
 
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
@@ -125,6 +153,15 @@ async def delete(job: _ExistingJob, state: Shared) -> None:
     await state.jobs.delete(job.id)
 
 
+async def _queued(job: Job, response: Response, state: ServiceState) -> JobStatus:
+    state.jobs.leases.renew(job)
+    state.jobs.added()
+    state.jobs.notify(job.id)
+    response.headers["Location"] = f"{state.settings.root_path}/v1/jobs/{job.id}"
+    response.headers["Retry-After"] = _POLL_S
+    return await _status_of(job, state)
+
+
 async def _status_of(job: Job, state: ServiceState) -> JobStatus:
-    ahead = await to_thread.run_sync(state.jobs.folder.store.ahead, job)
-    return job_status(job, state.jobs.progress(job.id), ahead)
+    ahead = await state.jobs.read(state.jobs.folder.store.ahead, job)
+    return job_status(job, state.jobs.progress(job.id), ahead, state.settings.root_path)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from upconv.runtime import Contract
 from upconv.service.access import expect_admin
 from upconv.service.openapi import problems
-from upconv.service.reloading import replace_models
+from upconv.service.registry import Registry, ServedModel
+from upconv.service.reloading import load_model, replace_models, set_default, unload_model
 from upconv.service.routes.dependencies import Shared
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -18,7 +21,9 @@ class LoadedModel(BaseModel):
     """A loaded model."""
 
     name: str
+    version: str
     default: bool = Field(description="true if it is used when a request names no model")
+    share: float = Field(description="the share of these requests that it takes, from 0 to 1")
     upscales: bool = Field(description="true if /v1/upscale accepts it")
     sha256: str = Field(description="SHA-256 of the model file")
     provider: str = Field(description="the execution provider in use")
@@ -29,6 +34,8 @@ class LoadedModels(BaseModel):
     """All loaded models."""
 
     models: list[LoadedModel]
+    refused: dict[str, str] = Field(description="files that cannot be used, with the reason")
+    on_trial: list[str] = Field(description="new files that are tried at the moment")
 
 
 class Reloaded(BaseModel):
@@ -44,19 +51,47 @@ class Reloaded(BaseModel):
 @router.get("/models", summary="List the loaded models", responses=problems(401, 503))
 async def models(state: Shared) -> LoadedModels:
     """Return the name, hash, provider and contract of each loaded model."""
+    registry = state.models
     return LoadedModels(
-        models=[
-            LoadedModel(
-                name=entry.name,
-                default=entry is state.models.default,
-                upscales=entry.upscaler is not None,
-                sha256=entry.model.sha256,
-                provider=entry.model.provider,
-                contract=entry.model.contract,
-            )
-            for entry in state.models.entries.values()
-        ]
+        models=[_described(entry, registry) for entry in registry.models],
+        refused={str(path): reason for path, reason in registry.refused.items()},
+        on_trial=list(map(str, registry.on_trial)),
     )
+
+
+def _described(entry: ServedModel, registry: Registry) -> LoadedModel:
+    shares = [(model is entry, share) for model, share in registry.defaults]
+    share = sum(share for own, share in shares if own) / sum(share for _, share in shares) if shares else 0.0
+    return LoadedModel(
+        name=entry.name,
+        version=entry.version,
+        default=share > 0,
+        share=share,
+        upscales=entry.upscaler is not None,
+        sha256=entry.model.sha256,
+        provider=entry.model.provider,
+        contract=entry.model.contract,
+    )
+
+
+class DefaultModels(BaseModel):
+    """The models that are used when a request names none."""
+
+    shares: dict[Annotated[str, Field(max_length=300)], Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]] = Field(
+        min_length=1,
+        max_length=16,
+        description="one model, or several with the weights by which requests are divided; NAME, NAME@VERSION or NAME@SHA256",
+        examples=[{"upsample-s-x2": 95, "deconv-s-x2": 5}],
+    )
+
+
+@router.put(
+    "/models/default", summary="Set the default model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503)
+)
+async def default(wanted: DefaultModels, request: Request, state: Shared) -> None:
+    """Replace the default model at once, by one model or by several with shares. This needs the admin key."""
+    expect_admin(request)
+    await set_default(state, wanted.shares)
 
 
 @router.post("/models/reload", summary="Reload the model files", responses=problems(401, 403, 429, 503))
@@ -65,3 +100,19 @@ async def reload(request: Request, state: Shared) -> Reloaded:
     expect_admin(request)
     changes = await replace_models(state)
     return Reloaded(models=list(state.models.entries), **vars(changes))
+
+
+@router.post("/models/{name}/load", summary="Load a model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503))
+async def load(name: str, request: Request, state: Shared) -> None:
+    """Load a model that was unloaded, or whose file is new, changed or was refused. This needs the admin key."""
+    expect_admin(request)
+    await load_model(state, name)
+
+
+@router.post(
+    "/models/{name}/unload", summary="Unload a model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503)
+)
+async def unload(name: str, request: Request, state: Shared) -> None:
+    """Unload a model until it is loaded again or the service restarts. This needs the admin key."""
+    expect_admin(request)
+    await unload_model(state, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from upconv.service.metrics import MEDIA_TYPE_TEXT
 from upconv.service.routes.dependencies import Shared
+from upconv.service.state import ServiceState
 
 router = APIRouter(tags=["operation"])
 
@@ -27,11 +29,22 @@ class ReadyModel(BaseModel):
     """The execution provider in use."""
 
 
+class FailingTask(BaseModel):
+    """A task beside the server whose last attempt failed. Pictures are served meanwhile."""
+
+    task: str
+    error: str
+    since: datetime
+
+
 class Readiness(BaseModel):
     """The readiness of the service."""
 
     status: Literal["ready", "loading", "draining"]
     models: list[ReadyModel] = []
+    refused: list[str] = []
+    """The names of model files that cannot be used; `/v1/models` has the reasons."""
+    failing: list[FailingTask] = []
 
 
 @router.get("/healthz", summary="Check that the process is alive")
@@ -47,9 +60,17 @@ async def ready(state: Shared, response: Response) -> Readiness:
     """Return 200 if all models are warm and the service is not stopping, otherwise 503."""
     if state.registry is None or not state.ready:
         response.status_code = 503
-        return Readiness(status="draining" if state.draining else "loading")
+        return Readiness(status="draining" if state.draining else "loading", failing=_failing(state))
     entries = state.registry.entries.values()
-    return Readiness(status="ready", models=[ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries])
+    models = [ReadyModel(name=entry.name, provider=entry.model.provider) for entry in entries]
+    return Readiness(
+        status="ready", models=models, refused=[path.name for path in state.registry.refused], failing=_failing(state)
+    )
+
+
+def _failing(state: ServiceState) -> list[FailingTask]:
+    failing = state.supervisor.failing.items()
+    return [FailingTask(task=name, error=each.error, since=datetime.fromtimestamp(each.since, UTC)) for name, each in failing]
 
 
 @router.get(

@@ -19,14 +19,13 @@ from upconv.service import body, cache
 from upconv.service.admission import Ticket
 from upconv.service.cache import CachedResult
 from upconv.service.connection import WorkSlot, run_while_connected
-from upconv.service.cost import Cost, predict
+from upconv.service.cost import Coding, Cost, predict
 from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
 from upconv.service.registry import ServedModel
 from upconv.service.response_headers import of_result, timing
 from upconv.service.routes.dependencies import Shared, Until
 from upconv.service.sending import PictureResponse
-from upconv.service.settings import Limits
 from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
@@ -49,10 +48,11 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
-        data = await body.read(request, state.settings.max_bytes, state.settings.body_timeout_s, ticket)
+        data = await body.read(request, state.settings, ticket)
+        ticket.admit()
         body_type, accept = request.headers.get("content-type", ""), request.headers.get("accept", "")
         options = query.model_copy(update={"format": query.format or accepted_format(accept)})
-        prepare = functools.partial(_prepare, data, body_type, options, state.settings.limits, entry, upscaler)
+        prepare = functools.partial(_prepare, data, body_type, options, state, entry, upscaler)
         prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
         if cache.matches(request.headers.get("if-none-match", ""), prepared.etag):
             return Response(status_code=304, headers={"ETag": prepared.etag, "Vary": "Accept"})
@@ -61,7 +61,7 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
         )
         headers = {**result.headers, "ETag": prepared.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
         ticket.done()
-        return PictureResponse(result.data, headers, stack.pop_all().close, state.settings.body_timeout_s)
+        return PictureResponse(result.data, headers, ticket, stack.pop_all().close)
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ class _UpscaleCall:
 
 
 def _prepare(
-    data: bytes, content_type: str, query: UpscaleQuery, limits: Limits, entry: ServedModel, upscaler: Upscaler
+    data: bytes, content_type: str, query: UpscaleQuery, state: ServiceState, entry: ServedModel, upscaler: Upscaler
 ) -> _PreparedPicture:
     picture = body.picture_in(data, content_type)
-    options = query.options(limits)
-    cost = predict(predict_passes(picture, upscaler, options), entry)
+    options = query.options(state.settings.limits)
+    cost = predict(predict_passes(picture, upscaler, options), entry, Coding.of(picture, options, state.speeds))
     return _PreparedPicture(picture, options, cost, cache.etag(options, picture, entry.model.sha256))
 
 
@@ -102,10 +102,12 @@ async def _cached(etag: str, state: ServiceState) -> CachedResult | None:
 
 async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     arrived = time.perf_counter()
-    call.ticket.expect(call.prepared.cost.seconds, call.until - asyncio.get_running_loop().time())
-    slot = WorkSlot(state.threads, state.memory.room(call.prepared.cost.bytes), call.until)
+    cost = call.prepared.cost
+    call.ticket.expect(cost.seconds, call.until - asyncio.get_running_loop().time(), cost.tile_share)
+    slot = WorkSlot(state.threads, state.memory.room(cost.bytes), call.until)
 
     def compute(cancellation: Cancellation) -> Processed:
+        call.ticket.begin()
         return process(
             call.prepared.picture, call.upscaler, call.prepared.options, cancellation=cancellation, on_tile=call.ticket.advance
         )

@@ -39,7 +39,7 @@ function route(path, verb, facts) {
   const headers = Object.entries(facts.responses["200"]?.headers ?? {}).map(([name, header]) => [name, header.description]);
   block.append(element("h3", "", tag, element("code", path), element("small", facts.summary ?? "")));
   for (const sample of facts["x-codeSamples"] ?? []) {
-    block.append(element("pre", "", element("code", sample.source.replace(/'\w+:\/\/[^/]+/, `'${location.origin}`))));
+    block.append(element("pre", "", element("code", sample.source.replace(/'\w+:\/\/[^/]+/, `'${new URL(".", location).href.slice(0, -1)}`))));
   }
   if (facts.description) block.append(element("p", facts.description.replaceAll("`", "")));
   if (body) block.append(...section("Body", [[facts.requestBody.required ? "required" : "optional", facts.requestBody.description ?? "", ` · ${body}`]]));
@@ -48,7 +48,7 @@ function route(path, verb, facts) {
 }
 
 async function draw() {
-  const response = await fetch("/openapi.json");
+  const response = await fetch("openapi.json");
   if (!response.ok) throw new Error(`status ${response.status}`);
   const description = await response.json();
   const routes = Object.entries(description.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, facts]) => route(path, verb, facts)));

@@ -7,20 +7,22 @@ export class Refused extends Error {
   }
 }
 
+const LEASE_S = 60; // the server deletes the job this soon after the page was closed
 const UNREACHABLE = "The server could not be reached, or closed the connection. Try again in a moment.";
 
 // report(step, share) receives the current step and its progress from 0 to 1, or null if the progress is unknown.
 export async function enlarge(file, query, key, signal, report) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  query.set("lease_s", LEASE_S);
   const job = await submit(file, query, headers, signal, report);
-  const address = `/v1/jobs/${job.id}`;
+  const address = `v1/jobs/${job.id}`;
   const started = performance.now();
   try {
     await watch(address, headers, signal, report);
     const response = await request(`${address}/result`, { headers, signal });
     return { blob: await response.blob(), seconds: (performance.now() - started) / 1000, headers: response.headers };
   } finally {
-    fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, the job expires later
+    fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, its lease ends
   }
 }
 
@@ -45,7 +47,7 @@ function refusal(status, text) {
 function submit(file, query, headers, signal, report) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", `/v1/jobs?${query}`);
+    call.open("POST", `v1/jobs?${query}`);
     call.setRequestHeader("Content-Type", file.type.startsWith("image/") ? file.type : "application/octet-stream");
     for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);
     call.upload.onprogress = (event) => report("Sending", event.loaded / event.total);

@@ -12,7 +12,7 @@ let running = null;
 const addresses = { before: null, after: null };
 
 async function listModels() {
-  const response = await request("/v1/models", { headers: at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {} });
+  const response = await request("v1/models", { headers: at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {} });
   at("model").replaceChildren();
   for (const model of (await response.json()).models.filter((model) => model.upscales)) {
     at("model").add(new Option(model.name, model.name, model.default, model.default));

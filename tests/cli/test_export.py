@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
-from upconv.cli.export import arguments_of, example_of, pixels_of
+from upconv.cli.export import arguments_of, example_of, fixed_of, pixels_of
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import ParameterError
 
@@ -47,6 +47,26 @@ def test_a_range_is_two_ascending_numbers() -> None:
     for text in ("1", "1,0", "0,1,2", "a,b", ""):
         with pytest.raises(ParameterError, match="--range must be two ascending numbers"):
             pixels_of(text)
+
+
+def test_a_fixed_size_is_a_height_and_a_width() -> None:
+    assert (fixed_of("64x48"), fixed_of("1X1")) == ((64, 48), (1, 1))
+    for text in ("64", "64x", "0x4", "1x2x3", "-1x2", "axb", ""):
+        with pytest.raises(ParameterError, match="--fixed must be a height and a width in pixels such as 64x48; got"):
+            fixed_of(text)
+
+
+def test_a_fixed_size_is_exported_and_refused_for_the_catalogue(
+    command: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\n\ndef make():\n    return nn.Upsample(scale_factor=2)\n")
+    out = tmp_path / "n.onnx"
+    done = command("export", f"{tmp_path / 'net.py'}:make", "-o", out, "--json", "--fixed", "16x24")
+    assert done.returncode == 0, done.stderr
+    assert "height: 16 only; width: 24 only" in done.stdout
+    done = command("export", "nearest-x2", "-o", out, "--fixed", "16x24")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "--axes and --fixed are for factories and files" in done.stderr
 
 
 def test_json_is_the_only_output(command: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:

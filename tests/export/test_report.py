@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -29,6 +30,8 @@ def test_an_artifact_knows_its_path_only_after_it_is_saved(artifact: Artifact, t
     with pytest.raises(OutputError, match="nearest-x2 is not saved yet; save it first"):
         _ = artifact.path
     assert artifact.summary.startswith("not written: nearest-x2, 1 nodes after capture; largest error ")
+    unchanged = replace(artifact, stages=artifact.stages[1:])
+    assert unchanged.summary.startswith("not written: nearest-x2, 1 nodes, not changed; largest error ")
     saved = artifact.save(tmp_path / "m.onnx")
     assert saved.path == tmp_path / "m.onnx"
     assert onnx.load(saved.path) == artifact.model

@@ -74,7 +74,7 @@ class Weights:
     """A tensor that takes no memory."""
 
     def __init__(self, length: int) -> None:
-        self.raw_data = range(length)
+        self.dims, self.data_type = [length], onnx.TensorProto.UINT8
 
 
 @pytest.mark.parametrize(("length", "large"), [(2**31 - 2**24, False), (2**31 - 2**24 + 1, True), (2**31, True)])

@@ -19,10 +19,11 @@ UNTESTED: dict[str, str] = {
     "service/inference_protocol/inference.py": "covered by tests/service/routes/test_inference_protocol.py",
     "service/inference_protocol/metadata.py": "covered by tests/service/routes/test_inference_protocol.py",
     "service/inference_protocol/request.py": "covered by tests/service/routes/test_inference_protocol.py",
+    "service/inference_work.py": "covered by tests/service/routes/test_inference_protocol.py and tests/service/grpc_protocol",
     "service/jobs/events.py": "covered by tests/service/routes/test_jobs.py",
     "service/jobs/job.py": "a dataclass, covered by tests/service/jobs/test_store.py",
+    "service/network/http_server.py": "covered by tests/service/test_server.py and those of tests/service/network",
     "service/openapi/refusals.py": "covered by tests/system/test_openapi_conformance.py",
-    "service/reloading.py": "covered by tests/service/routes/test_models.py",
     "service/routes/inference_call.py": "covered by tests/service/routes/test_inference_protocol.py",
 }
 """Modules that need no test file of their own, with the reason."""

@@ -7,6 +7,8 @@ import pytest
 
 from upconv.models import bundled
 from upconv.runtime.alpha import bleed_color
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.errors import Cancelled
 from upconv.runtime.picture import Picture
 from upconv.runtime.upscaler import Upscaler
 
@@ -75,3 +77,11 @@ def test_an_even_opacity_costs_no_pass(nearest_x2: Path) -> None:
         half = Picture(np.full((5, 6, 4), 128, np.uint8))
         assert (upscaler.run(half, on_tile=lambda *_: passes.append(1)).samples == 128).all()
     assert len(passes) == 1
+
+
+def test_nothing_is_filled_after_a_cancellation() -> None:
+    cancellation, samples = Cancellation(), np.zeros((9, 9, 4), np.uint8)
+    samples[0, 0, 3] = 255
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        bleed_color(Picture(samples), cancellation)

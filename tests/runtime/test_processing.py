@@ -11,7 +11,16 @@ import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs, process
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, ParameterError, TimedOut
+from upconv.runtime.errors import (
+    Cancelled,
+    DiskFullError,
+    ImageError,
+    ImageTooLargeError,
+    MachineError,
+    OutOfMemoryError,
+    ParameterError,
+    TimedOut,
+)
 from upconv.runtime.picture import Metadata, Picture, Samples
 from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.schedule import Priority
@@ -222,3 +231,24 @@ def test_the_engine_is_given_priority_deadline_and_cancellation(doubler: Upscale
     turn = {"cancellation": Cancellation(), "priority": Priority.BACKGROUND, "deadline": time.monotonic() + 100}
     process(encoded(), doubler, **turn)  # type: ignore[arg-type]  # a table's options
     assert given == turn
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MemoryError(), OutOfMemoryError),
+        (pyvips.Error("unable to call", "glib: Error creating thread: Resource temporarily unavailable"), MachineError),
+        (OSError(28, "No space left on device"), DiskFullError),
+        (ZeroDivisionError(), ZeroDivisionError),
+    ],
+)
+def test_the_machine_s_trouble_has_one_kind_of_error(
+    error: Exception, kind: type[Exception], doubler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(doubler, "run", fail)
+    with pytest.raises(kind) as raised:
+        process(encoded(), doubler)
+    assert type(raised.value) is kind

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
-from upconv.runtime.resampling import resize
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.errors import Cancelled
+from upconv.runtime.resampling import joined, resize, stoppable, to_image, to_samples
 
 Photograph = Callable[[int, int], np.ndarray]
 
@@ -31,3 +34,34 @@ def test_one_side_may_shrink_while_the_other_grows(size: tuple[int, int]) -> Non
     assert resized.shape == (size[1], size[0], 2)
     assert resized.dtype == np.uint16
     assert (resized == 77).all()
+
+
+def test_a_computation_ends_with_its_cancellation() -> None:
+    cancellation = Cancellation()
+
+    def compute() -> None:
+        with stoppable(to_image(np.zeros((900, 900, 3), np.uint8)), cancellation) as (image, given):
+            assert given is cancellation
+            assert len(image.write_to_memory()) == 900 * 900 * 3
+            cancellation.cancel()
+            image.write_to_memory()
+
+    with pytest.raises(Cancelled):
+        compute()
+
+
+def test_another_failure_stays_what_it_is() -> None:
+    whole = to_image(np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(pyvips.Error, match="extract_area"), stoppable(whole, None) as (image, _):
+        image.crop(0, 0, 10, 10)
+
+
+def test_nothing_is_resampled_after_a_cancellation() -> None:
+    cancellation, samples = Cancellation(), np.zeros((9, 9, 3), np.uint8)
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        resize(samples, 20, 20, cancellation=cancellation)
+    with pytest.raises(Cancelled):
+        joined(samples, samples[..., :1], cancellation)
+    with pytest.raises(Cancelled):
+        to_samples(to_image(samples), cancellation)

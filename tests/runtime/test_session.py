@@ -59,11 +59,23 @@ def test_memory_that_does_not_suffice_is_told_from_other_failures(nearest_x2: Pa
     huge = onnx.load(nearest_x2)
     huge.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([1, 1, 2**17, 2**17], np.float32), "scales"))
     onnx.save(huge, tmp_path / "huge.onnx")
-    with pytest.raises(OutOfMemoryError, match="runs out of memory"):
+    with pytest.raises(OutOfMemoryError, match="llocate"):
         open_model(tmp_path / "huge.onnx").run(np.zeros((1, 3, 64, 64), np.float32))
     with pytest.raises(ModelError, match="which its contract allows") as failure:
         open_model(nearest_x2).run(np.zeros((1, 5, 8, 8), np.float32))
     assert not isinstance(failure.value, OutOfMemoryError)
+
+
+def test_the_whole_graph_runs_on_named_inputs_until_it_is_stopped(nearest_x2: Path) -> None:
+    model, cancellation = open_model(nearest_x2), Cancellation()
+    given, wanted = model.session.get_inputs()[0].name, [model.session.get_outputs()[0].name]
+    tensor = np.ones((1, 3, 8, 8), np.float32)
+    assert model.compute({given: tensor}, wanted, cancellation)[0].shape == (1, 3, 16, 16)
+    with pytest.raises(ModelError, match="which its contract allows"):
+        model.compute({given: tensor[:, :, :, 0]}, wanted)
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        model.compute({given: tensor}, wanted, cancellation)
 
 
 def test_memory_is_given_back_without_a_trace(nearest_x2: Path) -> None:

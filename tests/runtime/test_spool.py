@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
@@ -14,7 +15,7 @@ import pytest
 
 from upconv.runtime import canvas, codecs, resampling, spool
 from upconv.runtime.canvas import MemoryCanvas, new_canvas
-from upconv.runtime.errors import OutputError
+from upconv.runtime.errors import DiskFullError, OutputError
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.spool import Spool, part, spool_of
 
@@ -111,7 +112,7 @@ def test_a_disk_that_fills_up_without_pwrite_is_a_sentence(monkeypatch: pytest.M
     with Path("/dev/full").open("wb", buffering=0) as full:
         room = Spool((4, 4, 3), np.uint8)
         monkeypatch.setattr(room, "_file", full)
-        with pytest.raises(OutputError, match="No space left"):
+        with pytest.raises(DiskFullError, match="No space left"):
             room.write(0, 0, noise(4, 4, 3))
 
 
@@ -129,9 +130,9 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
     room = Spool((4, 4, 3), np.uint8)
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(DiskFullError, match="No space left"):
         room.write(0, 0, noise(4, 4, 3))
-    with pytest.raises(OutputError, match="no room for a picture of 5x4"):
+    with pytest.raises(DiskFullError, match="no room for a picture of 5x4"):
         Spool((4, 5, 3), np.uint8)
 
 
@@ -184,3 +185,17 @@ def test_samples_above_64_mib_lie_on_the_disk(
     monkeypatch.setattr(canvas, "Spool", lambda *_: "disk")
     room: object = new_canvas(shape, depth)
     assert (room == "disk") is on_disk
+
+
+def test_a_missing_folder_of_temporary_files_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    room = Spool((4, 4, 3), np.uint8)
+    room.write(0, 0, samples := noise(4, 4, 3))
+    np.testing.assert_array_equal(room.samples(), samples)
+
+
+def test_a_folder_of_temporary_files_that_cannot_be_used_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file" / "folder"))
+    with pytest.raises(OutputError, match=r"no room for a picture of 4x4 in .*: Not a directory"):
+        Spool((4, 4, 3), np.uint8)

@@ -388,7 +388,7 @@ def test_a_side_may_depend_on_the_halo() -> None:
         return 16
 
     law = contract(square(30)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
-    assert plan_tiles(100, 100, law, side) == plan_tiles(100, 100, law, 16)
+    assert plan_tiles(400, 400, law, side) == plan_tiles(400, 400, law, 16)
     assert asked == [square(30), square(2)]
 
 

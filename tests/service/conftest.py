@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ import httpx
 import numpy as np
 import onnx
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from upconv.runtime import Contract, Picture, codecs
 from upconv.runtime.cancellation import Cancellation
@@ -25,6 +25,8 @@ from upconv.runtime.contract import KEY, Provenance
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.session import Tensor
 from upconv.service import Settings, create_app
+from upconv.service.network.descriptors import MOST_CONNECTIONS
+from upconv.service.network.http_server import HttpServer, Listeners
 from upconv.service.state import ServiceState
 
 Encoded = Callable[..., bytes]
@@ -76,37 +78,84 @@ def adder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def endless(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose loop never ends."""
+    return _with_loop(nearest_x2, tmp_path_factory.mktemp("endless") / "endless.onnx", "Add", 2**62)
+
+
+@pytest.fixture(scope="session")
+def growing(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose loop doubles a tensor until the memory is full."""
+    return _with_loop(nearest_x2, tmp_path_factory.mktemp("growing") / "growing.onnx", "Concat", 40)
+
+
+def _with_loop(base: Path, path: Path, operator: str, rounds: int) -> Path:
+    """Put the output of a model through a loop, and write the file."""
+    model = onnx.load(base)
+    graph = model.graph
+    graph.node[-1].output[0] = "enlarged"
+
+    def value(name: str, type: int, shape: list[int] | None) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, type, shape)
+
+    axis: dict[str, Any] = {"axis": 0} if operator == "Concat" else {}
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["on"], ["still_on"]),
+            helper.make_node(operator, ["carried", "carried"], ["next"], **axis),
+        ],
+        "round",
+        [value("number", TensorProto.INT64, []), value("on", TensorProto.BOOL, []), value("carried", TensorProto.FLOAT, None)],
+        [value("still_on", TensorProto.BOOL, []), value("next", TensorProto.FLOAT, None)],
+    )
+    graph.initializer.append(numpy_helper.from_array(np.array(rounds, np.int64), "rounds"))
+    graph.initializer.append(numpy_helper.from_array(np.array(True), "begin"))
+    graph.node.append(helper.make_node("Loop", ["rounds", "begin", "enlarged"], ["large"], body=body))
+    graph.node.append(helper.make_node("ReduceMax", ["large"], ["largest"], keepdims=0))
+    graph.node.append(helper.make_node("Add", ["enlarged", "largest"], ["output"]))
+    onnx.save(model, path)
+    return path
+
+
 class Service(httpx.Client):
     """A client of one running app."""
 
-    def __init__(self, app: FastAPI, address: tuple[str, int]) -> None:
+    def __init__(
+        self, app: FastAPI, address: tuple[str, int], server: HttpServer, operation: tuple[str, int] | None = None
+    ) -> None:
         super().__init__(base_url=f"http://{address[0]}:{address[1]}", timeout=30)
         self.app = app
         self.address = address
+        self.server = server
+        self.operation = operation
+        """The address of the port for operating the service, if it has one."""
         self.state: ServiceState = app.state.upconv
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _jobs_in_temporary_folders() -> Iterator[None]:
-    """Jobs of the user who runs the tests are left alone."""
+def _jobs_in_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Jobs and proofs of the user who runs the tests are left alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", "/dev/null")
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
 @contextmanager
 def _running(**settings: Any) -> Iterator[Service]:
-    app = create_app(Settings(**settings))
-    server = uvicorn.Server(
-        uvicorn.Config(app, http="h11", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=5)
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    chosen = Settings(**settings)
+    app = create_app(chosen)
+    server = HttpServer(app, chosen, chosen.max_connections or MOST_CONNECTIONS)
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        operation = None if chosen.admin_port is None else stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         address = listener.getsockname()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread = threading.Thread(target=asyncio.run, args=(server.run_app(Listeners(listener, operation)),))
         thread.start()
         try:
             wait_until(lambda: server.started)
-            with Service(app, address) as service:
+            with Service(app, address, server, operation.getsockname() if operation else None) as service:
                 yield service
         finally:
             server.should_exit = True

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from upconv.service import access
 from upconv.service.access import Rates
 from upconv.service.errors import RateLimitError
+from upconv.service.keys import new_key
 
 ANN, ADMIN = "ann-0123456789abcdef", "admin-0123456789abcdef"
 
@@ -56,6 +61,68 @@ def test_admin(client_with: Callable[..., Any], settings: dict[str, str], key: s
     with client_with(**settings) as client:
         assert client.post("/v1/models/reload", headers=bearer(key)).status_code == status
         assert client.get("/v1/models").status_code == (401 if "api_keys" in settings else 200)
+
+
+@pytest.mark.parametrize(("scope", "allowed"), [("infer", {"upscale", "infer"}), ("jobs", {"jobs"}), ("models", {"reload"})])
+def test_scopes(client_with: Callable[..., Any], tmp_path: Path, scope: str, allowed: set[str]) -> None:
+    secret, key = new_key("ann")
+    (tmp_path / "keys").write_text(f"{key.line()} scopes={scope}")
+    routes = {
+        "upscale": "/v1/upscale",
+        "infer": "/v2/models/nearest-x2-test/versions/1/infer",
+        "jobs": "/v1/jobs",
+        "reload": "/v1/models/reload",
+    }
+    with client_with(api_keys_file=tmp_path / "keys") as client:
+        answers = {name: client.post(path, content=b"", headers=bearer(secret)) for name, path in routes.items()}
+        assert {name for name, answer in answers.items() if answer.status_code != 403} == allowed
+        assert client.get("/v1/models", headers=bearer(secret)).status_code == 200, "every key may look"
+
+
+def test_a_key_named_admin_is_not_the_admin(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
+    with client_with(api_keys=f"admin:{ANN}", admin_key=ADMIN) as client:
+        assert client.post("/v1/models/reload", headers=bearer(ANN)).status_code == 403
+        job = client.post("/v1/jobs", content=encoded(), headers=bearer(ADMIN)).json()["id"]
+        assert client.get(f"/v1/jobs/{job}", headers=bearer(ANN)).status_code == 404
+        assert client.get(f"/v1/jobs/{job}", headers=bearer(ADMIN)).status_code == 200
+
+
+def test_a_revoked_key_is_refused_without_a_restart(
+    client_with: Callable[..., Any], tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    (ann, first), (bob, second) = new_key("ann"), new_key("bob")
+    (tmp_path / "keys").write_text(f"{first.line()}\n{second.line()}\n")
+    with client_with(api_keys_file=tmp_path / "keys", watch=True, watch_interval_s=0.02) as client:
+        assert client.get("/v1/models", headers=bearer(ann)).status_code == 200
+        (tmp_path / "keys").write_text(f"{second.line()}\n")
+        wait_until(lambda: client.get("/v1/models", headers=bearer(ann)).status_code == 401)
+        (tmp_path / "keys").write_text("broken\n")
+        time.sleep(0.2)
+        assert client.get("/v1/models", headers=bearer(bob)).status_code == 200, "a broken file leaves the old keys"
+        (tmp_path / "keys").write_text("")
+        wait_until(lambda: client.get("/v1/models", headers=bearer(bob)).status_code == 401)
+        assert client.get("/v1/models").status_code == 401, "and without any key nobody gets in"
+
+
+@pytest.mark.parametrize(("tries", "slow"), [(10, 0), (11, 1)])
+def test_wrong_keys_are_counted_and_slowed(
+    client_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tries: int, slow: int
+) -> None:
+    pauses: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await real(0)
+
+    with client_with(api_keys=f"ann:{ANN}") as client:
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        for number in range(tries):
+            assert client.get("/v1/models", headers=bearer(f"wrong-{number}")).status_code == 401
+        assert client.get("/v1/models", headers=bearer(ANN)).status_code == 200
+        monkeypatch.undo()
+        assert pauses.count(access._SLOW_S) == slow
+        assert f"upconv_wrong_keys_total {tries}.0" in client.get("/metrics").text
 
 
 def test_rates(client_with: Callable[..., Any]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from upconv.runtime.errors import ImageError, ParameterError, UpconvError
 from upconv.service.body import picture_in
 from upconv.service.errors import NotAnImageError
+from upconv.service.pace import bytes_in
 
 Encoded = Callable[..., bytes]
 PNG = {"Content-Type": "image/png"}
@@ -75,11 +78,36 @@ def test_answer_comes_before_the_body_has(client: Any, header: bytes) -> None:
         assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
 
 
-def test_slow_body(client_with: Callable[..., Any]) -> None:
-    with client_with(body_timeout_s=0.05) as client:
+HEAD = b"POST /v1/upscale HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+
+
+@pytest.mark.parametrize("limit", ["body_timeout_s", "stall_s"])
+def test_slow_body(client_with: Callable[..., Any], limit: str) -> None:
+    with client_with(**{limit: 0.05}) as client:
         with socket.create_connection(client.address, timeout=20) as connection:
-            connection.sendall(
-                b"POST /v1/upscale HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nabc"
-            )
+            connection.sendall(HEAD + b"Content-Length: 9\r\n\r\nabc")
             assert connection.recv(64).startswith(b"HTTP/1.1 408 ")
         assert (client.state.admission.pictures, client.state.admission.bytes) == (0, 0)
+
+
+@pytest.mark.parametrize(("share", "status"), [(2.0, 415), (0.5, 408)])
+def test_lowest_pace_of_a_body(client_with: Callable[..., Any], share: float, status: int) -> None:
+    with client_with(stall_s=0.8) as client, socket.create_connection(client.address, timeout=20) as connection:
+        piece = b"x" * int(bytes_in(0.8) * share / 4)
+        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (8 * len(piece)))
+        for _ in range(8):
+            connection.sendall(piece)
+            time.sleep(0.8 / 4)
+        assert connection.recv(64).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_announced_bytes_take_no_room(client_with: Callable[..., Any], encoded: Encoded, wait_until: Any) -> None:
+    with client_with(max_bytes=1000, max_waiting_bytes=1000, max_waiting=1) as client, ExitStack() as stack:
+        for _ in range(8):
+            connection = stack.enter_context(socket.create_connection(client.address, timeout=20))
+            connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 50)
+        wait_until(lambda: client.state.admission.bytes == 400)
+        assert client.post("/v1/upscale", content=encoded("png", 4, 4), headers=PNG).status_code == 200
+        connection = stack.enter_context(socket.create_connection(client.address, timeout=20))
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 601)
+        assert connection.recv(64).startswith(b"HTTP/1.1 503 "), "the bytes that arrive count"

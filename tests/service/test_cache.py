@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,10 +81,10 @@ def test_not_modified(client: Any, encoded: Encoded) -> None:
 def test_least_recently_used_go_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 1000)
     for n, name in enumerate("abc"):
-        cache.put(f'"{name}"', CachedResult(b"x" * 300, {}))
+        cache.put(f'"{name}"', CachedResult(b"x" * 250, {}))
         os.utime(tmp_path / f"{name}.kept", (n, n))
-    assert cache.get('"a"') == CachedResult(b"x" * 300, {})
-    cache.put('"d"', CachedResult(b"x" * 300, {"A": "b"}))
+    assert cache.get('"a"') == CachedResult(b"x" * 250, {})
+    cache.put('"d"', CachedResult(b"x" * 250, {"A": "b"}))
     assert {path.name for path in tmp_path.iterdir()} == {"a.kept", "d.kept"}
     assert cache.bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) <= 900
     assert cache.get('"b"') is None
@@ -89,10 +92,76 @@ def test_least_recently_used_go_first(tmp_path: Path) -> None:
     assert cache.get('"e"') is None, "larger than the whole"
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xff\xff\xff", b"\x02\x00\x00\x00no", b"\x04\x00"])
-def test_damaged_files_count_as_none(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.kept").write_bytes(content)
-    assert Cache(tmp_path, 1000).get('"a"') is None
+def cut(file: bytearray) -> bytes:
+    return bytes(file[:-1])
+
+
+def emptied(_: bytearray) -> bytes:
+    return b""
+
+
+def longer(file: bytearray) -> bytes:
+    return bytes(file) + b"x"
+
+
+def changed_at(place: int) -> Callable[[bytearray], bytes]:
+    def change(file: bytearray) -> bytes:
+        file[place] ^= 1
+        return bytes(file)
+
+    return change
+
+
+@pytest.mark.parametrize("damage", [cut, emptied, longer, *map(changed_at, (0, 8, 39, 40, 48, 60, -1))])
+def test_a_damaged_file_is_deleted_and_counted(tmp_path: Path, damage: Callable[[bytearray], bytes]) -> None:
+    failures = list[str]()
+    cache, path = Cache(tmp_path, 1000, failures.append), tmp_path / "a.kept"
+    cache.put('"a"', CachedResult(b"x" * 100, {"A": "b"}))
+    whole = path.read_bytes()
+    assert cache.get('"a"') == CachedResult(b"x" * 100, {"A": "b"})
+    path.write_bytes(damage(bytearray(whole)))
+    assert cache.get('"a"') is None
+    assert (failures, path.exists()) == (["damaged"], False)
+    cache.put('"a"', CachedResult(b"x" * 100, {"A": "b"}))
+    assert (path.read_bytes(), cache.bytes, failures) == (whole, len(whole), ["damaged"])
+
+
+def test_a_file_under_the_name_of_another_is_damaged(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 1000)
+    cache.put('"a"', entry(100))
+    (tmp_path / "a.kept").rename(tmp_path / "b.kept")
+    assert cache.get('"b"') is None
+
+
+def test_a_file_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    failures = list[str]()
+    cache = Cache(tmp_path, 1000, failures.append)
+    (tmp_path / "a.kept").mkdir()
+    assert (cache.get('"a"'), failures) == (None, ["read"])
+    assert (cache.get('"b"'), failures) == (None, ["read"])
+
+
+def test_a_result_that_is_stored_again_counts_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 1000)
+    for size in (300, 300, 200):
+        cache.put('"a"', entry(size))
+        assert cache.bytes == size
+
+
+def test_a_folder_beyond_its_limit_is_swept_at_the_start(tmp_path: Path) -> None:
+    for name in "abcd":
+        Cache(tmp_path, 1000).put(f'"{name}"', entry(200))
+        os.utime(tmp_path / f"{name}.kept", (ord(name), ord(name)))
+    assert Cache(tmp_path, 800).bytes == 800
+    assert Cache(tmp_path, 799).bytes == 600
+    assert {path.name for path in tmp_path.iterdir()} == {"b.kept", "c.kept", "d.kept"}
+
+
+def test_a_missing_folder_is_created_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "a", 1000)
+    (tmp_path / "a").rmdir()
+    cache.put('"a"', entry(100))
+    assert cache.get('"a"') == entry(100)
 
 
 def test_leftovers(tmp_path: Path) -> None:
@@ -110,8 +179,8 @@ def test_matches() -> None:
 
 
 def entry(bytes: int) -> CachedResult:
-    """Return a result whose file has this size: four bytes, the headers `{}`, the picture."""
-    return CachedResult(b"x" * (bytes - 6), {})
+    """Return a result whose file has this size: a length, a checksum, a length, the headers `{}`, the picture."""
+    return CachedResult(b"x" * (bytes - 50), {})
 
 
 @pytest.mark.parametrize(("size", "kept"), [(1000, True), (1001, False)])
@@ -145,14 +214,50 @@ def test_another_process_counts_what_it_finds(tmp_path: Path) -> None:
     assert Cache(folder, 1000).bytes == first.bytes == (folder / "a.kept").stat().st_size
 
 
-def test_what_the_disk_does_not_take_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(("number", "tries"), [(errno.ENOSPC, 2), (errno.EDQUOT, 2), (errno.EACCES, 1)])
+def test_what_the_disk_does_not_take_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, tries: int
+) -> None:
+    failures, tried = list[str](), list[str]()
 
-    cache = Cache(tmp_path, 1000)
+    def fail(source: str, _: Path) -> None:
+        tried.append(source)
+        raise OSError(number, os.strerror(number))
+
+    cache = Cache(tmp_path, 1000, failures.append)
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
-        cache.put('"a"', entry(10))
-    assert (cache.get('"a"'), cache.bytes) == (None, 0)
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".part-"), "so that the next process deletes it"
+        cache.put('"a"', entry(100))
+    assert (cache.get('"a"'), cache.bytes, list(tmp_path.iterdir()), failures) == (None, 0, [], ["write"])
+    assert len(tried) == tries, "a full disk is tried again after a sweep"
+    cache.put('"a"', entry(100))
+    assert (cache.get('"a"'), failures) == (entry(100), ["write"])
+
+
+def test_a_full_disk_leaves_the_newest_results() -> None:
+    """A limit on the size of files cannot replace this disk, because it is the sum of the files that does not fit."""
+    program = """
+import ctypes, os, sys, tempfile
+from pathlib import Path
+from upconv.service.cache import Cache, CachedResult
+library = ctypes.CDLL(None, use_errno=True)
+if library.unshare(0x20000):  # a mount namespace of its own, which only root may have
+    sys.exit(77)
+library.mount(b"none", b"/", None, 0x44000, None)  # the mount ends with this process
+folder = Path(tempfile.mkdtemp())
+if library.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, b"size=1m"):
+    sys.exit(77)
+failures = []
+cache = Cache(folder, 1 << 30, failures.append)
+for number in range(12):
+    cache.put(f'"{number}"', CachedResult(bytes([number]) * 200_000, {}))
+    os.utime(folder / f"{number}.kept", (number, number))
+kept = [number for number in range(12) if (found := cache.get(f'"{number}"')) and found.data == bytes([number]) * 200_000]
+names = sorted(path.name for path in folder.iterdir())
+print(kept, failures, names == sorted(f"{number}.kept" for number in kept), cache.bytes == sum(p.stat().st_size for p in folder.iterdir()))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    if run.returncode == 77:
+        pytest.skip("this system does not let a test mount a file system")
+    assert run.stdout.split("] [")[0].endswith("10, 11"), run.stderr
+    assert run.stdout.endswith("[] True True\n"), run.stdout

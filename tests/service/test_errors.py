@@ -3,7 +3,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from upconv.runtime.errors import UpconvError
+from upconv.runtime.errors import ImageError, ModelError, ParameterError, UpconvError
 from upconv.service import errors
 from upconv.service.errors import KINDS, UNEXPECTED
 
@@ -27,3 +27,17 @@ def test_every_own_error_has_a_status(drawn: Callable[..., dict[str, str]]) -> N
 def test_slugs_name_one_kind_each() -> None:
     kinds = {*KINDS.values(), UNEXPECTED}
     assert len({kind.slug for kind in kinds}) == len(kinds)
+
+
+def test_what_passes_is_told_from_what_is_final() -> None:
+    full = OSError(28, "No space left on device")
+    passing: list[Exception] = [MemoryError(), full, errors.RateLimitError("x", 1), errors.DeadlineError("x")]
+    final: list[Exception] = [
+        ImageError("x"),
+        ParameterError("x"),
+        ModelError("x"),
+        ZeroDivisionError(),
+        errors.TooLongError("x"),
+    ]
+    assert [errors.problem_kind(error).passing for error in passing] == [True] * 4
+    assert [errors.problem_kind(error).passing for error in final] == [False] * 5

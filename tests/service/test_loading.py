@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from upconv.runtime.errors import ContractError, ModelError
+from upconv.runtime.errors import ModelError
 from upconv.service import Settings, loading
 from upconv.service.registry import Registry
+from upconv.service.trials.trials import Trials
 
 NEAREST, DECODER = "nearest-x2-test", "decoder-test"
 
@@ -29,36 +32,91 @@ def folder(tmp_path: Path, nearest_x2: Path) -> Iterator[Path]:
 @pytest.fixture
 def registry(folder: Path) -> Iterator[list[Registry]]:
     """What is loaded; closed at the end."""
-    registries = [loading.load(Settings(models=(folder,), workers=1))]
+    registries = [load(folder)]
     yield registries
     for each in registries:
         each.close()
 
 
+def load(*models: Path, strict: bool = False) -> Registry:
+    settings = Settings(models=models, workers=1, strict=strict)
+    return loading.load(settings, Trials(settings))
+
+
 def reload(registries: list[Registry], folder: Path) -> loading.Changes:
-    new, changes = loading.reload(registries[-1], Settings(models=(folder,), workers=1))
+    settings = Settings(models=(folder,), workers=1)
+    trials = Trials(settings)
+    trials.wait(folder.glob("*.onnx"))
+    new, changes = loading.reload(registries[-1], settings, trials)
     registries.append(new)
     return changes
 
 
 @pytest.mark.parametrize(
-    ("files", "error", "words"),
+    ("bad", "words"),
     [
-        (("nearest_x2", "nearest_x2"), ModelError, "both named nearest-x2-test"),
-        (("nearest_x2", "without_contract"), ContractError, "carries no contract"),
-        (("nearest_x2", "missing"), ModelError, "no model file"),
-        (("empty",), ModelError, "there is no .onnx file in"),
+        ("nearest_x2", "both named nearest-x2-test"),
+        ("without_contract", "carries no contract"),
+        ("missing", "no model file"),
     ],
 )
-def test_all_or_none(
-    request: pytest.FixtureRequest, tmp_path: Path, files: tuple[str, ...], error: type[Exception], words: str
+def test_the_start_takes_what_is_good(
+    request: pytest.FixtureRequest, nearest_x2: Path, bad: str, words: str, tmp_path: Path
 ) -> None:
-    places = {"missing": Path("/missing.onnx"), "empty": tmp_path}
-    paths = tuple(places.get(name) or request.getfixturevalue(name) for name in files)
+    path = Path("/missing.onnx") if bad == "missing" else Path(shutil.copy(request.getfixturevalue(bad), tmp_path / "b.onnx"))
     before = engines()
-    with pytest.raises(error, match=words):
-        loading.load(Settings(models=paths, workers=1))
-    assert engines() == before
+    with contextlib.closing(load(nearest_x2, path)) as registry:
+        assert list(registry.entries) == [NEAREST]
+        assert words in registry.refused[path]
+        assert engines() == before + 1
+    with pytest.raises(ModelError, match=words):
+        load(nearest_x2, path, strict=True)
+    assert engines() == before, "and nothing stays open"
+
+
+def test_without_a_good_file_there_is_no_start(without_contract: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="carries no contract"):
+        load(without_contract)
+    with pytest.raises(ModelError, match=r"there is no \.onnx file in"):
+        load(tmp_path)
+
+
+def test_a_stop_ends_the_start(endless: Path) -> None:
+    settings = Settings(models=(endless,), model_timeout_s=600)
+    until = time.monotonic() + 1
+    assert loading.load(settings, Trials(settings), lambda: time.monotonic() > until).models == ()
+
+
+def test_a_file_on_trial_is_not_waited_for(registry: list[Registry], folder: Path, endless: Path, decoder: Path) -> None:
+    shutil.copy(endless, folder / "b.onnx")
+    shutil.copy(decoder, folder / "c.onnx")
+    settings = Settings(models=(folder,), workers=1, model_timeout_s=600)
+    trials = Trials(settings)
+    trials.begin([folder / "b.onnx"])
+    trials.wait([folder / "c.onnx"])
+    new, changes = loading.reload(registry[-1], settings, trials)
+    registry.append(new)
+    assert changes == loading.Changes(loaded=[DECODER])
+    assert new.on_trial == (folder / "b.onnx",)
+    trials.close()
+
+
+def test_versions_of_a_folder(folder: Path, nearest_x2: Path) -> None:
+    for version in ("2", "10"):
+        (folder / "net" / version).mkdir(parents=True)
+        shutil.copy(nearest_x2, folder / "net" / version / "model.onnx")
+    with contextlib.closing(load(folder)) as registry:
+        assert list(registry.entries) == [NEAREST, "net"]
+        assert registry.entry("net").version == "10"
+        assert registry.entry("net", "2").model.path == folder / "net" / "2" / "model.onnx"
+        assert registry.versions("net") == ["2", "10"]
+        settings = Settings(models=(folder,), workers=1)
+        trials = Trials(settings)
+        shutil.rmtree(folder / "net" / "10")
+        trials.wait([folder / "a.onnx", folder / "net" / "2" / "model.onnx"])
+        new, changes = loading.reload(registry, settings, trials)
+        assert changes == loading.Changes(removed=["net/10"])
+        assert new.entry("net").version == "2"
 
 
 def test_nothing_new(registry: list[Registry], folder: Path) -> None:
@@ -76,7 +134,7 @@ def test_new_and_removed(registry: list[Registry], folder: Path, decoder: Path) 
     assert registry[-1].default is None
     (folder / "b.onnx").unlink()
     assert "no model would be left" in reload(registry, folder).refused["all"]
-    assert registry[-1] is registry[-2]
+    assert registry[-1].models == registry[-2].models
 
 
 def test_replaced_while_in_use(registry: list[Registry], folder: Path, nearest_x2: Path) -> None:

@@ -17,9 +17,9 @@ def test_a_gauge_is_read_when_the_metrics_are() -> None:
 
 def test_only_the_loaded_models_are_shown() -> None:
     metrics = Metrics()
-    metrics.loaded([("a", "1", "cpu"), ("b", "2", "cpu")])
-    metrics.loaded([("b", "3", "cuda")])
-    assert lines(metrics, "upconv_model_info") == ['upconv_model_info{model="b",provider="cuda",sha256="3"} 1.0']
+    metrics.loaded([("a", "1", "1", "cpu"), ("b", "1", "2", "cpu")])
+    metrics.loaded([("b", "7", "3", "cuda")])
+    assert lines(metrics, "upconv_model_info") == ['upconv_model_info{model="b",provider="cuda",sha256="3",version="7"} 1.0']
 
 
 def test_unknown_methods_count_as_one() -> None:
@@ -30,3 +30,15 @@ def test_unknown_methods_count_as_one() -> None:
         'upconv_requests_total{method="GET",route="/healthz",status="200"} 1.0',
         'upconv_requests_total{method="other",route="/healthz",status="200"} 2.0',
     ]
+
+
+def test_reloads_and_wrong_keys_are_counted() -> None:
+    metrics = Metrics()
+    metrics.reloaded(refused=True)
+    metrics.reloaded(refused=False)
+    metrics.wrong_key()
+    assert lines(metrics, "upconv_reloads_total") == [
+        'upconv_reloads_total{result="refused"} 1.0',
+        'upconv_reloads_total{result="loaded"} 1.0',
+    ]
+    assert lines(metrics, "upconv_wrong_keys_total") == ["upconv_wrong_keys_total 1.0"]

@@ -5,6 +5,7 @@ from concurrent.futures import CancelledError
 
 import httpx
 import pytest
+import pyvips
 from fastapi import FastAPI
 
 from upconv.runtime import errors as runtime
@@ -30,6 +31,17 @@ Ask = Callable[..., httpx.Response]
         (CancelledError(), 503, "1"),
         (runtime.Overloaded("x"), 503, "1"),
         (errors.AdmissionFullError("x", 7), 503, "7"),
+        (runtime.MachineError("x"), 503, "1"),
+        (runtime.OutOfMemoryError("x"), 503, "1"),
+        (runtime.DiskFullError("x"), 503, "1"),
+        (runtime.OutputError("x"), 503, "1"),
+        (MemoryError(), 503, "1"),
+        (pyvips.Error("unable to call", "vips_tracked: out of memory -- size == 45MB"), 503, "1"),
+        (pyvips.Error("unable to call", "a defect"), 500, None),
+        (RuntimeError("can't start new thread"), 503, "1"),
+        (OSError(24, "Too many open files"), 503, "1"),
+        (OSError(28, "No space left on device"), 503, "1"),
+        (OSError(2, "No such file or directory"), 500, None),
         (runtime.ModelError("x"), 500, None),
         (runtime.ContractError("x"), 500, None),
         (ZeroDivisionError(), 500, None),

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +11,17 @@ import pytest
 from upconv.runtime.errors import ParameterError
 from upconv.service import Settings, loading
 from upconv.service.errors import UnknownModelError
+from upconv.service.registry import Registry
+from upconv.service.trials.trials import Trials
+
+
+def load(*models: Path) -> Registry:
+    settings = Settings(models=models, workers=1)
+    return loading.load(settings, Trials(settings))
 
 
 def test_by_name(nearest_x2: Path, decoder: Path) -> None:
-    registry = loading.load(Settings(models=(decoder, nearest_x2), workers=1))
+    registry = load(decoder, nearest_x2)
     try:
         assert registry.upscaling() == registry.upscaling("nearest-x2-test")
         assert registry.default is registry.entry("nearest-x2-test")
@@ -23,6 +34,40 @@ def test_by_name(nearest_x2: Path, decoder: Path) -> None:
 
 
 def test_decoders_alone(decoder: Path) -> None:
-    registry = loading.load(Settings(models=(decoder,)))
+    registry = load(decoder)
     with pytest.raises(ParameterError, match="no loaded model upscales pictures"):
         registry.upscaling()
+
+
+def test_by_version_and_by_file(nearest_x2: Path) -> None:
+    with contextlib.closing(load(nearest_x2)) as registry:
+        entry = registry.entry("nearest-x2-test", "1")
+        sha256 = entry.model.sha256
+        assert registry.entry(f"nearest-x2-test@{sha256}") is registry.entry(f"nearest-x2-test@{sha256[:8]}") is entry
+        for name, version, words in (
+            ("nearest-x2-test", "2", "no version '2' of 'nearest-x2-test'; the loaded versions are 1"),
+            (f"nearest-x2-test@{sha256[:7]}", "", f"the loaded files are nearest-x2-test@{sha256[:12]}"),
+            ("nearest-x2-test@" + "0" * 64, "", "there is no file"),
+        ):
+            with pytest.raises(UnknownModelError, match=words):
+                registry.entry(name, version)
+
+
+def test_the_default_is_drawn_by_shares(nearest_x2: Path, tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        (tmp_path / "net" / version).mkdir(parents=True)
+        shutil.copy(nearest_x2, tmp_path / "net" / version / "model.onnx")
+    with contextlib.closing(load(nearest_x2, tmp_path)) as registry:
+
+        def drawn(shares: dict[str, float]) -> Counter[str]:
+            changed = replace(registry, shares=shares)
+            defaults = (changed.upscaling()[0] for _ in range(1000))
+            return Counter(f"{entry.name}@{entry.version}" for entry in defaults)
+
+        assert drawn({}) == {"nearest-x2-test@1": 1000}
+        assert drawn({"net": 1}) == {"net@2": 1000}
+        assert drawn({"net@1": 1}) == {"net@1": 1000}
+        assert drawn({"gone": 1}) == {"nearest-x2-test@1": 1000}
+        divided = drawn({"net@1": 3, "net@2": 1, "gone": 5})
+        assert set(divided) == {"net@1", "net@2"}
+        assert 650 < divided["net@1"] < 850

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from upconv.service.log import new_log
+from upconv.service.log_output import wait_for_outputs
 from upconv.service.metrics import Metrics
 from upconv.service.request_log import LONGEST, RequestLog
 
@@ -101,6 +102,7 @@ def test_a_line_says_who_asked_for_what_and_how_much_was_sent(
     picture = encoded()
     with client_with() as client:
         answer = client.post("/v1/upscale?format=png", content=picture)
+    wait_for_outputs()
     line = next(json.loads(text) for text in capsys.readouterr().err.splitlines() if '"/v1/upscale"' in text)
     assert answer.status_code == 200
     assert (line["query"], line["model"]) == ("format=png", answer.headers["x-upconv-model"])

@@ -6,6 +6,7 @@ import anyio
 import pytest
 from starlette.types import Message
 
+from upconv.service.admission import Admission, Throughput
 from upconv.service.sending import PictureResponse
 
 
@@ -15,25 +16,44 @@ async def _receive() -> Message:
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 18, (1 << 18) + 1])
 def test_all_bytes_are_sent_before_the_release(size: int) -> None:
+    counted = Admission(10, 100, 10, Throughput(1))
     events: list[Any] = []
 
     async def send(message: Message) -> None:
+        assert counted.results.bytes == size
         events.append(message)
 
-    response = PictureResponse(b"x" * size, {}, lambda: events.append("released"), 1)
-    anyio.run(response, {"type": "http"}, _receive, send)
+    with counted.reading() as ticket:
+        response = PictureResponse(b"x" * size, {}, ticket, lambda: events.append("released"))
+        anyio.run(response, {"type": "http"}, _receive, send)
     bodies = events[1:-1]
     assert events[-1] == "released"
     assert sum(len(body["body"]) for body in bodies) == size
     assert [body["more_body"] for body in bodies] == [True] * (len(bodies) - 1) + [False]
+    assert counted.results.bytes == 0
 
 
-def test_a_client_that_takes_nothing_is_given_up() -> None:
-    events: list[Any] = []
+@pytest.mark.parametrize(("waited_s", "given_up"), [(19.9, False), (20.0, True)])
+def test_memory_of_a_slow_client_is_given_to_others(waited_s: float, given_up: bool) -> None:
+    now = [0.0]
+    counted = Admission(10, 100, 10, Throughput(1, lambda: now[0]))
 
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.body":
-            await anyio.sleep_forever()
+    async def both() -> bool:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                await anyio.sleep_forever()
 
-    anyio.run(PictureResponse(b"x", {}, lambda: events.append("released"), 0.01), {"type": "http"}, _receive, send)
-    assert events == ["released"]
+        with counted.reading() as ticket:
+            response = PictureResponse(b"x" * 60, {}, ticket, lambda: None)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(response, {"type": "http"}, _receive, send)
+                await anyio.wait_all_tasks_blocked()
+                now[0] += waited_s
+                with counted.sending(60, lambda: None):
+                    await anyio.wait_all_tasks_blocked()
+                    ended = counted.results.bytes == 60
+                tasks.cancel_scope.cancel()
+        return ended
+
+    assert anyio.run(both) is given_up
+    assert counted.results.bytes == 0

@@ -31,6 +31,10 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         {"max_pixels": 0},
         {"max_waiting": 0},
         {"drain_s": -1},
+        {"tls_key": Path("key.pem")},
+        {"root_path": "upscaler"},
+        {"trusted_proxies": ("10.0.0.0/33",)},
+        {"trusted_proxies": ("proxy.example.org",)},
         {"provider": "tpu"},
         {"unknown": 1},
     ],
@@ -59,7 +63,16 @@ DEFAULTS = {
     "max_waiting_bytes": 256 * 2**20,
     "max_wait_s": 10.0,
     "deadline_s": 120.0,
-    "body_timeout_s": 30.0,
+    "body_timeout_s": 120.0,
+    "stall_s": 20.0,
+    "max_connections": None,
+    "max_connections_per_client": 256,
+    "admin_port": None,
+    "uds": None,
+    "tls_cert": None,
+    "tls_key": None,
+    "root_path": "",
+    "trusted_proxies": (),
     "drain_s": 20,
     "job_workers": 1,
     "job_ttl_s": 86_400.0,
@@ -102,6 +115,10 @@ def test_the_defaults_that_help_shows(name: str) -> None:
         ("max_wait_s", (1e-9,), (0,)),
         ("deadline_s", (1e-9,), (0,)),
         ("body_timeout_s", (1e-9,), (0,)),
+        ("stall_s", (1e-9,), (0,)),
+        ("max_connections", (16,), (15,)),
+        ("max_connections_per_client", (1,), (0,)),
+        ("admin_port", (0, 65535), (-1, 65536)),
         ("drain_s", (0,), (-1,)),
         ("job_workers", (1, 64), (0, 65)),
         ("job_ttl_s", (1e-9,), (0,)),
@@ -119,6 +136,16 @@ def test_a_setting_is_allowed_up_to_its_bounds(name: str, allowed: tuple[float, 
     for value in refused:
         with pytest.raises(ValidationError):
             Settings(**given | {name: value})
+
+
+def test_proxies_and_root_path() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UPCONV_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32,192.0.2.1,unix")
+        patch.setenv("UPCONV_ROOT_PATH", "/upscaler/")
+        settings = Settings(models=(Path("a.onnx"),))
+    assert settings.trusted_proxies == ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "unix")
+    assert settings.root_path == "/upscaler"
+    assert Settings(models=(Path("a.onnx"),), root_path="/").root_path == ""
 
 
 def test_a_variable_that_is_no_setting_is_found_with_the_nearest_one() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from upconv.service import Settings
+from upconv.service.errors import KINDS, UNEXPECTED
 
 ROOT = Path(__file__).parents[2]
 yaml = pytest.importorskip("yaml")
@@ -27,6 +28,26 @@ def test_dashboard_asks_for_numbers_that_exist(service: Any, encoded: Any) -> No
     }
     assert len(asked) >= 10
     assert asked <= told
+
+
+def test_alerts_ask_for_numbers_and_kinds_that_exist(service: Any) -> None:
+    told = set(re.findall(r"^# TYPE (\w+) ", service.get("/metrics").text, re.MULTILINE))
+    rules = yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text())["groups"][0]["rules"]
+    for rule in rules:
+        for name in re.findall(r"\b(?:upconv|process)_\w+", rule["expr"]):
+            assert name in told or name.removesuffix("_total") in told, name
+        for kinds in re.findall(r'kind=~"([^"]+)"', rule["expr"]):
+            assert set(kinds.split("|")) <= {kind.slug for kind in (*KINDS.values(), UNEXPECTED)}
+
+
+def test_each_alert_has_its_section_in_the_runbook() -> None:
+    rules = yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text())["groups"][0]["rules"]
+    sections = re.findall(r"^## (\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    assert [rule["alert"] for rule in rules] == sections
+    for rule in rules:
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    assert "alerts.yaml" in (ROOT / "deploy/prometheus.yaml").read_text()
+    assert "deploy/alerts.yaml:" in (ROOT / "compose.yaml").read_text()
 
 
 def test_settings_exist() -> None:

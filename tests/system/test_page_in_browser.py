@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,24 @@ def test_reference(page: Any, client: Any) -> None:
     page.wait_for_selector(".route")
     assert "/v1/upscale" in page.inner_text("#routes")
     assert "404: The model does not exist" in page.inner_text("#problems")
+
+
+def test_a_tab_that_is_closed_during_the_work_leaves_nothing(
+    browser: Any, service: Any, gate: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, wait_until: Any
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(service.state.jobs.leases, "_clock", lambda: now)
+    monkeypatch.setattr("upconv.service.jobs.sweep.INTERVAL_S", 0.05)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(str(service.base_url))
+    page.wait_for_selector("#model option", state="attached")
+    choose(page, encoded())
+    wait_until(lambda: gate.tiles == 1)
+    context.close()
+    gate.opened.set()
+    store = service.state.jobs.folder.store
+    wait_until(lambda: service.state.jobs.waiting == 0)
+    now += 61
+    wait_until(lambda: store.ids() == set())
+    wait_until(lambda: not any(service.state.jobs.folder.path.glob("spool/*")))

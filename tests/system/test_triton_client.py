@@ -142,7 +142,7 @@ def test_errors_are_sentences(triton: Any) -> None:
         (lambda: triton.infer("unknown", [image()]), "404", "no model 'unknown'"),
         (lambda: triton.infer("adder", [image()]), "400", "no input 'image'; the model takes latent, steps, flag"),
         (lambda: triton.get_model_metadata("unknown"), "404", "no model"),
-        (lambda: triton.load_model("adder"), "501", "not supported"),
+        (lambda: triton.load_model("adder"), "403", "requires the admin key"),
         (lambda: triton.get_log_settings(), "501", "not supported"),
         (lambda: triton.get_system_shared_memory_status(), "501", "not supported"),
     ]

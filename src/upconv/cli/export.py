@@ -6,12 +6,30 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from upconv.cli.export_folder import check_folder, export_models
 from upconv.cli.inspect import described
+from upconv.cli.option_types import (
+    AsJson,
+    AxisLetters,
+    Calibrate,
+    FactoryArguments,
+    FillChoice,
+    InputRange,
+    LimitDb,
+    OneSize,
+    Opset,
+    OutputRange,
+    PrecisionChoice,
+    Quiet,
+    Shapes,
+    TuneSeconds,
+    Verbose,
+    Weights,
+)
 from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
 
@@ -19,8 +37,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from upconv.export import Artifact, Source, StageReport
+    from upconv.export.precision import Precision
+    from upconv.export.sources.options import SourceKeywords
     from upconv.runtime.contract import Pixels
-    from upconv.runtime.tiling_axis import Fill
 
 
 KINDS = ("float32", "int64", "int32", "bool")
@@ -38,88 +57,87 @@ def export(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The .onnx file to write; for a folder of models, the folder to write into.")
     ],
-    weights: Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")] = None,
-    kwargs: Annotated[str, typer.Option(help="Arguments of the factory, as a JSON object.")] = "{}",
-    shape: Annotated[
-        list[str] | None, typer.Option(help="Shape of an example input, such as 1x3x64x64 or 1:int64; once for each input.")
-    ] = None,
-    value_range: Annotated[
-        str | None, typer.Option("--range", help="Values of black and white in the model's input; 0,1 by default.")
-    ] = None,
-    output_range: Annotated[str | None, typer.Option(help="Values of black and white in its output, if they differ.")] = None,
-    fill: Annotated[
-        Literal["reflect", "edge"] | None,
-        typer.Option(
-            help="Pixels beyond the border of a picture, for models that consume a context: the picture mirrored, or its border "
-            "pixel repeated (edge, the default)."
-        ),
-    ] = None,
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="A letter for each axis of inputs and outputs, such as 'image:NCHW output:NHW', if trials do not find them: N "
-            "batch, C channels, D depth, H height, W width, L length of a line, T tokens, K any other of one length."
-        ),
-    ] = None,
-    opset: Annotated[int, typer.Option(min=18, max=23, help="Version of the ONNX operator set.")] = 18,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")] = False,
-    precision: Annotated[
-        Literal["fp32", "fp16", "int8", "auto"],
-        typer.Option(help="int8 for processors, fp16 for CUDA; auto tunes, and uses int8 if it is faster."),
-    ] = "fp32",
-    calibrate: Annotated[
-        Path | None,
-        typer.Option(help="Calibration data of int8: a folder of pictures, or of .npy and .npz; the project's own by default."),
-    ] = None,
-    limit_db: Annotated[float, typer.Option(min=0, help="Decibels of quality that reduced precision may lose.")] = 0.1,
+    weights: Weights = None,
+    kwargs: FactoryArguments = "{}",
+    shape: Shapes = None,
+    value_range: InputRange = None,
+    output_range: OutputRange = None,
+    fill: FillChoice = None,
+    axes: AxisLetters = None,
+    fixed: OneSize = None,
+    opset: Opset = 18,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    precision: PrecisionChoice = "fp32",
+    calibrate: Calibrate = None,
+    limit_db: LimitDb = 0.1,
     tune: Annotated[bool, typer.Option("--tune", help="Keep only rewrites that are faster on this machine.")] = False,
-    tune_s: Annotated[float, typer.Option(min=1, help="Seconds that tuning may take.")] = 60,
+    tune_s: TuneSeconds = 60,
     rewrite: Annotated[bool, typer.Option(help="Rewrite the graph to an equal one that runs faster.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export a decoder to one verified .onnx file with a contract, or every model of a folder."""
-    from upconv.export import to_onnx as run
-    from upconv.export.precision import PrecisionOptions
-    from upconv.export.rewrite import RULES
-
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
-    ranges = (pixels_of(value_range), pixels_of(output_range))
+    auto = precision == "auto"
+    budget_s = tune_s if tune or auto else None
+    options: dict[str, Any] = {
+        "weights": weights,
+        "arguments": arguments_of(kwargs) or None,
+        "pixels": pixels_of(value_range),
+        "output_pixels": pixels_of(output_range),
+        "fill": fill,
+        "axes": axes,
+        "fixed": None if fixed is None else fixed_of(fixed),
+    }
+    stated = cast("SourceKeywords", {name: value for name, value in options.items() if value is not None})
     silent = quiet or as_json
-
-    def export_one(loaded: Source, out: Path, on_stage: Callable[[StageReport], None]) -> Artifact:
-        warn_of_random_weights(loaded)
-        with measuring(tune_s if tune or precision == "auto" else None, silent=silent) as tuner:
-            return run(
-                loaded,
-                out=out,
-                opset=opset,
-                rewrites=RULES if rewrite else (),
-                reduction=PrecisionOptions(
-                    "int8" if precision == "auto" else precision, calibrate, limit_db, precision == "auto"
-                ),
-                tuner=tuner,
-                on_stage=on_stage,
-            )
-
+    run = _exporter(opset, rewrite, ("int8" if precision == "auto" else precision, calibrate, limit_db, auto), budget_s, silent)
     if is_folder(source):
-        given = {"--weights": weights, "--kwargs": kwargs != "{}", "--shape": shape, "--axes": axes}
+        given = {"--weights": weights, "--kwargs": kwargs != "{}", "--shape": shape, "--axes": axes, "--fixed": fixed}
         check_folder(source, output, [option for option, value in given.items() if value])
-
-        def export_file(path: Path, out: Path) -> Artifact:
-            return export_one(_source(str(path), None, "{}", [], ranges, fill, None), out, show if verbose else nothing)
-
-        export_models(Path(source), output, export_file, "json" if as_json else "quiet" if quiet else "usual")
+        on_stage = show if verbose else nothing
+        export_models(
+            Path(source),
+            output,
+            lambda path, out: run(_source(str(path), [], stated), out, on_stage),
+            "json" if as_json else "quiet" if quiet else "usual",
+        )
         return
     _check_file(output)
-    artifact = export_one(
-        _source(source, weights, kwargs, shape or [], ranges, fill, axes), output, nothing if silent else show
-    )
+    artifact = run(_source(source, shape or [], stated), output, nothing if silent else show)
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
     elif not quiet:
         _conclude(artifact, verbose)
+
+
+def _exporter(
+    opset: int,
+    rewrite: bool,
+    reduction: tuple[Precision, Path | None, float, bool],
+    budget_s: float | None,
+    silent: bool,
+) -> Callable[[Source, Path, Callable[[StageReport], None]], Artifact]:
+    """Return a function that exports a source to a file; with `budget_s`, it tunes for so many seconds."""
+    from upconv.export import to_onnx
+    from upconv.export.precision import PrecisionOptions
+    from upconv.export.rewrite import RULES
+
+    def run(source: Source, out: Path, on_stage: Callable[[StageReport], None]) -> Artifact:
+        warn_of_random_weights(source)
+        with measuring(budget_s, silent=silent) as tuner:
+            return to_onnx(
+                source,
+                out=out,
+                opset=opset,
+                rewrites=RULES if rewrite else (),
+                reduction=PrecisionOptions(*reduction),
+                tuner=tuner,
+                on_stage=on_stage,
+            )
+
+    return run
 
 
 def is_folder(source: str) -> bool:
@@ -155,33 +173,16 @@ def _conclude(artifact: Artifact, verbose: bool) -> None:
     print(artifact.summary)
 
 
-def _source(
-    spec: str,
-    weights: Path | None,
-    kwargs: str,
-    shapes: list[str],
-    ranges: tuple[Pixels | None, Pixels | None],
-    fill: Fill | None,
-    axes: str | None,
-) -> Source:
+def _source(spec: str, shapes: list[str], stated: SourceKeywords) -> Source:
     from upconv.export import open_source
     from upconv.models import catalogue
 
     if ":" in spec or Path(spec).suffix:
-        return open_source(
-            spec,
-            arguments=arguments_of(kwargs),
-            weights=weights,
-            example=[example_of(shape) for shape in shapes] or None,
-            pixels=ranges[0],
-            output_pixels=ranges[1],
-            fill=fill,
-            axes=axes,
-        )
-    source = catalogue.source(spec, weights)
-    if kwargs != "{}" or shapes or any(ranges) or fill or axes:
+        return open_source(spec, [example_of(shape) for shape in shapes] or None, **stated)
+    source = catalogue.source(spec, stated.get("weights"))
+    if shapes or stated.keys() - {"weights"}:
         raise ParameterError(
-            f"{spec} is in the catalogue; --kwargs, --shape, --range, --fill and --axes are for factories and files"
+            f"{spec} is in the catalogue; --kwargs, --shape, --range, --fill, --axes and --fixed are for factories and files"
         )
     return source
 
@@ -208,6 +209,14 @@ def example_of(text: str) -> NDArray[Any]:
             f"--shape must be lengths above 0 such as 1x3x64x64, and after a colon one of {', '.join(KINDS)} if not float32; got {text!r}"
         )
     return np.zeros([int(n) for n in lengths], kind or "float32")
+
+
+def fixed_of(text: str) -> tuple[int, int]:
+    """Return the height and width of `--fixed`. Raises `ParameterError` if it is malformed."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise ParameterError(f"--fixed must be a height and a width in pixels such as 64x48; got {text!r}")
+    return int(sides[0]), int(sides[1])
 
 
 def pixels_of(text: str | None) -> Pixels | None:

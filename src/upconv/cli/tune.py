@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from upconv.cli.option_types import AsJson, Calibrate, LimitDb, TuneSeconds
 from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
 
@@ -17,15 +18,13 @@ def tune(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The file to write; by default the model itself is replaced.")
     ] = None,
-    tune_s: Annotated[float, typer.Option(min=1, help="Seconds that tuning may take.")] = 60,
+    tune_s: TuneSeconds = 60,
     precision: Annotated[
         Literal["fp32", "auto"], typer.Option(help="auto uses int8 if it passes its quality gate and is faster.")
     ] = "fp32",
-    calibrate: Annotated[
-        Path | None, typer.Option(help="A folder of pictures to calibrate int8 with; the project's own by default.")
-    ] = None,
-    limit_db: Annotated[float, typer.Option(min=0, help="Decibels of quality that int8 may lose.")] = 0.1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")] = False,
+    calibrate: Calibrate = None,
+    limit_db: LimitDb = 0.1,
+    as_json: AsJson = False,
 ) -> None:
     """Tune an exported file for this machine. Keep only changes that are faster here and proved equal."""
     from upconv.export import tune as run

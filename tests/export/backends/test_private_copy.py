@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -56,3 +57,26 @@ def test_the_module_keeps_its_type_and_modes() -> None:
 def test_weights_without_values_are_refused() -> None:
     with pytest.raises(SourceError, match="meta device"):
         private_copy(nn.Linear(2, 2, device="meta"), torch.float32)
+
+
+def test_a_lazy_copy_takes_its_own_memory_when_either_module_writes() -> None:
+    module = nn.Conv2d(3, 3, 3)
+    before = module.weight.detach().clone()
+    first, second = (private_copy(module, torch.float32, lazy=True) for _ in range(2))
+    assert isinstance(first, nn.Conv2d) and isinstance(second, nn.Conv2d)
+    assert torch._C._is_cow_tensor(first.weight)  # type: ignore[attr-defined]
+    with torch.no_grad():
+        first.weight.zero_()
+        module.weight.add_(1)
+    assert not first.weight.any()
+    assert torch.equal(second.weight, before)
+    assert torch.equal(module.weight, before + 1)
+
+
+def test_a_lazy_copy_of_memory_that_is_not_of_torch_is_a_plain_one() -> None:
+    array = np.ones((2, 2), np.float32)
+    module = nn.Linear(2, 2)
+    module.weight.data = torch.from_numpy(array)
+    copy = private_copy(module, torch.float32, lazy=True)
+    array[:] = 0
+    assert torch.equal(copy.get_parameter("weight"), torch.ones(2, 2))

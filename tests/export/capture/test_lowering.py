@@ -22,3 +22,15 @@ def test_the_logarithm_of_the_sigmoid_stays_finite() -> None:
     model = capture(nn.LogSigmoid(), "m", [x], [InputAxis(2, None, free=True)])
     got = OnnxruntimeBackend(model).run([x])[0]
     np.testing.assert_allclose(got, nn.LogSigmoid()(torch.from_numpy(x)).numpy(), rtol=1e-6, atol=1e-42)
+
+
+class CopySign(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.copysign(x.flip(-1) + 5, x)
+
+
+def test_the_sign_of_zero_is_copied() -> None:
+    x = np.array([[[[-2.0, -0.0, 0.0, 3.0]]]], np.float32)
+    model = capture(CopySign(), "m", [x], [])
+    got = OnnxruntimeBackend(model).run([x])[0]
+    assert np.array_equal(got, CopySign()(torch.from_numpy(x)).numpy())

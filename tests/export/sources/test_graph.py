@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from upconv.export import from_onnx, to_onnx
 from upconv.export.backends.exact import in_double as widened
@@ -170,3 +172,8 @@ def test_a_link_out_of_the_folder_is_refused_too(tmp_path: Path) -> None:
     onnx.save(escaping("weights.bin"), folder / "bad.onnx")
     with pytest.raises(SourceError, match="outside its folder"):
         from_onnx(folder / "bad.onnx")
+
+
+def test_the_example_of_a_file_is_as_long_as_its_contract_demands(tmp_path: Path) -> None:
+    path = to_onnx(nn.Conv2d(3, 3, (21, 3)), torch.rand(1, 3, 32, 32), out=tmp_path / "valid.onnx").path
+    assert from_onnx(path).shapes == ((1, 3, 21, 16),)

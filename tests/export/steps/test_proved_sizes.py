@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from upconv.export import Artifact, to_onnx
-from upconv.export.sizes import InputAxis, SizeWay
+from upconv.export.capture.conditions import SizeConditions
+from upconv.export.sizes import InputAxis, Shapes, SizeWay
 from upconv.export.steps import ExportDraft
-from upconv.export.steps.proved_sizes import ProvedSizes, UnequalGraphError
+from upconv.export.steps.proved_sizes import ProvedSizes, UnequalGraphError, proved_sizes
+from upconv.export.steps.trial_sizes import TrialSizes
 from upconv.runtime.contract import SizeLaw
 
 Decision = Callable[[Tensor, Tensor], Tensor]
@@ -101,3 +103,29 @@ def test_two_limits_keep_the_smaller_one(doubler: ExportDraft) -> None:
         proved.limit(SizeWay((), ((1, 3, 32, 32),), 1, 9), steps)
     assert proved.axes[0].law is not None
     assert (proved.axes[0].law.maximum, proved.max_batch) == (36, 5)
+
+
+class DiffersWhenShort(TrialSizes):
+    """Trials of a graph that differs for heights below `least`, whatever the conditions say, and for small areas."""
+
+    least = 6
+    area = 0
+
+    def agrees(self, shapes: Shapes) -> bool:
+        return shapes[0][2] >= self.least and shapes[0][2] * shapes[0][3] >= self.area
+
+
+@pytest.mark.parametrize(
+    ("least", "area", "minima"), [(1, 0, (1, 1)), (6, 0, (6, 1)), (16, 0, (16, 1)), (1, 200, (16, 16))], ids=str
+)
+def test_a_law_begins_where_the_graph_agrees(
+    least: int, area: int, minima: tuple[int, int], captured: Callable[..., ExportDraft]
+) -> None:
+    draft = captured(nn.Upsample(scale_factor=2), shape=(1, 3, 16, 16))
+    assert draft.model is not None and draft.axes is not None
+    trial = DiffersWhenShort(draft.source, draft.model)
+    trial.least, trial.area = least, area
+    proved = proved_sizes(trial, draft.axes, SizeConditions(), free_batch=False)
+    assert tuple(axis.law.minimum for axis in proved.axes if axis.law) == minima
+    said = "; ".join(proved.notes)
+    assert ("below" in said) == (minima != (1, 1)), said

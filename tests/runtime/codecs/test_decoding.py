@@ -11,8 +11,10 @@ import pyvips
 from PIL import Image
 
 from upconv.runtime import codecs
-from upconv.runtime.errors import ImageError, ImageTooLargeError
+from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.errors import Cancelled, ImageError, ImageTooLargeError, OutOfMemoryError
 from upconv.runtime.picture import Picture
+from upconv.runtime.resampling import to_image
 
 Photograph = Callable[[int, int], np.ndarray]
 Pillow = Callable[..., bytes]
@@ -165,3 +167,35 @@ def test_sixteen_channels_are_the_most(channels: int, read: bool) -> None:
     else:
         with pytest.raises(ImageError, match="17 channels; expected grey or RGB"):
             codecs.decode(data)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "avif", "tiff"])
+def test_nothing_is_decoded_after_a_cancellation(format: str, orientation: int, photograph: Photograph) -> None:
+    image = to_image(photograph(40, 60)).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    suffix = ".avif[Q=50]" if format == "avif" else f".{format}"
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        codecs.decode(image.write_to_buffer(suffix), cancellation=cancellation)
+    with pytest.raises(Cancelled):
+        codecs.decode_frames(image.write_to_buffer(suffix), cancellation=cancellation)
+
+
+@pytest.mark.parametrize("format", ["gif", "webp"])
+def test_no_frames_are_decoded_after_a_cancellation(format: str, photograph: Photograph) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        codecs.decode_frames(to_image(photograph(40, 60)).write_to_buffer(f".{format}"), cancellation=cancellation)
+
+
+def test_a_machine_without_memory_is_no_damage(photograph: Photograph, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pyvips.Error("unable to call", "vips_tracked: out of memory -- size == 45MB")
+
+    data = codecs.encode(Picture(photograph(4, 4)), "png")[0]
+    monkeypatch.setattr("upconv.runtime.codecs.decoding.to_samples", fail)
+    with pytest.raises(OutOfMemoryError, match="the png data cannot be read: vips_tracked: out of memory"):
+        codecs.decode(data)

@@ -14,7 +14,7 @@ import pytest
 
 from upconv.runtime import codecs
 from upconv.runtime.codecs import files
-from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError, OutputError
+from upconv.runtime.errors import DiskFullError, ImageError, ImageTooLargeError, OutputError, UpconvError
 from upconv.runtime.picture import Picture
 
 PNG = codecs.encode(Picture(np.zeros((9, 9, 3), np.uint8)), "png")[0]
@@ -92,13 +92,13 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     ("number", "kind"), [(errno.ENOSPC, DiskFullError), (errno.EDQUOT, DiskFullError), (errno.EACCES, OutputError)]
 )
 def test_a_full_disk_is_told_from_a_closed_folder(
-    number: int, kind: type[OutputError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, kind: type[UpconvError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("upconv.runtime.codecs.files.os.replace", refuse)
-    with pytest.raises(OutputError, match=os.strerror(number)) as raised:
+    with pytest.raises(kind, match=os.strerror(number)) as raised:
         codecs.write_atomically(tmp_path / "a", b"data")
     assert type(raised.value) is kind
     assert list(tmp_path.iterdir()) == []

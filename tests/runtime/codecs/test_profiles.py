@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import pyvips
 
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import profiles
+from upconv.runtime.errors import Cancelled, OutOfMemoryError
 from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.resampling import to_image
 
@@ -80,3 +82,20 @@ def test_exif_states_srgb_after_the_conversion(p3: bytes) -> None:
     fields = (("exif-ifd2-ColorSpace", kind, "65535"), ("exif-ifd0-Make", kind, "a maker"))
     result = profiles.to_srgb(Picture(np.zeros((2, 2, 3), np.uint8), metadata=Metadata(icc=p3, fields=fields)))
     assert result.metadata.fields == (("exif-ifd2-ColorSpace", kind, "1"), ("exif-ifd0-Make", kind, "a maker"))
+
+
+def test_a_machine_without_memory_drops_no_profile(p3: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pyvips.Error("unable to call", "vips_tracked: out of memory -- size == 45MB")
+
+    picture = Picture(np.zeros((4, 4, 3), np.uint8), metadata=Metadata(icc=p3))
+    monkeypatch.setattr(profiles, "to_samples", fail)
+    with pytest.raises(OutOfMemoryError, match="the colours cannot be converted"):
+        profiles.to_srgb(picture)
+
+
+def test_no_colours_are_converted_after_a_cancellation(p3: bytes) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        profiles.to_srgb(Picture(np.zeros((4, 4, 3), np.uint8), metadata=Metadata(icc=p3)), cancellation)

@@ -8,7 +8,7 @@ import pytest
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.errors import Cancelled
+from upconv.runtime.errors import Cancelled, DiskFullError
 from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.tasks import FileTask
 
@@ -83,3 +83,14 @@ def test_a_cancellation_is_raised_and_writes_nothing(doubler: Upscaler, album: A
     with pytest.raises(Cancelled):
         process_file(job, doubler, UpscaleOptions(), cancellation)
     assert not job.destination.exists()
+
+
+def test_a_full_folder_of_temporary_files_is_not_fatal(
+    doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DiskFullError("no room for a picture of 5000x5000 in /tmp: No space left on device")
+
+    monkeypatch.setattr(doubler, "run", fail)
+    result = processed(FileTask(album("a.png") / "a.png", tmp_path / "b.png"), doubler)
+    assert (result.status, result.fatal) == ("failed", False), "smaller pictures may have room"

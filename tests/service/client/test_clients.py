@@ -65,3 +65,27 @@ def test_asyncio(client: Any, encoded: Callable[..., bytes]) -> None:
 
     now, later, tiles = anyio.run(run)
     assert (now == later, tiles) == (True, 1)
+
+
+def test_a_list_of_jobs_and_another_try(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
+    with client_with(api_keys="ann:ann-0123456789abcdef") as service:
+        with Client(str(service.base_url), "ann-0123456789abcdef", retries=QUICK) as asks:
+            good = [asks.submit(encoded()).id for _ in range(3)]
+            bad = asks.submit(encoded("png", 64, 64)[:-100]).id
+            for id in good:
+                asks.wait(id)
+            with pytest.raises(ServiceError, match="damaged"):
+                asks.wait(bad)
+            assert [job.id for job in asks.jobs()] == [bad, *reversed(good)]
+            assert [job.id for job in asks.jobs("failed")] == [bad]
+            assert asks.retry(bad).state == "queued"
+            with pytest.raises(ServiceError, match="only a failed job"):
+                asks.retry(good[0])
+
+        async def run() -> list[JobInfo]:
+            async with AsyncClient(str(service.base_url), "ann-0123456789abcdef", retries=QUICK) as asks:
+                with pytest.raises(ServiceError, match="only a failed job"):
+                    await asks.retry(good[0])
+                return await asks.jobs("done")
+
+        assert [job.id for job in anyio.run(run)] == good[::-1]

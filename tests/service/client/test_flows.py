@@ -114,3 +114,14 @@ def later(seconds: int) -> httpx.Response:
 )
 def test_five_attempts_of_a_minute_are_made(answer: Any, attempt: int, wait_s: float | None) -> None:
     assert RetryPolicy().wait_s(answer, attempt) == wait_s
+
+
+def test_a_list_has_the_jobs_of_all_pages() -> None:
+    def page(id: str, next: str | None) -> httpx.Response:
+        job = {"id": id, "state": "done", "model": "m", "progress": {"done": 1, "total": 1}, "ahead": 0, "error": None}
+        return httpx.Response(200, json={"jobs": [job], "next": next})
+
+    transport, seen = answering(page("a", "1.5-a"), page("b", None))
+    with Client("http://x", transport=transport) as asks:
+        assert [job.id for job in asks.jobs("done")] == ["a", "b"]
+    assert [str(request.url.query, "ascii") for request in seen] == ["state=done", "state=done&after=1.5-a"]

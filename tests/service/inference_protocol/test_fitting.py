@@ -12,7 +12,8 @@ from upconv.runtime.contract import SizeLaw
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol.fitting import match_inputs
 from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
-from upconv.service.registry import FileSignature, ServedModel
+from upconv.service.model_files import FileSignature
+from upconv.service.registry import ServedModel
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from upconv.runtime import Upscaler
 from upconv.service import Settings
-from upconv.service.errors import AdmissionFullError
+from upconv.service.errors import AdmissionFullError, RateLimitError
 from upconv.service.jobs.acceptance import Acceptance, accept
 from upconv.service.jobs.folder import JobFolder, opened
 from upconv.service.parameters import UpscaleQuery
@@ -72,3 +74,17 @@ def test_a_refusal_says_to_come_back_in_half_a_minute(
     with pytest.raises(AdmissionFullError, match="try again in 30 s") as refused:
         accept(Acceptance(encoded(), "", UpscaleQuery(model="m"), "", None), upscaler, folder, limits)
     assert refused.value.retry_after_s == 30
+
+
+def test_a_key_has_its_share_of_the_queue(encoded: Callable[..., bytes], upscaler: Upscaler, folder: JobFolder) -> None:
+    limits = Settings(models=(Path("a.onnx"),), max_jobs=5)
+    accepted = Counter[str]()
+    for owner in ("ann", "ann", "ann", "ann", "bob", "bob"):
+        with suppress(RateLimitError, AdmissionFullError):
+            accept(Acceptance(encoded(), "", UpscaleQuery(model="m"), owner, None), upscaler, folder, limits)
+            accepted[owner] += 1
+    assert accepted == {"ann": 3, "bob": 2}, "half of the queue, rounded up"
+
+
+def test_without_keys_nobody_shares(encoded: Callable[..., bytes], upscaler: Upscaler, folder: JobFolder) -> None:
+    assert [taken(encoded(), upscaler, folder, max_jobs=3, max_jobs_per_key=1) for _ in range(4)] == [True] * 3 + [False]

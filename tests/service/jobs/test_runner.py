@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import errno
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,20 +32,86 @@ def own(running: Callable[..., Any], nearest_x2: Path) -> Iterator[Any]:
         yield service
 
 
-def test_a_picture_that_ends_the_process_three_times_is_not_tried_again(
+def test_a_picture_that_ends_the_process_five_times_fails_and_can_be_tried_again(
     client_with: Callable[..., Any], encoded: Callable[..., bytes], tmp_path: Path, wait_until: Wait
 ) -> None:
-    begun_before = {"a": 0, "b": 2, "c": 3, "d": 9}
+    begun_before = {"a": 0, "b": 4, "c": 5, "d": 9}
     with opened(tmp_path) as folder:
         for id, attempts in begun_before.items():
             folder.write(folder.picture(id), encoded())
-            folder.store.add(Job(id, "", UpscaleQuery(model="nearest-x2-test"), "f", 10, 1.0, attempts=attempts))
+            folder.store.add(Job(id, "", UpscaleQuery(model="nearest-x2-test"), "f", 10, time.time(), attempts=attempts))
     with client_with(jobs_dir=tmp_path) as client:
         wait_until(lambda: client.state.jobs.waiting == 0)
         jobs = {id: client.get(f"/v1/jobs/{id}").json() for id in begun_before}
-    assert {id: job["state"] for id, job in jobs.items()} == {"a": "done", "b": "done", "c": "failed", "d": "failed"}
-    assert jobs["c"]["error"]["status"] == 422
-    assert "the service crashed 3 times" in jobs["c"]["error"]["detail"]
+        assert {id: job["state"] for id, job in jobs.items()} == {"a": "done", "b": "done", "c": "failed", "d": "failed"}
+        assert jobs["c"]["error"]["status"] == 500
+        assert "the service crashed 5 times" in jobs["c"]["error"]["detail"]
+        assert client.post("/v1/jobs/c/retry").status_code == 202
+        wait_until(lambda: client.get("/v1/jobs/c").json()["state"] == "done")
+
+
+def test_trouble_with_the_disk_is_waited_out(
+    own: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, wait_until: Wait
+) -> None:
+    folder, write = own.state.jobs.folder, own.state.jobs.folder.write
+
+    def full(path: Path, data: bytes) -> None:
+        if path.suffix == ".out":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(folder, "write", full)
+    id = own.post("/v1/jobs", content=encoded()).json()["id"]
+    wait_until(lambda: folder.store.get(id).troubles == 2)
+    waiting = own.get(f"/v1/jobs/{id}").json()
+    assert waiting["state"] == "queued"
+    assert (waiting["error"]["type"], "No space left on device" in waiting["error"]["detail"]) == ("/docs#no-room", True)
+    assert folder.store.get(id).due == pytest.approx(time.time() + 2, abs=1)
+    assert folder.picture(id).exists()
+    monkeypatch.setattr(folder, "write", write)
+    assert own.post(f"/v1/jobs/{id}/retry").status_code == 202, "the operator made room and does not wait"
+    wait_until(lambda: own.get(f"/v1/jobs/{id}").json()["state"] == "done")
+    assert own.get(f"/v1/jobs/{id}").json()["error"] is None
+
+
+def test_a_result_is_computed_once_even_if_the_database_is_locked_when_it_is_ready(
+    own: Any, gate: Any, encoded: Callable[..., bytes], wait_until: Wait
+) -> None:
+    id = own.post("/v1/jobs", content=encoded()).json()["id"]
+    wait_until(lambda: gate.tiles == 1)
+    with closing(sqlite3.connect(own.state.jobs.folder.path / "jobs.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        gate.opened.set()
+        wait_until(lambda: "results" in own.state.supervisor.failing)
+        assert [each["task"] for each in own.get("/readyz").json()["failing"]] == ["results"]
+        assert 'upconv_background_failing{task="results"} 1.0' in own.get("/metrics").text
+        assert 'upconv_background_failures_total{task="results"}' in own.get("/metrics").text
+        assert own.post("/v1/upscale", content=encoded()).status_code == 200, "pictures are served"
+        tiles = gate.tiles
+        other.execute("COMMIT")
+    wait_until(lambda: own.get(f"/v1/jobs/{id}").json()["state"] == "done")
+    wait_until(lambda: own.get("/readyz").json()["failing"] == [])
+    assert gate.tiles == tiles
+
+
+def test_a_job_that_takes_too_long_fails_with_its_true_progress(
+    client_with: Callable[..., Any], encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, wait_until: Wait
+) -> None:
+    run, begun, go_on = LocalExecutor.run, list[int](), threading.Event()
+
+    def one_then_wait(executor: LocalExecutor, tensor: Tensor, cancellation: Cancellation) -> Tensor:
+        begun.append(1)
+        assert len(begun) == 1 or go_on.wait(20)
+        return run(executor, tensor, cancellation)
+
+    with client_with(job_timeout_s=0.5) as client:
+        monkeypatch.setattr(LocalExecutor, "run", one_then_wait)
+        id = client.post("/v1/jobs?scale=4", content=encoded()).json()["id"]
+        wait_until(lambda: client.get(f"/v1/jobs/{id}").json()["state"] == "failed")
+        job = client.get(f"/v1/jobs/{id}").json()
+        go_on.set()
+    assert (job["error"]["type"], job["progress"]) == ("/docs#too-long", {"done": 1, "total": 2})
+    assert "longer than the 0.5 s" in job["error"]["detail"]
 
 
 def test_a_result_is_kept_as_long_as_set(own: Any, encoded: Callable[..., bytes], wait_until: Wait) -> None:

@@ -11,10 +11,12 @@ def test_routes(description: dict[str, Any]) -> None:
         for what in ("", "/ready", "/config", "/stats", "/infer")
     }
     others = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index", "/v2/models/stats"}
+    others |= {f"/v2/repository/models/{{model}}/{what}" for what in ("load", "unload")}
     assert {path for path in description["paths"] if path.startswith("/v2")} == one_model | others
     assert {path for path in description["paths"] if not path.startswith("/v2")} == {
-        *("/v1/upscale", "/v1/models", "/v1/models/reload"),
-        *("/v1/jobs", "/v1/jobs/{id}", "/v1/jobs/{id}/events", "/v1/jobs/{id}/result"),
+        *("/v1/upscale", "/v1/models", "/v1/models/reload", "/v1/models/default"),
+        *("/v1/models/{name}/load", "/v1/models/{name}/unload"),
+        *("/v1/jobs", "/v1/jobs/{id}", "/v1/jobs/{id}/events", "/v1/jobs/{id}/result", "/v1/jobs/{id}/retry"),
         *("/healthz", "/readyz", "/metrics"),
     }
 

@@ -202,7 +202,7 @@ def test_too_many_pixels(client_with: Callable[..., Any], settings: dict[str, in
         ("GET", "/v2/models/unknown", 404),
         ("GET", "/v2/models/adder/versions/2", 404),
         ("GET", "/v2/models/adder/versions/x/ready", 404),
-        ("POST", "/v2/repository/models/adder/unload", 501),
+        ("POST", "/v2/repository/models/adder/unload", 403),
         ("GET", "/v2/cudasharedmemory/region/x/status", 501),
     ],
 )
@@ -221,3 +221,29 @@ def test_before_the_models_are_loaded(app: Any, ask: Callable[..., httpx.Respons
     answer = ask(app, "GET", "/v2/health/ready")
     assert (answer.status_code, answer.json()) == (503, {"ready": False})
     refuse(ask(app, "POST", URL), 503, "not loaded")
+
+
+def test_a_million_tiny_pictures_are_refused_before_they_are_computed(service: Any, gate: Any) -> None:
+    service.state.models.entries["nearest-x2-test"].pixels_per_s = 1e6
+    head = blob(12_000_000, shape=[1_000_000, 3, 1, 1])
+    headers = {LENGTH: str(len(head)), "X-Upconv-Timeout": "100"}
+    answer = service.post(URL, content=head + bytes(12_000_000), headers=headers)
+    refuse(answer, 413, "this would take about 129 s, over the")
+    assert gate.tiles == 0
+
+
+def test_a_graph_stops_when_its_deadline_passes(
+    client_with: Callable[..., Any], decoder: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = list[bool]()
+
+    def slow(_: Any, __: Any, ___: Any, cancellation: Any) -> Any:
+        wait_until(lambda: cancellation.cancelled)
+        stopped.append(True)
+        cancellation.check()
+
+    monkeypatch.setattr("upconv.runtime.session.Model.compute", slow)
+    with client_with(models=(decoder,)) as client:
+        headers = {"X-Upconv-Timeout": "1"}
+        answer = client.post("/v2/models/decoder-test/infer", content=request(PIXEL), headers=headers)
+        assert (answer.status_code, answer.headers["retry-after"], stopped) == (503, "1", [True])

@@ -76,8 +76,23 @@ def test_ranges(service: Any, encoded: Encoded, wait_until: Wait) -> None:
         whole.content[10:20],
         f"bytes 10-19/{len(whole.content)}",
     )
-    assert service.get(url, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
+    last = len(whole.content) - 1
+    assert service.get(url, headers={"Range": f"bytes={last}-"}).content == whole.content[last:]
+    beyond = service.get(url, headers={"Range": f"bytes={last + 1}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{last + 1}")
+    assert beyond.headers["content-type"] == "application/problem+json"
+    assert f"from 0 to {last}" in beyond.json()["detail"]
+    for invalid in ("bytes=6-5", "bytes=", "pages=1-2", "bytes=a-b"):
+        assert service.get(url, headers={"Range": invalid}).content == whole.content, "RFC 9110 says to ignore it"
     assert service.get(url, headers={"Range": "bytes=5-6", "If-Range": '"other"'}).status_code == 200
+
+
+def test_known_result_is_not_sent_again(service: Any, encoded: Encoded, wait_until: Wait) -> None:
+    url = ended(service, submit(service, encoded())["id"], wait_until)["result"]["url"]
+    etag = service.get(url).headers["etag"]
+    for known, status in ((etag, 304), (f'"other", W/{etag}', 304), ("*", 304), ('"other"', 200)):
+        answer = service.get(url, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.headers["etag"], bool(answer.content)) == (status, etag, status == 200)
 
 
 def test_events_tell_of_tiles(service: Any, gate: Any, encoded: Encoded, wait_until: Wait) -> None:
@@ -179,21 +194,22 @@ def test_no_room(
         ended(client, id, wait_until)
 
 
-@pytest.mark.parametrize("what", ["JobFolder.write", "JobStore.add"])
+@pytest.mark.parametrize("what", ["file", "database", "folder"])
 def test_a_full_disk(service: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     def fail(*_: Any) -> None:
         raise (
             sqlite3.OperationalError("database or disk is full")
-            if what == "JobStore.add"
+            if what == "database"
             else OSError(28, "No space left on device")
         )
 
     folder = service.state.jobs.folder
-    monkeypatch.setattr(*((folder, "write") if what == "JobFolder.write" else (folder.store, "add")), fail)
+    places = {"file": (folder, "write"), "database": (folder.store.database._writer, "run"), "folder": (folder, "free_bytes")}
+    monkeypatch.setattr(*places[what], fail)
     answer = service.post("/v1/jobs", content=encoded())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-    assert "the picture cannot be stored" in answer.json()["detail"]
-    assert not any((folder.path / "spool").iterdir())
+    assert ("the database of jobs cannot be used" if what == "database" else "the picture cannot be stored") in answer.text
+    assert not list(folder.path.glob("spool/*"))
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/unknown", "/v1/jobs/unknown/events", "/v1/jobs/unknown/result", "/v1/jobs/..%2Fx"])
@@ -221,3 +237,125 @@ def test_a_stop_puts_work_back(client_with: Callable[..., Any], tmp_path: Path, 
     with client_with(jobs_dir=tmp_path) as client:
         for id in ids:
             assert events(client, id)[-1][0] == "done"
+
+
+def test_a_key_lists_its_own_jobs_in_pages(
+    client_with: Callable[..., Any], gate: Any, encoded: Encoded, wait_until: Wait
+) -> None:
+    gate.opened.set()
+    with client_with(api_keys="ann:ann-0123456789abcdef,bob:bob-0123456789abcdef") as client:
+        ann, bob = ({"Authorization": f"Bearer {name}-0123456789abcdef"} for name in ("ann", "bob"))
+        first = submit(client, encoded(), **ann)["id"]
+        wait_until(lambda: client.get(f"/v1/jobs/{first}", headers=ann).json()["state"] == "done")
+        gate.opened.clear()
+        ids = [first, *(submit(client, encoded(), **ann)["id"] for _ in range(4))]
+        submit(client, encoded(), **bob)
+        seen, after = list[str](), dict[str, str]()
+        for size in (2, 2, 1):
+            page = client.get("/v1/jobs", params={"limit": 2, **after}, headers=ann).json()
+            assert len(page["jobs"]) == size
+            seen += [job["id"] for job in page["jobs"]]
+            after = {"after": page["next"]}
+        assert seen == ids[::-1]
+        assert page["next"] is None
+        done = client.get("/v1/jobs?state=done", headers=ann).json()["jobs"]
+        assert [(job["id"], job["progress"]) for job in done] == [(first, {"done": 1, "total": 1})]
+        queued = client.get("/v1/jobs?state=queued", headers=ann).json()["jobs"]
+        assert [job["ahead"] for job in queued] == [4, 3, 2], "it is bob's turn next"
+        assert len(client.get("/v1/jobs", headers=bob).json()["jobs"]) == 1
+        gate.opened.set()
+
+
+def test_keys_take_turns(client_with: Callable[..., Any], gate: Any, encoded: Encoded, wait_until: Wait) -> None:
+    gate.opened.set()
+    with client_with(api_keys="ann:ann-0123456789abcdef,bob:bob-0123456789abcdef") as client:
+        ann, bob = ({"Authorization": f"Bearer {name}-0123456789abcdef"} for name in ("ann", "bob"))
+        gate.opened.clear()
+        many = [submit(client, encoded(), **ann)["id"] for _ in range(4)]
+        one = submit(client, encoded(), **bob)["id"]
+        gate.opened.set()
+        wait_until(lambda: client.state.jobs.waiting == 0)
+        store = client.state.jobs.folder.store
+        finished = sorted([*many, one], key=lambda each: store.get(each).finished)
+    assert finished.index(one) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("limit=1", 200),
+        ("limit=200", 200),
+        ("limit=0", 422),
+        ("limit=201", 422),
+        ("state=gone", 422),
+        ("after=x", 422),
+        ("after=1764166000.25-a", 200),
+        ("other=1", 422),
+    ],
+)
+def test_bounds_of_a_list(client_with: Callable[..., Any], query: str, status: int) -> None:
+    with client_with(api_keys="ann:ann-0123456789abcdef") as client:
+        answer = client.get(f"/v1/jobs?{query}", headers={"Authorization": "Bearer ann-0123456789abcdef"})
+        assert answer.status_code == status
+
+
+def test_without_keys_nobody_sees_the_jobs_of_others_in_a_list(client: httpx.Client) -> None:
+    answer = client.get("/v1/jobs")
+    assert (answer.status_code, answer.json()["type"]) == (401, "/docs#key-required")
+    assert "keep the ids" in answer.json()["detail"]
+
+
+def test_a_key_named_admin_does_not_own_the_jobs_of_the_admin_key(client_with: Callable[..., Any], encoded: Encoded) -> None:
+    with client_with(api_keys="admin:user-0123456789abcdef", admin_key="real-0123456789abcdef") as client:
+        user, real = ({"Authorization": f"Bearer {name}-0123456789abcdef"} for name in ("user", "real"))
+        id = submit(client, encoded(), **real)["id"]
+        assert client.get(f"/v1/jobs/{id}", headers=user).status_code == 404
+        assert client.get(f"/v1/jobs/{id}", headers=real).status_code == 200
+
+
+@pytest.mark.parametrize(("state", "picture", "status"), [("done", True, 409), ("failed", True, 202), ("failed", False, 409)])
+def test_retry(service: Any, encoded: Encoded, wait_until: Wait, state: str, picture: bool, status: int) -> None:
+    id = submit(service, encoded("png", 64, 64)[: -100 if state == "failed" else None])["id"]
+    before = ended(service, id, wait_until)
+    assert before["state"] == state
+    path = service.state.jobs.folder.picture(id)
+    assert path.exists() is (state == "failed"), "the picture of a failed job stays"
+    if not picture:
+        path.unlink()
+    answer = service.post(f"/v1/jobs/{id}/retry")
+    assert answer.status_code == status
+    if status == 409:
+        assert answer.json()["type"] == "/docs#not-retriable"
+    else:
+        assert (answer.json()["state"], answer.json()["error"], answer.json()["expires"]) == ("queued", None, None)
+        again = ended(service, id, wait_until)
+        assert (again["state"], again["finished"] > before["finished"]) == ("failed", True)
+    assert service.post("/v1/jobs/unknown/retry").status_code == 404
+
+
+def test_many_who_watch_one_job_share_the_reading(service: Any, gate: Any, encoded: Encoded, wait_until: Wait) -> None:
+    first, id = submit(service, encoded())["id"], submit(service, encoded())["id"]
+    wait_until(lambda: gate.tiles == 1)
+    store, reads = service.state.jobs.folder.store, list[str]()
+    get = store.get
+
+    def counted(id: str) -> Any:
+        reads.append(id)
+        return get(id)
+
+    store.get = counted
+    seen: list[list[tuple[str, Any]]] = []
+    watchers = [threading.Thread(target=lambda: seen.append(events(service, id))) for _ in range(20)]
+    for watcher in watchers:
+        watcher.start()
+    wait_until(lambda: service.state.events._watchers[id] == 20)
+    reads.clear()
+    gate.opened.set()
+    for watcher in watchers:
+        watcher.join(20)
+    assert all(each[-1][0] == "done" for each in seen)
+    assert len(seen) == 20
+    assert len(reads) < 10
+    assert not service.state.events._watchers
+    assert not service.state.events._readings
+    assert ended(service, first, wait_until)["state"] == "done"

@@ -74,3 +74,48 @@ def test_running_requests_finish_on_the_old_model(
         assert running.result().status_code == 200
         assert client.state.models.entries["nearest-x2-test"] is not old
         assert client.post("/v1/upscale", content=encoded()).status_code == 200
+
+
+def test_load_unload_and_default(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path, tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        (tmp_path / "net" / version).mkdir(parents=True)
+        shutil.copy(nearest_x2, tmp_path / "net" / version / "model.onnx")
+    admin = {"Authorization": f"Bearer {KEY}"}
+    with client_with(models=(nearest_x2, decoder, tmp_path), admin_key=KEY) as client:
+
+        def shares() -> dict[tuple[str, str], float]:
+            models = client.get("/v1/models").json()["models"]
+            return {(model["name"], model["version"]): model["share"] for model in models if model["default"]}
+
+        assert shares() == {("nearest-x2-test", "1"): 1.0}
+        assert client.put("/v1/models/default", json={"shares": {"net@1": 1, "net": 3}}, headers=admin).status_code == 204
+        assert shares() == {("net", "1"): 0.25, ("net", "2"): 0.75}
+        assert client.post("/v1/models/decoder-test/unload", headers=admin).status_code == 204
+        assert client.post("/v2/models/decoder-test/infer").status_code == 404
+        assert client.post("/v1/models/decoder-test/load", headers=admin).status_code == 204
+        for method, path, status in (
+            ("POST", "/v1/models/unknown/load", 404),
+            ("POST", "/v1/models/unknown/unload", 404),
+            ("POST", "/v2/repository/models/unknown/load", 404),
+        ):
+            assert client.request(method, path, headers=admin).status_code == status
+            assert client.request(method, path).status_code == 403
+        assert client.put("/v1/models/default", json={"shares": {"net": 1}}).status_code == 403
+        for wanted, status in (
+            ({}, 422),
+            ({"net": 0}, 422),
+            ({"net": -1}, 422),
+            ({"gone": 1}, 404),
+            ({"decoder-test": 1}, 422),
+        ):
+            assert client.put("/v1/models/default", json={"shares": wanted}, headers=admin).status_code == status
+
+
+def test_a_version_by_query(
+    client_with: Callable[..., Any], nearest_x2: Path, tmp_path: Path, encoded: Callable[..., bytes]
+) -> None:
+    (tmp_path / "net" / "7").mkdir(parents=True)
+    shutil.copy(nearest_x2, tmp_path / "net" / "7" / "model.onnx")
+    with client_with(models=(nearest_x2, tmp_path)) as client:
+        for model, status in (("net", 200), ("net@7", 200), ("net@8", 404)):
+            assert client.post(f"/v1/upscale?model={model}", content=encoded()).status_code == status

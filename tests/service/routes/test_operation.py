@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,8 @@ def test_live_and_ready(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "live"}
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "models": [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}]}
+    models = [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}]
+    assert answer.json() == {"status": "ready", "models": models, "refused": [], "failing": []}
 
 
 def test_not_ready_before_the_models_are_warm(app: FastAPI, ask: Callable[..., httpx.Response]) -> None:
@@ -66,3 +68,35 @@ def test_apps_count_for_themselves(client_with: Callable[..., Any]) -> None:
 
 def test_content_type_of_metrics(client: httpx.Client) -> None:
     assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_a_damaged_database_costs_jobs_but_no_pictures(
+    client_with: Callable[..., Any],
+    encoded: Callable[..., bytes],
+    tmp_path: Path,
+    wait_until: Callable[[Callable[[], bool]], None],
+) -> None:
+    (tmp_path / "jobs.sqlite3").write_bytes(b"no database at all" * 100)
+    with client_with(jobs_dir=tmp_path) as client:
+        wait_until(lambda: {each["task"] for each in client.get("/readyz").json()["failing"]} == {"jobs", "sweep"})
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+        assert "the database of jobs is damaged" in ready.json()["failing"][0]["error"]
+        assert client.post("/v1/upscale", content=encoded()).status_code == 200
+        for answer in (client.post("/v1/jobs", content=encoded()), client.get("/v1/jobs/a"), client.delete("/v1/jobs/a")):
+            assert (answer.status_code, answer.json()["type"]) == (503, "/docs#no-storage")
+            assert answer.headers["retry-after"] == "30"
+            assert "move jobs.sqlite3 away" in answer.json()["detail"]
+        (tmp_path / "jobs.sqlite3").rename(tmp_path / "damaged")
+        id = client.post("/v1/jobs", content=encoded()).json()["id"]
+        wait_until(lambda: client.get(f"/v1/jobs/{id}").json()["state"] == "done")
+        wait_until(lambda: client.get("/readyz").json()["failing"] == [])
+
+
+def test_refused_files_are_told(client_with: Callable[..., Any], nearest_x2: Path, without_contract: Path) -> None:
+    with client_with(models=(nearest_x2, without_contract)) as client:
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["refused"]) == (200, [without_contract.name])
+        refused = client.get("/v1/models").json()["refused"]
+        assert "carries no contract" in refused[str(without_contract)]
+        assert "upconv_models_refused 1.0" in client.get("/metrics").text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,39 @@ def test_a_timeout_shortens_the_deadline_and_never_lengthens_it(
             headers = {"X-Upconv-Timeout": seconds} if seconds else {}
             answer = client.post("/v1/upscale", content=encoded(), headers=headers)
             assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(("query", "status"), [("format=avif&lossless=true", 413), ("format=jpeg", 200)])
+def test_the_time_of_the_encoder_is_predicted(
+    client_with: Callable[..., Any], encoded: Encoded, query: str, status: int
+) -> None:
+    with client_with() as client:
+        client.state.speeds.write_s = lambda name, lossless, pixels: 1e-3 * pixels if (name, lossless) == ("avif", True) else 0
+        answer = client.post(f"/v1/upscale?{query}", content=encoded("png", 50, 50), headers={"X-Upconv-Timeout": "9"})
+        assert answer.status_code == status
+        if status == 413:
+            assert answer.json()["detail"].startswith("this would take about 10 s, over the ")
+
+
+@pytest.mark.parametrize(("folder", "status"), [("gone", 200), ("file/gone", 503)])
+def test_a_missing_folder_of_temporary_files_is_created_again_or_the_service_s_trouble(
+    client: httpx.Client, encoded: Encoded, folder: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+    monkeypatch.setattr("upconv.runtime.canvas.SPOOL_BYTES", 10)
+    answer = client.post("/v1/upscale", content=encoded())
+    assert answer.status_code == status
+    if status == 503:
+        assert (answer.json()["type"], answer.headers["retry-after"]) == ("/docs#no-disk", "1")
+
+
+def test_memory_that_is_missing_is_the_service_s_trouble(
+    client: httpx.Client, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("upconv.runtime.codecs.decoding.to_samples", fail)
+    answer = client.post("/v1/upscale", content=encoded())
+    assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#no-memory", "1")

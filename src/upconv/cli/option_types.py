@@ -1,0 +1,61 @@
+"""The options that several commands share, or that are many: each type holds its option's name, limits and help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Weights = Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")]
+FactoryArguments = Annotated[str, typer.Option("--kwargs", help="Arguments of the factory, as a JSON object.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="Shape of an example input, such as 1x3x64x64 or 1:int64; once for each input."),
+]
+InputRange = Annotated[
+    str | None, typer.Option("--range", help="Values of black and white in the model's input; 0,1 by default.")
+]
+OutputRange = Annotated[
+    str | None, typer.Option("--output-range", help="Values of black and white in its output, if they differ.")
+]
+FillChoice = Annotated[
+    Literal["reflect", "edge"] | None,
+    typer.Option(
+        "--fill",
+        help="Pixels beyond the border of a picture, for models that consume a context: the picture mirrored, or its border "
+        "pixel repeated (edge, the default).",
+    ),
+]
+AxisLetters = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="A letter for each axis of inputs and outputs, such as 'image:NCHW output:NHW', if trials do not find them: N "
+        "batch, C channels, D depth, H height, W width, L length of a line, T tokens, K any other of one length.",
+    ),
+]
+OneSize = Annotated[
+    str | None,
+    typer.Option(
+        "--fixed",
+        metavar="HxW",
+        help="The only height and width of the input, such as 64x48, in place of all that the model takes.",
+    ),
+]
+Opset = Annotated[int, typer.Option("--opset", min=18, max=23, help="Version of the ONNX operator set.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")]
+PrecisionChoice = Annotated[
+    Literal["fp32", "fp16", "int8", "auto"],
+    typer.Option("--precision", help="int8 for processors, fp16 for CUDA; auto tunes, and uses int8 if it is faster."),
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrate", help="Calibration data of int8: a folder of pictures, or of .npy and .npz; the project's own by default."
+    ),
+]
+LimitDb = Annotated[float, typer.Option("--limit-db", min=0, help="Decibels of quality that reduced precision may lose.")]
+TuneSeconds = Annotated[float, typer.Option("--tune-s", min=1, help="Seconds that tuning may take.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")]
