@@ -289,7 +289,10 @@ def coarsely(error: float, graph_error: float | None, *, coarse: bool = True) ->
     )
 
 
-TWO = [[np.zeros((1, 3, 8, 8), np.float32), np.zeros(2, np.float32)], [np.zeros((1, 3, 9, 8), np.float32)] * 2]
+TWO: list[list[Array]] = [
+    [np.zeros((1, 3, 8, 8), np.float32), np.zeros(2, np.float32)],
+    [np.zeros((1, 3, 9, 8), np.float32)] * 2,
+]
 """Two inputs of different sizes."""
 
 

@@ -129,11 +129,11 @@ class Moved:
         self.moves, self.scale, self.taps, self.cut, self.gain = tuple(moves), scale, taps, cut, gain
         self.shapes: list[tuple[int, ...]] = []
 
-    def run(self, inputs: list[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
         self.shapes.append(inputs[0].shape)
         output = inputs[0][:, :1].repeat(self.scale, 2).repeat(self.scale, 3)
         output = np.roll(output, [self.scale * move for move in self.moves], (2, 3))
-        output = sum(np.roll(output, tap, (2, 3)) for tap in self.taps)
+        output = np.sum([np.roll(output, tap, (2, 3)) for tap in self.taps], 0)
         return [self.gain * output[:, :, self.cut : output.shape[2] - self.cut]]
 
 
