@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from upconv.export.halo.trial import described
+from upconv.export.halo.trial import covering, described
 from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.storage import save
 from upconv.runtime.codecs import read
@@ -30,7 +30,7 @@ HALOS_PX = (10, 16, 24, 32, 48, 64, 96)
 """Halos to measure, below the exact one, in pixels; 10 is the default `tile_pad` of many upscalers."""
 
 TILE_PX = 64
-"""Side of the compared part, in input pixels. It is in the corner of the picture, so two of its sides are cut."""
+"""Least side of the compared part, in input pixels. It is in the corner of the picture, so two of its sides are cut."""
 
 PICTURE_PX = 192
 """Side of the whole picture, in input pixels. A larger one takes a deep network minutes."""
@@ -40,26 +40,32 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
     """Return the deviation of each smaller halo; empty if the exact halo is at most `USEFUL_PX`."""
     if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
         return ()
-    assert contract.height is not None and contract.width is not None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
         save(described(model, contract), path)
         opened = open_model(path, threads=available_cores())
-        return tuple(_measured(opened, contract, contract.height, contract.width))
+        return tuple(_measured(opened, contract, contract.halo))
 
 
-def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw) -> Iterator[HaloDeviation]:
-    picture = photograph(contract)[:, :, : rows.fitted(PICTURE_PX), : columns.fitted(PICTURE_PX)]
-    whole = _core(model.run(picture), contract)
-    assert isinstance(contract.halo, Halo)
-    exact_px = max(contract.halo.model_dump().values())
-    for halo_px in (px for px in HALOS_PX if px < exact_px):
-        smaller = Halo(**{name: min(px, halo_px) for name, px in contract.halo.model_dump().items()})
+def _measured(model: Model, contract: Contract, exact: Halo) -> Iterator[HaloDeviation]:
+    rows, columns = contract.laws
+    picture = covering(photograph(contract)[0], _side(rows), _side(columns))[None]
+    whole = _steps(model.run(picture), contract)
+    for halo_px in (px for px in HALOS_PX if px < max(exact.model_dump().values())):
+        smaller = Halo(**{name: min(px, halo_px) for name, px in exact.model_dump().items()})
         below, right = ((axis.halo or (0, 0))[1] for axis in tiling_axes(1, 1, contract, smaller))
         height, width = rows.fitted(TILE_PX + below), columns.fitted(TILE_PX + right)
-        tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
-        differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))
-        yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole).max()), share=float(differ.mean()))
+        if height >= picture.shape[2] or width >= picture.shape[3]:
+            return  # a tile that is as long as the picture shows nothing
+        kept = np.s_[:, : (height - below) * contract.scale, : (width - right) * contract.scale]
+        tile = _steps(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)[kept]
+        differ = np.round(tile.clip(0, 255)) != np.round(whole[kept].clip(0, 255))
+        yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole[kept]).max()), share=float(differ.mean()))
+
+
+def _side(law: SizeLaw) -> int:
+    """Return the side of the whole picture along an axis, in pixels: a length that the model takes."""
+    return law.fitted_down(law.fitted(PICTURE_PX)) or law.fitted(law.minimum)
 
 
 def photograph(contract: Contract) -> Tensor:
@@ -69,10 +75,9 @@ def photograph(contract: Contract) -> Tensor:
     return samples_to_tensor(read(PHOTOGRAPH).samples, pixels)[None]
 
 
-def _core(output: Tensor, contract: Contract) -> Tensor:
-    """Return the compared part of an output, in 8-bit steps."""
+def _steps(output: Tensor, contract: Contract) -> Tensor:
+    """Return an output (C, H, W), in 8-bit steps."""
     assert contract.output is not None
-    side = TILE_PX * contract.scale
     span = contract.output.high - contract.output.low
-    steps: Tensor = (output[0, :, :side, :side] - np.float32(contract.output.low)) * np.float32(255 / span)
+    steps: Tensor = (output[0] - np.float32(contract.output.low)) * np.float32(255 / span)
     return steps

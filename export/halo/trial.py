@@ -74,17 +74,18 @@ def tiling_difference(model: onnx.ModelProto, contract: Contract, products: floa
 
 def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int]]:
     """Yield height and width of each picture, and the side of its tiles, in pixels."""
-    assert isinstance(contract.halo, Halo) and contract.height and contract.width
+    assert isinstance(contract.halo, Halo)
+    laws = contract.laws
     sides = contract.halo.model_dump().values()
     axes = tiling_axes(1, 1, contract, contract.halo)
     rows, columns = (axis.largest - 2 * axis.multiple - sum(axis.halo or ()) for axis in axes)
-    tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
+    tile_px = 2 * max(sides) + 4 * max(law.multiple for law in laws)
     height, width = min(2 * tile_px + 5, max(1, rows)), min(max(3 * tile_px + 1, LONG_PX), max(1, columns))
     if products * height * width <= BUDGET:
         yield height, width, tile_px
     # The picture above may be one row of tiles, or its last row has more than the halo: only two tiles have exactly the halo.
-    yield _two_tiles(axes[0], contract.height), strip(contract.width), 1
-    yield strip(contract.height), _two_tiles(axes[1], contract.width), 1
+    yield _two_tiles(axes[0], laws[0]), strip(laws[1]), 1
+    yield strip(laws[0]), _two_tiles(axes[1], laws[1]), 1
 
 
 def _two_tiles(axis: TilingAxis, law: SizeLaw) -> int:
@@ -107,15 +108,15 @@ def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
     if span <= UNLIKE * (model.contract.output.high - model.contract.output.low):
         return difference
     unit = pixels.model_copy(update={"low": 0.0, "high": 1.0})
-    photograph = _covering(samples_to_tensor(read(PHOTOGRAPH).samples, unit), height, width)
+    photograph = covering(samples_to_tensor(read(PHOTOGRAPH).samples, unit), height, width)
     return _compared(model, (1 - GRAIN) * photograph + GRAIN * noise, tile_px)[0]
 
 
-def _covering(picture: Tensor, height: int, width: int) -> Tensor:
+def covering(picture: Tensor, height: int, width: int) -> Tensor:
     """Return a picture (C, H, W) of another size: its first part, or the picture mirrored at its border until it is as large."""
     pads = [(0, max(0, length - own)) for length, own in zip((height, width), picture.shape[1:], strict=True)]
-    covering: Tensor = np.pad(picture, [(0, 0), *pads], mode="symmetric")[:, :height, :width]
-    return covering
+    covered: Tensor = np.pad(picture, [(0, 0), *pads], mode="symmetric")[:, :height, :width]
+    return covered
 
 
 def _compared(model: Model, picture: Tensor, tile_px: int) -> tuple[float, float]:

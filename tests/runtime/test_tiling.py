@@ -361,6 +361,15 @@ def test_each_axis_must_balance_its_offset(side: str) -> None:
         plan_tiles(8, 8, unbalanced, 64)
 
 
+def test_each_axis_has_its_own_law() -> None:
+    laws = {"height": SizeLaw(scale=2, offset=-2), "width": SizeLaw(scale=2, offset=-4, minimum=30)}
+    own = contract(square(0)).model_copy(update=laws)
+    with pytest.raises(ModelError, match="offsets of -2 and -4 pixels"):
+        plan_tiles(8, 8, own, 64)
+    balanced = own.model_copy(update={"context": Context(top=1, bottom=0, left=2, right=0)})
+    assert plan_tiles(8, 8, balanced, 64).tiles[0].shape == (9, 30)
+
+
 @pytest.mark.parametrize("fill", ["reflect", "edge"])
 def test_both_axes_take_the_fill_of_the_context(fill: Any) -> None:
     law, around = SizeLaw(scale=2, offset=-8), dict.fromkeys(("top", "bottom", "left", "right"), 2)

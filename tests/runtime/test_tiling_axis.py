@@ -183,3 +183,8 @@ def test_context_whose_outputs_are_cropped_needs_no_span_of_its_own() -> None:
     assert axis.count(8) == len(axis.spans(8)) == 1
     assert axis.side(11, 100) == 8
     assert axis.side(12, 100) == 12, "the whole extended picture, because it fits"
+
+
+def test_a_side_is_a_multiple_of_the_law_and_of_the_step() -> None:
+    """Two spans of 54 would do; 72 is the next multiple of 3 and 8."""
+    assert TilingAxis.of(102, SizeLaw(scale=1, multiple=3), (3, 3)).side(75, 1000) == 72

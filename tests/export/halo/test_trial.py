@@ -1,128 +1,15 @@
-"""Tiles equal the whole picture, for every kind of upscaler that has a finite halo, at any size."""
+"""The trial of a halo: tiles against the whole picture, for graphs that are built here."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import torch
-import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
 
-from upconv.export import from_module, to_onnx
 from upconv.export.halo.trial import described, tiling_difference
-from upconv.models import CATALOGUE, bundled
-from upconv.runtime import Contract, Engine, Model, open_model
+from upconv.runtime import Contract
 from upconv.runtime.contract import KEY, Halo, Pixels, Provenance, SizeLaw
-
-
-class Waifu2xLike(nn.Module):
-    """upconv_7: convolutions without padding, and a transposed one that crops; padded by its edge first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        channels = (3, 4, 4, 6, 6, 8, 8)
-        layers = [(nn.Conv2d(a, b, 3), nn.LeakyReLU(0.1)) for a, b in pairwise(channels)]
-        self.body = nn.Sequential(*(part for layer in layers for part in layer))
-        self.head = nn.ConvTranspose2d(8, 3, 4, stride=2, padding=3)
-
-    def forward(self, image: Tensor) -> Tensor:
-        enlarged: Tensor = self.head(self.body(F.pad(image, (7, 7, 7, 7), mode="replicate")))
-        return enlarged
-
-
-class DenseBlock(nn.Module):
-    def __init__(self, channels: int = 8, growth: int = 4) -> None:
-        super().__init__()
-        widths = [growth, growth, growth, growth, channels]
-        self.layers = nn.ModuleList(nn.Conv2d(channels + n * growth, width, 3, padding=1) for n, width in enumerate(widths))
-
-    def forward(self, image: Tensor) -> Tensor:
-        known = image
-        for layer in self.layers:
-            new = layer(known)
-            known = torch.cat([known, F.leaky_relu(new, 0.2)], dim=1)
-        result: Tensor = image + 0.2 * new
-        return result
-
-
-class RrdbLike(nn.Module):
-    """ESRGAN with a body of one block: nearest, then convolutions, twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.body = nn.Conv2d(3, 8, 3, padding=1), DenseBlock()
-        self.ups = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(2))
-        self.last = nn.Conv2d(8, 3, 3, padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        features = self.first(image)
-        features = features + self.body(features)
-        for up in self.ups:
-            features = F.leaky_relu(up(F.interpolate(features, scale_factor=2.0, mode="nearest")), 0.2)
-        enlarged: Tensor = self.last(features)
-        return enlarged
-
-
-class OutputPadding(nn.Module):
-    """A transposed convolution that looks further to one side than to the other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Conv2d(3, 8, 5, padding=2)
-        self.head = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1, output_padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        enlarged: Tensor = self.head(F.relu(self.body(image)))
-        return enlarged
-
-
-KINDS: dict[str, type[nn.Module]] = {
-    "waifu2x-like": Waifu2xLike,
-    "rrdb-like": RrdbLike,
-    "output-padding": OutputPadding,
-}
-
-
-BUNDLED = [name for name, entry in CATALOGUE.items() if entry.artifact.is_file()]
-
-
-@pytest.fixture(scope="module", params=[*KINDS, *BUNDLED])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    if request.param in BUNDLED:
-        yield open_model(bundled(request.param))
-        return
-    torch.manual_seed(0)
-    path = Path(tmp_path_factory.mktemp("tiling"), "model.onnx")
-    to_onnx(from_module(KINDS[request.param]().eval(), name=request.param), out=path)
-    yield open_model(path)
-
-
-@settings(max_examples=25, deadline=None)
-@given(height=st.integers(1, 90), width=st.integers(1, 90), tile_px=st.integers(1, 70))
-def test_tiles_equal_the_whole_at_any_size(model: Model, height: int, width: int, tile_px: int) -> None:
-    picture = np.random.default_rng(height * 100 + width).random((3, height, width), np.float32)
-    with Engine(model, workers=2, tile_px=tile_px) as tiled, Engine(model, workers=1, tile_px=4096) as whole:
-        assert len(whole.plan(height, width).tiles) == 1
-        result = tiled.enlarge(picture)
-        assert result.shape == (3, height * model.contract.scale, width * model.contract.scale)
-        assert np.abs(result - whole.enlarge(picture)).max() <= 1e-6
-
-
-def test_a_picture_that_the_model_takes_is_given_to_it_as_it_is(model: Model) -> None:
-    law = model.contract.height
-    assert law is not None
-    side = 8 * law.multiple * max(1, law.minimum // law.multiple)
-    picture = np.random.default_rng(0).random((1, 3, side, side + law.multiple), np.float32)
-    with Engine(model, workers=1, tile_px=4096) as whole:
-        np.testing.assert_array_equal(whole.enlarge(picture[0]), model.run(picture)[0])
 
 
 def blur_and_double(radius: int) -> onnx.ModelProto:
