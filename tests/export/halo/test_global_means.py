@@ -198,7 +198,9 @@ def test_the_means_of_features_at_twice_the_resolution_cost_four_times_as_much()
         helper.make_node("GlobalAveragePool", ["large"], ["mean"]),
         EXCITE,
         helper.make_node("Mul", ["large", "factor"], ["weighed"]),
-        helper.make_node("Conv", ["weighed", "wide"], ["end"], pads=[1, 1, 1, 1]),
+        helper.make_node("Constant", [], ["half"], value=numpy_helper.from_array(np.array(0.5, np.float32))),
+        helper.make_node("Mul", ["weighed", "half"], ["darker"]),
+        helper.make_node("Conv", ["darker", "wide"], ["end"], pads=[1, 1, 1, 1]),
         helper.make_node("Conv", ["weighed", "unknown"], ["unused"], kernel_shape=[3, 3]),
     ]
     made = graph_of(CONV, *nodes)
@@ -208,6 +210,14 @@ def test_the_means_of_features_at_twice_the_resolution_cost_four_times_as_much()
     once = 108 + 144 + 4 * 144
     assert found.products == once + 108 + 144
     assert found.cost == found.products / once
+
+
+def test_the_last_pass_does_not_compute_what_only_a_mean_needs() -> None:
+    aside = helper.make_node("Conv", ["features", "wide"], ["aside"], pads=[1, 1, 1, 1])
+    pool = helper.make_node("GlobalAveragePool", ["aside"], ["mean"])
+    found = pass_fields(graph_of(CONV, aside, pool, EXCITE, PRODUCT))
+    assert isinstance(found, PassFields)
+    assert (found.products, found.cost) == (108 + 108 + 144, (108 + 108 + 144) / 108)
 
 
 def test_a_graph_without_convolutions_costs_one_more_for_each_pass() -> None:

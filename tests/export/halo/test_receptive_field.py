@@ -113,6 +113,7 @@ FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"
         ("Slice", {"s": [1], "e": [9], "a": [2], "t": [3]}, "x,s,e,a,t", {}, field(THIRD, 1, 1), SAME),
         ("Resize", ENLARGED, "x,,r", FLOOR, field(2, -0.5, 0), field(3, -2 * THIRD, 0)),
         ("Resize", ENLARGED, "x,,r", {}, field(2, -1, 0.5), field(3, -Fraction(7, 6), 0.5)),
+        ("Resize", {"r": [1, 1, 1, 1.5]}, "x,,r", {"antialias": 1}, field(1, -0.5, 0.5), field(1.5, -1, 2 * THIRD)),
         ("Resize", ENLARGED, "x,,r", {"antialias": 1}, field(2, -1, 0.5), field(3, -Fraction(7, 6), 0.5)),
         (
             *("Resize", ENLARGED, "x,,r", {"mode": "cubic", "coordinate_transformation_mode": "pytorch_half_pixel"}),
