@@ -92,6 +92,11 @@ class SizeLaw(_Part):
         fitted = round_down(length if self.maximum is None else min(length, self.maximum), self.multiple)
         return fitted if fitted >= self.minimum else None
 
+    def clamped(self, length: int) -> int:
+        """Return the shortest length that the law covers and that is at least `length`, or the longest if that is shorter."""
+        fitted = self.fitted(length)
+        return fitted if self.maximum is None else min(fitted, round_down(self.maximum, self.multiple))
+
     def output(self, length: int) -> int | None:
         """Return the output length of an input of this length; `None` if the law does not cover it."""
         if length < self.minimum or length % self.multiple or (self.maximum is not None and length > self.maximum):

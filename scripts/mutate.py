@@ -26,6 +26,7 @@ CONFIG = """\
 [tool.pytest.ini_options]
 addopts = ["--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:pytest_cov"]
 markers = ["gpu: needs a GPU"]
+filterwarnings = ["error"]
 timeout = 120
 
 [tool.mutmut]

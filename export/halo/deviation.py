@@ -17,7 +17,7 @@ from upconv.export.halo.trial import covering, described
 from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.storage import save
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
+from upconv.runtime.contract import Contract, Halo, HaloDeviation
 from upconv.runtime.cores import available_cores
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.tiled_picture import samples_to_tensor
@@ -49,7 +49,7 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
 
 def _measured(model: Model, contract: Contract, exact: Halo) -> Iterator[HaloDeviation]:
     rows, columns = contract.laws
-    picture = covering(photograph(contract)[0], _side(rows), _side(columns))[None]
+    picture = covering(photograph(contract)[0], rows.clamped(PICTURE_PX), columns.clamped(PICTURE_PX))[None]
     whole = _steps(model.run(picture), contract)
     for halo_px in (px for px in HALOS_PX if px < max(exact.model_dump().values())):
         smaller = Halo(**{name: min(px, halo_px) for name, px in exact.model_dump().items()})
@@ -61,11 +61,6 @@ def _measured(model: Model, contract: Contract, exact: Halo) -> Iterator[HaloDev
         tile = _steps(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)[kept]
         differ = np.round(tile.clip(0, 255)) != np.round(whole[kept].clip(0, 255))
         yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole[kept]).max()), share=float(differ.mean()))
-
-
-def _side(law: SizeLaw) -> int:
-    """Return the side of the whole picture along an axis, in pixels: a length that the model takes."""
-    return law.fitted_down(law.fitted(PICTURE_PX)) or law.fitted(law.minimum)
 
 
 def photograph(contract: Contract) -> Tensor:

@@ -193,15 +193,38 @@ def test_a_model_that_ignores_a_pixel_is_refused() -> None:
     assert found.endswith("acts as if they began at nan")
 
 
-@pytest.mark.parametrize(("cut", "found"), [(MAX_LENGTH, True), (MAX_LENGTH + 1, False)])
-def test_a_context_is_at_most_what_a_contract_can_state(cut: int, found: bool) -> None:
-    rows = SizeLaw(scale=1, offset=-2 * cut)
-    alignment = find_alignment(EVERYWHERE, Moved(cut=cut), 3, (rows, SAME))
-    if found:
-        assert isinstance(alignment, Alignment)
-        assert (alignment.rows, alignment.columns) == (Surroundings(cut, cut), Surroundings())
-    else:
+MOST, LESS = MAX_LENGTH, MAX_LENGTH - 10
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+@pytest.mark.parametrize(
+    ("front", "back", "around"),
+    [
+        (-MOST, -LESS, Surroundings(before=MOST, after=LESS)),
+        (-LESS, -MOST, Surroundings(before=LESS, after=MOST)),
+        (MOST, 0, Surroundings(crop_before=MOST)),
+        (0, MOST, Surroundings(crop_after=MOST)),
+    ],
+)
+def test_context_and_crop_are_at_most_what_a_contract_can_state(
+    front: int, back: int, around: Surroundings, beyond: int
+) -> None:
+    """Lines are added to the picture, or removed."""
+    lines = [length + beyond * (1 if length > 0 else -1) if length else 0 for length in (front, back)]
+    pad = helper.make_node("Pad", ["image", "pads"], ["output"])
+    padded = graph_of(pad, pads=whole(0, 0, lines[0], 0, 0, 0, lines[1], 0))
+    alignment = find_alignment(padded, OnnxruntimeBackend(padded), 3, (SizeLaw(scale=1, offset=sum(lines)), SAME))
+    if beyond:
         assert alignment == f"a context or crop of more than {MAX_LENGTH} pixels is needed"
+    else:
+        assert alignment == Alignment(around, Surroundings())
+
+
+def test_a_response_may_be_faint_and_of_both_signs() -> None:
+    kernel = np.zeros((1, 3, 13, 1), np.float32)
+    kernel[0, :, 0], kernel[0, :, 12] = 1e-3, -1e-3
+    difference = graph_of(helper.make_node("Conv", ["image", "w"], ["output"], pads=[6, 0, 6, 0]), w=kernel)
+    assert aligned(difference, SAME, SAME) == Alignment(Surroundings(), Surroundings())
 
 
 def test_the_response_is_measured_on_a_picture_that_the_model_takes() -> None:
