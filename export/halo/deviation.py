@@ -6,20 +6,16 @@ licence of the photograph is in `photographs/LICENCES.md`.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import onnx
 
-from upconv.export.halo.trial import covering, described
+from upconv.export.halo.trial import covering, opened
 from upconv.export.pictures import PHOTOGRAPH
-from upconv.export.storage import save
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Halo, HaloDeviation
-from upconv.runtime.cores import available_cores
-from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.session import Model, Tensor
 from upconv.runtime.tiled_picture import samples_to_tensor
 from upconv.runtime.tiling import tiling_axes
 
@@ -40,26 +36,24 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
     """Return the deviation of each smaller halo; empty if the exact halo is at most `USEFUL_PX`."""
     if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
         return ()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.onnx")
-        save(described(model, contract), path)
-        opened = open_model(path, threads=available_cores())
-        return tuple(_measured(opened, contract, contract.halo))
+    with opened(model, contract) as known:
+        return tuple(_measured(known, contract, contract.halo))
 
 
 def _measured(model: Model, contract: Contract, exact: Halo) -> Iterator[HaloDeviation]:
     rows, columns = contract.laws
     picture = covering(photograph(contract)[0], rows.clamped(PICTURE_PX), columns.clamped(PICTURE_PX))[None]
+    rows_px, columns_px = picture.shape[2:]
     whole = _steps(model.run(picture), contract)
     for halo_px in (px for px in HALOS_PX if px < max(exact.model_dump().values())):
         smaller = Halo(**{name: min(px, halo_px) for name, px in exact.model_dump().items()})
-        below, right = ((axis.halo or (0, 0))[1] for axis in tiling_axes(1, 1, contract, smaller))
+        below, right = ((axis.halo or (0, 0))[1] for axis in tiling_axes(rows_px, columns_px, contract, smaller))
         height, width = rows.fitted(TILE_PX + below), columns.fitted(TILE_PX + right)
-        if height >= picture.shape[2] or width >= picture.shape[3]:
+        if height >= rows_px or width >= columns_px:
             return  # a tile that is as long as the picture shows nothing
         kept = np.s_[:, : (height - below) * contract.scale, : (width - right) * contract.scale]
         tile = _steps(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)[kept]
-        differ = np.round(tile.clip(0, 255)) != np.round(whole[kept].clip(0, 255))
+        differ = _samples(tile) != _samples(whole[kept])
         yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole[kept]).max()), share=float(differ.mean()))
 
 
@@ -76,3 +70,8 @@ def _steps(output: Tensor, contract: Contract) -> Tensor:
     span = contract.output.high - contract.output.low
     steps: Tensor = (output[0] - np.float32(contract.output.low)) * np.float32(255 / span)
     return steps
+
+
+def _samples(steps: Tensor) -> Tensor:
+    samples: Tensor = steps.clip(0, 255).round()
+    return samples

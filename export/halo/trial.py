@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,17 +59,23 @@ def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     return copy
 
 
+@contextmanager
+def opened(model: onnx.ModelProto, contract: Contract) -> Iterator[Model]:
+    """Open `model` with the contract in its metadata, from a temporary file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        save(described(model, contract), path)
+        yield open_model(path, threads=available_cores())
+
+
 def tiling_difference(model: onnx.ModelProto, contract: Contract, products: float) -> float:
     """Return the largest difference between tiled and whole output on noise, or on a photograph (see `UNLIKE`).
 
     The unit is the range of the output. `products` is the number of multiplications per input pixel, before any rewrite.
     """
     assert contract.output
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.onnx")
-        save(described(model, contract), path)
-        opened = open_model(path, threads=available_cores())
-        difference = max(_difference(opened, *trial) for trial in _trials(products, contract))
+    with opened(model, contract) as known:
+        difference = max(_difference(known, *trial) for trial in _trials(products, contract))
     return difference / (contract.output.high - contract.output.low)
 
 
@@ -114,8 +121,7 @@ def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
 
 def covering(picture: Tensor, height: int, width: int) -> Tensor:
     """Return a picture (C, H, W) of another size: its first part, or the picture mirrored at its border until it is as large."""
-    pads = [(0, max(0, length - own)) for length, own in zip((height, width), picture.shape[1:], strict=True)]
-    covered: Tensor = np.pad(picture, [(0, 0), *pads], mode="symmetric")[:, :height, :width]
+    covered: Tensor = np.pad(picture, [(0, 0), (0, height), (0, width)], mode="symmetric")[:, :height, :width]
     return covered
 
 
