@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from upconv.export.halo.trial import described, tiling_difference
+from upconv.export.halo.trial import (
+    BUDGET,
+    GRAIN,
+    LONG_PX,
+    STRIP_PX,
+    covering,
+    described,
+    grainy,
+    opened,
+    shaded,
+    tiling_difference,
+    trials,
+)
 from upconv.runtime import Contract
-from upconv.runtime.contract import KEY, Halo, Pixels, Provenance, SizeLaw
+from upconv.runtime.contract import KEY, Context, Halo, HaloDeviation, Pixels, Provenance, SizeLaw
 
 
 def blur_and_double(radius: int) -> onnx.ModelProto:
@@ -112,8 +127,11 @@ def explosive(gain: float) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=opset, ir_version=10)
 
 
-@pytest.mark.parametrize(("gain", "found"), [(10.0, True), (5000.0, False)])
-def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain: float, found: bool) -> None:
+@pytest.mark.parametrize(
+    ("gain", "output", "found"),
+    [(10.0, Pixels(), True), (5000.0, Pixels(), False), (5000.0, Pixels(low=-490, high=510), True)],
+)
+def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain: float, output: Pixels, found: bool) -> None:
     law = SizeLaw(scale=2)
     contract = Contract(
         name="explosive",
@@ -122,8 +140,123 @@ def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain:
         width=law,
         halo=Halo(top=8, bottom=8, left=8, right=0),  # one too few, which only noise shows
         input=Pixels(),
-        output=Pixels(),
+        output=output,
         opset=18,
         provenance=Provenance(source="a test"),
     )
     assert (tiling_difference(explosive(gain), contract, 1.0) > 0.1) is found
+
+
+def square(px: int) -> Halo:
+    return Halo(top=px, bottom=px, left=px, right=px)
+
+
+def tried(
+    halo: Halo, laws: dict[str, SizeLaw], products: float = CHEAP, context: Context | None = None
+) -> list[tuple[int, int, int]]:
+    """Return the height, the width and the tile side of each trial, for laws of scale 1 if no others are given."""
+    given = {"height": SizeLaw(scale=1), "width": SizeLaw(scale=1), **laws}
+    return list(trials(products, blur_contract(halo, RANGE).model_copy(update={**given, "context": context})))
+
+
+LONG = SizeLaw(scale=1, maximum=40)
+
+
+@pytest.mark.parametrize(
+    ("halo", "laws", "expected"),
+    [
+        (square(7), {}, [(41, LONG_PX, 18), (70, STRIP_PX, 1), (STRIP_PX, 70, 1)]),
+        (square(300), {}, [(1213, 1813, 604), (3000, STRIP_PX, 1), (STRIP_PX, 3000, 1)]),
+        (
+            Halo(top=1, bottom=2, left=3, right=5),
+            {"height": SizeLaw(scale=1, multiple=2), "width": SizeLaw(scale=1, multiple=3, minimum=6)},
+            [(49, LONG_PX, 22), (20, 6, 1), (4, 45, 1)],
+        ),
+        (square(7), {"height": LONG}, [(24, LONG_PX, 18), (40, STRIP_PX, 1), (STRIP_PX, 70, 1)]),
+        (square(7), {"width": LONG}, [(41, 24, 18), (70, STRIP_PX, 1), (STRIP_PX, 40, 1)]),
+        (
+            square(3),
+            {"height": SizeLaw(scale=1, multiple=4, maximum=40), "width": LONG},
+            [(24, 32, 22), (40, STRIP_PX, 1), (STRIP_PX, 30, 1)],
+        ),
+    ],
+)
+def test_the_pictures_that_are_tried_have_many_tiles_or_two_and_fit_the_maximum(
+    halo: Halo, laws: dict[str, SizeLaw], expected: list[tuple[int, int, int]]
+) -> None:
+    assert (LONG_PX, STRIP_PX) == (1500, 4)
+    assert tried(halo, laws) == expected
+
+
+@pytest.mark.parametrize(
+    ("maximum", "picture", "side"), [(None, (21, LONG_PX, 8), 16), (17, (11, 11, 8), 13), (4, (1, 1, 8), 1)]
+)
+def test_a_trial_and_its_context_are_within_the_maximum_and_a_pixel_remains(
+    maximum: int | None, picture: tuple[int, int, int], side: int
+) -> None:
+    """The smallest tiles are 12 pixels long, and two of them 20; the context takes 4 of these."""
+    law = SizeLaw(scale=1, offset=-4, maximum=maximum)
+    context = Context(top=2, bottom=2, left=2, right=2)
+    expected = [picture, (side, STRIP_PX, 1), (STRIP_PX, side, 1)]
+    assert tried(square(2), {"height": law, "width": law}, context=context) == expected
+
+
+@pytest.mark.parametrize(("products", "whole"), [(3_200_000.0, True), (3_200_001.0, False)])
+def test_a_whole_picture_is_tried_within_the_budget(products: float, whole: bool) -> None:
+    assert BUDGET == 25 * 1250 * 3_200_000
+    found = tried(square(3), {"width": SizeLaw(scale=1, maximum=1258)}, products)
+    assert ((25, 1250, 10) in found) is whole
+    assert len(found) == 2 + whole
+
+
+def test_a_small_picture_is_mirrored_until_it_covers_the_size_and_a_large_one_is_cut() -> None:
+    picture = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
+    assert covering(picture, 1, 5).tolist() == [[[0, 1, 1, 0, 0]]]
+    assert covering(picture, 5, 1).tolist() == [[[0], [2], [2], [0], [0]]]
+    assert covering(picture, 2, 1).tolist() == [[[0], [2]]]
+
+
+def test_an_opened_model_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with opened(blur_and_double(1), blur_contract(square(1), RANGE)) as model:
+        assert model.contract.halo == square(1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exact_halo_is_tried_also_if_a_smaller_one_is_good_enough() -> None:
+    stated = blur_contract(square(7), RANGE).model_copy(
+        update={"halo_deviation": (HaloDeviation(halo_px=1, steps=0, share=0),)}
+    )
+    assert tiling_difference(blur_and_double(7), stated, CHEAP) <= 1e-6
+
+
+def test_tiles_are_compared_with_a_picture_in_one_piece_also_if_its_context_is_long() -> None:
+    """The trial asserts that it is one tile."""
+    radius = 60
+    model = blur_and_double(radius)
+    model.graph.node[0].ClearField("attribute")
+    law, context = (
+        SizeLaw(scale=2, offset=-4 * radius, minimum=2 * radius + 1),
+        dict.fromkeys(("top", "bottom", "left", "right"), radius),
+    )
+    laws = {"height": law, "width": law, "context": Context(**context)}
+    assert tiling_difference(model, blur_contract(square(radius), RANGE).model_copy(update=laws), DEEP) <= 1e-6
+
+
+@pytest.mark.parametrize("pixels", [Pixels(), Pixels(low=-1, high=3)])
+def test_a_grainy_photograph_has_a_tenth_of_noise_in_any_range(pixels: Pixels) -> None:
+    assert GRAIN == 0.1
+    noise = np.random.default_rng(0).random((3, 200, 90), np.float32)
+    clean = grainy(np.zeros_like(noise), pixels)
+    assert 0 <= clean.min() < 0.1
+    assert 0.8 < clean.max() <= 0.9
+    np.testing.assert_array_equal(clean[:, 192:], clean[:, 191:183:-1])
+    np.testing.assert_allclose(grainy(noise, pixels) - clean, 0.1 * noise, atol=1e-6)
+
+
+def test_a_picture_is_shaded_from_a_sixteenth_to_its_own_brightness() -> None:
+    planes = shaded(np.ones((1, 4, 7), np.float32), Pixels(low=-1, high=3))
+    quarters = np.linspace(0.25, 1, 4)[:, None] * np.linspace(0.25, 1, 7)
+    np.testing.assert_allclose(planes[0], -1 + 4 * quarters, rtol=1e-6)
+    assert (planes[0, 0, 0], planes[0, 3, 6]) == (-0.75, 3)
