@@ -18,17 +18,33 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
+class ColorCodes:
+    """A colour space as code points of ITU-T H.273, for which no ICC profile stands, such as BT.2020 PQ."""
+
+    primaries: int
+    """Code of the primaries."""
+    curve: int
+    """Code of the transfer characteristics."""
+    full_range: bool = True
+    """True if black is 0 and white the largest sample."""
+
+
+@dataclass(frozen=True)
 class Metadata:
     """The metadata of a picture, which the result keeps."""
 
     icc: bytes | None = None
-    """ICC profile of the colours. `None`: sRGB."""
+    """ICC profile of the colours. `None`: sRGB, if there are no codes."""
+    codes: ColorCodes | None = None
+    """Colour space as codes. `None`: as the profile states."""
     pixels_per_mm: tuple[float, float] | None = None
     """Resolution along x and y, in pixels per millimetre. `None` if the file states none."""
     fields: tuple[tuple[str, int, Any], ...] = ()
-    """EXIF, XMP, IPTC and texts as libvips holds them: name, type and value."""
+    """EXIF, XMP, IPTC and texts: name, libvips' type and value."""
     bits: int | None = None
     """Bits per sample in the file, if they are between 8 and 16. `None` otherwise."""
+    lossless: bool = False
+    """True if the file is a WebP without loss."""
 
     def denser(self, across: float, down: float) -> Metadata:
         """Return the metadata with the resolution multiplied by `across` along x and `down` along y.

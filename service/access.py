@@ -20,7 +20,8 @@ from upconv.service.keys import ApiKey, ApiKeys
 from upconv.service.keys import Scope as KeyScope
 
 _GUARDED = ("/v1", "/v2")
-_PUBLIC = ("/v2/health",)
+_PUBLIC = ("/v2/health", "/v1/upscale/")
+"""Paths that need no key. The signature of a URL below `/v1/upscale/` takes its place."""
 _MAX_CLIENTS = 10_000
 _WRONG_PER_S, _WRONG_BURST = 0.2, 10
 """Wrong keys that one address may send at once, and per second on average, before their answers are slow."""

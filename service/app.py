@@ -21,9 +21,9 @@ from upconv.service.admission import Admission, Throughput
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.errors import StorageError
+from upconv.service.hosts import HostRules
 from upconv.service.jobs.events import JobEvents
 from upconv.service.jobs.folder import JobFolder, opened
-from upconv.service.jobs.hosts import HostRules
 from upconv.service.jobs.runner import JobRunner, RunnerContext
 from upconv.service.jobs.signatures import secret_bytes
 from upconv.service.jobs.sweep import sweep
@@ -36,7 +36,7 @@ from upconv.service.network.gate import Gate
 from upconv.service.network.head_requests import HeadRequests
 from upconv.service.network.root_path import RootPath
 from upconv.service.request_log import RequestLog
-from upconv.service.routes import inference_protocol, jobs, models, operation, pages, upscale
+from upconv.service.routes import inference_protocol, jobs, models, operation, pages, sources, upscale
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
 from upconv.service.supervisor import Supervisor
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.upconv = state
     _add_middleware(app, state)
     problem.install(app)
-    for router in (upscale.router, jobs.router, models.router, inference_protocol.router, operation.router):
+    for router in (upscale.router, sources.router, jobs.router, models.router, inference_protocol.router, operation.router):
         app.include_router(router)
     pages.mount(app)
     openapi.complete(app)
@@ -114,6 +114,7 @@ def _state(settings: Settings) -> ServiceState:
         anyio.CapacityLimiter(_SHORT_THREADS),
         Supervisor(log, metrics.failed),
         HostRules.of(settings.webhook_hosts),
+        HostRules.of(settings.fetch_hosts, "--fetch-hosts"),
         Trials(settings),
         ApiKeys.read(settings),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -37,12 +37,16 @@ def media_type(request: Request) -> str:
 
 
 async def read(request: Request, settings: Settings, ticket: Ticket) -> bytes:
-    """Read the whole body, and count its bytes in `ticket` as they arrive.
+    """Return the whole body of a request; raise the errors of `collect`."""
+    return await collect(request.stream(), request.headers.get("content-length", ""), settings, ticket)
+
+
+async def collect(stream: AsyncIterable[bytes], announced: str, settings: Settings, ticket: Ticket) -> bytes:
+    """Return all bytes of a stream, and count them in `ticket` as they arrive. `announced` is its Content-Length, if any.
 
     Raises `BodyTooLargeError` as soon as more bytes than allowed are announced or read, `SlowBodyError` if they arrive too
     slowly, and `AdmissionFullError` if admission has no room for them.
     """
-    announced = request.headers.get("content-length", "")
     _check_size(int(announced) if announced.isascii() and announced.isdigit() else 0, settings.max_bytes)
     loop = asyncio.get_running_loop()
     last = loop.time() + settings.body_timeout_s
@@ -50,7 +54,7 @@ async def read(request: Request, settings: Settings, ticket: Ticket) -> bytes:
         async with asyncio.timeout_at(min(last, loop.time() + settings.stall_s)) as deadline:
             with ticket.arriving(lambda: deadline.reschedule(0)):
                 return await _collect(
-                    request, settings, ticket, lambda now: deadline.reschedule(min(last, now + settings.stall_s))
+                    stream, settings, ticket, lambda now: deadline.reschedule(min(last, now + settings.stall_s))
                 )
     except TimeoutError as error:
         raise SlowBodyError(
@@ -73,11 +77,11 @@ def picture_in(body: bytes, content_type: str) -> bytes:
     return data
 
 
-async def _collect(request: Request, settings: Settings, ticket: Ticket, go_on: Callable[[float], None]) -> bytes:
+async def _collect(stream: AsyncIterable[bytes], settings: Settings, ticket: Ticket, go_on: Callable[[float], None]) -> bytes:
     """Return the body; call `go_on` with the time whenever enough of it has arrived to wait for more."""
     chunks: list[bytes] = []
     size = counted = 0
-    async for chunk in request.stream():
+    async for chunk in stream:
         size += len(chunk)
         _check_size(size, settings.max_bytes)
         ticket.hold(size)

@@ -11,12 +11,14 @@ UpconvError
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
  │   ├─ KeyRequiredError    the request has no API key, or an unknown key
  │   ├─ ForbiddenError      the API key does not allow this
+ │   ├─ SignatureError      the signature of a URL is wrong
  │   ├─ UnknownJobError     no job has this id
  │   ├─ NotDoneError        the job has no result
  │   ├─ NotRetriableError   the job cannot be queued again
  │   ├─ KeyReusedError      the idempotency key belongs to another request
  │   ├─ TensorError         the tensors do not fit: names, shapes, datatypes, lengths, values
  │   └─ UnsupportedError    this part of the inference protocol is not served
+ ├─ SourceError             the picture of a signed URL cannot be fetched
  ├─ Cancelled
  │   ├─ ClientGoneError     the client closed the connection
  │   └─ SlowBodyError       the body did not arrive in time
@@ -49,6 +51,7 @@ from upconv.runtime.errors import (
     Overloaded,
     ParameterError,
     TimedOut,
+    UpconvError,
     machine_error,
 )
 
@@ -85,6 +88,10 @@ class ForbiddenError(ParameterError):
     """The API key of the request does not have the scope of the route."""
 
 
+class SignatureError(ParameterError):
+    """The signature of a URL is not that of its path."""
+
+
 class UnknownJobError(ParameterError):
     """No job has the requested id."""
 
@@ -107,6 +114,10 @@ class TensorError(ParameterError):
 
 class UnsupportedError(ParameterError):
     """The request uses a part of the inference protocol that this service does not support."""
+
+
+class SourceError(UpconvError):
+    """The picture of a signed URL cannot be fetched."""
 
 
 class ClientGoneError(Cancelled):
@@ -181,6 +192,8 @@ KINDS: dict[type[Exception], ProblemKind] = {
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
     ForbiddenError: ProblemKind(403, "forbidden", "The API key does not allow this"),
+    SignatureError: ProblemKind(403, "bad-signature", "The signature of the URL is wrong"),
+    SourceError: ProblemKind(502, "source-failed", "The picture cannot be fetched"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
     ClientGoneError: ProblemKind(499, "client-gone", "The client closed the connection"),
     ClientDisconnect: ProblemKind(499, "client-gone", "The client closed the connection"),

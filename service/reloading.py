@@ -85,7 +85,8 @@ async def reread(state: ServiceState) -> None:
 async def on_hangup(state: ServiceState) -> AsyncIterator[None]:
     """Read keys and models again after each SIGHUP inside the context."""
     hangups = asyncio.Event()
-    with suppress(AttributeError, NotImplementedError):  # Windows has no SIGHUP
+    # Windows has no SIGHUP, and only the main thread receives signals.
+    with suppress(AttributeError, NotImplementedError, ValueError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangups.set)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_reread_after, hangups, state)

@@ -42,6 +42,15 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _hexadecimal(value: SecretStr | None) -> SecretStr | None:
+    try:
+        if value is None or bytes.fromhex(value.get_secret_value()):
+            return value
+    except ValueError:
+        pass
+    raise ValueError("expected hexadecimal digits, two for each byte, such as those of `openssl rand -hex 32`")
+
+
 def _prefix(value: str) -> str:
     if value.strip("/") and not value.startswith("/"):
         raise ValueError(f"{value!r} must begin with a slash, such as /upscaler")
@@ -158,6 +167,13 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     """Secret that signs these messages: `whsec_` and 24 to 64 random bytes in base64."""
 
+    fetch_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts from which signed URLs may take pictures, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    url_key: Annotated[SecretStr | None, AfterValidator(_hexadecimal)] = None
+    """Key of the signatures of these URLs, in hexadecimal digits."""
+    url_salt: Annotated[SecretStr | None, AfterValidator(_hexadecimal)] = None
+    """Salt of the signatures of these URLs, in hexadecimal digits."""
+
     cache_dir: Path | None = None
     """Folder for a cache of results. Default: no cache."""
     cache_bytes: int = Field(default=2**30, ge=1)
@@ -196,6 +212,13 @@ class Settings(BaseSettings):
     def _room_for_one(self) -> Self:
         if self.max_waiting_bytes < self.max_bytes:
             raise ValueError(f"max_waiting_bytes ({self.max_waiting_bytes}) must hold one body of max_bytes ({self.max_bytes})")
+        return self
+
+    @model_validator(mode="after")
+    def _all_of_signed_urls(self) -> Self:
+        given = (self.url_key is not None, self.url_salt is not None, bool(self.fetch_hosts))
+        if any(given) and not all(given):
+            raise ValueError("signed URLs need all of UPCONV_URL_KEY, UPCONV_URL_SALT and --fetch-hosts; set them or none")
         return self
 
     @model_validator(mode="after")

@@ -15,9 +15,9 @@ from upconv.service.access import Gatekeeper, Rates
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
+from upconv.service.hosts import HostRules
 from upconv.service.inference_protocol.statistics import Statistics
 from upconv.service.jobs.events import JobEvents
-from upconv.service.jobs.hosts import HostRules
 from upconv.service.jobs.runner import JobRunner
 from upconv.service.keys import ApiKeys
 from upconv.service.metrics import Metrics
@@ -44,6 +44,8 @@ class ServiceState:
     """Runs the tasks beside the server."""
     webhook_hosts: HostRules
     """The hosts that the URLs of jobs may have."""
+    fetch_hosts: HostRules
+    """The hosts from which signed URLs may take pictures."""
     trials: Trials
     """The trials of new model files."""
     keys: ApiKeys = field(default_factory=ApiKeys)

@@ -10,7 +10,7 @@ import pyvips
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.canvas import new_canvas
-from upconv.runtime.codecs import decoding, image_header, metadata
+from upconv.runtime.codecs import decoding, finishing, image_header, metadata
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
 from upconv.runtime.codecs.failures import unwritable
@@ -91,7 +91,7 @@ def encode_frames(
         raise ParameterError(f"cannot write frames as {format!r}; expected one of {', '.join(ANIMATED)}")
     check_options(format, quality, lossless)
     check_size(format, animation.strip.width, animation.frame_height)
-    image, keep, strip = metadata.onto(*fitted(animation.strip, format, cancellation), format)
+    image, keep, strip = metadata.onto(*fitted(animation.strip, format, cancellation, lossless=lossless), format)
     image = image.copy()
     for field, kind, value in _timing(animation):
         image.set_type(kind, field, value)
@@ -103,18 +103,20 @@ def encode_frames(
             data = save(image, "webpsave_buffer", {"Q": quality, "lossless": lossless, **options}, cancellation)
     except pyvips.Error as error:
         raise unwritable("the frames", format, error) from error
+    data = finishing.finished(data, animation.strip, format, animation.frame_height)
     return data, replace(animation, strip=replace(animation.strip, format=format, conversions=strip.conversions))
 
 
 def _frames(data: bytes, name: str, max_pixels: int, fail_on: str, cancellation: Cancellation | None) -> Animation:
     strip = decoding.opened(data, name, max_pixels, fail_on, n=-1)
-    file_metadata, unread = metadata.of(strip, name)
+    file_metadata, unread = metadata.of(strip, data, name)
     height = strip.get("page-height") if strip.get_typeof("page-height") else strip.height
     delays = tuple(strip.get("delay")) if strip.get_typeof("delay") else ()
     loops = strip.get("loop") if strip.get_typeof("loop") else 0
     samples, profile, notes = decoding.pixels(strip, cancellation, upright=False)
     count = samples.shape[0] // height
-    whole = Picture(samples, name, replace(file_metadata, icc=profile), (*notes, *unread))
+    stated = replace(file_metadata, icc=profile, lossless=name == "webp" and b"VP8L" in data)
+    whole = Picture(samples, name, stated, (*notes, *unread))
     return Animation(whole, (*delays, *[100] * count)[:count], loops)
 
 

@@ -9,6 +9,9 @@ from functools import cache
 
 import pyvips
 
+from upconv.runtime.codecs import png_chunks
+from upconv.runtime.picture import ColorCodes
+
 _SRGB_PRIMARIES = (1, 2)
 """BT.709, which sRGB uses, and unspecified."""
 _P3_PRIMARIES = 12
@@ -18,28 +21,42 @@ _NAMES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3", 16: "PQ", 18: "HLG", 8: 
 _HEADERS_BYTES = 1 << 14
 
 
-def profile_for(data: bytes, name: str) -> tuple[bytes | None, tuple[str, ...]]:
-    """Return the ICC profile of the colour space that `data` states, and the conversions.
-
-    The profile is `None` for sRGB, and for a colour space without a profile, which is a conversion. `name` is the format.
-    """
-    codes = _codes(data[:_HEADERS_BYTES], name)
-    if codes is None or (codes[0] in _SRGB_PRIMARIES and codes[1] in _SRGB_CURVES):
-        return None, ()
-    primaries, curve = codes
-    if primaries == _P3_PRIMARIES and curve in _SRGB_CURVES:
-        return _display_p3(), ()
-    space = " ".join(_NAMES.get(code, f"H.273 code {code}") for code in codes if code not in (*_SRGB_PRIMARIES, *_SRGB_CURVES))
-    return None, (f"colours in {space} taken as sRGB",)
+def codes_of(data: bytes, name: str) -> ColorCodes | None:
+    """Return the codes in a file of format `name`; `None` for sRGB, and if it states none."""
+    codes = _codes(data, name)
+    plain = codes is None or (codes.primaries in _SRGB_PRIMARIES and codes.curve in _SRGB_CURVES and codes.full_range)
+    return None if plain else codes
 
 
-def _codes(head: bytes, name: str) -> tuple[int, int] | None:
-    """Return the code points of the primaries and the transfer characteristics; `None` if the file states none."""
+def profile_for(codes: ColorCodes) -> bytes | None:
+    """Return the ICC profile that says the same as the codes; `None` if there is none."""
+    return _display_p3() if codes.primaries == _P3_PRIMARIES and codes.curve in _SRGB_CURVES and codes.full_range else None
+
+
+def is_held(codes: ColorCodes, name: str) -> bool:
+    """Return whether a format holds the codes. The samples of AVIF that libheif writes have the full range."""
+    return name == "png" or (name == "avif" and codes.full_range)
+
+
+def phrase(codes: ColorCodes) -> str:
+    """Return the conversion of a picture that loses its codes."""
+    stated = [(codes.primaries, _SRGB_PRIMARIES), (codes.curve, _SRGB_CURVES)]
+    names = [_NAMES.get(code, f"H.273 code {code}") for code, usual in stated if code not in (*usual, *_SRGB_PRIMARIES)]
+    return f"colours in {' '.join(names) or 'a narrow range'} taken as sRGB"
+
+
+def chunk(codes: ColorCodes) -> tuple[bytes, bytes]:
+    """Return the chunk of a PNG file that states the codes. The pixels are RGB, so the matrix is 0."""
+    return b"cICP", bytes([codes.primaries & 0xFF, codes.curve & 0xFF, 0, codes.full_range])
+
+
+def _codes(data: bytes, name: str) -> ColorCodes | None:
     if name == "png":
-        place = head.split(b"IDAT", 1)[0].find(b"cICP")
-        return (head[place + 4], head[place + 5]) if 0 <= place < len(head) - 5 else None
+        body = next((body for kind, body in png_chunks.chunks(data) if kind == b"cICP"), b"")
+        return ColorCodes(body[0], body[1], bool(body[3])) if len(body) == 4 else None
+    head = data[:_HEADERS_BYTES]
     place = head.find(b"colrnclx") if name == "avif" else -1
-    return (_short(head, place + 8), _short(head, place + 10)) if 0 <= place < len(head) - 12 else None
+    return ColorCodes(_short(head, place + 8), _short(head, place + 10)) if 0 <= place < len(head) - 12 else None
 
 
 def _short(head: bytes, place: int) -> int:

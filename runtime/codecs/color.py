@@ -27,10 +27,16 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
     if image.interpretation in PLAIN and image.format in ("uchar", "ushort"):
         return image, notes
     if image.interpretation == "cmyk" and image.format in ("uchar", "ushort"):
-        return profiles.transformed(image, "cmyk"), (*notes, "CMYK converted to sRGB")
+        return _from_cmyk(image, notes)
     if image.interpretation in PLAIN or image.format not in ("uchar", "ushort", "short", "float"):
         raise ImageError(_UNKNOWN_RANGE.format(image.format))
     return _colorimetric(image, notes)
+
+
+def _from_cmyk(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+    if image.get_typeof(profiles.FIELD) and not profiles.is_usable(image.get(profiles.FIELD), channels=4):
+        notes = (*notes, "damaged colour profile dropped")
+    return profiles.transformed(image, "cmyk"), (*notes, "CMYK converted to sRGB")
 
 
 def _with_known_space(image: Any) -> Any:

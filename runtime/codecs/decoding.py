@@ -9,12 +9,25 @@ from typing import Any, TypeVar
 import pyvips
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import cicp, color, image_header, metadata, profiles, tiff_tags
+from upconv.runtime.codecs import (
+    avif_boxes,
+    cicp,
+    color,
+    gif_blocks,
+    image_header,
+    jpeg_segments,
+    metadata,
+    png_chunks,
+    png_color,
+    profiles,
+    tiff_pixels,
+    tiff_tags,
+)
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError
 from upconv.runtime.options import MAX_PIXELS
-from upconv.runtime.picture import Picture, Samples
+from upconv.runtime.picture import ColorCodes, Picture, Samples
 from upconv.runtime.resampling import stoppable, to_samples
 
 # Allow only the loaders that libvips considers safe for untrusted files.
@@ -35,6 +48,7 @@ _LOADERS: dict[str, Callable[..., Any]] = {
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1")
 _NO_GAIN_MAP = "HDR gain map dropped"
 _HEADERS_BYTES = 1 << 18
+_WEBP_HEADERS_BYTES = 1 << 8
 _MISSING_PIXELS = ("premature end", "Huffman", "instead of RST", "arithmetic")
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (EXIF 2.32, page 37)."""
@@ -94,7 +108,15 @@ def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any
 
     Raises `ImageTooLargeError` if it has too many pixels or frames, and `ImageError` if it has too many channels.
     """
+    data, added = gif_blocks.with_open_canvas(data) if name == "gif" else (data, 0)
+    if added and options.get("n") == -1:
+        options = {**options, "n": frames_of(_LOADERS[name](data)) - added}
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
+    if added:
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "n-pages", frames_of(image) - added)
+    if name == "png":
+        image = metadata.with_late_exif(image, data)
     image_header.check_size(image.width, image.height, max_pixels)
     image_header.check_frames(frames_of(image))
     if image.bands > _MOST_CHANNELS:
@@ -124,16 +146,40 @@ def pixels(
 
 def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | None) -> Picture:
     missed = _missed(data, name, image)
-    file_metadata, unread = metadata.of(image, name)
-    samples, profile, notes = pixels(image, cancellation)
+    file_metadata, unread = metadata.of(image, data, name)
+    corrected, unlike = _as_stated(data, name, image)
+    samples, profile, notes = pixels(corrected, cancellation)
     if _NO_GAIN_MAP in missed:
         # The XMP packet states the place and size of the gain map, which the result does not have.
         file_metadata = replace(file_metadata, fields=tuple(field for field in file_metadata.fields if field[0] != "xmp-data"))
-    if profile is None and samples.shape[2] > 2:
-        profile, unknown = cicp.profile_for(data, name)
-        notes = (*notes, *unknown)
+    profile, codes, unusable = _color_space(data, name, profile, grey=samples.shape[2] < 3)
     bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
-    return Picture(samples, name, replace(file_metadata, icc=profile, bits=bits), (*notes, *missed, *unread))
+    lossless = name == "webp" and b"VP8L" in data[:_WEBP_HEADERS_BYTES]
+    stated = replace(file_metadata, icc=profile, codes=codes, bits=bits, lossless=lossless)
+    return Picture(samples, name, stated, (*unlike, *notes, *unusable, *missed, *unread))
+
+
+def _color_space(
+    data: bytes, name: str, profile: bytes | None, *, grey: bool
+) -> tuple[bytes | None, ColorCodes | None, tuple[str, ...]]:
+    """Return the profile and the codes of the colour space that a file states, and the conversions."""
+    codes = cicp.codes_of(data, name)
+    if profile is not None:  # in PNG the codes go before the profile, in AVIF behind it
+        return profile, codes if name == "png" else None, ()
+    if codes is not None:
+        equal = None if grey else cicp.profile_for(codes)
+        return equal, codes if equal is None else None, ()
+    if name == "png":
+        profile, notes = png_color.profile_of(data, grey=grey)
+        return profile, None, notes
+    return None, None, ()
+
+
+def _as_stated(data: bytes, name: str, image: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return the libvips image with channels as the file states them, where libvips delivers others, and the conversions."""
+    if name == "tiff":
+        return tiff_pixels.as_stated(image, data)
+    return (avif_boxes.as_stated(image, data) if name == "avif" else image), ()
 
 
 def _upright_size(image: Any) -> tuple[int, int]:
@@ -158,6 +204,10 @@ def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
         missed.append(f"the first of {frames} {'frames' if name in ANIMATED else 'pictures'} taken")
     if name == "jpeg" and any(mark in data[:_HEADERS_BYTES] for mark in _GAIN_MAP):
         missed.append(_NO_GAIN_MAP)
+    if name == "jpeg":
+        missed.extend(jpeg_segments.unkept(data))
+    if name == "png":
+        missed.extend(png_chunks.unkept(data))
     if name == "tiff" and tiff_tags.EXIF in tiff_tags.first_directory(data):
         missed.append("EXIF dropped, which is not read from tiff")
     if name == "png" and image.get_typeof("palette"):

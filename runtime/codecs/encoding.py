@@ -13,14 +13,14 @@ import numpy as np
 import pyvips
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import metadata
+from upconv.runtime.codecs import finishing, metadata
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import check_quality
-from upconv.runtime.picture import Metadata, Picture
+from upconv.runtime.picture import Picture
 from upconv.runtime.resampling import to_image
 
 MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
@@ -69,14 +69,13 @@ def encode(
         raise ParameterError(f"cannot write {name!r}; expected one of {', '.join(WRITABLE)}")
     check_options(name, quality, lossless)
     check_size(name, picture.width, picture.height)
-    image, bits, keep, noted = _fitting(picture, name, cancellation)
+    image, bits, keep, noted = _fitting(picture, name, cancellation, lossless=lossless)
     saver, options = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
     try:
         data = save(image, saver, options, cancellation)
     except pyvips.Error as error:
         raise unwritable("the picture", name, error) from error
-    finish = _FINISHES.get(name)
-    return (data if finish is None else finish(data, picture.metadata)), noted
+    return finishing.finished(data, replace(noted, format=picture.format), name), noted
 
 
 def check_options(name: str, quality: int, lossless: bool) -> None:
@@ -95,8 +94,10 @@ def check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def fitted(picture: Picture, name: str, cancellation: Cancellation | None) -> tuple[Any, Picture]:
+def fitted(picture: Picture, name: str, cancellation: Cancellation | None, *, lossless: bool = False) -> tuple[Any, Picture]:
     """Return a libvips image with channels and bits of the format, and the picture with conversions."""
+    if picture.metadata.lossless and name == "webp" and not lossless:
+        picture = picture.noting("lossless WebP written with loss; ask for lossless to keep every pixel")
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A grey profile is not valid for RGB.
         picture = to_srgb(picture, cancellation).noting(f"grey written as RGB, because {name} is always RGB")
@@ -113,8 +114,10 @@ def fitted(picture: Picture, name: str, cancellation: Cancellation | None) -> tu
     return image, picture
 
 
-def _fitting(picture: Picture, name: str, cancellation: Cancellation | None) -> tuple[Any, int, int, Picture]:
-    image, picture = fitted(picture, name, cancellation)
+def _fitting(
+    picture: Picture, name: str, cancellation: Cancellation | None, *, lossless: bool
+) -> tuple[Any, int, int, Picture]:
+    image, picture = fitted(picture, name, cancellation, lossless=lossless)
     bits = picture.metadata.bits or 12 if picture.samples.dtype == np.uint16 else 8
     if name == "avif" and bits == 12 and picture.metadata.bits != bits:
         picture = picture.noting("16 bits reduced to 12, the most that avif can hold")
@@ -147,8 +150,6 @@ def _tiff(image: Any, options: _SaveOptions) -> _Saver:
     return "tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal", "bigtiff": big, "keep": options.keep}
 
 
-_FINISHES: dict[str, Callable[[bytes, Metadata], bytes]] = {"jpeg": metadata.with_density, "png": metadata.with_texts}
-"""Functions that add metadata which libvips does not write."""
 _SAVERS: dict[str, Callable[[Any, _SaveOptions], _Saver]] = {
     "jpeg": _jpeg,
     "png": _png,

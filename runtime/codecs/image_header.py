@@ -6,7 +6,7 @@ and files for which their messages do not help a user.
 
 from __future__ import annotations
 
-from upconv.runtime.codecs import tiff_tags
+from upconv.runtime.codecs import tiff_pixels, tiff_tags
 from upconv.runtime.codecs.formats import FORMATS, HEAD_BYTES, sniff, unread
 from upconv.runtime.errors import ImageError, ImageTooLargeError
 
@@ -54,6 +54,7 @@ def _check_tiff(data: bytes, max_pixels: int) -> None:
     tags = tiff_tags.first_directory(data)
     if tiff_tags.is_raw(tags):
         raise ImageError(f"this is a camera's RAW file (DNG or similar); expected {', '.join(FORMATS)}")
+    tiff_pixels.check(tags)
     check_size(tags.get(tiff_tags.TILE_WIDTH, 0), tags.get(tiff_tags.TILE_LENGTH, 0), max_pixels, "a tile of the picture")
     check_frames(tiff_tags.count_directories(data, MAX_FRAMES + 1))
 

@@ -6,160 +6,173 @@ reset and thumbnails are removed.
 
 from __future__ import annotations
 
-import contextlib
 import re
-import zlib
-from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import pyvips
 
-from upconv.runtime.codecs import profiles
+from upconv.runtime.codecs import cicp, exif_storage, jpeg_segments, png_chunks, profiles
+from upconv.runtime.codecs.exif import PREFIX, ExifBlock
 from upconv.runtime.picture import Metadata, Picture
 
 HELD: dict[str, frozenset[str]] = {
-    "jpeg": frozenset({"EXIF", "XMP", "IPTC"}),
-    "png": frozenset({"EXIF", "XMP", "text"}),
+    "jpeg": frozenset({"EXIF", "XMP", "IPTC", "comment"}),
+    "png": frozenset({"EXIF", "XMP", "text", "HDR data"}),
     "webp": frozenset({"EXIF", "XMP"}),
     "avif": frozenset({"EXIF", "XMP"}),
     "tiff": frozenset({"XMP", "IPTC", "description"}),
     "gif": frozenset(),
 }
-"""Kinds of metadata that libvips writes in each format, besides the colour profile."""
+"""Kinds of metadata that are written in each format, besides the colour profile."""
 DENSITY_HELD = ("jpeg", "png", "tiff")
 """Formats that have a field for the resolution. The other formats hold it in EXIF."""
 
-_TEXT = "png-comment-"
+EXIF, XMP = "exif-data", "xmp-data"
+TEXT, HDR, COMMENT = "png-text-", "png-hdr-", "jpeg-comment"
+"""Fields that libvips does not know: the beginning of names that end with the kind of a PNG chunk, and a name."""
 _KINDS = {
-    "exif-": "EXIF",
-    "xmp-data": "XMP",
+    EXIF: "EXIF",
+    XMP: "XMP",
     "iptc-data": "IPTC",
-    _TEXT: "text",
+    TEXT: "text",
+    HDR: "HDR data",
+    COMMENT: "comment",
     "image-description": "description",
 }
-_KEEP = {"EXIF": 1, "XMP": 2, "IPTC": 4, "text": 16, "description": 16}
-_KEEP_PROFILE = 8
+_KEEP = {"XMP": 2, "IPTC": 4, "description": 16}
+_OWN = {"png": frozenset({"XMP"})}
+"""Kinds that libvips writes in a format, but not as the format demands."""
+_KEEP_EXIF, _KEEP_PROFILE = 1, 8
 KEEP_TIMING = 16
 """libvips' flag that keeps the delays of frames, among other fields."""
-_EXIF, _XMP = "exif-data", "xmp-data"
-_PNG_HEADER_END = 33
-_DROPPED = ("exif-ifd0-Orientation", "exif-ifd1-")
-"""Fields that no longer apply: the orientation, and the thumbnail of the picture before upscaling."""
-_PNG_UNSTATED = 2.834
-"""libvips' resolution of a PNG that states none, in pixels per millimetre: 72 pixels per inch."""
+_TEXTS, _HDR_DATA = (b"tEXt", b"zTXt", b"iTXt"), (b"mDCV", b"mDCv", b"cLLI", b"cLLi")
+XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+_NO_DENSITY = 72 / 25.4
+"""The resolution of a TIFF file that states none, in pixels per millimetre, because the format requires one."""
 _ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
+_WITHOUT_TURN = ("jpeg", "png", "webp")
+"""Formats whose pixels are turned by the orientation in EXIF alone."""
 
 
 def kind_of(field: str) -> str | None:
-    """Return the kind of a libvips field: EXIF, XMP, IPTC, text or description; `None` if it is not kept."""
+    """Return the kind of a field: EXIF, XMP, IPTC, text, comment, description or HDR data; `None` if it is not kept."""
     return next((kind for prefix, kind in _KINDS.items() if field.startswith(prefix)), None)
 
 
-def of(image: Any, name: str) -> tuple[Metadata, tuple[str, ...]]:
-    """Return the metadata of a libvips image, without the profile, and the conversions.
+def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[str, ...]]:
+    """Return the metadata of a libvips image and its file, without the profile, and the conversions.
 
-    A text that is not UTF-8 is dropped, which is a conversion. `name` is the format.
+    A description that is not UTF-8 is dropped, which is a conversion. `name` is the format.
     """
-    try:
-        names, lost = image.get_fields(), False
-    except UnicodeDecodeError:  # the name of a text in PNG
-        names, lost = [field for field in (_EXIF, _XMP) if image.get_typeof(field)], True
-    found = [(field, image.get_typeof(field), _upright(field, image.get(field))) for field in names if _is_kept(field)]
-    fields = tuple(entry for entry in found if not _is_garbled(entry[0], entry[2]))
-    notes = ("text in another encoding than UTF-8 dropped",) if lost or len(fields) < len(found) else ()
-    return Metadata(pixels_per_mm=_density(image, name), fields=fields), notes
+    names = [field for field in (EXIF, XMP, "iptc-data", "image-description") if image.get_typeof(field)]
+    found = [(field, image.get_typeof(field), value) for field in names if (value := _value(image, field))]
+    fields = [entry for entry in found if not _is_garbled(entry[2])]
+    notes = ("description in another encoding than UTF-8 dropped",) if len(fields) < len(found) else ()
+    block = ExifBlock(next((value for field, _, value in fields if field == EXIF), b""))
+    turned = name not in _WITHOUT_TURN or block.orientation is not None
+    upright = [(field, kind, _upright(field, value, turned=turned)) for field, kind, value in fields]
+    density = _density(image, data, name, block)
+    return Metadata(pixels_per_mm=density, fields=(*upright, *_own_fields(image, data, name))), notes
 
 
 def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
-    """Return the libvips image with the picture's metadata, its `keep` flags, and the picture.
+    """Return the libvips image with the picture's metadata that libvips writes, its `keep` flags, and the picture.
 
-    The flags make libvips write the metadata, and the picture has the conversions. `name` is the format that the image
-    is written in.
+    The picture has the conversions. `name` is the format that the image is written in. `finishing.finished` adds the rest.
     """
     metadata = picture.metadata
-    held = HELD[name] if picture.format == name else HELD[name] - {"IPTC"}  # each format wraps IPTC differently
+    held = held_in(picture, name)
     kinds = {str(kind_of(field)) for field, _, _ in metadata.fields}
     notes = [f"{kind} dropped, which {name} cannot hold" for kind in sorted(kinds - held)]
-    if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and "EXIF" not in kinds & held:
+    if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and not _holds_density(metadata, held):
         notes.append(f"resolution dropped, which {name} cannot hold")
+    if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
+        notes.append(cicp.phrase(metadata.codes))
     image = image.copy()
     for field, kind, value in metadata.fields:
-        if kind_of(field) in held and not _is_foreign_text(field, value):
+        if kind_of(field) in _KEEP and kind_of(field) in held:
             image.set_type(kind, field, value)
-    if "EXIF" in kinds & held:
-        # The pixels are upright. With the orientation in the EXIF block, viewers would rotate them again.
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     # After the fields are set: an EXIF block overwrites the image's resolution, which is the one that is written.
-    across, down = metadata.pixels_per_mm or (_PNG_UNSTATED, _PNG_UNSTATED)
+    across, down = metadata.pixels_per_mm or (_NO_DENSITY, _NO_DENSITY)
     image = image.copy(xres=across, yres=down)
     if metadata.icc is not None:
         image = profiles.with_profile(image, metadata.icc)
+    keep = _KEEP_PROFILE | sum({_KEEP.get(kind, 0) for kind in kinds & held - _OWN.get(name, frozenset())})
+    if name == "avif" and "EXIF" in kinds & held:
+        image.set_type(pyvips.GValue.blob_type, EXIF, exif_storage.PLACEHOLDER)
+        keep |= _KEEP_EXIF
     # Without these flags, libvips adds an EXIF block to pictures that have none.
-    return image, _KEEP_PROFILE | sum({_KEEP[kind] for kind in kinds & held}), picture.noting(*notes)
+    return image, keep, picture.noting(*notes)
 
 
-def with_density(jpeg: bytes, metadata: Metadata) -> bytes:
-    """Return the JPEG bytes with the resolution in a JFIF segment (JFIF 1.02, page 5).
-
-    libvips writes the resolution only into EXIF.
-    """
-    if metadata.pixels_per_mm is None or jpeg[2:4] in (b"\xff\xe0", b"\xff\xe1"):
-        return jpeg
-    across, down = (min(65535, max(1, round(25.4 * value))).to_bytes(2, "big") for value in metadata.pixels_per_mm)
-    return jpeg[:2] + b"\xff\xe0\x00\x10JFIF\x00\x01\x02\x01" + across + down + b"\0\0" + jpeg[2:]
-
-
-def with_texts(png: bytes, metadata: Metadata) -> bytes:
-    """Return the PNG bytes with the texts that are not ASCII in iTXt chunks.
-
-    libvips would write them as UTF-8 in tEXt chunks, which are Latin-1 (PNG, third edition, sections 5.3 and 11.3.3).
-    """
-    chunks = b""
-    for field, _, value in metadata.fields:
-        if _is_foreign_text(field, value):
-            keyword = field.removeprefix(_TEXT).partition("-")[2]
-            data = b"iTXt" + keyword.encode("latin-1", "replace")[:79] + bytes(5) + value.encode()
-            chunks += (len(data) - 4).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
-    return png[:_PNG_HEADER_END] + chunks + png[_PNG_HEADER_END:] if chunks else png
+def held_in(picture: Picture, name: str) -> frozenset[str]:
+    """Return the kinds of the picture's metadata that a format holds."""
+    held = HELD[name] if picture.format == name else HELD[name] - {"IPTC"}  # each format wraps IPTC differently
+    longest = exif_storage.LONGEST.get(name)
+    too_long = longest is not None and any(
+        field == EXIF and len(value) > longest for field, _, value in picture.metadata.fields
+    )
+    return held - {"EXIF"} if too_long else held
 
 
-def _is_foreign_text(field: str, value: Any) -> bool:
-    return field.startswith(_TEXT) and isinstance(value, str) and not value.isascii()
+def with_late_exif(image: Any, png: bytes) -> Any:
+    """Return the libvips image of a PNG file with the EXIF block behind its pixels, which libvips does not read."""
+    block = None if image.get_typeof(EXIF) else next((body for kind, body in png_chunks.chunks(png) if kind == b"eXIf"), None)
+    if block is None:
+        return image
+    image = image.copy()
+    image.set_type(pyvips.GValue.blob_type, EXIF, block)
+    image.set_type(pyvips.GValue.gint_type, "orientation", ExifBlock(block).orientation or 1)
+    return image
 
 
-def _density(image: Any, name: str) -> tuple[float, float] | None:
+def _own_fields(image: Any, data: bytes, name: str) -> list[tuple[str, int, Any]]:
+    """Return the fields that libvips does not read, or changes."""
+    blob = pyvips.GValue.blob_type
+    if name == "jpeg":
+        return [(COMMENT, blob, comment) for comment in jpeg_segments.comments_of(data)]
+    fields = []
+    for kind, body in png_chunks.chunks(data) if name == "png" else ():
+        is_read = body.startswith(XMP_KEYWORD) and image.get_typeof(XMP)
+        if kind in _TEXTS and not is_read:
+            fields.append((TEXT + kind.decode(), blob, body))
+        elif kind in _HDR_DATA:
+            fields.append((HDR + kind.decode(), blob, body))
+    return fields
+
+
+def _holds_density(metadata: Metadata, held: frozenset[str]) -> bool:
+    blocks = (value for field, _, value in metadata.fields if field == EXIF and "EXIF" in held)
+    return any(ExifBlock(block).pixels_per_mm for block in blocks)
+
+
+def _density(image: Any, data: bytes, name: str, block: ExifBlock) -> tuple[float, float] | None:
+    if name == "png":
+        body = next((body for kind, body in png_chunks.chunks(data) if kind == b"pHYs"), b"")
+        x, y = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
+        return (x / 1000, y / 1000) if body[8:] == b"\1" and x and y else None
     if name in DENSITY_HELD:
-        unstated = image.xres == _PNG_UNSTATED if name == "png" else not image.get_typeof("resolution-unit")
-        return None if unstated else (image.xres, image.yres)
-    with contextlib.suppress(ValueError, ZeroDivisionError, pyvips.Error):
-        x, y = (float(Fraction(image.get(f"exif-ifd0-{axis}Resolution").split()[0])) for axis in "XY")
-        per_cm = image.get_typeof("exif-ifd0-ResolutionUnit") and image.get("exif-ifd0-ResolutionUnit").startswith("3")
-        unit_mm = 10.0 if per_cm else 25.4
-        return (x / unit_mm, y / unit_mm) if x > 0 and y > 0 else None
-    return None
+        return (image.xres, image.yres) if image.get_typeof("resolution-unit") else None
+    return block.pixels_per_mm
 
 
-def _is_kept(field: str) -> bool:
-    return kind_of(field) is not None and not field.startswith(_DROPPED)
+def _value(image: Any, field: str) -> Any:
+    """Return the value of a field of a libvips image; `None` if it is empty, which pyvips does not convert."""
+    try:
+        return image.get(field)
+    except RuntimeError:
+        return None
 
 
-def _is_garbled(field: str, value: Any) -> bool:
-    """Return whether libvips replaced bytes of a text that it could not decode. Texts in EXIF stay in its block."""
-    return kind_of(field) in ("text", "description") and "\ufffd" in value
+def _is_garbled(value: Any) -> bool:
+    """Return whether libvips replaced bytes of a description that it could not decode."""
+    return isinstance(value, str) and "\ufffd" in value
 
 
-def _upright(field: str, value: Any) -> Any:
-    if field == _XMP:
-        return _ORIENTATION.sub(rb"\g<1>1", value)
-    return _without_thumbnail(value) if field == _EXIF else value
-
-
-def _without_thumbnail(exif: bytes) -> bytes:
-    """Return an EXIF block whose first directory is its last, so that it has no thumbnail (TIFF 6.0, page 14)."""
-    start = 6 if exif.startswith(b"Exif\0\0") else 0
-    if exif[start : start + 2] not in (b"II", b"MM"):
-        return exif
-    order: Literal["little", "big"] = "little" if exif[start : start + 1] == b"I" else "big"
-    first = start + int.from_bytes(exif[start + 4 : start + 8], order)
-    link = first + 2 + 12 * int.from_bytes(exif[first : first + 2], order)
-    return exif[:link] + bytes(4) + exif[link + 4 :] if link + 4 <= len(exif) else exif
+def _upright(field: str, value: Any, *, turned: bool) -> Any:
+    if field == EXIF:
+        block = ExifBlock(value.removeprefix(PREFIX))
+        block.set_upright()
+        block.remove_thumbnail()
+        return bytes(block)
+    return _ORIENTATION.sub(rb"\g<1>1", value) if field == XMP and turned else value

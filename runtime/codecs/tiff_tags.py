@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SUBFILE, PHOTOMETRIC, TILE_WIDTH, TILE_LENGTH, SUB_DIRECTORIES = 254, 262, 322, 323, 330
+SUBFILE, COMPRESSION, PHOTOMETRIC, TILE_WIDTH, TILE_LENGTH, SUB_DIRECTORIES = 254, 259, 262, 322, 323, 330
+SAMPLES_PER_PIXEL, PLANES = 277, 284
+INK_SET, EXTRA_SAMPLES, YCBCR_COEFFICIENTS, REFERENCE_BLACK_WHITE = 332, 338, 529, 532
 EXIF, DNG_VERSION = 34665, 50706
 
 _RAW_PHOTOMETRICS = (32803, 34892)
 _INLINE = {1: 1, 3: 2, 4: 4, 13: 4}
 """Length of the integer types in bytes, by type."""
+_RATIONAL = 5
 _MOST_TAGS = 512
+_MOST_VALUES = 64
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,28 @@ def first_directory(data: bytes) -> dict[int, int]:
     If an entry holds several integers, the value is the first one. It is meaningless if the entry stores them elsewhere.
     """
     layout = _layout(data)
-    start = layout.number(layout.offset, layout.offset)
-    first = start + layout.count
-    stop = min(first + min(layout.tags(start), _MOST_TAGS) * layout.entry, len(data))
     tags: dict[int, int] = {}
-    for place in range(first, stop, layout.entry):
+    for place in _entries(layout):
         length = _INLINE.get(layout.number(place + 2, 2), 0)
         tags[layout.number(place, 2)] = layout.number(place + 4 + layout.offset, length)
     return tags
+
+
+def integers(data: bytes, tag: int) -> tuple[int, ...]:
+    """Return all integers of a tag of the first directory, at most 64; empty if it has none."""
+    layout = _layout(data)
+    kind, count, start = _values(layout, tag, _INLINE)
+    length = _INLINE.get(kind, 0)
+    return tuple(layout.number(start + n * length, length) for n in range(count)) if length else ()
+
+
+def rationals(data: bytes, tag: int, count: int) -> tuple[float, ...]:
+    """Return the `count` fractions of a tag of the first directory; empty if it has not as many, or one is over 0."""
+    layout = _layout(data)
+    kind, found, start = _values(layout, tag, {_RATIONAL: 8})
+    pairs = [(layout.number(place, 4), layout.number(place + 4, 4)) for place in range(start, start + 8 * found, 8)]
+    valid = kind == _RATIONAL and found == count and all(below for _, below in pairs)
+    return tuple(above / below for above, below in pairs) if valid else ()
 
 
 def count_directories(data: bytes, most: int) -> int:
@@ -73,6 +91,25 @@ def is_raw(tags: dict[int, int]) -> bool:
     """
     thumbnail_first = tags.get(SUBFILE, 0) & 1 and SUB_DIRECTORIES in tags
     return DNG_VERSION in tags or tags.get(PHOTOMETRIC) in _RAW_PHOTOMETRICS or bool(thumbnail_first)
+
+
+def _entries(layout: _Layout) -> range:
+    """Return the places of the entries of the first directory."""
+    start = layout.number(layout.offset, layout.offset)
+    first = start + layout.count
+    stop = min(first + min(layout.tags(start), _MOST_TAGS) * layout.entry, len(layout.data))
+    return range(first, stop, layout.entry)
+
+
+def _values(layout: _Layout, tag: int, lengths: dict[int, int]) -> tuple[int, int, int]:
+    """Return the type of a tag's values, how many there are, and where they start."""
+    place = next((place for place in _entries(layout) if layout.number(place, 2) == tag), None)
+    if place is None:
+        return 0, 0, 0
+    kind, count = layout.number(place + 2, 2), min(layout.number(place + 4, layout.offset), _MOST_VALUES)
+    start = place + 4 + layout.offset
+    inline = count * lengths.get(kind, 0) <= layout.offset
+    return kind, count, start if inline else layout.number(start, layout.offset)
 
 
 def _layout(data: bytes) -> _Layout:

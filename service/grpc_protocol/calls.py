@@ -15,7 +15,7 @@ from upconv.runtime.errors import Cancelled
 from upconv.service.admission import Ticket
 from upconv.service.errors import AdmissionFullError
 from upconv.service.grpc_protocol import infer_messages
-from upconv.service.grpc_protocol.descriptors import message_class, methods, parsed
+from upconv.service.grpc_protocol.proto_messages import message_class, methods, parsed
 from upconv.service.grpc_protocol.rpc import Rpc, sentence
 from upconv.service.grpc_protocol.service_methods import SIMPLE
 from upconv.service.inference_protocol.inference import InferenceResult

@@ -12,7 +12,7 @@ import grpc.aio
 
 from upconv.runtime.errors import ParameterError
 from upconv.service.grpc_protocol.calls import Calls
-from upconv.service.grpc_protocol.descriptors import SERVICE
+from upconv.service.grpc_protocol.proto_messages import SERVICE
 from upconv.service.state import ServiceState
 
 _SPARE_CALLS = 32

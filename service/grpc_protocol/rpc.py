@@ -22,8 +22,8 @@ from upconv.service.access import bearer, check_admin
 from upconv.service.admission import Ticket
 from upconv.service.errors import UNEXPECTED, SlowBodyError, TensorError, UnsupportedError, problem_kind
 from upconv.service.grpc_protocol import service_methods
-from upconv.service.grpc_protocol.descriptors import SERVICE
 from upconv.service.grpc_protocol.grpc_status import code_of
+from upconv.service.grpc_protocol.proto_messages import SERVICE
 from upconv.service.keys import ApiKey, Scope
 from upconv.service.state import ServiceState
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from upconv.service import reloading
 from upconv.service.errors import UnknownModelError, UnsupportedError
-from upconv.service.grpc_protocol.descriptors import message_class
+from upconv.service.grpc_protocol.proto_messages import message_class
 from upconv.service.inference_protocol import metadata
 from upconv.service.state import ServiceState
 

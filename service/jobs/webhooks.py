@@ -14,7 +14,7 @@ import anyio
 import httpcore
 
 from upconv.runtime.errors import ParameterError, first_line
-from upconv.service.jobs.hosts import AllowedConnections, ForbiddenAddressError, HostRules
+from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, HostRules
 from upconv.service.jobs.job import Job, JobProgress, job_status
 from upconv.service.jobs.runner import JobRunner
 from upconv.service.jobs.signatures import signed_headers

@@ -20,6 +20,7 @@ _JOB = {
     "lease_s": None,
     "error": None,
 }
+_SIGNED = "aMIlX7Rk9TBVov2_4sfhNymd4OiM7z20PkGdYvf1PsY/scale:2/format:webp/plain/https://pictures.example.com/in.jpg"
 _TENSOR = {"name": "image", "datatype": "FP32", "shape": [-1, 3, -1, -1]}
 _DURATION = {"count": 2, "ns": 35_000_000}
 _STATISTICS = {
@@ -48,6 +49,7 @@ class Example:
 
 EXAMPLES: dict[tuple[str, str], Example] = {
     ("post", "/v1/upscale"): Example("?scale=3&format=webp' --data-binary @in.jpg -o out.webp"),
+    ("get", "/v1/upscale/{signature}/{path}"): Example("' -o out.webp"),
     ("post", "/v1/jobs"): Example(
         "?scale=4' --data-binary @in.png -H 'Idempotency-Key: my-1'", {**_JOB, "state": "queued"}, "202"
     ),
@@ -132,6 +134,7 @@ def command(path: str, example: Example) -> str:
         .replace("{model}", "upsample-s-x2")
         .replace("{name}", "upsample-s-x2")
         .replace("{version}", "1")
+        .replace("{signature}/{path}", _SIGNED)
     )
     return f"curl --fail-with-body '{_ORIGIN}{filled}{example.curl}"
 

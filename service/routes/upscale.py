@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated
@@ -43,23 +44,47 @@ async def upscale(request: Request, query: Annotated[UpscaleQuery, Query()], sta
 
     The body is raw bytes (curl `--data-binary @in.jpg`) or a form (`-F file=@in.jpg`).
     """
+    accept = request.headers.get("accept", "")
+    options = query.model_copy(update={"format": query.format or accepted_format(accept)})
+    given = GivenPicture(
+        lambda ticket: body.read(request, state.settings, ticket),
+        request.headers.get("content-type", ""),
+        {"Vary": "Accept", "Cache-Control": "private, no-cache"},
+        lambda: body.media_type(request),
+    )
+    return await answer(request, options, given, state, until)
+
+
+@dataclass(frozen=True)
+class GivenPicture:
+    """The picture of a request, before it is read."""
+
+    read: Callable[[Ticket], Awaitable[bytes]]
+    content_type: str
+    """The Content-Type of what is read. It matters for forms only."""
+    headers: dict[str, str]
+    """Headers for caches."""
+    check: Callable[[], object] = lambda: None
+    """Raises an error if the request is refused before anything is read."""
+
+
+async def answer(request: Request, query: UpscaleQuery, given: GivenPicture, state: ServiceState, until: float) -> Response:
+    """Read and upscale a picture, and return the response."""
     entry, upscaler = state.models.upscaling(query.model)
-    body.media_type(request)
+    given.check()
     with ExitStack() as stack:
         stack.enter_context(entry.in_use())
         ticket = stack.enter_context(state.admission.ticket())
-        data = await body.read(request, state.settings, ticket)
+        data = await given.read(ticket)
         ticket.admit()
-        body_type, accept = request.headers.get("content-type", ""), request.headers.get("accept", "")
-        options = query.model_copy(update={"format": query.format or accepted_format(accept)})
-        prepare = functools.partial(_prepare, data, body_type, options, state, entry, upscaler)
+        prepare = functools.partial(_prepare, data, given.content_type, query, state, entry, upscaler)
         prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
         if cache.matches(request.headers.get("if-none-match", ""), prepared.etag):
-            return Response(status_code=304, headers={"ETag": prepared.etag, "Vary": "Accept"})
+            return Response(status_code=304, headers={**given.headers, "ETag": prepared.etag})
         result = await _cached(prepared.etag, state) or await _compute(
             _UpscaleCall(request, prepared, entry, upscaler, ticket, until), state
         )
-        headers = {**result.headers, "ETag": prepared.etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}
+        headers = {**result.headers, **given.headers, "ETag": prepared.etag}
         ticket.done()
         return PictureResponse(result.data, headers, ticket, stack.pop_all().close)
 

@@ -12,7 +12,7 @@ from upconv.models import DEFAULT
 from upconv.service import Settings
 
 Command = Callable[..., CompletedProcess[str]]
-SECRET = {"api_keys", "admin_key", "webhook_secret"}
+SECRET = {"api_keys", "admin_key", "webhook_secret", "url_key", "url_salt"}
 
 
 @pytest.fixture

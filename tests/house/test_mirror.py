@@ -16,6 +16,7 @@ UNTESTED: dict[str, str] = {
     "export/sources/ncnn/graph_builder.py": "covered by tests/export/sources/ncnn/test_conversion.py and those of the layers",
     "export/sources/ncnn/handler.py": "the bounds of layers, covered by the tests of the layers",
     "service/app.py": "assembles the app, which every test in tests/service/routes uses",
+    "service/fetching.py": "covered by tests/service/routes/test_sources.py",
     "service/inference_protocol/inference.py": "covered by tests/service/routes/test_inference_protocol.py",
     "service/inference_protocol/metadata.py": "covered by tests/service/routes/test_inference_protocol.py",
     "service/inference_protocol/request.py": "covered by tests/service/routes/test_inference_protocol.py",

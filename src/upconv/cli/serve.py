@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _FLAGS = {"models": "--model"}
-_SECRET = ("api_keys", "admin_key", "webhook_secret")
+_SECRET = ("api_keys", "admin_key", "webhook_secret", "url_key", "url_salt")
 """Settings that are read from the environment only, because other users can see a command line."""
 
 
@@ -25,8 +25,8 @@ def serve() -> None:
     """Serve models over HTTP.
 
     Every setting is also read from the environment, for example UPCONV_PORT; a flag has precedence. Keys are read from
-    the environment only: UPCONV_API_KEYS as NAME:KEY separated by commas, UPCONV_ADMIN_KEY, and UPCONV_WEBHOOK_SECRET. For the name of a
-    catalogue model, the service uses the int8 form if it is faster on this machine. A file is served as it is.
+    the environment only: UPCONV_API_KEYS as NAME:KEY separated by commas, UPCONV_ADMIN_KEY, UPCONV_WEBHOOK_SECRET,
+    UPCONV_URL_KEY and UPCONV_URL_SALT. For the name of a catalogue model, the service uses the int8 form if it is faster on this machine. A file is served as it is.
     """
 
 

@@ -65,6 +65,28 @@ def test_other_formats_are_one_frame(pillow: Callable[..., bytes]) -> None:
     assert len(animation.frames) == 1
 
 
+def test_a_lossless_animation_that_is_written_with_loss_says_so() -> None:
+    said = "lossless WebP written with loss; ask for lossless to keep every pixel"
+    for source, lossless, notes in (("WEBP", False, (said,)), ("WEBP", True, ()), ("GIF", False, ())):
+        animation = codecs.decode_frames(animated(source))
+        assert codecs.encode_frames(animation, "webp", lossless=lossless)[1].strip.conversions == notes
+
+
+@pytest.mark.parametrize("format", codecs.ANIMATED)
+def test_exif_of_an_animation_states_the_size_of_a_frame(format: str) -> None:
+    exif = Image.Exif()
+    exif[0x4746], exif[0x8769] = 5, {0xA002: 24, 0xA003: 16}
+    frames = [Image.new("RGB", (24, 16), colour) for colour in COLOURS]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], exif=exif)
+    data, noted = codecs.encode_frames(codecs.decode_frames(buffer.getvalue()).map(doubled), format, lossless=format == "webp")
+    found = Image.open(io.BytesIO(data)).getexif()
+    if format == "webp":
+        assert (found[0x4746], found.get_ifd(0x8769)) == (5, {0xA002: 48, 0xA003: 32})
+    assert noted.strip.conversions == (() if format == "webp" else ("EXIF dropped, which gif cannot hold",))
+    assert len(frames_in(data)) == len(COLOURS)
+
+
 def test_transparency_of_gif_is_kept() -> None:
     frames = [Image.new("RGBA", (20, 20), (0, 0, 0, 0)) for _ in range(2)]
     for n, frame in enumerate(frames):

@@ -222,11 +222,37 @@ def test_colours_named_by_numbers(
     format: str, primaries: int, curve: int, wide: bool, notes: tuple[str, ...], p3: bytes, pillow: Pillow
 ) -> None:
     picture = codecs.decode(named(pillow(RED, format), format, primaries, curve))
-    assert picture.conversions == notes
+    assert picture.conversions == ()
+    assert codecs.encode(picture, "webp")[1].conversions == codecs.to_srgb(picture).conversions == notes
+    written = codecs.encode(picture, "png")
+    assert written[1].conversions == ()
+    assert codecs.decode(written[0]).metadata.codes == picture.metadata.codes
     assert (picture.metadata.icc is not None) == wide
     if wide:
         expected = codecs.to_srgb(Picture(picture.samples, metadata=Metadata(icc=p3)))
         assert np.abs(codecs.to_srgb(picture).samples.astype(int) - expected.samples).max() <= 1
+
+
+def cut(profile: bytes) -> bytes:
+    """Return a profile with its header and no body."""
+    return profile[:132] + b"\xff" * (len(profile) - 132)
+
+
+@pytest.mark.parametrize("space", ["RGB", "grey", "CMYK"])
+def test_a_profile_without_a_body_is_not_converted_silently(space: str, p3: bytes, pillow: Pillow) -> None:
+    cmyk = pyvips.Image.new_from_array(RED).copy(interpretation="srgb").icc_transform("cmyk", input_profile="srgb")
+    if space == "CMYK":
+        for profile, notes in (
+            (cmyk.get("icc-profile-data"), ("CMYK converted to sRGB",)),
+            (cut(cmyk.get("icc-profile-data")), ("damaged colour profile dropped", "CMYK converted to sRGB")),
+        ):
+            assert codecs.decode(pillow(_cmyk(cmyk.numpy()), "JPEG", icc_profile=profile)).conversions == notes
+        return
+    profile, samples = (p3, RED) if space == "RGB" else (grey_profile(), RED[..., :1])
+    assert codecs.to_srgb(Picture(samples, metadata=Metadata(icc=profile))).conversions == ()
+    dropped = codecs.to_srgb(Picture(samples, metadata=Metadata(icc=cut(profile))))
+    assert dropped.conversions == ("colour profile dropped, because it cannot be converted",)
+    np.testing.assert_array_equal(dropped.samples, samples)
 
 
 def test_the_space_of_a_profile(p3: bytes) -> None:

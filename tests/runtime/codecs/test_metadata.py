@@ -14,6 +14,8 @@ from PIL import Image
 
 from upconv.runtime import codecs
 from upconv.runtime.codecs import metadata
+from upconv.runtime.codecs.exif_storage import with_exif
+from upconv.runtime.codecs.png_chunks import chunks, with_chunks
 from upconv.runtime.picture import Metadata, Picture
 
 Pillow = Callable[..., bytes]
@@ -86,9 +88,22 @@ def test_the_thumbnail_of_the_old_picture_goes(pillow: Pillow) -> None:
 
 def test_xmp_says_upright_too(pillow: Pillow) -> None:
     for format in ("jpeg", "png", "webp", "avif", "tiff"):
-        data, _ = through(pillow(PIXELS, "JPEG", xmp=XMP), format)
+        data, _ = through(pillow(PIXELS, "JPEG", xmp=XMP, exif=exif()), format)
         kept = codecs.decode(data).metadata.fields
         assert [b'tiff:Orientation="1"' in value for name, _, value in kept if name == "xmp-data"] == [True], format
+
+
+@pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_in_xmp_alone_turns_nothing_and_stays(source: str, pillow: Pillow) -> None:
+    options: dict[str, Any] = {"xmp": XMP}
+    if source == "PNG":
+        from PIL.PngImagePlugin import PngInfo
+
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+    made = pillow(PIXELS, source, **options)
+    assert codecs.decode(made).samples.shape == PIXELS.shape
+    assert b'tiff:Orientation="6"' in through(made, source.lower())[0]
 
 
 @pytest.mark.parametrize("format", codecs.WRITABLE)
@@ -149,14 +164,83 @@ def test_exif_of_other_encodings_stays_as_it_is(pillow: Pillow) -> None:
 
 
 @pytest.mark.parametrize(("keyword", "text"), [("Title", "Größe"), ("Größe", "10 cm")])
-def test_texts_that_cannot_be_read_are_dropped_and_said(keyword: str, text: str, pillow: Pillow) -> None:
+def test_texts_in_latin_1_stay(keyword: str, text: str, pillow: Pillow) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text(keyword, text)  # in Latin-1
+    info.add_text(keyword, text)
+    info.add_text("long", "word " * 500, zip=True)
     data, noted = through(pillow(PIXELS, "PNG", pnginfo=info, exif=exif()), "png")
-    assert noted.conversions == ("text in another encoding than UTF-8 dropped",)
+    assert noted.conversions == ()
+    assert [read_back(data).info[name] for name in (keyword, "long")] == [text, "word " * 500]
     assert read_back(data).getexif()[0x010F] == "Maker"
+
+
+def test_a_description_that_cannot_be_read_is_dropped_and_said() -> None:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, PIXELS, description=b"Gr\xf6\xdfe", metadata=None, photometric="rgb")
+    assert through(buffer.getvalue(), "tiff")[1].conversions == ("description in another encoding than UTF-8 dropped",)
+
+
+def behind_the_pixels(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    return png[:-12] + with_chunks(bytes(33), list(chunks))[33:] + png[-12:]
+
+
+def test_metadata_behind_the_pixels_of_png(pillow: Pillow) -> None:
+    block = exif().tobytes().removeprefix(b"Exif\0\0")
+    made = behind_the_pixels(pillow(PIXELS, "PNG"), (b"tEXt", b"Comment\0hello"), (b"eXIf", block))
+    picture = codecs.decode(made)
+    assert codecs.read_size(made) == (picture.width, picture.height) == (40, 60)
+    image = read_back(codecs.encode(picture)[0])
+    assert (image.info["Comment"], image.getexif()[0x010F], image.getexif()[0x0112]) == ("hello", "Maker", 1)
+
+
+def test_an_empty_block_is_no_block(pillow: Pillow) -> None:
+    made = with_exif(pillow(PIXELS, "WEBP"), "webp", b"")
+    assert codecs.decode(made).metadata == Metadata()
+
+
+def test_comments_of_jpeg_stay(pillow: Pillow) -> None:
+    made = pillow(PIXELS, "JPEG", comment=b"a comment")
+    assert read_back(through(made, "jpeg")[0]).info["comment"] == b"a comment"
+    assert through(made, "png")[1].conversions == ("comment dropped, which png cannot hold",)
+
+
+@pytest.mark.parametrize("length", [65_520, 65_529])
+def test_exif_that_is_too_long_for_jpeg_is_dropped_and_said(length: int, pillow: Pillow) -> None:
+    long = exif()
+    long[0x927C] = bytes(length)
+    long[0x927C] = bytes(length - (len(long.tobytes()) - 6 - length))
+    made = pillow(PIXELS, "WEBP", exif=long.tobytes())
+    data, noted = through(made, "jpeg")
+    kept = length <= 65_527
+    assert noted.conversions == (() if kept else ("EXIF dropped, which jpeg cannot hold",))
+    assert (0x010F in read_back(data).getexif()) == kept
+    assert through(made, "png")[1].conversions == ()
+
+
+@pytest.mark.parametrize(
+    "chunk", [None, (b"pHYs", struct.pack(">IIB", 2834, 2834, 1)), (b"pHYs", struct.pack(">IIB", 2, 2, 0))]
+)
+def test_png_states_the_resolution_that_it_stated(chunk: tuple[bytes, bytes] | None, pillow: Pillow) -> None:
+    def doubled(picture: Picture) -> Picture:
+        return replace(picture, metadata=picture.metadata.denser(2, 2))
+
+    made = with_chunks(pillow(PIXELS, "PNG"), [chunk] if chunk else [])
+    found = [body for kind, body in chunks(through(made, "png", doubled)[0]) if kind == b"pHYs"]
+    assert found == ([struct.pack(">IIB", 5668, 5668, 1)] if chunk and chunk[1][-1] else [])
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("target", ["jpeg", "png", "webp", "avif"])
+def test_no_resolution_is_made_up(format: str, target: str, pillow: Pillow) -> None:
+    made = Image.Exif()
+    made[0x010F] = "Maker"
+    data, _ = through(pillow(PIXELS, format, exif=made), target)
+    found = read_back(data)
+    assert dict(found.getexif()) == {0x010F: "Maker"}
+    assert "dpi" not in found.info or found.info["dpi"] == (72, 72)  # Pillow's own, of JPEG with EXIF
+    assert "jfif_density" not in found.info
 
 
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "TIFF"])
@@ -199,14 +283,6 @@ def test_iptc_stays_within_its_format() -> None:
     data = image.jpegsave_buffer(keep=metadata.HELD and 4)
     assert b"hello" in through(data, "jpeg")[0]
     assert through(data, "tiff")[1].conversions == ("IPTC dropped, which tiff cannot hold",)
-
-
-@pytest.mark.parametrize(
-    "exif_block",
-    [b"", b"II", b"Exif\0\0II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08", bytes(100), b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"],
-)
-def test_blocks_that_make_no_sense_do_no_harm(exif_block: bytes) -> None:
-    assert metadata._without_thumbnail(exif_block) == exif_block
 
 
 def test_the_gain_map_of_an_hdr_picture_is_dropped_and_said(pillow: Pillow) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import pyvips
+from PIL import Image
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import profiles
@@ -78,10 +79,14 @@ def test_a_profile_that_cannot_be_converted_is_dropped_and_noted(p3: bytes) -> N
 
 
 def test_exif_states_srgb_after_the_conversion(p3: bytes) -> None:
-    kind = pyvips.GValue.gstr_type
-    fields = (("exif-ifd2-ColorSpace", kind, "65535"), ("exif-ifd0-Make", kind, "a maker"))
+    made = Image.Exif()
+    made[0x8769] = {0xA001: 65535, 0xA005: {1: "R03"}}
+    fields = (("exif-data", pyvips.GValue.blob_type, made.tobytes()), ("xmp-data", pyvips.GValue.blob_type, b"packet"))
     result = profiles.to_srgb(Picture(np.zeros((2, 2, 3), np.uint8), metadata=Metadata(icc=p3, fields=fields)))
-    assert result.metadata.fields == (("exif-ifd2-ColorSpace", kind, "1"), ("exif-ifd0-Make", kind, "a maker"))
+    (_, _, block), packet = result.metadata.fields
+    found = Image.Exif()
+    found.load(block)
+    assert (found.get_ifd(0x8769)[0xA001], found.get_ifd(0xA005)[1], packet) == (1, "R98", fields[1])
 
 
 def test_a_machine_without_memory_drops_no_profile(p3: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

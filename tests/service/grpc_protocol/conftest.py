@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from upconv.service.grpc_protocol.descriptors import SERVICE, message_class, methods
+from upconv.service.grpc_protocol.proto_messages import SERVICE, message_class, methods
 
 Caller = Callable[..., Any]
 

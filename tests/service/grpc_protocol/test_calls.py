@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from upconv.service.grpc_protocol import calls
-from upconv.service.grpc_protocol.descriptors import SERVICE, message_class
+from upconv.service.grpc_protocol.proto_messages import SERVICE, message_class
 
 
 def request(tensor: dict[str, Any]) -> bytes:

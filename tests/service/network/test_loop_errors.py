@@ -44,10 +44,13 @@ def test_no_flood_if_descriptors_run_out() -> None:
     assert handled.lines[1]["suppressed"] == 128 * 60 - 1
 
 
-def test_other_errors_are_all_logged() -> None:
+def test_other_errors_are_logged_once_a_minute_with_their_traceback() -> None:
     handled = Handled()
-    handled.report(ValueError("a fault"), 2)
+    for seconds in (0, PERIOD_S - 0.1, 0.2):  # a minute has passed at the third report only
+        handled.now += seconds
+        handled.report(ValueError("Invalid file descriptor: -1"), 100)
+    handled.report(ValueError("another"))
     handled.report(None)
-    assert [line["level"] for line in handled.lines] == ["error"] * 3
-    assert handled.lines[0]["exception"][0]["exc_value"] == "a fault"
+    assert [line["suppressed"] for line in handled.lines] == [0, 199, 0, 0]
+    assert handled.lines[0]["exception"][0]["exc_value"] == "Invalid file descriptor: -1"
     assert handled.relieved == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from upconv.service.errors import TensorError
-from upconv.service.grpc_protocol.descriptors import COMPILED, PROTO, SERVICE, message_class, methods, parsed
+from upconv.service.grpc_protocol.proto_messages import COMPILED, PROTO, SERVICE, message_class, methods, parsed
 
 
 def test_the_compiled_file_is_that_of_the_source(tmp_path: Any) -> None:

@@ -34,9 +34,11 @@ class HostRules:
     """Names or addresses, each with its port; `None` for the port of the scheme."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose addresses are allowed although they are not public."""
+    option: str = "--webhook-hosts"
+    """The option that sets the rules, for messages."""
 
     @classmethod
-    def of(cls, entries: Iterable[str]) -> Self:
+    def of(cls, entries: Iterable[str], option: str = "--webhook-hosts") -> Self:
         """Return the rules of a setting, whose entries are HOST, HOST:PORT or a network such as 10.0.0.0/8.
 
         An entry that is an address itself allows that address. Raises `ParameterError` for an entry of another form.
@@ -58,7 +60,7 @@ class HostRules:
             hosts.add((host, port))
             if (address := _address(host)) is not None:
                 networks.append(ip_network(address))
-        return cls(frozenset(hosts), tuple(networks))
+        return cls(frozenset(hosts), tuple(networks), option)
 
     def check(self, url: str) -> None:
         """Raise `ParameterError` if the service may not call `url`."""
@@ -72,7 +74,7 @@ class HostRules:
         named = (host, None) if port in (None, _PORTS[parts.scheme]) else (host, port)
         if not {named, (host, port or _PORTS[parts.scheme])} & self.hosts:
             allowed = "it calls none" if not self.hosts else "its operator did not allow this one"
-            raise ParameterError(f"the service calls only hosts that its operator allows (--webhook-hosts), and {allowed}")
+            raise ParameterError(f"the service calls only hosts that its operator allows ({self.option}), and {allowed}")
 
     def allows(self, address: str) -> bool:
         """Return true if the service may connect to this address: a public one, or one of the allowed networks."""
@@ -109,7 +111,7 @@ class AllowedConnections(httpcore.AsyncNetworkBackend):
         allowed = [address for address in addresses if self._rules.allows(address)]
         if not allowed:
             raise ForbiddenAddressError(
-                f"{host} is at {', '.join(addresses)}, which is not a public address; allow its network by --webhook-hosts"
+                f"{host} is at {', '.join(addresses)}, which is not a public address; allow its network by {self._rules.option}"
             )
         for address in allowed[:-1]:
             try:

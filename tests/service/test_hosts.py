@@ -8,7 +8,7 @@ import httpcore
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.service.jobs.hosts import AllowedConnections, ForbiddenAddressError, HostRules
+from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, HostRules
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""The segments before the pixels of a JPEG file (ITU-T T.81, annex B)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+COMMENT = 0xFE
+_APP0, _APP15, _SCAN = 0xE0, 0xEF, 0xDA
+_LONGEST = 0xFFFF - 2
+_CARRIED = (
+    b"JFIF\0",
+    b"JFXX\0",  # a thumbnail
+    b"Exif\0\0",
+    b"http://ns.adobe.com/xap/1.0/\0",
+    b"Photoshop 3.0\0",
+    b"ICC_PROFILE\0",
+    b"Adobe",  # the colour transform
+    b"Ducky",  # the quality
+    b"urn:iso:std:iso:ts:21496:-1\0",  # a gain map, which has its own phrase
+)
+"""Segments that are kept, or that describe only the coding of the old file."""
+_NAMES = {
+    b"MPF\0": "further pictures (MPF)",
+    b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
+    b"JP": "content credentials",
+}
+
+
+def comments_of(jpeg: bytes) -> list[bytes]:
+    """Return the comments of a file."""
+    return [body for marker, body in _segments(jpeg) if marker == COMMENT]
+
+
+def unkept(jpeg: bytes) -> tuple[str, ...]:
+    """Return a phrase for each kind of application data that the result does not keep."""
+    found = [body for marker, body in _segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
+    trailer = () if jpeg.rstrip(b"\0").endswith(b"\xff\xd9") else ("data behind the end of the picture",)
+    return tuple(f"{name} dropped" for name in dict.fromkeys((*map(_name, found), *trailer)))
+
+
+def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+    """Return a JPEG file with a further segment, behind JFIF. Raises `ValueError` if the body is too long."""
+    if len(body) > _LONGEST:
+        raise ValueError(f"a segment of JPEG holds {_LONGEST} bytes")
+    place = 4 + int.from_bytes(jpeg[4:6], "big") if jpeg[2:4] == b"\xff\xe0" else 2
+    return jpeg[:place] + bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body + jpeg[place:]
+
+
+def _name(body: bytes) -> str:
+    known = next((name for start, name in _NAMES.items() if body.startswith(start)), None)
+    word = body[:32].split(b"\0")[0].split(b" ")[0]
+    return known or (f"{word.decode()} data" if word.isalnum() and word.isascii() else "unknown application data")
+
+
+def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
+    place = 2
+    while place + 4 <= len(jpeg):
+        if jpeg[place] != 0xFF:  # bytes between segments, which libjpeg passes over
+            place = jpeg.find(b"\xff", place)
+            if place < 0:
+                return
+        elif jpeg[place + 1] in (0x00, 0x01, 0xFF):
+            place += 1
+        elif jpeg[place + 1] == _SCAN:
+            return
+        else:
+            stop = place + 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+            yield jpeg[place + 1], jpeg[place + 4 : stop]
+            place = max(stop, place + 4)

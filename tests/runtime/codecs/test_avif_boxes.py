@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image
+
+from upconv.runtime import codecs
+from upconv.runtime.codecs.avif_boxes import AvifTraits, as_stated, traits_of
+
+Pillow = Callable[..., bytes]
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
+
+
+def avif(mode: str, range: str, pillow: Pillow) -> bytes:
+    channels = [Image.fromarray(RAMP)] * len(mode)
+    image = channels[0] if mode == "L" else Image.merge(mode, channels)
+    return pillow(image, "AVIF", quality=100, range=range, subsampling="4:0:0" if mode[0] == "L" else "4:4:4")
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("range", ["limited", "full"])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_black_is_0_and_white_is_255(mode: str, range: str, named: bool, pillow: Pillow) -> None:
+    data = avif(mode, range, pillow)
+    if not named:  # the range stands only in the AV1 data
+        data = data.replace(b"colrnclx", b"freenclx")
+    assert traits_of(data) == AvifTraits(limited_grey=mode[0] == "L" and range == "limited")
+    samples = codecs.decode(data).samples
+    assert samples.shape[2] == (4 if mode[-1] == "A" else 3)
+    assert np.abs(samples.astype(int) - RAMP[..., None]).max() <= 2
+
+
+def test_a_limited_range_of_16_bits(pillow: Pillow) -> None:
+    image = pyvips.Image.new_from_array(np.array([[[16] * 3, [126] * 3, [235] * 3, [255] * 3]], np.uint16) * 256)
+    image = image.copy(interpretation="rgb16")
+    image.set_type(pyvips.GValue.gint_type, "bits-per-sample", 10)
+    found = as_stated(image, avif("L", "limited", pillow)).numpy()[0, :, 0]
+    assert np.abs(found.astype(int) - [0, 65535 * 110 / 219, 65535, 65535]).max() <= 1
+
+
+@pytest.mark.parametrize("premultiplied", [False, True])
+def test_colours_that_are_multiplied_by_the_opacity(
+    premultiplied: bool, pillow: Pillow, photograph: Callable[[int, int], np.ndarray]
+) -> None:
+    pixels = np.dstack([photograph(32, 48), np.full((32, 48), 128, np.uint8)])
+    data = pillow(Image.fromarray(pixels, "RGBA"), "AVIF", quality=100, subsampling="4:4:4", alpha_premultiplied=premultiplied)
+    assert traits_of(data).premultiplied == premultiplied
+    assert np.abs(codecs.decode(data).samples.astype(int) - pixels).mean() < 3
+
+
+def test_boxes_that_make_no_sense_do_no_harm(pillow: Pillow) -> None:
+    data = avif("L", "limited", pillow)
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        wrong = bytearray(data)
+        for place in random.integers(0, 400, 4):
+            wrong[place] = int(random.integers(0, 256))
+        assert isinstance(traits_of(bytes(wrong)), AvifTraits)
+    for length in range(0, len(data), 3):
+        assert isinstance(traits_of(data[:length]), AvifTraits)
