@@ -98,7 +98,7 @@ def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], opti
     except subprocess.TimeoutExpired:
         print(f"{name}: the time limit is reached; the remaining mutants are not tested")
     else:
-        if not (folder / "mutants").is_dir() or "failed" in done.stderr.lower():
+        if not (folder / "mutants").is_dir() or any(status == "not checked" for _, status in statuses(folder)):
             sys.exit(f"error: mutmut failed for {name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     result = Result()
     for mutant, status in statuses(folder):

@@ -164,7 +164,7 @@ def off(error: float, span: float = 1.0, kind: type[np.floating] = np.float64) -
     return output
 
 
-@pytest.mark.parametrize(("errors", "floors"), [((20, 5), (16, 1)), ((5, 20), (1, 16))])
+@pytest.mark.parametrize(("errors", "floors"), [((20, 5), (16, 1)), ((5, 20), (1, 16)), ((66, 5), (16, 1)), ((5, 66), (1, 16))])
 def test_the_output_that_is_told_of_is_the_farthest_from_passing(errors: Sequence[int], floors: Sequence[int]) -> None:
     exact, rounded = [off(0)] * 2, [off(floor * SMALL, kind=np.float32) for floor in floors]
     verdict = judge([exact], [rounded], Constant(*(off(error * SMALL) for error in errors)), [[np.zeros(1, np.float32)]])
@@ -267,6 +267,14 @@ def test_a_noise_floor_that_is_too_high_explains_an_error_of_the_same_function_o
 )
 def test_a_verdict_says_its_error_and_what_is_allowed(verdict: Verdict, said: str) -> None:
     assert str(verdict) == said
+
+
+def test_an_output_that_is_less_accurate_is_told_of_before_those_within_noise() -> None:
+    exact = [[off(0)] * 3]
+    got = [[off(error * SMALL) for error in (4, 5, 0)]]
+    rounded = [[off(SMALL, kind=np.float32)] * 3]
+    verdict = compare_outputs(exact, [rounded], got, Constant(), [[np.zeros(1, np.float32)]], graph=exact)
+    assert (verdict.max_abs, verdict.less_accurate, verdict.equal) == (5 * SMALL, True, True)
 
 
 def test_every_run_that_rounds_raises_the_noise_floor() -> None:
