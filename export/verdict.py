@@ -10,6 +10,7 @@ error is at most `ACCURACY` of the output's range: it sums less carefully.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,14 +109,12 @@ class Verdict:
         return f"{said}; {self.note}" if self.note else said
 
 
-def judge(
-    exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs], factor: float = FACTOR
-) -> Verdict:
+def judge(exact: list[Outputs], rounded: list[Outputs], backend: Backend, inputs: Sequence[Inputs]) -> Verdict:
     """Run `backend` on `inputs` and compare it with `exact` (float64) and `rounded` (float32).
 
     Both are outputs of the original. Each output has its own noise floor. The worst output decides the verdict.
     """
-    return compare_outputs(exact, [rounded], outputs_of(backend, exact, inputs), backend, inputs, factor)
+    return compare_outputs(exact, [rounded], outputs_of(backend, exact, inputs), backend, inputs)
 
 
 def outputs_of(backend: Backend, exact: list[Outputs], inputs: Sequence[Inputs]) -> list[Outputs]:
@@ -145,10 +144,10 @@ def compare_outputs(
     by leaves the decision to them. Without it, it is a problem, unless the output is almost constant (`FLAT`).
     """
     tried = tuple(dict.fromkeys(tuple(x[0].shape) for x in inputs))
-    for expected, outputs, arrays in zip(exact, got, inputs, strict=False):
+    for expected, outputs, arrays in zip(exact, got, inputs, strict=True):
         wrong = problem(expected, outputs, arrays)
         if wrong is not None:
-            return Verdict(backend.name, backend.version, backend.level, tried, float("inf"), 0.0, factor, wrong)
+            return Verdict(backend.name, backend.version, backend.level, tried, math.inf, 0.0, factor, wrong)
     verdicts = []
     for number in range(len(exact[0])):
         e, g, *r = ([outputs[number] for outputs in each] for each in (exact, got, *rounded))
@@ -160,9 +159,9 @@ def compare_outputs(
         if distorted and (coarse or flat):
             verdict = replace(verdict, coarse=True)
         elif distorted:
-            verdict = replace(verdict, max_abs=float("inf"), problem=distorted)
+            verdict = replace(verdict, max_abs=math.inf, problem=distorted)
         verdicts.append(verdict)
-    return max(verdicts, key=lambda v: (not v.equal, not v.within_noise, v.max_abs / v.noise_floor))
+    return max(verdicts, key=lambda v: (not v.equal, v.max_abs / v.noise_floor))
 
 
 def _worst(exact: Sequence[Array], got: Sequence[Array]) -> float:

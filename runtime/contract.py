@@ -92,6 +92,11 @@ class SizeLaw(_Part):
         fitted = round_down(length if self.maximum is None else min(length, self.maximum), self.multiple)
         return fitted if fitted >= self.minimum else None
 
+    def clamped(self, length: int) -> int:
+        """Return the shortest length that the law covers and that is at least `length`, or the longest if that is shorter."""
+        fitted = self.fitted(length)
+        return fitted if self.maximum is None else min(fitted, round_down(self.maximum, self.multiple))
+
     def output(self, length: int) -> int | None:
         """Return the output length of an input of this length; `None` if the law does not cover it."""
         if length < self.minimum or length % self.multiple or (self.maximum is not None and length > self.maximum):
@@ -386,13 +391,19 @@ class Contract(_Part):
         return max((statistic.level + 1 for statistic in self.statistics), default=0)
 
     @property
+    def laws(self) -> tuple[SizeLaw, SizeLaw]:
+        """The size laws along height and width; raises `ContractError` if the contract has none."""
+        if self.height is None or self.width is None:
+            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
+        return self.height, self.width
+
+    @property
     def scale(self) -> int:
         """The number of output pixels per input pixel, the same for both axes.
 
         Raises `ContractError` if the contract has no size law, or if the scale is not one integer.
         """
-        if self.height is None or self.width is None:
-            raise ContractError(f"{self.name} has no size law, so it cannot upscale pictures")
-        if self.height.scale != self.width.scale or not self.height.scale.is_integer():
-            raise ContractError(f"{self.name} scales by {self.height.scale} and {self.width.scale}; expected one integer")
-        return int(self.height.scale)
+        height, width = self.laws
+        if height.scale != width.scale or not height.scale.is_integer():
+            raise ContractError(f"{self.name} scales by {height.scale} and {width.scale}; expected one integer")
+        return int(height.scale)

@@ -117,7 +117,7 @@ def plan_tiles(
     height: int,
     width: int,
     contract: Contract,
-    tile_px: int | Callable[[Halo], int],
+    tile_px: int | Callable[[Halo | None], int],
     *,
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
@@ -146,7 +146,7 @@ def plan_tiles(
                 side = deviation.halo_px
                 smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
                 other = _plan(height, width, contract, tile_px, most_px, smaller, deviation)
-                whole = min(whole, other, key=lambda plan: plan.computed_px) if fits or not other.possible else other
+                whole = min(whole, other, key=lambda plan: plan.computed_px) if fits else other
                 break
     if not whole.possible:
         raise _beyond_maximum(contract, whole)
@@ -161,7 +161,7 @@ def in_one_piece(plan: TilingPlan, contract: Contract, most_px: int) -> TilingPl
     area = plan.rows.padded * plan.columns.padded
     if plan.passes == 1 or area > most_px or area >= plan.computed_px:
         return plan
-    whole = plan_tiles(plan.height, plan.width, contract, max(plan.rows.padded, plan.columns.padded), exact=True)
+    whole = plan_tiles(plan.height, plan.width, contract, max(plan.rows.padded, plan.columns.padded))
     return whole if len(whole.tiles) == 1 else plan
 
 
@@ -170,14 +170,13 @@ def surroundings(contract: Contract) -> tuple[Surroundings, Surroundings]:
 
     Raises `ModelError` if they do not balance the offset of the size laws, and `ContractError` if there are no size laws.
     """
-    scale = contract.scale
+    scale, laws = contract.scale, contract.laws
     context = contract.context or Context(top=0, bottom=0, left=0, right=0)
     crop = contract.crop or Crop(top=0, bottom=0, left=0, right=0)
     rows = Surroundings(context.top, context.bottom, crop.top, crop.bottom, context.fill)
     columns = Surroundings(context.left, context.right, crop.left, crop.right, context.fill)
-    assert contract.height is not None and contract.width is not None  # or contract.scale would have raised
-    if not (rows.balance(contract.height) and columns.balance(contract.width)):
-        offsets = f"{contract.height.offset} and {contract.width.offset}"
+    if not (rows.balance(laws[0]) and columns.balance(laws[1])):
+        offsets = f"{laws[0].offset} and {laws[1].offset}"
         raise ModelError(
             f"{contract.name} has offsets of {offsets} pixels, and its context and crop do not balance them, so the result is "
             f"not {scale} times as large as the picture; export it again"
@@ -187,12 +186,11 @@ def surroundings(contract: Contract) -> tuple[Surroundings, Surroundings]:
 
 def tiling_axes(height: int, width: int, contract: Contract, halo: Halo | None) -> tuple[TilingAxis, TilingAxis]:
     """Return both axes of a picture of `height` x `width` pixels; raises what `surroundings` raises."""
-    rows, columns = surroundings(contract)
+    (rows, columns), laws = surroundings(contract), contract.laws
     complete = bool(contract.statistics)
-    assert contract.height is not None and contract.width is not None
     return (
-        TilingAxis.of(height, contract.height, None if halo is None else (halo.top, halo.bottom), rows, complete=complete),
-        TilingAxis.of(width, contract.width, None if halo is None else (halo.left, halo.right), columns, complete=complete),
+        TilingAxis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom), rows, complete=complete),
+        TilingAxis.of(width, laws[1], None if halo is None else (halo.left, halo.right), columns, complete=complete),
     )
 
 
@@ -200,18 +198,16 @@ def _plan(
     height: int,
     width: int,
     contract: Contract,
-    tile_px: int | Callable[[Halo], int],
+    tile_px: int | Callable[[Halo | None], int],
     most_px: int,
     halo: Halo | None,
     deviation: HaloDeviation | None,
 ) -> TilingPlan:
     """Return the tiles for one halo. They are the whole picture if the maximum of a size law allows no tiles."""
     rows, columns = tiling_axes(height, width, contract, halo)
-    if not (rows.possible and columns.possible):
-        whole = Tile(rows.spans(rows.padded)[0], columns.spans(columns.padded)[0])
-        return TilingPlan(rows, columns, contract.scale, (whole,), deviation)
-    side = tile_px if isinstance(tile_px, int) else 1 if halo is None else tile_px(halo)
-    tall, wide = _sides(rows, columns, side, most_px)
+    side = tile_px if isinstance(tile_px, int) else tile_px(halo)
+    possible = rows.possible and columns.possible
+    tall, wide = _sides(rows, columns, side, most_px) if possible else (rows.padded, columns.padded)
     tiles = tuple(Tile(*spans) for spans in product(rows.spans(tall), columns.spans(wide)))
     return TilingPlan(rows, columns, contract.scale, tiles, deviation)
 
@@ -224,7 +220,7 @@ def _sides(rows: TilingAxis, columns: TilingAxis, side: int, most_px: int) -> tu
 
     def cost(shape: tuple[int, int]) -> tuple[int, int, int]:
         count = rows.count(shape[0]) * columns.count(shape[1])
-        return count * shape[0] * shape[1], count, abs(shape[0] - shape[1])
+        return count * shape[0] * shape[1], count, max(shape)
 
     limits = {side, *range(side // MAX_ASPECT + 1, MAX_ASPECT * side + 1, STEP_PX)}
     talls = {rows.side(limit, most_px) for limit in limits}

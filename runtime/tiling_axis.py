@@ -140,12 +140,13 @@ class TilingAxis:
             after = max(0, halo[1] + around.before - around.crop_before // scale, ceil_div(-law.offset, scale))
             # The model may treat a pixel by its position modulo the multiple, so tiles start on multiples.
             aligned = (round_up(before, law.multiple), round_up(after, law.multiple))
+        smallest = law.fitted(law.minimum)
         return cls(
             length=length,
             padded=law.fitted(length + around.before + around.after),
             multiple=law.multiple,
-            smallest=law.fitted(0),
-            largest=law.fitted_down(UNBOUNDED_PX) or 0,
+            smallest=smallest,
+            largest=law.fitted_down(UNBOUNDED_PX) or smallest,
             halo=aligned,
             scale=scale,
             offset=law.offset,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ CONFIG = """\
 [tool.pytest.ini_options]
 addopts = ["--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:pytest_cov"]
 markers = ["gpu: needs a GPU"]
+filterwarnings = ["error"]
 timeout = 120
 
 [tool.mutmut]
@@ -96,7 +98,7 @@ def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], opti
     except subprocess.TimeoutExpired:
         print(f"{name}: the time limit is reached; the remaining mutants are not tested")
     else:
-        if not (folder / "mutants").is_dir() or "failed" in done.stderr.lower():
+        if not (folder / "mutants").is_dir() or any(status == "not checked" for _, status in statuses(folder)):
             sys.exit(f"error: mutmut failed for {name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     result = Result()
     for mutant, status in statuses(folder):
@@ -107,7 +109,7 @@ def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], opti
             result.unreached += 1
         elif status == "survived":
             change = difference(folder, mutant)
-            reason = reasons.get(change) or ("words of a message" if ": raise " in change else None)
+            reason = reasons.get(change) or usual_reason(change)
             if reason:
                 result.explained[change] = reason
             else:
@@ -115,6 +117,15 @@ def tested(name: str, file: str, tests: list[str], reasons: dict[str, str], opti
         else:
             result.unchecked += 1
     return result
+
+
+def usual_reason(change: str) -> str | None:
+    """Return the reason why a change of one of two kinds may survive; `None` for other changes."""
+    if ": raise " in change:
+        return "words of a message"
+    before, _, after = change.partition(": ")[2].partition(" => ")
+    bare = [re.sub(r"strict=(True|False|None)", "", part) for part in (before, after)]
+    return "the lengths agree" if "strict=True" in before and bare[0] == bare[1] else None
 
 
 def prepared(name: str, file: str, tests: list[str]) -> Path:
@@ -135,6 +146,7 @@ def prepared(name: str, file: str, tests: list[str]) -> Path:
 
 def mutmut(folder: Path, *arguments: str, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["OMP_NUM_THREADS"] = "1"  # mutmut forks, and the threads of torch would not exist in the children
     command = [sys.executable, "-m", "mutmut", *arguments]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

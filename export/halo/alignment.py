@@ -114,7 +114,7 @@ def _reach(field: ReceptiveField, around: Surroundings) -> tuple[int, int]:
 
 def _response(backend: Backend, channels: int, laws: Sequence[SizeLaw], axis: int) -> tuple[float, float]:
     """Return the shift that the response to one changed pixel shows along an axis, and its spread, in input pixels."""
-    shape = tuple(_length(law) for law in laws)
+    shape = tuple(law.clamped(law.minimum + abs(law.offset) + MARGIN_PX) for law in laws)
     before = np.random.default_rng(0).random((1, channels, *shape), np.float32)
     after = before.copy()
     pixel = tuple(length // 2 for length in shape)
@@ -124,14 +124,9 @@ def _response(backend: Backend, channels: int, laws: Sequence[SizeLaw], axis: in
     energy = np.where(energy >= 1e-4 * energy.max(), energy, 0)  # a mean over the whole picture changes every output a little
     total = float(energy.sum())
     if not total > 0:
-        return math.nan, 0.0
+        return math.nan, math.nan
     scale = laws[axis].scale
     places = (np.arange(len(energy)) + 0.5) / scale - 0.5
     middle = float((energy * places).sum() / total)
     spread = math.sqrt(float((energy * (places - middle) ** 2).sum() / total))
     return pixel[axis] - middle, spread
-
-
-def _length(law: SizeLaw) -> int:
-    length = law.fitted(law.minimum + abs(law.offset) + MARGIN_PX)
-    return law.fitted_down(length) or law.fitted(0)

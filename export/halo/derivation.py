@@ -7,15 +7,15 @@ outputs need `-low` pixels before the tile and `high + 1 - 1 / scale` pixels aft
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
 from upconv.export.backends import Array, Backend
-from upconv.export.halo.receptive_field import Operator, ReceptiveField, ReceptiveFields, UnboundedError
+from upconv.export.graphs import constants_of
+from upconv.export.halo.receptive_field import Operator, ReceptiveField, ReceptiveFields, UnboundedError, products
 from upconv.runtime.contract import Halo, NoHalo
 
 STATISTICS = frozenset({"GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMean", "ReduceSum"})
@@ -27,7 +27,7 @@ def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
 
     If they have no bound, return the first operator without a bound.
     """
-    known = _fields(model, _constants(model.graph))
+    known = _fields(model, constants_of(model.graph))
     if isinstance(known, NoHalo):
         return known
     output = model.graph.output[0].name
@@ -36,7 +36,7 @@ def derive(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
 
 def derive_local(model: onnx.ModelProto) -> ReceptiveFields | NoHalo:
     """Return the receptive fields of the output without means and maxima of the whole picture, which have no position."""
-    known = _fields(model, _constants(model.graph), statistics=False)
+    known = _fields(model, constants_of(model.graph), STATISTICS)
     if isinstance(known, NoHalo):
         return known
     output = model.graph.output[0].name
@@ -48,23 +48,15 @@ def products_per_pixel(model: onnx.ModelProto) -> float:
 
     It is 0 if the receptive fields have no bound.
     """
-    constants = _constants(model.graph)
+    constants = constants_of(model.graph)
     known = _fields(model, constants)
     if isinstance(known, NoHalo):
         return 0.0
-    products = 0.0
-    for node in model.graph.node:
-        # A convolution uses each weight once per output pixel, a transposed one once per input pixel.
-        pixels = {"Conv": node.output[:1], "ConvTranspose": node.input[:1]}.get(node.op_type, [])
-        for name in pixels:
-            if name in known and len(node.input) > 1 and node.input[1] in constants:
-                height, width = known[name]
-                products += float(height.scale * width.scale) * constants[node.input[1]].size
-    return products
+    return sum(products(node, known, constants) for node in model.graph.node)
 
 
 def _fields(
-    model: onnx.ModelProto, constants: dict[str, Array], *, statistics: bool = True
+    model: onnx.ModelProto, constants: dict[str, Array], skipped: Collection[str] = ()
 ) -> dict[str, ReceptiveFields] | NoHalo:
     known: dict[str, ReceptiveFields] = {model.graph.input[0].name: (ReceptiveField(), ReceptiveField())}
     for node in model.graph.node:
@@ -74,7 +66,7 @@ def _fields(
         try:
             fields = Operator(node, constants).after(inputs)
         except UnboundedError as error:
-            if not statistics and node.op_type in STATISTICS:
+            if node.op_type in skipped:
                 continue
             return NoHalo(node=node.name or f"{node.op_type} making {node.output[0]}", reason=str(error))
         known.update(dict.fromkeys(node.output, fields))
@@ -87,13 +79,13 @@ def halo_of(fields: ReceptiveFields) -> Halo:
     return Halo(top=top, bottom=bottom, left=left, right=right)
 
 
-def probe(backend: Backend, shape: Sequence[int], fields: ReceptiveFields, seed: int = 0) -> NoHalo | None:
+def probe(backend: Backend, shape: Sequence[int], fields: ReceptiveFields) -> NoHalo | None:
     """Change the middle pixel of an input and check which outputs change.
 
     Returns a reason if an output outside the receptive fields changes, else `None`. `shape` is (N, C, H, W). At least
     one axis must be so long that the border has no influence.
     """
-    before = np.random.default_rng(seed).random(shape, np.float32)
+    before = np.random.default_rng(0).random(shape, np.float32)
     after = before.copy()
     middle = (shape[2] // 2, shape[3] // 2)
     after[:, :, middle[0], middle[1]] += 1
@@ -113,11 +105,3 @@ def _within(field: ReceptiveField, pixel: int, rows: Array) -> bool:
 
 def _sides(field: ReceptiveField) -> tuple[int, int]:
     return max(0, math.floor(-field.low)), max(0, math.floor(field.high + 1 - 1 / field.scale))
-
-
-def _constants(graph: onnx.GraphProto) -> dict[str, Array]:
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            constants[node.output[0]] = numpy_helper.to_array(helper.get_attribute_value(node.attribute[0]))
-    return constants

@@ -6,20 +6,16 @@ licence of the photograph is in `photographs/LICENCES.md`.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import onnx
 
-from upconv.export.halo.trial import described
+from upconv.export.halo.trial import covering, opened
 from upconv.export.pictures import PHOTOGRAPH
-from upconv.export.storage import save
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import Contract, Halo, HaloDeviation, SizeLaw
-from upconv.runtime.cores import available_cores
-from upconv.runtime.session import Model, Tensor, open_model
+from upconv.runtime.contract import Contract, Halo, HaloDeviation
+from upconv.runtime.session import Model, Tensor
 from upconv.runtime.tiled_picture import samples_to_tensor
 from upconv.runtime.tiling import tiling_axes
 
@@ -30,7 +26,7 @@ HALOS_PX = (10, 16, 24, 32, 48, 64, 96)
 """Halos to measure, below the exact one, in pixels; 10 is the default `tile_pad` of many upscalers."""
 
 TILE_PX = 64
-"""Side of the compared part, in input pixels. It is in the corner of the picture, so two of its sides are cut."""
+"""Least side of the compared part, in input pixels. It is in the corner of the picture, so two of its sides are cut."""
 
 PICTURE_PX = 192
 """Side of the whole picture, in input pixels. A larger one takes a deep network minutes."""
@@ -40,26 +36,25 @@ def halo_deviation(model: onnx.ModelProto, contract: Contract) -> tuple[HaloDevi
     """Return the deviation of each smaller halo; empty if the exact halo is at most `USEFUL_PX`."""
     if not isinstance(contract.halo, Halo) or max(contract.halo.model_dump().values()) <= USEFUL_PX:
         return ()
-    assert contract.height is not None and contract.width is not None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.onnx")
-        save(described(model, contract), path)
-        opened = open_model(path, threads=available_cores())
-        return tuple(_measured(opened, contract, contract.height, contract.width))
+    with opened(model, contract) as known:
+        return tuple(_measured(known, contract, contract.halo))
 
 
-def _measured(model: Model, contract: Contract, rows: SizeLaw, columns: SizeLaw) -> Iterator[HaloDeviation]:
-    picture = photograph(contract)[:, :, : rows.fitted(PICTURE_PX), : columns.fitted(PICTURE_PX)]
-    whole = _core(model.run(picture), contract)
-    assert isinstance(contract.halo, Halo)
-    exact_px = max(contract.halo.model_dump().values())
-    for halo_px in (px for px in HALOS_PX if px < exact_px):
-        smaller = Halo(**{name: min(px, halo_px) for name, px in contract.halo.model_dump().items()})
-        below, right = ((axis.halo or (0, 0))[1] for axis in tiling_axes(1, 1, contract, smaller))
+def _measured(model: Model, contract: Contract, exact: Halo) -> Iterator[HaloDeviation]:
+    rows, columns = contract.laws
+    picture = covering(photograph(contract)[0], rows.clamped(PICTURE_PX), columns.clamped(PICTURE_PX))[None]
+    rows_px, columns_px = picture.shape[2:]
+    whole = _steps(model.run(picture), contract)
+    for halo_px in (px for px in HALOS_PX if px < max(exact.model_dump().values())):
+        smaller = Halo(**{name: min(px, halo_px) for name, px in exact.model_dump().items()})
+        below, right = ((axis.halo or (0, 0))[1] for axis in tiling_axes(rows_px, columns_px, contract, smaller))
         height, width = rows.fitted(TILE_PX + below), columns.fitted(TILE_PX + right)
-        tile = _core(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)
-        differ = np.round(tile.clip(0, 255)) != np.round(whole.clip(0, 255))
-        yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole).max()), share=float(differ.mean()))
+        if height >= rows_px or width >= columns_px:
+            return  # a tile that is as long as the picture shows nothing
+        kept = np.s_[:, : (height - below) * contract.scale, : (width - right) * contract.scale]
+        tile = _steps(model.run(np.ascontiguousarray(picture[:, :, :height, :width])), contract)[kept]
+        differ = _samples(tile) != _samples(whole[kept])
+        yield HaloDeviation(halo_px=halo_px, steps=float(np.abs(tile - whole[kept]).max()), share=float(differ.mean()))
 
 
 def photograph(contract: Contract) -> Tensor:
@@ -69,10 +64,14 @@ def photograph(contract: Contract) -> Tensor:
     return samples_to_tensor(read(PHOTOGRAPH).samples, pixels)[None]
 
 
-def _core(output: Tensor, contract: Contract) -> Tensor:
-    """Return the compared part of an output, in 8-bit steps."""
+def _steps(output: Tensor, contract: Contract) -> Tensor:
+    """Return an output (C, H, W), in 8-bit steps."""
     assert contract.output is not None
-    side = TILE_PX * contract.scale
     span = contract.output.high - contract.output.low
-    steps: Tensor = (output[0, :, :side, :side] - np.float32(contract.output.low)) * np.float32(255 / span)
+    steps: Tensor = (output[0] - np.float32(contract.output.low)) * np.float32(255 / span)
     return steps
+
+
+def _samples(steps: Tensor) -> Tensor:
+    samples: Tensor = steps.clip(0, 255).round()
+    return samples

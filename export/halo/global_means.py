@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from upconv.export.graphs import constants_of
-from upconv.export.halo.receptive_field import Operator, ReceptiveField, ReceptiveFields, UnboundedError
+from upconv.export.halo.receptive_field import Operator, ReceptiveField, ReceptiveFields, UnboundedError, products
 from upconv.runtime.contract import NoHalo
 
 SPACE = (2, 3)
@@ -33,6 +33,18 @@ class GlobalMean:
     """The tensor that holds the mean."""
     flat: bool
     """True if the mean has the shape (N, C), False for (N, C, 1, 1)."""
+
+
+@dataclass(frozen=True)
+class _RowMean:
+    """A mean of a feature map over height or width."""
+
+    features: str
+    """The tensor that is averaged, (N, C, H, W)."""
+    flat: bool
+    """True if the mean has three axes, False for four."""
+    left: int
+    """The axis of the mean over which it must be averaged, too."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +70,22 @@ def global_means(model: onnx.ModelProto) -> tuple[GlobalMean, ...]:
     """
     constants = constants_of(model.graph)
     found: list[GlobalMean] = []
-    rows: dict[str, tuple[GlobalMean, int]] = {}  # means over one axis, with that axis
+    rows: dict[str, _RowMean] = {}
     for node in model.graph.node:
         if node.op_type == "GlobalAveragePool":
             found.append(GlobalMean(node.input[0], node.output[0], flat=False))
         if node.op_type != "ReduceMean":
             continue
         operator = Operator(node, constants)
-        flat = not operator.attributes.get("keepdims", 1)
-        first, axis = rows.get(node.input[0], (None, 0))
+        flat = operator.attributes.get("keepdims") == 0
+        first = rows.get(node.input[0])
         axes = _axes(operator, rank=3 if first is not None and first.flat else 4)
-        if first is not None and axes == ((2,) if first.flat else (5 - axis,)):
+        if first is not None and axes == (first.left,):
             found.append(GlobalMean(first.features, node.output[0], first.flat or flat))
         elif axes == SPACE:
             found.append(GlobalMean(node.input[0], node.output[0], flat))
         elif len(axes) == 1 and axes[0] in SPACE:
-            rows[node.output[0]] = GlobalMean(node.input[0], node.output[0], flat), axes[0]
+            rows[node.output[0]] = _RowMean(node.input[0], flat, 2 if flat else 5 - axes[0])
     return tuple(found)
 
 
@@ -128,25 +140,19 @@ class _Walk:
             for level in range(max(levels) + 1)
         ]
         whole = self._products([output])
-        products = whole + sum(self._products(features) for features in passes)
-        cost = products / whole if whole else 1.0 + len(passes)
-        return PassFields(
-            tuple(self.fields[mean.features] for mean in self._means), levels, self.fields[output], products, cost
-        )
+        total = whole + sum(self._products(features) for features in passes)
+        cost = total / whole if whole else 1.0 + len(passes)
+        return PassFields(tuple(self.fields[mean.features] for mean in self._means), levels, self.fields[output], total, cost)
 
     def _products(self, outputs: Collection[str]) -> float:
         """Return the multiplications per input pixel of the convolutions that `outputs` need."""
-        needed, products = set(outputs), 0.0
+        needed, count = set(outputs), 0.0
         for node in reversed(self._model.graph.node):
             if needed.isdisjoint(node.output):
                 continue
             needed.update(() if node.output[0] in self._completed else node.input)
-            # A convolution uses each weight once per output pixel, a transposed one once per input pixel.
-            place = {"Conv": node.output[0], "ConvTranspose": node.input[0]}.get(node.op_type)
-            if place in self.fields and node.input[1] in self._constants:
-                height, width = self.fields[place]
-                products += float(height.scale * width.scale) * self._constants[node.input[1]].size
-        return products
+            count += products(node, self.fields, self._constants)
+        return count
 
 
 def _stays_uniform(operator: Operator) -> bool:

@@ -12,7 +12,7 @@ DepthToSpace    reads   j = floor(i / block)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -105,7 +105,7 @@ class Operator:
             if weights is None:
                 raise UnboundedError("its kernel is unknown before the graph runs")
             kernel = weights.shape[2:]
-        strides, pads = self.attributes.get("strides", [1, 1]), self.attributes.get("pads", [0, 0, 0, 0])
+        strides, pads = self.attributes.get("strides", [1, 1]), self.attributes.get("pads", [0, 0])
         return strides[axis], pads[axis], self.attributes.get("dilations", [1, 1])[axis], kernel[axis]
 
     def _keeps_space(self) -> bool:
@@ -114,6 +114,18 @@ class Operator:
         if axes is None and self.type.startswith("Reduce"):
             axes = self.constant(1)
         return axes is not None and all(int(axis) in (0, 1) for axis in np.atleast_1d(axes))
+
+
+def products(node: onnx.NodeProto, fields: Mapping[str, ReceptiveFields], constants: Mapping[str, NDArray[Any]]) -> float:
+    """Return the multiplications of a convolution per input pixel; 0 for others, and if its size or kernel is unknown."""
+    if node.op_type not in ("Conv", "ConvTranspose") or node.input[1] not in constants:
+        return 0.0
+    # A convolution uses each weight once per output pixel, a transposed one once per input pixel.
+    place = node.output[0] if node.op_type == "Conv" else node.input[0]
+    if place not in fields:
+        return 0.0
+    height, width = fields[place]
+    return float(height.scale * width.scale) * constants[node.input[1]].size
 
 
 def _union(inputs: list[ReceptiveFields]) -> ReceptiveFields:
@@ -145,10 +157,10 @@ def _resize(operator: Operator, field: ReceptiveField, axis: int) -> ReceptiveFi
     place = operator.word("coordinate_transformation_mode", "half_pixel")
     if place not in ("half_pixel", "pytorch_half_pixel", "asymmetric"):
         raise UnboundedError(f"{place} positions depend on the size of the whole image")
-    if operator.attributes.get("antialias", 0) and rate < 1:
+    if operator.attributes.get("antialias") and rate < 1:
         raise UnboundedError("the receptive field of its antialiasing filter is not derived")
     mode = operator.word("mode", "nearest")
-    if mode == "nearest" and place == "asymmetric" and operator.word("nearest_mode", "round_prefer_floor") == "floor":
+    if mode == "nearest" and place == "asymmetric" and operator.attributes.get("nearest_mode") == b"floor":
         return field.through(rate, Fraction(1, rate.numerator) - 1, Fraction(0))
     shift = Fraction(0) if place == "asymmetric" else (1 / rate - 1) / 2
     # x is a multiple of 1 / (2 * numerator), so the next index is at most 1 - 1 / (2 * numerator) away.
@@ -168,7 +180,7 @@ def _space_to_depth(operator: Operator, field: ReceptiveField, axis: int) -> Rec
 
 
 def _pad(operator: Operator, field: ReceptiveField, axis: int) -> ReceptiveField:
-    if operator.word("mode", "constant") == "wrap":
+    if operator.attributes.get("mode") == b"wrap":
         raise UnboundedError("it pads the image with pixels of the opposite side")
     pads = operator.constant(1)
     if pads is None or pads.size != 8 or operator.given(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from onnx import helper
 from upconv.export.pictures import PHOTOGRAPH
 from upconv.export.storage import copied, save
 from upconv.runtime.codecs import read
-from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
+from upconv.runtime.contract import KEY, Contract, Halo, Pixels, SizeLaw
 from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.tiled_picture import samples_to_tensor
-from upconv.runtime.tiling import tiling_axes
+from upconv.runtime.tiling import surroundings, tiling_axes
 from upconv.runtime.tiling_axis import TilingAxis
 
 TOLERANCE = 1e-3
@@ -58,33 +59,40 @@ def described(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
     return copy
 
 
+@contextmanager
+def opened(model: onnx.ModelProto, contract: Contract) -> Iterator[Model]:
+    """Open `model` with the contract in its metadata, from a temporary file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        save(described(model, contract), path)
+        yield open_model(path, threads=available_cores())
+
+
 def tiling_difference(model: onnx.ModelProto, contract: Contract, products: float) -> float:
     """Return the largest difference between tiled and whole output on noise, or on a photograph (see `UNLIKE`).
 
     The unit is the range of the output. `products` is the number of multiplications per input pixel, before any rewrite.
     """
     assert contract.output
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.onnx")
-        save(described(model, contract), path)
-        opened = open_model(path, threads=available_cores())
-        difference = max(_difference(opened, *trial) for trial in _trials(products, contract))
-    return difference / (contract.output.high - contract.output.low)
+    span = contract.output.high - contract.output.low
+    with opened(model, contract) as known:
+        return max(_difference(known, span, *trial) for trial in trials(products, contract)) / span
 
 
-def _trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int]]:
+def trials(products: float, contract: Contract) -> Iterator[tuple[int, int, int]]:
     """Yield height and width of each picture, and the side of its tiles, in pixels."""
-    assert isinstance(contract.halo, Halo) and contract.height and contract.width
+    assert isinstance(contract.halo, Halo)
+    laws = contract.laws
     sides = contract.halo.model_dump().values()
     axes = tiling_axes(1, 1, contract, contract.halo)
     rows, columns = (axis.largest - 2 * axis.multiple - sum(axis.halo or ()) for axis in axes)
-    tile_px = 2 * max(sides) + 4 * max(contract.height.multiple, contract.width.multiple)
+    tile_px = 2 * max(sides) + 4 * max(law.multiple for law in laws)
     height, width = min(2 * tile_px + 5, max(1, rows)), min(max(3 * tile_px + 1, LONG_PX), max(1, columns))
     if products * height * width <= BUDGET:
         yield height, width, tile_px
     # The picture above may be one row of tiles, or its last row has more than the halo: only two tiles have exactly the halo.
-    yield _two_tiles(axes[0], contract.height), strip(contract.width), 1
-    yield strip(contract.height), _two_tiles(axes[1], contract.width), 1
+    yield _two_tiles(axes[0], laws[0]), strip(laws[1]), 1
+    yield strip(laws[0]), _two_tiles(axes[1], laws[1]), 1
 
 
 def _two_tiles(axis: TilingAxis, law: SizeLaw) -> int:
@@ -99,40 +107,53 @@ def strip(law: SizeLaw) -> int:
     return law.fitted(STRIP_PX)
 
 
-def _difference(model: Model, height: int, width: int, tile_px: int) -> float:
+def _difference(model: Model, usual: float, height: int, width: int, tile_px: int) -> float:
+    """Return the difference of one trial; `usual` is the range of the output."""
     pixels = model.contract.input
-    assert pixels is not None and model.contract.output is not None
+    assert pixels is not None
     noise = np.random.default_rng(1).random((pixels.channels, height, width), np.float32)
     difference, span = _compared(model, noise, tile_px)
-    if span <= UNLIKE * (model.contract.output.high - model.contract.output.low):
-        return difference
+    return difference if span <= UNLIKE * usual else _compared(model, grainy(noise, pixels), tile_px)[0]
+
+
+def grainy(noise: Tensor, pixels: Pixels) -> Tensor:
+    """Return the photograph with a little noise, both from 0 to 1, (C, H, W)."""
     unit = pixels.model_copy(update={"low": 0.0, "high": 1.0})
-    photograph = _covering(samples_to_tensor(read(PHOTOGRAPH).samples, unit), height, width)
-    return _compared(model, (1 - GRAIN) * photograph + GRAIN * noise, tile_px)[0]
+    photograph = covering(samples_to_tensor(read(PHOTOGRAPH).samples, unit), *noise.shape[1:])
+    picture: Tensor = (1 - GRAIN) * photograph + GRAIN * noise
+    return picture
 
 
-def _covering(picture: Tensor, height: int, width: int) -> Tensor:
+def covering(picture: Tensor, height: int, width: int) -> Tensor:
     """Return a picture (C, H, W) of another size: its first part, or the picture mirrored at its border until it is as large."""
-    pads = [(0, max(0, length - own)) for length, own in zip((height, width), picture.shape[1:], strict=True)]
-    covering: Tensor = np.pad(picture, [(0, 0), *pads], mode="symmetric")[:, :height, :width]
-    return covering
+    covered: Tensor = np.pad(picture, [(0, 0), (0, height), (0, width)], mode="symmetric")[:, :height, :width]
+    return covered
+
+
+def shaded(picture: Tensor, pixels: Pixels) -> Tensor:
+    """Return a picture from 0 to 1 in the range of `pixels`, brighter to one side.
+
+    A statistic of a tile differs from that of the picture then.
+    """
+    height, width = (np.linspace(0.25, 1, length, dtype=np.float32) for length in picture.shape[1:])
+    planes: Tensor = picture * np.outer(height, width) * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
+    return planes
 
 
 def _compared(model: Model, picture: Tensor, tile_px: int) -> tuple[float, float]:
     """Return the difference that tiles make for a picture from 0 to 1, and the span of the whole output."""
     pixels, (height, width) = model.contract.input, picture.shape[1:]
     assert pixels is not None
-    # Brighter to one side, so that a statistic of a tile differs from that of the picture.
-    ramp = np.linspace(0.25, 1, height, dtype=np.float32)[:, None] * np.linspace(0.25, 1, width, dtype=np.float32)
-    planes = picture * ramp * np.float32(pixels.high - pixels.low) + np.float32(pixels.low)
+    planes = shaded(picture, pixels)
     with (
         Engine(model, workers=1, tile_px=tile_px, exact=True) as tiled,
         Engine(model, workers=1, tile_px=max(height, width) + 64 + 2 * _consumed(model.contract)) as whole,
     ):
+        assert len(whole.plan(height, width).tiles) == 1
         result = whole.enlarge(planes)
         return float(np.abs(tiled.enlarge(planes) - result).max()), float(np.ptp(result))
 
 
 def _consumed(contract: Contract) -> int:
     """Return the most pixels that the context has along an axis."""
-    return max(axis.padded_by for axis in tiling_axes(1, 1, contract, None))
+    return max(around.before + around.after for around in surroundings(contract))

@@ -86,8 +86,9 @@ def _of_tokens(attempt: Try, example: Shapes, axes: Sequence[InputAxis], stated:
     places = [
         (number, index)
         for number, shape in enumerate(example)
-        for index, letter in enumerate(stated.get(number, "NTC" if len(shape) == 3 else ""))
-        if number not in known and letter in PLACES
+        if number not in known and (number in stated or len(shape) == 3)
+        for index, letter in enumerate(stated.get(number, "NTC"))
+        if letter in PLACES
     ]
     found = [InputAxis(index, None, free=True, inputs=(number,)) for number, index in places]
     return [axis for axis in found if _any_length(attempt, example, axis)]
@@ -95,8 +96,12 @@ def _of_tokens(attempt: Try, example: Shapes, axes: Sequence[InputAxis], stated:
 
 def _any_length(attempt: Try, example: Shapes, axis: InputAxis) -> bool:
     length = example[axis.inputs[0]][axis.index]
-    longer = (axis.resized(example, length + step) for step in (1, 2, 7, length))
-    return length > 1 and all(shapes is not None and attempt(shapes) is not None for shapes in longer)
+    return length > 1 and all(_outputs(attempt, example, axis, length + step) is not None for step in (1, 2, 7, length))
+
+
+def _outputs(attempt: Try, example: Shapes, axis: InputAxis, length: int) -> Shapes | None:
+    shapes = axis.resized(example, length)
+    return None if shapes is None else attempt(shapes)
 
 
 def _independent(attempt: Try, example: Shapes, axes: list[InputAxis]) -> list[InputAxis]:
@@ -107,27 +112,24 @@ def _independent(attempt: Try, example: Shapes, axes: list[InputAxis]) -> list[I
     for axis in axes:
         step = axis.law.multiple if axis.law else 1
         length = example[axis.inputs[0]][axis.index] + step
-        if axis.free and (axis.law is None or axis.law.output(length) is not None):
+        if axis.free:
             shapes = axis.resized(shapes, length) or shapes
     made = attempt(shapes)
-    return [axis if _holds(axis, shapes, made, shared) else replace(axis, law=None, output=None) for axis in axes]
+    return [axis if _holds(axis, shapes, made, shared) else replace(axis, law=None) for axis in axes]
 
 
 def _holds(axis: InputAxis, shapes: Shapes, made: Shapes | None, shared: set[tuple[int, int]]) -> bool:
-    if axis.law is None:
-        return True
-    length = shapes[axis.inputs[0]][axis.index]
-    return axis.target not in shared and made is not None and axis.law.output(length) == axis.made(made)
+    if axis.law is None or axis.target in shared or made is None:
+        return False
+    return axis.law.output(shapes[axis.inputs[0]][axis.index]) == axis.made(made)
 
 
 def _find(attempt: Try, example: Shapes, axis: InputAxis, known: int) -> InputAxis:
     length = example[axis.inputs[0]][axis.index]
 
     def out(size: int) -> Shapes | None:
-        shapes = axis.resized(example, size)
-        return None if shapes is None else attempt(shapes)
+        return _outputs(attempt, example, axis, size)
 
-    any_size = False
     for multiple in (n for n in MULTIPLES if n % known == 0):
         base = round_up(length, multiple)
         sizes = [base + step * multiple for step in STEPS]
@@ -135,20 +137,21 @@ def _find(attempt: Try, example: Shapes, axis: InputAxis, known: int) -> InputAx
         if results is None:
             continue
         target = following(results, axis.index)
-        any_size = any_size or multiple == 1
+        if multiple == 1:
+            axis = replace(axis, free=True)
         if target is None:
-            far = out(length + STEPS[-1] * MULTIPLES[63])
-            if any_size and far is not None and following([*results, far], axis.index) is None:
+            far = out(length + MULTIPLES[-1])
+            if axis.free and far is not None and following([*results, far], axis.index) is None:
                 break  # the output size does not depend on the input size, so no other multiple gives a law
             continue
-        found = replace(axis, output=None if target == (0, axis.index) else target)
-        law = line(sizes, [found.made(made) or 0 for made in results], multiple)
+        law = line(sizes, _lengths(results, target), multiple)
         if law is None:
             continue
         if length % multiple and out(length) is not None:
             break  # a law that excludes the example is of no use to whoever gave it
-        return replace(found, law=with_bounds(law, base, _following(found, out)), free=True)
-    return replace(axis, law=None, free=any_size)
+        found = replace(axis, output=target, free=True)
+        return replace(found, law=with_bounds(law, base, _following(found, out)))
+    return axis
 
 
 def _following(axis: InputAxis, out: Callable[[int], Shapes | None]) -> Callable[[int], int | None]:
@@ -172,7 +175,7 @@ def _all(out: Callable[[int], Shapes | None], sizes: list[int], index: int, *, s
         if made is None:
             return None
         results.append(made)
-        if straight and len(results) > 2 and not _on_line(sizes, results, index):
+        if straight and not _on_line(sizes, results, index):
             return None
     return results
 
@@ -182,6 +185,11 @@ def _on_line(sizes: list[int], results: list[Shapes], index: int) -> bool:
     target = following(results, index)
     if target is None:
         return True
-    made = [shapes[target[0]][target[1]] for shapes in results]
+    made = _lengths(results, target)
     run, rise = sizes[1] - sizes[0], made[1] - made[0]
     return (made[-1] - made[0]) * run == rise * (sizes[len(made) - 1] - sizes[0])
+
+
+def _lengths(results: list[Shapes], target: tuple[int, int]) -> list[int]:
+    output, index = target
+    return [shapes[output][index] for shapes in results]

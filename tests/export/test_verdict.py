@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ from upconv.export.capture.tracing import capture
 from upconv.export.reference import ReferenceOutputs
 from upconv.export.sizes import InputAxis
 from upconv.export.sources import from_module
-from upconv.export.verdict import CEILING, FACTOR, FEW, ROUNDINGS, Verdict, compare_outputs, judge
+from upconv.export.verdict import ACCURACY, CEILING, FACTOR, FEW, FLAT, ROUNDINGS, Outputs, Verdict, compare_outputs, judge
 from upconv.runtime.errors import ExportError
 
 
@@ -163,7 +164,7 @@ def off(error: float, span: float = 1.0, kind: type[np.floating] = np.float64) -
     return output
 
 
-@pytest.mark.parametrize(("errors", "floors"), [((20, 5), (16, 1)), ((5, 20), (1, 16))])
+@pytest.mark.parametrize(("errors", "floors"), [((20, 5), (16, 1)), ((5, 20), (1, 16)), ((66, 5), (16, 1)), ((5, 66), (1, 16))])
 def test_the_output_that_is_told_of_is_the_farthest_from_passing(errors: Sequence[int], floors: Sequence[int]) -> None:
     exact, rounded = [off(0)] * 2, [off(floor * SMALL, kind=np.float32) for floor in floors]
     verdict = judge([exact], [rounded], Constant(*(off(error * SMALL) for error in errors)), [[np.zeros(1, np.float32)]])
@@ -204,6 +205,195 @@ def test_the_range_of_few_values_is_the_largest_of_them(count: int, span: float)
     exact = [np.linspace(4, 5, count)]
     verdict = judge([exact], [[exact[0].astype(np.float32)]], Constant(*exact), [[np.zeros(1, np.float32)]])
     assert verdict.span == span
+
+
+def verdict_of(
+    max_abs: float, floor: float = FLOOR, graph_error: float | None = None, *, span: float = 1.0, coarse: bool = False
+) -> Verdict:
+    """Return a verdict on two sizes with these errors."""
+    sizes = ((1, 3, 8, 8), (1, 3, 9, 7))
+    return Verdict("onnxruntime", "1", "all", sizes, max_abs, floor, FACTOR, None, span, graph_error, coarse)
+
+
+@pytest.mark.parametrize(("graph_error", "same"), [(None, False), (0.0, True), (4 * SMALL, True), (4.01 * SMALL, False)])
+def test_a_graph_is_the_same_function_within_four_noise_floors_of_float64(graph_error: float | None, same: bool) -> None:
+    assert verdict_of(1.0, SMALL, graph_error).same_function is same
+
+
+@pytest.mark.parametrize(("floor", "most"), [(1.0, CEILING * 2), (CEILING / 4, CEILING)])
+def test_a_noise_floor_that_is_too_high_does_not_widen_what_the_same_function_is(floor: float, most: float) -> None:
+    assert verdict_of(1.0, floor, most, span=2.0, coarse=True).same_function
+    assert not verdict_of(1.0, floor, 1.01 * most, span=2.0, coarse=True).same_function
+
+
+@pytest.mark.parametrize(
+    ("max_abs", "graph_error", "less_accurate"),
+    [(2 * ACCURACY, 0.0, True), (2.01 * ACCURACY, 0.0, False), (2 * ACCURACY, None, False), (4 * FLOOR, 0.0, False)],
+)
+def test_the_same_function_may_be_off_by_a_ten_thousandth_of_the_range(
+    max_abs: float, graph_error: float | None, less_accurate: bool
+) -> None:
+    assert ACCURACY == 1e-4
+    verdict = verdict_of(max_abs, FLOOR, graph_error, span=2.0)
+    assert verdict.less_accurate is less_accurate
+    assert verdict.equal is (less_accurate or verdict.within_noise)
+
+
+@pytest.mark.parametrize(("graph_error", "explained"), [(None, False), (0.0, True), (1.0, False)])
+def test_a_noise_floor_that_is_too_high_explains_an_error_of_the_same_function_only(
+    graph_error: float | None, explained: bool
+) -> None:
+    assert verdict_of(4 * SMALL, SMALL).within_noise
+    assert verdict_of(4 * SMALL, SMALL, graph_error, coarse=True).within_noise is explained
+    assert not verdict_of(4.01 * SMALL, SMALL, graph_error, coarse=True).within_noise
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (verdict_of(2e-6), "error 2e-06 <= 4 x noise floor 1e-06 on 2 sizes"),
+        (verdict_of(5e-6), "error 5e-06 > 4 x noise floor 1e-06 on 2 sizes"),
+        (
+            verdict_of(1e-4, graph_error=0.0, span=4.0),
+            "error 0.0001 > 4 x noise floor 1e-06 on 2 sizes; the same function, less accurate: 2.5e-05 of the range, 0.0001 is "
+            "allowed",
+        ),
+        (
+            replace(verdict_of(2e-6), note="noise makes more"),
+            "error 2e-06 <= 4 x noise floor 1e-06 on 2 sizes; noise makes more",
+        ),
+        (replace(verdict_of(2e-6), problem="no outputs"), "no outputs"),
+    ],
+)
+def test_a_verdict_says_its_error_and_what_is_allowed(verdict: Verdict, said: str) -> None:
+    assert str(verdict) == said
+
+
+def test_an_output_that_is_less_accurate_is_told_of_before_those_within_noise() -> None:
+    exact = [[off(0)] * 3]
+    got = [[off(error * SMALL) for error in (4, 5, 0)]]
+    rounded = [[off(SMALL, kind=np.float32)] * 3]
+    verdict = compare_outputs(exact, [rounded], got, Constant(), [[np.zeros(1, np.float32)]], graph=exact)
+    assert (verdict.max_abs, verdict.less_accurate, verdict.equal) == (5 * SMALL, True, True)
+
+
+def test_every_run_that_rounds_raises_the_noise_floor() -> None:
+    runs: list[list[Outputs]] = [[[off(floor * SMALL, kind=np.float32)]] for floor in (1, 3, 2)]
+    verdict = compare_outputs([[off(0)]], runs, [[off(12 * SMALL)]], Constant(), [[np.zeros(1, np.float32)]])
+    assert (verdict.noise_floor, verdict.equal) == (3 * SMALL, True)
+
+
+def coarsely(error: float, graph_error: float | None, *, coarse: bool = True) -> Verdict:
+    """Return the verdict on outputs of range 1 that float32 itself changes by twice the ceiling."""
+    graph = None if graph_error is None else [[off(0)], [off(graph_error)]]
+    return compare_outputs(
+        [[off(0)]] * 2,
+        [[[off(2 * CEILING, kind=np.float32)]] * 2],
+        [[off(0)], [off(error)]],
+        Constant(),
+        TWO,
+        graph=graph,
+        coarse=coarse,
+    )
+
+
+TWO: list[list[Array]] = [
+    [np.zeros((1, 3, 8, 8), np.float32), np.zeros(2, np.float32)],
+    [np.zeros((1, 3, 9, 8), np.float32)] * 2,
+]
+"""Two inputs of different sizes."""
+
+
+@pytest.mark.parametrize(
+    ("error", "graph_error", "equal"),
+    [(7.9 * CEILING, CEILING, True), (7.9 * CEILING, 1.01 * CEILING, False), (8.1 * CEILING, 0.0, False), (0.0, None, False)],
+)
+def test_the_graph_in_float64_decides_if_float32_is_too_imprecise(error: float, graph_error: float | None, equal: bool) -> None:
+    verdict = coarsely(error, graph_error)
+    assert verdict.coarse
+    assert verdict.problem is None
+    assert (verdict.max_abs, verdict.graph_error, verdict.equal) == (error, graph_error, equal)
+    alone = coarsely(error, graph_error, coarse=False)
+    assert (alone.max_abs, alone.equal, alone.coarse) == (float("inf"), False, False)
+    assert "float32 is too imprecise" in str(alone)
+
+
+def test_a_verdict_names_the_backend_and_each_size_once() -> None:
+    exact = [[off(0)]] * 3
+    verdict = compare_outputs(exact, [exact], exact, Constant(), [*TWO, TWO[0]], factor=3.0)
+    assert (verdict.backend, verdict.version, verdict.level) == ("constant", "1", "-")
+    assert (verdict.shapes, verdict.factor) == (((1, 3, 8, 8), (1, 3, 9, 8)), 3.0)
+
+
+def test_outputs_that_cannot_be_compared_say_at_which_input() -> None:
+    exact: list[Outputs] = [[off(0)]] * 2
+    verdict = compare_outputs(exact, [exact], [[off(0)], [off(np.nan)]], Constant(), TWO)
+    assert str(verdict) == ("for an input of (1, 3, 9, 8) and (1, 3, 9, 8) the output contains values that are not finite")
+    assert (verdict.backend, verdict.version, verdict.level, verdict.factor) == ("constant", "1", "-", FACTOR)
+    assert (verdict.shapes, verdict.max_abs, verdict.noise_floor) == (((1, 3, 8, 8), (1, 3, 9, 8)), float("inf"), 0.0)
+
+
+class Countdown(Constant):
+    """A backend whose outputs are no numbers from the second run on."""
+
+    runs = 0
+
+    def run(self, inputs: object) -> list[Array]:
+        self.runs += 1
+        return [off(0 if self.runs == 1 else np.nan)]
+
+
+def test_a_backend_does_not_run_on_after_an_output_that_cannot_be_compared() -> None:
+    backend, exact = Countdown(), [[off(0)]] * 3
+    assert "not finite" in str(judge(exact, exact, backend, [*TWO, TWO[0]]))
+    assert backend.runs == 2
+
+
+def test_an_output_without_values_is_equal_to_another() -> None:
+    nothing = np.zeros((1, 0))
+    verdict = judge([[nothing]], [[nothing.astype(np.float32)]], Constant(nothing), [[np.zeros(1, np.float32)]])
+    assert (verdict.equal, verdict.max_abs, verdict.span) == (True, 0.0, 0.0)
+    assert verdict.noise_floor == np.spacing(np.float32(0))
+
+
+def test_whole_numbers_must_be_the_same() -> None:
+    numbers = np.arange(100, dtype=np.uint8)
+    for wrong, equal in ((0, True), (1, False)):
+        got = numbers.copy()
+        got[0] += wrong
+        verdict = judge([[numbers]], [[numbers]], Constant(got), [[np.zeros(1, np.float32)]])
+        assert (verdict.equal, verdict.max_abs) == (equal, wrong)
+
+
+def test_a_small_output_has_a_small_range_and_a_small_noise_floor() -> None:
+    small = np.array([0.25, 0.375])
+    verdict = judge([[small]], [[small.astype(np.float32)]], Constant(small), [[np.zeros(1, np.float32)]])
+    assert (verdict.span, verdict.noise_floor) == (0.375, 2.0**-25)
+
+
+@pytest.mark.parametrize(("units", "flat"), [(2, True), (3, False)])
+@pytest.mark.parametrize("middle", [0.25, 1.0])
+def test_an_almost_constant_output_may_be_off_by_two_units_in_the_last_place(units: int, flat: bool, middle: float) -> None:
+    """Its range is less than a unit."""
+    assert FLAT == 2
+    unit = float(np.spacing(np.float32(middle)))
+    exact = [[np.array([0.0] * FEW)], [middle + np.linspace(0, unit / 2, FEW)]]
+    rounded = [exact[0], [exact[1][0] + units * unit]]
+    exact[0][0] += middle / 2  # an input with smaller outputs changes nothing
+    inputs = [[np.zeros(1, np.float32)]] * 2
+    verdict = compare_outputs(exact, [rounded], exact, Constant(), inputs, graph=exact)
+    assert (verdict.coarse, verdict.equal, verdict.problem is None) == (flat, flat, flat)
+
+
+@pytest.mark.parametrize(("floor", "judged_by"), [(CEILING, True), (1.01 * CEILING, False)])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_constant_output_is_judged_per_unit(value: float, floor: float, judged_by: bool) -> None:
+    """It has no range. The noise floor is exactly at the ceiling, or beyond it."""
+    exact = np.zeros(FEW)
+    exact[0] = value
+    rounded = exact.copy()
+    rounded[1] = floor
+    assert judge([[exact]], [[rounded]], Constant(exact), [[np.zeros(1, np.float32)]]).equal is judged_by
 
 
 class AlmostConstant(nn.Module):

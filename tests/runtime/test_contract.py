@@ -259,3 +259,20 @@ def test_tuning_in_words_names_what_was_kept() -> None:
     assert ("3" in said, "x2.00 (1.50 to 2.50)" in said, "a machine" in said, "nothing" in said) == (True, True, True, False)
     assert str(Tuning(shape=(1,), trials=trials[1:2], machine="m", runtime="1")) == "1 tried on m; kept nothing"
     assert ", faster x2.00" in said
+
+
+@pytest.mark.parametrize(
+    ("maximum", "length", "clamped"),
+    [(None, 9, 12), (None, 12, 12), (None, 0, 8), (15, 9, 12), (15, 13, 12), (11, 9, 8), (11, 5, 8)],
+)
+def test_a_length_is_clamped_to_what_a_law_covers(maximum: int | None, length: int, clamped: int) -> None:
+    assert SizeLaw(scale=2, multiple=4, minimum=6, maximum=maximum).clamped(length) == clamped
+
+
+def test_the_laws_of_a_contract_are_those_of_height_and_width() -> None:
+    height, width = SizeLaw(scale=2), SizeLaw(scale=2, offset=1)
+    both = Contract(name="t", task="upscale", height=height, width=width, opset=18, provenance=Provenance(source="t"))
+    assert both.laws == (height, width)
+    for side in ("height", "width"):
+        with pytest.raises(ContractError, match="t has no size law"):
+            _ = both.model_copy(update={side: None}).laws

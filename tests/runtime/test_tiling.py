@@ -171,6 +171,16 @@ def test_the_tiles_of_the_documented_figure() -> None:
     assert (len(tiles.tiles), tiles.tiles[0].shape, round(tiles.waste, 3)) == (35, (305, 424), 1.079)
 
 
+def test_a_tile_may_be_exactly_twice_as_tall_as_a_square_one() -> None:
+    assert plan_tiles(44, 10, contract(square(0)), 22).tiles[0].shape == (44, 10)
+    assert plan_tiles(33, 7, contract(square(0)), 16).tiles[0].shape == (17, 7), "33 is more than twice 16"
+
+
+def test_pictures_of_similar_size_share_a_tile_shape() -> None:
+    """Tiles of equal shape from different pictures may form a batch."""
+    assert len({plan_tiles(side, 1200, contract(square(7)), 128).tiles[0].shape for side in range(1000, 1064)}) <= 3
+
+
 @pytest.mark.parametrize(("side", "count"), [(512, 1), (513, 2)])
 def test_a_picture_of_one_tile_is_not_cut(side: int, count: int) -> None:
     assert len(plan_tiles(side, 512, contract(square(0)), 512).tiles) == count
@@ -217,6 +227,8 @@ def test_a_tile_keeps_at_least_one_pixel_within_the_maximum(maximum: int, fits: 
             ModelError, match="needs tiles of at least 15 pixels per side, and its export proved sizes up to 14"
         ):
             plan_tiles(30, 30, law, 64)
+        with pytest.raises(ModelError, match="at least 15 pixels"):
+            plan_tiles(14, 30, law, 64)  # one axis is enough
 
 
 def test_a_halo_beyond_the_maximum_gives_way_to_one_that_is_good_enough() -> None:
@@ -253,6 +265,20 @@ def test_a_smaller_halo_is_taken_if_the_exact_one_does_not_fit_even_if_it_comput
     assert exact.tiles[0].area > 10**2
     assert taken.deviation is not None
     assert taken.computed_px > exact.computed_px
+
+
+def test_an_exact_halo_that_fits_stays_if_a_smaller_one_computes_more() -> None:
+    law = contract(square(8)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=5, steps=0, share=0),)})
+    smaller = plan_tiles(200, 200, contract(square(5)), 16)
+    taken = plan_tiles(200, 200, law, 16)
+    assert MAX_WASTE < taken.waste < smaller.waste
+    assert taken.deviation is None
+
+
+def test_the_error_names_the_shortest_tiles_of_the_smallest_halo_that_is_good_enough() -> None:
+    law = limited(square(350), 96).model_copy(update={"halo_deviation": TABLE})
+    with pytest.raises(ModelError, match="at least 97 pixels per side, and its export proved sizes up to 96"):
+        plan_tiles(1000, 1000, law, 128)
 
 
 def one_tile(height: int, width: int, halo: Halo, law: SizeLaw | None = None) -> TilingPlan:
@@ -303,6 +329,14 @@ def test_several_passes_become_one_tile_if_it_is_less_work_and_small_enough() ->
     assert in_one_piece(once, averaged(0), 10**9) is once, "one pass is never more work"
 
 
+def test_several_passes_over_tiles_stay_if_one_tile_is_beyond_the_maximum() -> None:
+    law = SizeLaw(scale=2, maximum=39)
+    short = averaged(1).model_copy(update={"height": law, "width": law})
+    tiled = plan_tiles(40, 40, short, 24)
+    assert tiled.computed_px > 1600
+    assert in_one_piece(tiled, short, 10**9) is tiled
+
+
 def test_several_passes_over_tiles_stay_if_one_tile_is_as_much_work() -> None:
     plan = TilingPlan(
         *((axis := plan_tiles(40, 40, averaged(1), 40).rows), axis), 2, plan_tiles(20, 40, averaged(1), 40).tiles, None, 2
@@ -327,6 +361,15 @@ def test_each_axis_must_balance_its_offset(side: str) -> None:
         plan_tiles(8, 8, unbalanced, 64)
 
 
+def test_each_axis_has_its_own_law() -> None:
+    laws = {"height": SizeLaw(scale=2, offset=-2), "width": SizeLaw(scale=2, offset=-4, minimum=30)}
+    own = contract(square(0)).model_copy(update=laws)
+    with pytest.raises(ModelError, match="offsets of -2 and -4 pixels"):
+        plan_tiles(8, 8, own, 64)
+    balanced = own.model_copy(update={"context": Context(top=1, bottom=0, left=2, right=0)})
+    assert plan_tiles(8, 8, balanced, 64).tiles[0].shape == (9, 30)
+
+
 @pytest.mark.parametrize("fill", ["reflect", "edge"])
 def test_both_axes_take_the_fill_of_the_context(fill: Any) -> None:
     law, around = SizeLaw(scale=2, offset=-8), dict.fromkeys(("top", "bottom", "left", "right"), 2)
@@ -347,16 +390,15 @@ def test_a_contract_without_a_halo_says_so() -> None:
 
 
 def test_a_side_may_depend_on_the_halo() -> None:
-    asked: list[Halo] = []
+    asked: list[Halo | None] = []
 
-    def side(halo: Halo) -> int:
+    def side(halo: Halo | None) -> int:
         asked.append(halo)
         return 16
 
-    given = contract(square(2))
-    assert plan_tiles(64, 64, given, side) == plan_tiles(64, 64, given, 16)
-    assert asked == [square(2)]
-    assert len(plan_tiles(64, 64, contract(NoHalo(node="n", reason="r")), side).tiles) == 1
+    law = contract(square(30)).model_copy(update={"halo_deviation": (HaloDeviation(halo_px=2, steps=0, share=0),)})
+    assert plan_tiles(400, 400, law, side) == plan_tiles(400, 400, law, 16)
+    assert asked == [square(30), square(2)]
 
 
 def test_of_equal_cost_the_squarer_tile_is_taken() -> None:

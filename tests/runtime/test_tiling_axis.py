@@ -38,7 +38,7 @@ def cases(draw: st.DrawFn) -> tuple[SizeLaw, Surroundings, tuple[int, int], tupl
     crop_before, crop_after = draw(st.integers(0, 7)), draw(st.integers(0, 7))
     offset = crop_before + crop_after - scale * (before + after)
     law = SizeLaw(scale=scale, offset=offset, multiple=draw(st.sampled_from([1, 2, 3])), minimum=draw(st.integers(1, 20)))
-    reach = (draw(st.integers(0, 4)), max(draw(st.integers(0, 4)), ceil_div(-offset, scale), 0))
+    reach = (draw(st.integers(0, 4)), draw(st.integers(0, 4)))
     around = Surroundings(before, after, crop_before, crop_after, draw(st.sampled_from(["reflect", "edge"])))
     halo = (max(0, reach[0] + before - crop_before // scale), max(0, reach[1] - before + ceil_div(crop_before, scale)))
     return law, around, reach, halo
@@ -60,19 +60,36 @@ def stitched(axis: TilingAxis, spans: list[TileSpan], line: Line, law: SizeLaw, 
     return result
 
 
-@given(case=cases(), length=st.integers(1, 40), tile_px=st.integers(1, 50), maximum=st.none() | st.integers(20, 60))
+def expanded(line: Line, law: SizeLaw, around: Surroundings, reach: tuple[int, int]) -> Line:
+    """Return the result of a whole picture, extended by its context and up to a length of the law."""
+    extended = law.fitted(len(line) + around.before + around.after) - len(line)
+    output = enlarged(np.pad(line, (around.before, extended - around.before), mode=around.fill), law, reach)
+    return output[around.crop_before : around.crop_before + int(law.scale) * len(line)]
+
+
+@given(
+    case=cases(),
+    length=st.integers(1, 40),
+    tile_px=st.integers(1, 50),
+    most_px=st.sampled_from([1, 15, 1000]),
+    maximum=st.none() | st.integers(20, 60),
+)
 def test_tiles_and_halves_equal_the_whole(
-    case: tuple[SizeLaw, Surroundings, tuple[int, int], tuple[int, int]], length: int, tile_px: int, maximum: int | None
+    case: tuple[SizeLaw, Surroundings, tuple[int, int], tuple[int, int]],
+    length: int,
+    tile_px: int,
+    most_px: int,
+    maximum: int | None,
 ) -> None:
     law, around, reach, halo = case
     line = np.random.default_rng(length).integers(1, 256, length)
     assert around.balance(law)
     whole = TilingAxis.of(length, law, None, around)
-    expected = stitched(whole, whole.spans(whole.side(1, 1)), line, law, reach)
-    assert (expected >= 0).all(), "the result is complete"
+    expected = expanded(line, law, around, reach)
+    np.testing.assert_array_equal(stitched(whole, whole.spans(whole.side(1, 1)), line, law, reach), expected)
     axis = TilingAxis.of(length, law.model_copy(update={"maximum": maximum}), halo, around)
     assume(axis.possible)
-    side = axis.side(tile_px, 1000)
+    side = axis.side(tile_px, most_px)
     spans = axis.spans(side)
     assert len(spans) == axis.count(side)
     assert {span.length for span in spans} == {side}
@@ -121,3 +138,53 @@ def test_a_span_inside_the_picture_is_read_as_it_is() -> None:
 @pytest.mark.parametrize(("crop_after", "balanced"), [(1, True), (0, False), (2, False)])
 def test_context_and_crop_balance_the_offset(crop_after: int, balanced: bool) -> None:
     assert Surroundings(1, 1, 0, crop_after).balance(SizeLaw(scale=2, offset=-3)) is balanced
+
+
+@pytest.mark.parametrize(
+    ("halo", "around", "offset", "counted"),
+    [
+        ((3, 5), Surroundings(), 0, (3, 5)),
+        ((3, 5), Surroundings(before=2, after=2), -8, (1, 7)),  # the context before the picture is part of the halo before it
+        ((3, 5), Surroundings(crop_before=4, crop_after=4), 8, (5, 3)),  # the outputs before the result need fewer pixels after
+        ((0, 0), Surroundings(before=3, after=0), -6, (0, 3)),  # outputs that the model removes
+        ((0, 0), Surroundings(crop_before=4), 4, (2, 0)),  # no halo is negative
+    ],
+)
+def test_a_halo_counts_from_the_first_output(
+    halo: tuple[int, int], around: Surroundings, offset: int, counted: tuple[int, int]
+) -> None:
+    law = SizeLaw(scale=2, offset=offset)
+    assert around.balance(law)
+    axis = TilingAxis.of(30, law, halo, around)
+    assert axis.halo == counted
+    assert (axis.padded, axis.padded_by) == (30 + around.before + around.after, around.before + around.after)
+
+
+@pytest.mark.parametrize(("fill", "order"), [("edge", [0, 0, 0, 1, 2]), ("reflect", [2, 1, 0, 1, 2])])
+def test_a_span_at_the_border_reads_the_pixels_that_it_holds_and_no_more(fill: Fill, order: list[int]) -> None:
+    axis = TilingAxis.of(50, SizeLaw(scale=2, offset=-8), (2, 2), Surroundings(2, 2, fill=fill))
+    window = axis.window(TileSpan(0, 5, 0, 1))
+    assert (window.first, window.stop) == (0, 3)
+    block = np.arange(6).reshape(2, 3)
+    for axis_number in (0, 1):
+        arranged = window.arranged(block if axis_number else block.T, axis_number)
+        np.testing.assert_array_equal(arranged if axis_number else arranged.T, block[:, order])
+
+
+def test_a_span_that_keeps_two_multiples_is_split_and_a_shorter_one_is_not() -> None:
+    axis = TilingAxis.of(100, SizeLaw(scale=2, multiple=4), (4, 4))
+    assert axis.halves(TileSpan(4, 20, 8, 16)) == (TileSpan(4, 16, 8, 12), TileSpan(8, 20, 12, 16))
+    assert axis.halves(TileSpan(4, 19, 8, 15)) == ()
+    assert axis.halves(TileSpan(0, 8, 0, 4)) == ()
+
+
+def test_context_whose_outputs_are_cropped_needs_no_span_of_its_own() -> None:
+    axis = TilingAxis.of(8, SizeLaw(scale=1), (0, 0), Surroundings(after=4, crop_after=4))
+    assert axis.count(8) == len(axis.spans(8)) == 1
+    assert axis.side(11, 100) == 8
+    assert axis.side(12, 100) == 12, "the whole extended picture, because it fits"
+
+
+def test_a_side_is_a_multiple_of_the_law_and_of_the_step() -> None:
+    """Two spans of 54 would do; 72 is the next multiple of 3 and 8."""
+    assert TilingAxis.of(102, SizeLaw(scale=1, multiple=3), (3, 3)).side(75, 1000) == 72

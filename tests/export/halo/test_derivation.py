@@ -1,106 +1,169 @@
+"""The halo of graphs that are built here; tests/export/halo/test_halo.py has those of torch layers."""
+
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
 import onnx
 import pytest
-import torch
-from torch import Tensor, nn
+from onnx import TensorProto, helper, numpy_helper
 
-from upconv.export.backends import OnnxruntimeBackend
-from upconv.export.graphs import OPSET
-from upconv.export.halo import derivation
-from upconv.export.reference import output_shapes
-from upconv.export.sizes import find_axes
-from upconv.export.sources import from_module
+from upconv.export.backends import Array, OnnxruntimeBackend
+from upconv.export.halo.derivation import derive, derive_local, halo_of, probe, products_per_pixel
+from upconv.export.halo.receptive_field import ReceptiveField
 from upconv.runtime.contract import Halo, NoHalo
 
-
-class Squeeze(nn.Module):
-    """Channels weighed by their mean over the whole image."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 3, padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        features: Tensor = self.conv(image)
-        return features * features.mean(dim=(2, 3), keepdim=True).sigmoid()
+ONE = ReceptiveField(low=Fraction(-1), high=Fraction(1))
 
 
-class Cropped(nn.Module):
-    """A convolution whose first rows and columns are dropped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 3, padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        features: Tensor = self.conv(image)
-        return features[:, :, 1:, 2:]
-
-
-def captured(module: nn.Module) -> onnx.ModelProto:
-    torch.manual_seed(0)
-    source = from_module(module, name="m", shape=(1, 3, 32, 32))
-    backend = source.original.backend("float32")
-    axes = find_axes(lambda shapes: output_shapes(backend, source, shapes), source.shapes)
-    return source.original.capture("m", source.example, axes, OPSET)
+def graph_of(*nodes: onnx.NodeProto, **shapes: tuple[int, ...]) -> onnx.ModelProto:
+    """Return a graph of an image with 3 channels and constants of these shapes, whose output is that of the last node."""
+    random = np.random.default_rng(0)
+    return helper.make_model(
+        helper.make_graph(
+            list(nodes),
+            "test",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+            [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(random.random(shape, np.float32), name) for name, shape in shapes.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
 
 
-def sides(module: nn.Module) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right, after the probe has agreed that they are not too small."""
-    model = captured(module)
-    reaches = derivation.derive(model)
-    assert not isinstance(reaches, NoHalo), reaches
-    assert derivation.probe(OnnxruntimeBackend(model), (1, 3, 48, 48), reaches) is None
-    halo = derivation.halo_of(reaches)
-    return halo.top, halo.bottom, halo.left, halo.right
+def conv(given: str = "image", made: str = "features", weights: str = "w") -> onnx.NodeProto:
+    return helper.make_node("Conv", [given, weights], [made], pads=[1, 1, 1, 1])
+
+
+POOL = helper.make_node("GlobalAveragePool", ["features"], ["mean"])
+PRODUCT = helper.make_node("Mul", ["features", "mean"], ["output"])
+WEIGHTS = (3, 3, 3, 3)
+
+
+@pytest.mark.parametrize("derived", [derive, derive_local])
+def test_fields_follow_the_graph(derived: Callable[[onnx.ModelProto], object]) -> None:
+    two = ReceptiveField(low=Fraction(-2), high=Fraction(2))
+    shape = helper.make_node("Shape", ["features"], ["shape"])
+    ones = helper.make_node("ConstantOfShape", ["shape"], ["ones"])
+    made = graph_of(conv(), shape, ones, conv("features", "output"), w=WEIGHTS)
+    assert derived(made) == (two, two)
+    beside = graph_of(conv(), shape, ones, helper.make_node("Add", ["ones", "features"], ["output"]), w=WEIGHTS)
+    assert derived(beside) == (ONE, ONE), "the shape of a picture has no position"
+
+
+def test_constants_may_be_nodes() -> None:
+    value = numpy_helper.from_array(np.array([0, 0, 1, 2, 0, 0, 0, 0], np.int64))
+    pads = helper.make_node("Constant", [], ["pads"], value=value)
+    assert derive(graph_of(pads, helper.make_node("Pad", ["image", "pads"], ["output"]))) == (
+        ReceptiveField(low=Fraction(-1), high=Fraction(-1)),
+        ReceptiveField(low=Fraction(-2), high=Fraction(-2)),
+    )
+
+
+def test_the_first_operator_without_a_bound_is_named() -> None:
+    named = helper.make_node("InstanceNormalization", ["features", "s", "b"], ["output"], name="norm")
+    whole = "InstanceNormalization can read the whole image"
+    shapes = {"w": WEIGHTS, "s": (3,), "b": (3,)}
+    for derived in (derive, derive_local):
+        assert derived(graph_of(conv(), named, **shapes)) == NoHalo(node="norm", reason=whole)
+    named.name = ""
+    assert derive(graph_of(conv(), named, **shapes)) == NoHalo(node="InstanceNormalization making output", reason=whole)
+
+
+def test_a_mean_of_the_whole_picture_has_no_bound_but_is_left_out_of_local_fields() -> None:
+    made = graph_of(conv(), POOL, PRODUCT, w=WEIGHTS)
+    assert derive(made) == NoHalo(node="GlobalAveragePool making mean", reason="GlobalAveragePool can read the whole image")
+    assert derive_local(made) == (ONE, ONE)
+
+
+def test_an_output_that_depends_on_no_position_is_named() -> None:
+    assert derive_local(graph_of(conv(), POOL, w=WEIGHTS)) == NoHalo(
+        node="mean", reason="it does not depend on the position of the input"
+    )
+    constant = helper.make_node("Identity", ["w"], ["output"])
+    assert derive(graph_of(conv(), constant, w=WEIGHTS)) == NoHalo(node="output", reason="it does not depend on the input")
+
+
+def test_a_convolution_uses_each_weight_once_per_output_pixel_and_a_transposed_one_once_per_input_pixel() -> None:
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["half"], strides=[2, 1], pads=[1, 1, 1, 1]),
+        helper.make_node("ConvTranspose", ["half", "t"], ["large"], strides=[2, 4]),
+        helper.make_node("Conv", ["large", "one"], ["output"]),
+    ]
+    made = graph_of(*nodes, w=WEIGHTS, t=(3, 5, 2, 4), one=(1, 5, 1, 1))
+    assert products_per_pixel(made) == 81 / 2 + 120 / 2 + 4 * 5
+
+
+def test_products_that_are_unknown_are_not_counted() -> None:
+    unknown = helper.make_node("Conv", ["features", "computed"], ["output"], kernel_shape=[1, 1])
+    aside = helper.make_node("Conv", ["one", "one"], ["aside"])
+    made = graph_of(conv(), aside, unknown, w=WEIGHTS, one=(1, 1, 1, 1))
+    assert products_per_pixel(made) == 81
+    assert products_per_pixel(graph_of(conv(), POOL, PRODUCT, w=WEIGHTS)) == 0
 
 
 @pytest.mark.parametrize(
-    ("module", "expected"),
+    ("field", "before", "after"),
     [
-        (nn.Conv2d(3, 4, 3, padding=1), (1, 1, 1, 1)),
-        (nn.Conv2d(3, 4, (5, 3), padding=(2, 2), dilation=(1, 2)), (2, 2, 2, 2)),
-        (nn.Conv2d(3, 4, 4, padding=1), (1, 2, 1, 2)),
-        (nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 3, padding=1)), (2, 2, 2, 2)),
-        (nn.ConvTranspose2d(3, 4, 4, stride=2, padding=1), (1, 1, 1, 1)),
-        (nn.ConvTranspose2d(3, 4, 2, stride=2), (0, 0, 0, 0)),
-        (nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1), (0, 1, 0, 1)),
-        (nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2)), (1, 1, 1, 1)),
-        (nn.Upsample(scale_factor=2, mode="nearest"), (0, 0, 0, 0)),
-        (nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(3, 3, 3, padding=1)), (1, 1, 1, 1)),
-        (nn.Upsample(scale_factor=2, mode="bilinear"), (1, 1, 1, 1)),
-        (nn.Upsample(scale_factor=3, mode="bicubic"), (2, 2, 2, 2)),
-        (Cropped(), (0, 2, 0, 3)),
-        (nn.Sequential(nn.ReflectionPad2d(2), nn.Conv2d(3, 3, 5)), (2, 2, 2, 2)),
-        (nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ConvTranspose2d(4, 3, 2, stride=2)), (1, 0, 1, 0)),
+        (ReceptiveField(), 0, 0),
+        (ONE, 1, 1),
+        (ReceptiveField(Fraction(1), Fraction(-5, 2), Fraction(7, 2)), 2, 3),
+        (ReceptiveField(Fraction(2), Fraction(-1), Fraction(1, 2)), 1, 1),
+        (ReceptiveField(Fraction(2), Fraction(-1), Fraction(1, 4)), 1, 0),
+        (ReceptiveField(Fraction(1, 2), Fraction(1), Fraction(3)), 0, 2),
+        (ReceptiveField(Fraction(1, 2), Fraction(1), Fraction(0)), 0, 0),
     ],
 )
-def test_the_halo_of_layers(module: nn.Module, expected: tuple[int, int, int, int]) -> None:
-    found = sides(module)
-    assert all(a >= b for a, b in zip(found, expected, strict=True))  # never too small
-    assert all(a <= b + 1 for a, b in zip(found, expected, strict=True))  # and hardly too large
-    assert found == expected or isinstance(module, nn.Sequential)
+def test_a_halo_is_rounded_down_and_never_negative(field: ReceptiveField, before: int, after: int) -> None:
+    assert halo_of((field, ReceptiveField())) == Halo(top=before, bottom=after, left=0, right=0)
+    assert halo_of((ReceptiveField(), field)) == Halo(top=0, bottom=0, left=before, right=after)
 
 
-@pytest.mark.parametrize(
-    ("module", "reason"),
-    [
-        (nn.UpsamplingBilinear2d(scale_factor=2), "align_corners"),
-        (nn.InstanceNorm2d(3), "whole image"),
-        (Squeeze(), "whole image"),
-    ],
-)
-def test_what_looks_at_the_whole_image_is_named(module: nn.Module, reason: str) -> None:
-    found = derivation.derive(captured(module))
-    assert isinstance(found, NoHalo)
-    assert found.node
-    assert reason in found.reason
+class Moved:
+    """A backend whose output `w` is the sum of the inputs from `w / scale - before` to `w / scale + after`, along one axis."""
+
+    name, version, level = "moved", "1", "-"
+
+    def __init__(self, axis: int, before: int, after: int, scale: int = 1, gain: float = 1.0) -> None:
+        self.axis, self.before, self.after, self.scale, self.gain = axis, before, after, scale, gain
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        moved = [np.roll(inputs[0], n, self.axis) for n in (self.before, 0, -self.after)]
+        return [(self.gain * np.sum(moved, 0)).repeat(self.scale, self.axis)]
 
 
-def test_the_probe_finds_a_halo_that_is_too_small() -> None:
-    model = captured(nn.Conv2d(3, 4, 3, padding=1))
-    too_small = derivation.derive(captured(nn.Conv2d(3, 4, 1)))
-    assert not isinstance(too_small, NoHalo)
-    assert derivation.halo_of(too_small) == Halo(top=0, bottom=0, left=0, right=0)
-    assert derivation.probe(OnnxruntimeBackend(model), (1, 3, 16, 16), too_small) is not None
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("before", "after", "lines"), [(3, 2, None), (4, 2, "outputs 8 to 14"), (3, 3, "outputs 7 to 13")])
+def test_a_probe_agrees_with_a_field_that_is_large_enough(axis: int, before: int, after: int, lines: str | None) -> None:
+    """Pixel 10 of 20 changes the outputs from 10 - after to 10 + before."""
+    shape = (1, 2, 20, 8) if axis == 0 else (1, 2, 8, 20)
+    field = ReceptiveField(low=Fraction(-3), high=Fraction(2))
+    fields = (field, ReceptiveField()) if axis == 0 else (ReceptiveField(), field)
+    found = probe(Moved(axis + 2, before, after), shape, fields)
+    assert found == (
+        None
+        if lines is None
+        else NoHalo(node="the whole graph", reason=f"pixel 10 changes {lines}, which is outside its receptive field")
+    )
+
+
+@pytest.mark.parametrize(("low", "enough"), [(Fraction(-1, 2), True), (Fraction(-1, 3), False)])
+def test_a_probe_counts_in_input_pixels(low: Fraction, enough: bool) -> None:
+    """At twice the resolution, the outputs 20 and 21 read pixel 10, which is half a pixel before the second one."""
+    fields = (ReceptiveField(Fraction(2), low, Fraction(0)), ReceptiveField())
+    assert (probe(Moved(2, 0, 0, 2), (1, 1, 20, 8), fields) is None) is enough
+
+
+def test_a_probe_of_a_model_that_ignores_the_pixel_finds_nothing() -> None:
+    assert probe(Moved(2, 9, 9, gain=0.0), (1, 1, 20, 8), (ReceptiveField(), ReceptiveField())) is None
+
+
+def test_a_probe_of_a_graph_changes_one_pixel_of_every_channel() -> None:
+    made = graph_of(conv(), w=WEIGHTS)
+    backend = OnnxruntimeBackend(made)
+    assert probe(backend, (1, 3, 16, 16), (ONE, ONE)) is None
+    for fields in ((ONE, ReceptiveField()), (ReceptiveField(), ONE)):
+        assert probe(backend, (1, 3, 16, 16), fields) is not None

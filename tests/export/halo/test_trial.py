@@ -1,128 +1,30 @@
-"""Tiles equal the whole picture, for every kind of upscaler that has a finite halo, at any size."""
+"""The trial of a halo: tiles against the whole picture, for graphs that are built here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import torch
-import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
 
-from upconv.export import from_module, to_onnx
-from upconv.export.halo.trial import described, tiling_difference
-from upconv.models import CATALOGUE, bundled
-from upconv.runtime import Contract, Engine, Model, open_model
-from upconv.runtime.contract import KEY, Halo, Pixels, Provenance, SizeLaw
-
-
-class Waifu2xLike(nn.Module):
-    """upconv_7: convolutions without padding, and a transposed one that crops; padded by its edge first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        channels = (3, 4, 4, 6, 6, 8, 8)
-        layers = [(nn.Conv2d(a, b, 3), nn.LeakyReLU(0.1)) for a, b in pairwise(channels)]
-        self.body = nn.Sequential(*(part for layer in layers for part in layer))
-        self.head = nn.ConvTranspose2d(8, 3, 4, stride=2, padding=3)
-
-    def forward(self, image: Tensor) -> Tensor:
-        enlarged: Tensor = self.head(self.body(F.pad(image, (7, 7, 7, 7), mode="replicate")))
-        return enlarged
-
-
-class DenseBlock(nn.Module):
-    def __init__(self, channels: int = 8, growth: int = 4) -> None:
-        super().__init__()
-        widths = [growth, growth, growth, growth, channels]
-        self.layers = nn.ModuleList(nn.Conv2d(channels + n * growth, width, 3, padding=1) for n, width in enumerate(widths))
-
-    def forward(self, image: Tensor) -> Tensor:
-        known = image
-        for layer in self.layers:
-            new = layer(known)
-            known = torch.cat([known, F.leaky_relu(new, 0.2)], dim=1)
-        result: Tensor = image + 0.2 * new
-        return result
-
-
-class RrdbLike(nn.Module):
-    """ESRGAN with a body of one block: nearest, then convolutions, twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.body = nn.Conv2d(3, 8, 3, padding=1), DenseBlock()
-        self.ups = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(2))
-        self.last = nn.Conv2d(8, 3, 3, padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        features = self.first(image)
-        features = features + self.body(features)
-        for up in self.ups:
-            features = F.leaky_relu(up(F.interpolate(features, scale_factor=2.0, mode="nearest")), 0.2)
-        enlarged: Tensor = self.last(features)
-        return enlarged
-
-
-class OutputPadding(nn.Module):
-    """A transposed convolution that looks further to one side than to the other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Conv2d(3, 8, 5, padding=2)
-        self.head = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1, output_padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        enlarged: Tensor = self.head(F.relu(self.body(image)))
-        return enlarged
-
-
-KINDS: dict[str, type[nn.Module]] = {
-    "waifu2x-like": Waifu2xLike,
-    "rrdb-like": RrdbLike,
-    "output-padding": OutputPadding,
-}
-
-
-BUNDLED = [name for name, entry in CATALOGUE.items() if entry.artifact.is_file()]
-
-
-@pytest.fixture(scope="module", params=[*KINDS, *BUNDLED])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    if request.param in BUNDLED:
-        yield open_model(bundled(request.param))
-        return
-    torch.manual_seed(0)
-    path = Path(tmp_path_factory.mktemp("tiling"), "model.onnx")
-    to_onnx(from_module(KINDS[request.param]().eval(), name=request.param), out=path)
-    yield open_model(path)
-
-
-@settings(max_examples=25, deadline=None)
-@given(height=st.integers(1, 90), width=st.integers(1, 90), tile_px=st.integers(1, 70))
-def test_tiles_equal_the_whole_at_any_size(model: Model, height: int, width: int, tile_px: int) -> None:
-    picture = np.random.default_rng(height * 100 + width).random((3, height, width), np.float32)
-    with Engine(model, workers=2, tile_px=tile_px) as tiled, Engine(model, workers=1, tile_px=4096) as whole:
-        assert len(whole.plan(height, width).tiles) == 1
-        result = tiled.enlarge(picture)
-        assert result.shape == (3, height * model.contract.scale, width * model.contract.scale)
-        assert np.abs(result - whole.enlarge(picture)).max() <= 1e-6
-
-
-def test_a_picture_that_the_model_takes_is_given_to_it_as_it_is(model: Model) -> None:
-    law = model.contract.height
-    assert law is not None
-    side = 8 * law.multiple * max(1, law.minimum // law.multiple)
-    picture = np.random.default_rng(0).random((1, 3, side, side + law.multiple), np.float32)
-    with Engine(model, workers=1, tile_px=4096) as whole:
-        np.testing.assert_array_equal(whole.enlarge(picture[0]), model.run(picture)[0])
+from upconv.export.halo.trial import (
+    BUDGET,
+    GRAIN,
+    LONG_PX,
+    STRIP_PX,
+    covering,
+    described,
+    grainy,
+    opened,
+    shaded,
+    tiling_difference,
+    trials,
+)
+from upconv.runtime import Contract
+from upconv.runtime.contract import KEY, Context, Halo, HaloDeviation, Pixels, Provenance, SizeLaw
 
 
 def blur_and_double(radius: int) -> onnx.ModelProto:
@@ -225,8 +127,11 @@ def explosive(gain: float) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=opset, ir_version=10)
 
 
-@pytest.mark.parametrize(("gain", "found"), [(10.0, True), (5000.0, False)])
-def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain: float, found: bool) -> None:
+@pytest.mark.parametrize(
+    ("gain", "output", "found"),
+    [(10.0, Pixels(), True), (5000.0, Pixels(), False), (5000.0, Pixels(low=-490, high=510), True)],
+)
+def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain: float, output: Pixels, found: bool) -> None:
     law = SizeLaw(scale=2)
     contract = Contract(
         name="explosive",
@@ -235,8 +140,123 @@ def test_noise_does_not_decide_about_a_model_that_answers_it_with_extremes(gain:
         width=law,
         halo=Halo(top=8, bottom=8, left=8, right=0),  # one too few, which only noise shows
         input=Pixels(),
-        output=Pixels(),
+        output=output,
         opset=18,
         provenance=Provenance(source="a test"),
     )
     assert (tiling_difference(explosive(gain), contract, 1.0) > 0.1) is found
+
+
+def square(px: int) -> Halo:
+    return Halo(top=px, bottom=px, left=px, right=px)
+
+
+def tried(
+    halo: Halo, laws: dict[str, SizeLaw], products: float = CHEAP, context: Context | None = None
+) -> list[tuple[int, int, int]]:
+    """Return the height, the width and the tile side of each trial, for laws of scale 1 if no others are given."""
+    given = {"height": SizeLaw(scale=1), "width": SizeLaw(scale=1), **laws}
+    return list(trials(products, blur_contract(halo, RANGE).model_copy(update={**given, "context": context})))
+
+
+LONG = SizeLaw(scale=1, maximum=40)
+
+
+@pytest.mark.parametrize(
+    ("halo", "laws", "expected"),
+    [
+        (square(7), {}, [(41, LONG_PX, 18), (70, STRIP_PX, 1), (STRIP_PX, 70, 1)]),
+        (square(300), {}, [(1213, 1813, 604), (3000, STRIP_PX, 1), (STRIP_PX, 3000, 1)]),
+        (
+            Halo(top=1, bottom=2, left=3, right=5),
+            {"height": SizeLaw(scale=1, multiple=2), "width": SizeLaw(scale=1, multiple=3, minimum=6)},
+            [(49, LONG_PX, 22), (20, 6, 1), (4, 45, 1)],
+        ),
+        (square(7), {"height": LONG}, [(24, LONG_PX, 18), (40, STRIP_PX, 1), (STRIP_PX, 70, 1)]),
+        (square(7), {"width": LONG}, [(41, 24, 18), (70, STRIP_PX, 1), (STRIP_PX, 40, 1)]),
+        (
+            square(3),
+            {"height": SizeLaw(scale=1, multiple=4, maximum=40), "width": LONG},
+            [(24, 32, 22), (40, STRIP_PX, 1), (STRIP_PX, 30, 1)],
+        ),
+    ],
+)
+def test_the_pictures_that_are_tried_have_many_tiles_or_two_and_fit_the_maximum(
+    halo: Halo, laws: dict[str, SizeLaw], expected: list[tuple[int, int, int]]
+) -> None:
+    assert (LONG_PX, STRIP_PX) == (1500, 4)
+    assert tried(halo, laws) == expected
+
+
+@pytest.mark.parametrize(
+    ("maximum", "picture", "side"), [(None, (21, LONG_PX, 8), 16), (17, (11, 11, 8), 13), (4, (1, 1, 8), 1)]
+)
+def test_a_trial_and_its_context_are_within_the_maximum_and_a_pixel_remains(
+    maximum: int | None, picture: tuple[int, int, int], side: int
+) -> None:
+    """The smallest tiles are 12 pixels long, and two of them 20; the context takes 4 of these."""
+    law = SizeLaw(scale=1, offset=-4, maximum=maximum)
+    context = Context(top=2, bottom=2, left=2, right=2)
+    expected = [picture, (side, STRIP_PX, 1), (STRIP_PX, side, 1)]
+    assert tried(square(2), {"height": law, "width": law}, context=context) == expected
+
+
+@pytest.mark.parametrize(("products", "whole"), [(3_200_000.0, True), (3_200_001.0, False)])
+def test_a_whole_picture_is_tried_within_the_budget(products: float, whole: bool) -> None:
+    assert BUDGET == 25 * 1250 * 3_200_000
+    found = tried(square(3), {"width": SizeLaw(scale=1, maximum=1258)}, products)
+    assert ((25, 1250, 10) in found) is whole
+    assert len(found) == 2 + whole
+
+
+def test_a_small_picture_is_mirrored_until_it_covers_the_size_and_a_large_one_is_cut() -> None:
+    picture = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
+    assert covering(picture, 1, 5).tolist() == [[[0, 1, 1, 0, 0]]]
+    assert covering(picture, 5, 1).tolist() == [[[0], [2], [2], [0], [0]]]
+    assert covering(picture, 2, 1).tolist() == [[[0], [2]]]
+
+
+def test_an_opened_model_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with opened(blur_and_double(1), blur_contract(square(1), RANGE)) as model:
+        assert model.contract.halo == square(1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exact_halo_is_tried_also_if_a_smaller_one_is_good_enough() -> None:
+    stated = blur_contract(square(7), RANGE).model_copy(
+        update={"halo_deviation": (HaloDeviation(halo_px=1, steps=0, share=0),)}
+    )
+    assert tiling_difference(blur_and_double(7), stated, CHEAP) <= 1e-6
+
+
+def test_tiles_are_compared_with_a_picture_in_one_piece_also_if_its_context_is_long() -> None:
+    """The trial asserts that it is one tile."""
+    radius = 60
+    model = blur_and_double(radius)
+    model.graph.node[0].ClearField("attribute")
+    law, context = (
+        SizeLaw(scale=2, offset=-4 * radius, minimum=2 * radius + 1),
+        dict.fromkeys(("top", "bottom", "left", "right"), radius),
+    )
+    laws = {"height": law, "width": law, "context": Context(**context)}
+    assert tiling_difference(model, blur_contract(square(radius), RANGE).model_copy(update=laws), DEEP) <= 1e-6
+
+
+@pytest.mark.parametrize("pixels", [Pixels(), Pixels(low=-1, high=3)])
+def test_a_grainy_photograph_has_a_tenth_of_noise_in_any_range(pixels: Pixels) -> None:
+    assert GRAIN == 0.1
+    noise = np.random.default_rng(0).random((3, 200, 90), np.float32)
+    clean = grainy(np.zeros_like(noise), pixels)
+    assert 0 <= clean.min() < 0.1
+    assert 0.8 < clean.max() <= 0.9
+    np.testing.assert_array_equal(clean[:, 192:], clean[:, 191:183:-1])
+    np.testing.assert_allclose(grainy(noise, pixels) - clean, 0.1 * noise, atol=1e-6)
+
+
+def test_a_picture_is_shaded_from_a_sixteenth_to_its_own_brightness() -> None:
+    planes = shaded(np.ones((1, 4, 7), np.float32), Pixels(low=-1, high=3))
+    quarters = np.linspace(0.25, 1, 4)[:, None] * np.linspace(0.25, 1, 7)
+    np.testing.assert_allclose(planes[0], -1 + 4 * quarters, rtol=1e-6)
+    assert (planes[0, 0, 0], planes[0, 3, 6]) == (-0.75, 3)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from upconv.export.sizes import Shape, Shapes, Try, find_axes, find_axis, trial_shapes
+from upconv.export.sizes import InputAxis, Shape, Shapes, Try, accepts_batches, find_axes, find_axis, trial_shapes
+from upconv.export.sizes.search import MULTIPLES, STEPS
 from upconv.runtime.contract import SizeLaw
 from upconv.runtime.errors import ExportError
 
@@ -115,6 +116,12 @@ def test_one_size_only_is_no_law() -> None:
     assert (axis.law, axis.free) == (None, False)
 
 
+def test_two_inputs_of_one_size_only_have_no_free_axis() -> None:
+    example = ((1, 3, 8, 8), (1, 3, 8, 8))
+    axes = find_axes(lambda s: s if s == example else None, example)
+    assert [(axis.law, axis.free) for axis in axes] == [(None, False), (None, False)]
+
+
 def test_an_output_that_does_not_grow_is_no_law_but_any_size_works() -> None:
     axis = find_axis(attempt(lambda n: 10), ((1, 3, 32, 32),), 2)
     assert (axis.law, axis.free) == (None, True)
@@ -158,3 +165,127 @@ def test_a_minimum_is_one_that_a_contract_can_state() -> None:
 def test_a_known_multiple_is_not_undercut() -> None:
     axis = find_axis(attempt(lambda n: 2 * n), ((1, 3, 32, 8),), 2, multiple=8)
     assert axis.law == SizeLaw(scale=2, multiple=8, minimum=8)
+
+
+@pytest.mark.parametrize(
+    ("example", "accepts", "layout", "free"),
+    [
+        ((1, 3, 32, 32), lambda n, c, h, w: c == 3, None, [2, 3]),
+        ((1, 16, 8), lambda n, t, c: c == 8, None, [1]),
+        ((1, 16, 16, 3), lambda n, h, w, c: c == 3, "NHWC", [1, 2]),
+    ],
+)
+def test_a_known_multiple_holds_for_every_axis_in_every_layout(
+    example: Shape, accepts: Callable[..., bool], layout: str | None, free: list[int]
+) -> None:
+    axes = find_axes(lambda s: s if accepts(*s[0]) else None, (example,), 4, layout)
+    assert [(axis.index, axis.law) for axis in axes] == [(index, SizeLaw(scale=1, multiple=4, minimum=4)) for index in free]
+
+
+def test_multiples_without_a_law_are_not_free() -> None:
+    """Only a model that takes any length is free without a law."""
+    axis = find_axis(attempt(lambda n: 10, lambda n: n % 7 == 0), ((1, 3, 35, 8),), 2)
+    assert (axis.law, axis.free) == (None, False)
+
+
+def test_a_picture_after_a_label_grows_alone_if_the_other_picture_keeps_its_size() -> None:
+    axes = find_axes(lambda s: (s[1],) if s[2] == (1, 1, 5, 5) else None, ((1, 4), (1, 3, 8, 8), (1, 1, 5, 5)))
+    assert [(axis.law, axis.inputs) for axis in axes] == [(SizeLaw(scale=1), (1,)), (SizeLaw(scale=1), (1,))]
+
+
+@pytest.mark.parametrize(
+    ("run", "accepted"),
+    [
+        (lambda n, c: ((n, 5),), True),
+        (lambda n, c: ((n, 5), (7,)), True),  # the first output decides
+        (lambda n, c: ((2 * n, 5, 7),), True),
+        (lambda n, c: ((2, 5),), False),
+        (lambda n, c: ((n + 1, 5),), False),
+        (lambda n, c: ((n, 5 * n),), False),
+        (lambda n, c: ((),), False),
+        (lambda n, c: ((n, 5),) if n < 4 else None, False),
+        (lambda n, c: ((n, 5),) if n != 6 else None, True),  # twice the batch, not three times
+    ],
+)
+def test_a_batch_is_accepted_if_twice_as_many_inputs_make_twice_as_many_outputs(
+    run: Callable[..., Shapes | None], accepted: bool
+) -> None:
+    assert accepts_batches(lambda shapes: run(*shapes[0]), ((2, 3),)) is accepted
+
+
+def tokens(accepts: Callable[[int], bool], length: int, beside: dict[int, str] | None = None) -> list[InputAxis]:
+    """Return the axes beyond those of the picture; the model takes pictures and, beside them, tokens of some lengths."""
+    axes = find_axes(
+        lambda s: (s[0],) if accepts(s[1][1]) and s[1][2:] == (8,) else None,
+        ((1, 4, 16, 16), (1, length, 8)),
+        layout="NCHW",
+        beside=beside,
+    )
+    return axes[2:]
+
+
+@pytest.mark.parametrize("refused", [11, 12, 17, 20])
+def test_tokens_are_of_any_number_only_if_every_longer_one_that_is_tried_works(refused: int) -> None:
+    assert tokens(lambda n: n >= 10, 10) == [InputAxis(1, None, free=True, inputs=(1,))]
+    assert tokens(lambda n: n != refused, 10) == []
+
+
+@pytest.mark.parametrize(("length", "free"), [(1, False), (2, True)])
+def test_a_single_token_stays_alone(length: int, free: bool) -> None:
+    assert bool(tokens(lambda n: True, length)) is free
+
+
+def test_letters_decide_which_axes_of_other_inputs_are_tokens() -> None:
+    assert tokens(lambda n: True, 10, {1: "NKC"}) == []
+    (axis,) = find_axes(lambda s: (s[0],), ((1, 4, 8, 8), (3, 10)), layout="NCHW", beside={1: "NT"})[2:]
+    assert (axis.index, axis.inputs, axis.free) == (1, (1,), True)
+    assert find_axes(lambda s: (s[0],), ((1, 4, 8, 8), (3, 10)), layout="NCKK") == [], "two axes hold no tokens unless stated"
+
+
+@pytest.mark.parametrize(
+    ("out", "height"),
+    [
+        (lambda n, c, h, w: (n, c, 2 * h, 10), SizeLaw(scale=2)),  # the width is free, and changes nothing
+        (lambda n, c, h, w: (n, c, 2 * h, w) if (c, w) == (3, 32) else None, SizeLaw(scale=2)),  # the width is fixed
+        (lambda n, c, h, w: (n, c, 2 * h, w) if h >= 32 and w >= 32 else None, SizeLaw(scale=2, minimum=32)),
+        (lambda n, c, h, w: (n, c, h + w, w), None),
+        (lambda n, c, h, w: (n, c, h + w, w) if h >= 32 and w >= 32 else None, None),  # the example is the minimum
+        (lambda n, c, h, w: (n, c, h + w, w) if h % 4 == w % 4 == 0 else None, None),
+        (lambda n, c, h, w: (n, c, h + w % 2), None),  # an odd width changes the height
+        (lambda n, c, h, w: (n, c, h, w) if 32 in (h, w) else None, None),  # one of both may grow
+        (lambda n, c, h, w: (n, c, max(h, w)), None),  # one output axis follows both
+    ],
+)
+def test_a_law_holds_for_every_size_of_the_other_axes(out: Callable[..., Shape | None], height: SizeLaw | None) -> None:
+    def run(shapes: Shapes) -> Shapes | None:
+        made = out(*shapes[0])
+        return None if made is None else (made,)
+
+    assert find_axes(run, ((1, 3, 32, 32),))[0].law == height
+
+
+def test_an_output_that_seldom_grows_is_seen_to_grow() -> None:
+    axis = find_axis(attempt(lambda n: n // 512), ((1, 3, 512, 8),), 2)
+    assert axis.law == SizeLaw(scale=1 / 512, multiple=512, minimum=512)
+
+
+def trials(out: Callable[[int], int]) -> int:
+    """Return the number of trials of a search on a model that takes any length."""
+    tried: list[int] = []
+
+    def run(n: int) -> int:
+        tried.append(n)
+        return out(n)
+
+    find_axis(attempt(run, lambda n: n > 0), ((1, 3, 32, 8),), 2)
+    return len(tried)
+
+
+@pytest.mark.parametrize(("out", "multiples"), [(lambda n: 10, 1), (lambda n: 10 + n % 2, 2)])
+def test_a_search_ends_early_if_the_output_keeps_its_length(out: Callable[[int], int], multiples: int) -> None:
+    assert trials(out) == multiples * len(STEPS) + 1
+
+
+def test_a_multiple_is_left_at_the_first_result_that_is_off_its_line() -> None:
+    """Every length of multiple 1 is tried, because they show whether any length works."""
+    assert trials(lambda n: n * n) == len(STEPS) + 3 * (len(MULTIPLES) - 1)
