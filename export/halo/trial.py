@@ -19,7 +19,7 @@ from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
 from upconv.runtime.session import Model, Tensor, open_model
 from upconv.runtime.tiled_picture import samples_to_tensor
-from upconv.runtime.tiling import surroundings, tiling_axes
+from upconv.runtime.tiling import tiling_axes
 from upconv.runtime.tiling_axis import TilingAxis
 
 TOLERANCE = 1e-3
@@ -145,15 +145,11 @@ def _compared(model: Model, picture: Tensor, tile_px: int) -> tuple[float, float
     pixels, (height, width) = model.contract.input, picture.shape[1:]
     assert pixels is not None
     planes = shaded(picture, pixels)
+    side = max(axis.padded for axis in tiling_axes(height, width, model.contract, None))
     with (
         Engine(model, workers=1, tile_px=tile_px, exact=True) as tiled,
-        Engine(model, workers=1, tile_px=max(height, width) + 64 + 2 * _consumed(model.contract)) as whole,
+        Engine(model, workers=1, tile_px=side) as whole,
     ):
         assert len(whole.plan(height, width).tiles) == 1
         result = whole.enlarge(planes)
         return float(np.abs(tiled.enlarge(planes) - result).max()), float(np.ptp(result))
-
-
-def _consumed(contract: Contract) -> int:
-    """Return the most pixels that the context has along an axis."""
-    return max(around.before + around.after for around in surroundings(contract))

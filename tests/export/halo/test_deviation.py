@@ -70,7 +70,9 @@ def test_halos_below_one_that_is_too_wide_are_tried(halo: Halo | NoHalo, tried: 
     assert tuple(row.halo_px for row in halo_deviation(far(97, 97), stated(halo))) == tried
 
 
-@pytest.mark.parametrize("output", [Pixels(), Pixels(low=-1, high=3), Pixels(low=0.4, high=0.5)])
+@pytest.mark.parametrize(
+    "output", [Pixels(), Pixels(low=-1, high=3), Pixels(low=0.3117, high=10.003), Pixels(low=-9.8037, high=0.3117)]
+)
 @pytest.mark.parametrize(("below", "right"), [(80, 80), (80, 5), (5, 80)])
 def test_a_deviation_is_the_largest_difference_in_steps_and_the_share_of_samples_that_change(
     output: Pixels, below: int, right: int
