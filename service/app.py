@@ -17,7 +17,7 @@ from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ParameterError
 from upconv.service import heap, loading, log_output, openapi, problem, reloading
 from upconv.service.access import Access
-from upconv.service.admission import Admission, Throughput
+from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.errors import StorageError
@@ -40,6 +40,7 @@ from upconv.service.routes import inference_protocol, jobs, models, operation, p
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
 from upconv.service.supervisor import Supervisor
+from upconv.service.throughput import Throughput
 from upconv.service.trials.trials import Trials
 
 _SHORT_THREADS = 4

@@ -36,7 +36,6 @@ async def upscale_source(request: Request, signature: str, path: str, state: Sha
         lambda ticket: fetch(asked.source, state.fetch_hosts, state.settings, ticket, until),
         "",
         {"Cache-Control": f"public, max-age={MAX_AGE_S}"},
-        lambda: state.fetch_hosts.check(asked.source),
     )
     return await answer(request, asked.query, given, state, until)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from upconv.service.admission import Admission, Throughput, Ticket
+from upconv.service.admission import Admission, Ticket
 from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
+from upconv.service.throughput import Throughput
 
 
 class Clock:
@@ -81,20 +82,6 @@ def test_predicted_time_decides() -> None:
     assert counted.cost_s == 0
 
 
-def test_pace_is_learned() -> None:
-    clock = Clock()
-    throughput = Throughput(1, clock)
-    for _ in range(100):
-        clock.now += 4
-        throughput.advance(1)
-    assert throughput.per_s == pytest.approx(0.25, rel=0.01), "predictions are four times too small"
-    clock.now += 1000
-    throughput.begin()
-    clock.now += 4
-    throughput.advance(1)
-    assert throughput.per_s == pytest.approx(0.25, rel=0.01), "a time without work says nothing"
-
-
 def test_a_time_without_work_says_nothing_of_the_pace() -> None:
     clock = Clock()
     counted = admission(clock=clock)
@@ -166,18 +153,6 @@ def test_a_long_line(
         if status == 503:
             assert int(answer.headers["retry-after"]) == 50
         client.state.admission.cost_s = 0
-
-
-def test_a_measurement_counts_half_after_ten_seconds_of_work() -> None:
-    clock = Clock()
-    throughput = Throughput(1, clock)
-    clock.now += 10
-    throughput.advance(5)
-    assert throughput.per_s == pytest.approx((0.5 + 5) / (0.5 + 10))
-
-
-def test_before_any_work_a_core_does_a_second_a_second() -> None:
-    assert Throughput(3, Clock()).per_s == 3
 
 
 @pytest.mark.parametrize(("wait_s", "refused"), [(10, False), (10.001, True)])

@@ -6,8 +6,9 @@ import anyio
 import pytest
 from starlette.types import Message
 
-from upconv.service.admission import Admission, Throughput
+from upconv.service.admission import Admission
 from upconv.service.sending import PictureResponse
+from upconv.service.throughput import Throughput
 
 
 async def _receive() -> Message:
