@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -89,7 +90,7 @@ async def on_hangup(state: ServiceState) -> AsyncIterator[None]:
     with suppress(AttributeError, NotImplementedError, ValueError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangups.set)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_reread_after, hangups, state)
+        tasks.start_soon(state.supervisor.run, "hangup", partial(_reread_after, hangups, state))
         yield
         tasks.cancel_scope.cancel()
 
@@ -98,7 +99,12 @@ async def _reread_after(hangups: asyncio.Event, state: ServiceState) -> None:
     while True:
         await hangups.wait()
         hangups.clear()
-        await reread(state)
+        try:
+            await reread(state)
+        except Exception:
+            hangups.set()  # the supervisor tries again
+            raise
+        state.supervisor.succeeded("hangup")
 
 
 class ModelWatch:

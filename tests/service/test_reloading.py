@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.service import Settings, create_app, loading, reloading
+from upconv.service import Settings, create_app, loading, reloading, supervisor
 from upconv.service.errors import RefusedModelError, UnknownModelError
 from upconv.service.trials.child_process import TrialChild
 
@@ -95,3 +98,25 @@ def test_a_caller_that_goes_away_cancels_no_trial(
     go_on.set()
     asyncio.run(reloading.replace_models(state))
     assert "net" in state.models.entries
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_an_error_after_a_hangup_ends_nothing_and_is_tried_again(state: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
+    attempts: list[int] = []
+
+    async def reread(_: Any) -> None:
+        attempts.append(len(attempts))
+        if len(attempts) < 3:
+            raise OSError(errno.EIO, "Input/output error")
+
+    async def hung_up() -> None:
+        async with reloading.on_hangup(state):
+            os.kill(os.getpid(), signal.SIGHUP)
+            async with asyncio.timeout(20):
+                while len(attempts) < 3 or state.supervisor.failing:
+                    await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(reloading, "reread", reread)
+    asyncio.run(hung_up())
+    assert attempts == [0, 1, 2]
