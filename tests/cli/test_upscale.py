@@ -58,7 +58,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
         ("skipped", [40, 31], [80, 62]),
         ("skipped", [30, 20], [60, 40]),
     ]
-    assert set(rows[0]) == {"input", "output", "status", "from", "to", "seconds", "conversions"}
+    assert set(rows[0]) == {"input", "output", "status", "model", "from", "to", "seconds", "conversions"}
 
 
 EXPECTED = f"expected {', '.join(codecs.FORMATS)}"
