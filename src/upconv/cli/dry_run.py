@@ -55,7 +55,7 @@ class PlannedPicture:
         if self.error is not None:
             return {**row, "status": "failed", "error": self.error}
         sizes = {"from": self.before, "to": self.after}
-        return {**row, "status": "planned", **sizes, "seconds": round(self.seconds, 3), "bytes": self.bytes}
+        return {**row, "status": "planned", **sizes, "seconds": round(self.seconds, 6), "bytes": self.bytes}
 
 
 class Prediction:
@@ -92,7 +92,7 @@ class Prediction:
         return {
             "model": model,
             "pictures": len(done),
-            "seconds": round(seconds, 3),
+            "seconds": round(seconds, 6),
             "bytes": int(self._process_bytes() + sum(at_once)),
         }
 

@@ -5,7 +5,7 @@ import pytest
 
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.picture import Picture
-from upconv.runtime.video.frame_formats import Y4mFormat, frame_part, parse_raw
+from upconv.runtime.video.frame_formats import FrameFormat, Y4mFormat, frame_part, parse_raw
 from upconv.runtime.video.y4m_header import parse_header
 
 
@@ -17,7 +17,8 @@ def test_raw_frames_are_the_samples(name: str, kind: str) -> None:
     picture = format.picture(samples.tobytes())
     np.testing.assert_array_equal(picture.samples, samples)
     assert b"".join(format.frame(picture)) == samples.tobytes()
-    assert (format.header, format.marker, format.canvas()) == (b"", b"", None)
+    planar: FrameFormat = format
+    assert (planar.header, planar.marker, planar.canvas()) == (b"", b"", None)
     assert format.resized(10, 6).frame_bytes == 4 * samples.nbytes
 
 
