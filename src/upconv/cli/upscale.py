@@ -79,7 +79,9 @@ def upscale(
     start_frame: StartFrame = 0,
     resume: Resume = False,
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of the largest picture to read.")] = 100_000_000,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Upscale again what is already done in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that exist, also those that are done in the folder.")
+    ] = False,
     compare: Annotated[Path | None, typer.Option(help="The .html page to write, which shows before and after.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Use the exact halo of the model, even if it is slow.")] = False,
     provider: Annotated[str, typer.Option(help="Execution provider: cpu, cuda or openvino.")] = "cpu",
@@ -87,7 +89,7 @@ def upscale(
     dry_run: DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
 ) -> None:
-    """Upscale pictures, without torch. A folder that is partly done is continued."""
+    """Upscale pictures and video, without torch. A folder that is partly done is continued."""
     from upconv.cli.before_after import check_page
     from upconv.cli.frames_option import frames_kind
     from upconv.cli.termination import ending_on_sigterm

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ENCODER_NAMES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
 """ffmpeg's names of the matrices."""
+_OPTIONS = ("scale", "width", "height", "fitting", "border", "max_pixels", "max_output_pixels")
+"""The options of an upscale that apply to frames of video. The others are those of image formats."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def check_options(options: UpscaleOptions, others: dict[str, object]) -> None:
     """Raise `ParameterError` if an option is given that does not apply to video. `others` are those that are no `options`."""
     from upconv.runtime.options import DEFAULTS
 
-    names = ("quality", "lossless", "profile", "metadata")
+    names = [field.name for field in fields(options) if field.name not in _OPTIONS]
     given = [f"--{name}" for name in names if getattr(options, name) != getattr(DEFAULTS, name)]
     given += [name for name, value in others.items() if value is not None]
     if given:
