@@ -163,12 +163,16 @@ class Settings(BaseSettings):
     """Most bytes of the pictures and results of jobs on the disk."""
 
     webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT, https://HOST or, to allow private addresses, a network;
+    separated by commas."""
     webhook_secret: SecretStr | None = None
     """Secret that signs these messages: `whsec_` and 24 to 64 random bytes in base64."""
 
+    result_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts to whose URLs the results of jobs may be sent, in the same form."""
+
     fetch_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Hosts from which signed URLs may take pictures, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    """Hosts from which signed URLs may take pictures, in the same form."""
     url_key: Annotated[SecretStr | None, AfterValidator(_hexadecimal)] = None
     """Key of the signatures of these URLs, in hexadecimal digits."""
     url_salt: Annotated[SecretStr | None, AfterValidator(_hexadecimal)] = None

@@ -222,8 +222,14 @@ class JobRunner:
 
     def _ended(self, job: Job) -> Job:
         now = time.time()
-        due = now if job.webhook else None
-        return replace(job, finished=now, expires=now + self._settings.job_ttl_s, webhook_due=due, webhook_tries=0)
+        return replace(
+            job,
+            finished=now,
+            expires=now + self._settings.job_ttl_s,
+            webhook_due=now if job.webhook else None,
+            webhook_tries=0,
+            upload_due=now if job.result_url and job.state == "done" else None,
+        )
 
     async def _settle(self, job: Job) -> None:
         with anyio.CancelScope(shield=True):
