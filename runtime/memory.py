@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
 from upconv.runtime.cores import CGROUP
+from upconv.runtime.errors import OutOfMemoryError
+
+RESERVE_BYTES = 64 * 2**20
+"""Address space that must be free when work begins: stacks and heaps of some threads, and the small blocks of libraries."""
 
 _UNKNOWN = 4 * 2**30
 """Assumed free memory in bytes, if the system does not report it."""
@@ -56,6 +61,32 @@ def available_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")
     if not limit.isdigit() or not used.isdigit():
         limit, used = _read(cgroup / "memory/memory.limit_in_bytes"), _read(cgroup / "memory/memory.usage_in_bytes")
     return max(0, min(free, int(limit) - int(used))) if limit.isdigit() and used.isdigit() else free
+
+
+def address_space_bytes(statm: Path = Path("/proc/self/statm")) -> float:
+    """Return the bytes of address space that this process may still take (`ulimit -v`); infinity without a limit."""
+    try:
+        import resource  # only Unix has it
+    except ImportError:
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = _read(statm).partition(" ")[0]
+    if limit == resource.RLIM_INFINITY or not pages.isdigit():
+        return math.inf
+    return max(0, limit - int(pages) * resource.getpagesize())
+
+
+def expect_room(bytes: int = 0) -> None:
+    """Raise `OutOfMemoryError` if the limit of address space leaves less than `bytes` and a reserve.
+
+    Work that begins without the reserve may end the process, because GLib aborts it if a small block cannot be allocated.
+    """
+    free = address_space_bytes()
+    if free < bytes + RESERVE_BYTES:
+        raise OutOfMemoryError(
+            f"the limit of address space leaves {free / 2**20:.0f} MiB, but {(bytes + RESERVE_BYTES) / 2**20:.0f} MiB are needed; "
+            "raise it (ulimit -v), or try again later"
+        )
 
 
 def _read(path: Path) -> str:

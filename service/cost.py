@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from upconv.runtime import UpscaleOptions, codecs
+from upconv.runtime import UpscaleOptions, codecs, memory
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.passes import Passes
@@ -75,9 +75,14 @@ def predict(passes: Passes, entry: ServedModel, coding: Coding) -> Cost:
     tile_seconds = passes.computed_px / entry.pixels_per_s
     reading = speeds.read_s(coding.source, passes.width * passes.height)
     writing = speeds.write_s(coding.result, coding.lossless, across * down)
-    bytes = passes.largest_px * _BYTES_PER_PIXEL
-    bytes += across * down * _ENCODER_BYTES_PER_PIXEL.get((coding.result, coding.lossless), 0)
+    bytes = peak_bytes(passes, coding.result, coding.lossless)
     return Cost(passes.tiles, bytes, tile_seconds + reading + writing, tile_seconds)
+
+
+def peak_bytes(passes: Passes, result: str, lossless: bool) -> int:
+    """Return the predicted peak memory of a picture that takes these passes and is written in the format `result`."""
+    across, down = passes.output_size
+    return passes.largest_px * _BYTES_PER_PIXEL + across * down * _ENCODER_BYTES_PER_PIXEL.get((result, lossless), 0)
 
 
 def predict_batch(count: int, plan: TilingPlan, channels: int, entry: ServedModel) -> Cost:
@@ -103,12 +108,14 @@ class MemoryBudget:
     async def room(self, bytes: int) -> AsyncIterator[None]:
         """Wait until `bytes` are free, and hold them inside the context.
 
-        Raises `ImageTooLargeError` if `bytes` exceed the whole budget.
+        Raises `ImageTooLargeError` if `bytes` exceed the whole budget, and `OutOfMemoryError` if the limit of address space
+        leaves less.
         """
         if bytes > self.bytes:
             raise ImageTooLargeError(f"the picture would take {bytes} bytes of memory; at most {self.bytes} are allowed")
         await self._take(bytes)
         try:
+            memory.expect_room(self.taken)  # of the others too, since they may only be about to take theirs
             yield
         finally:
             self.taken -= bytes

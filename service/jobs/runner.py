@@ -14,9 +14,11 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from upconv.runtime import Upscaler, process
+from upconv.runtime import UpscaleOptions, Upscaler, codecs, memory, process
 from upconv.runtime.errors import Cancelled
+from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.schedule import Priority
+from upconv.service.cost import peak_bytes
 from upconv.service.errors import TooLongError
 from upconv.service.jobs import retries
 from upconv.service.jobs.folder import JobFolder
@@ -199,6 +201,7 @@ class JobRunner:
 
     def _upscale(self, job: Job, upscaler: Upscaler, running: RunningJob, on_tile: ProgressUpdater) -> Job:
         picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
+        memory.expect_room(_peak_bytes(picture, upscaler, options))
         result = process(
             picture, upscaler, options, cancellation=running.cancellation, on_tile=on_tile, priority=Priority.BACKGROUND
         )
@@ -240,6 +243,11 @@ class JobRunner:
             self.folder.remove(job.id)
         elif job.state == "done":
             self.folder.picture(job.id).unlink(missing_ok=True)
+
+
+def _peak_bytes(picture: bytes, upscaler: Upscaler, options: UpscaleOptions) -> int:
+    result = result_format(codecs.sniff(picture) or "", options)
+    return peak_bytes(predict_passes(picture, upscaler, options), result, options.lossless)
 
 
 def _reason(job: Job) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from upconv.runtime import Upscaler, codecs
+from upconv.runtime import Upscaler, codecs, memory
 
 Encoded = Callable[..., bytes]
 PNG = {"Content-Type": "image/png"}
@@ -259,3 +259,16 @@ def test_memory_that_is_missing_is_the_service_s_trouble(
     monkeypatch.setattr("upconv.runtime.codecs.decoding.to_samples", fail)
     answer = client.post("/v1/upscale", content=encoded())
     assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#no-memory", "1")
+
+
+@pytest.mark.parametrize("path", ["/v1/upscale", "/v1/jobs", "/v2/models/nearest-x2-test/infer"])
+def test_nothing_is_read_without_address_space(
+    client: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.RESERVE_BYTES - 1)
+    refused = client.post(path, content=encoded())
+    assert (refused.status_code, "ulimit -v" in refused.text) == (503, True)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert client.get("/healthz").status_code == 200
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: float("inf"))
+    assert client.post(path, content=encoded()).status_code != 503
