@@ -102,6 +102,7 @@ class MemoryBudget:
         """The budget in bytes."""
         self.taken = 0
         """Bytes that are allocated."""
+        self._pictures = 0
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
@@ -115,11 +116,11 @@ class MemoryBudget:
             raise ImageTooLargeError(f"the picture would take {bytes} bytes of memory; at most {self.bytes} are allowed")
         await self._take(bytes)
         try:
-            memory.expect_room(self.taken)  # of the others too, since they may only be about to take theirs
+            # With the room of the others, since they may only be about to take theirs.
+            memory.expect_room(self.taken, self._pictures)
             yield
         finally:
-            self.taken -= bytes
-            self._grant()
+            self._give_back(bytes)
 
     async def _take(self, bytes: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -129,14 +130,20 @@ class MemoryBudget:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.taken -= bytes
+                self._give_back(bytes)
             self._queue = deque(waiting for waiting in self._queue if waiting[1] is not turn)
             self._grant()
             raise
+
+    def _give_back(self, bytes: int) -> None:
+        self.taken -= bytes
+        self._pictures -= 1
+        self._grant()
 
     def _grant(self) -> None:
         while self._queue and self.taken + self._queue[0][0] <= self.bytes:
             bytes, turn = self._queue.popleft()
             if not turn.cancelled():
                 self.taken += bytes
+                self._pictures += 1
                 turn.set_result(None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import math
 import os
 import platform
@@ -128,9 +129,27 @@ def test_the_address_space_that_is_left(
 
 @pytest.mark.parametrize(("free", "bytes", "enough"), [(0, 0, True), (-1, 0, False), (10, 10, True), (9, 10, False)])
 def test_work_needs_room(free: int, bytes: int, enough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.RESERVE_BYTES + free)
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.room_bytes() + free)
     if enough:
         memory.expect_room(bytes)
     else:
-        with pytest.raises(OutOfMemoryError, match=r"leaves 64 MiB, but 64 MiB are needed; raise it \(ulimit -v\)"):
+        with pytest.raises(OutOfMemoryError, match=r"leaves \d+ MiB, but \d+ MiB are needed; raise it \(ulimit -v\)"):
             memory.expect_room(bytes)
+
+
+def test_each_picture_needs_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_cores", lambda: 3)
+    assert [memory.room_bytes(count) - memory.RESERVE_BYTES for count in (0, 1, 2)] == [0, 4 * 72 * 2**20, 8 * 72 * 2**20]
+
+
+@pytest.mark.parametrize(
+    ("error", "free"),
+    [(MemoryError(), 0), (OSError(errno.ENOMEM, "no memory"), 0), (FileNotFoundError(errno.ENOENT, "no"), math.inf)],
+)
+def test_no_memory_to_look_for_memory(error: Exception, free: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> str:
+        raise error
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**30, resource.RLIM_INFINITY))
+    monkeypatch.setattr(Path, "read_text", fail)
+    assert memory.address_space_bytes() == free

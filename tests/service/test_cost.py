@@ -103,9 +103,12 @@ def test_memory_needs_address_space(monkeypatch: pytest.MonkeyPatch) -> None:
                     pass
             async with budget.room(4):
                 assert budget.taken == 64
+                with pytest.raises(OutOfMemoryError):
+                    async with budget.room(0):
+                        pass
         assert budget.taken == 0
 
-    monkeypatch.setattr(runtime_memory, "address_space_bytes", lambda: runtime_memory.RESERVE_BYTES + 64)
+    monkeypatch.setattr(runtime_memory, "address_space_bytes", lambda: runtime_memory.room_bytes(2) + 64)
     asyncio.run(use())
 
 

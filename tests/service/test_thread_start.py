@@ -38,9 +38,40 @@ def test_a_thread_needs_room(free: int, said: str) -> None:
     assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.startswith(said)
 
 
-def test_without_a_limit_all_threads_start(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", threading.Thread.start)  # restores it
     thread_start.refuse_without_room()
+
+
+class Broken(threading.Thread):
+    """A thread that gets no memory to report itself."""
+
+    def _bootstrap(self) -> None:
+        raise MemoryError
+
+
+@pytest.mark.usefixtures("_guarded")
+def test_a_thread_that_does_not_report_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_start, "REPORT_S", 0.05)
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    broken = Broken()
+    with pytest.raises(RuntimeError, match="did not report itself"):
+        broken.start()
+    assert not broken.is_alive()
+
+
+@pytest.mark.usefixtures("_guarded")
+def test_a_thread_starts_once() -> None:
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+    with pytest.raises(RuntimeError, match="once"):
+        thread.start()
+
+
+@pytest.mark.usefixtures("_guarded")
+def test_without_a_limit_all_threads_start(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = [threading.Thread(target=int) for _ in range(2)]
     threads[0].start()
     monkeypatch.setattr(memory, "address_space_bytes", lambda: ROOM_BYTES - 1)

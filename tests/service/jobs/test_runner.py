@@ -62,7 +62,7 @@ def test_a_job_waits_for_address_space(
     id = own.post("/v1/jobs?scale=16", content=encoded()).json()["id"]
     wait_until(lambda: own.state.jobs.waiting == 0)
     assert own.get(f"/v1/jobs/{id}").json()["state"] == "done"
-    needed = memory.RESERVE_BYTES + 320 * 192 * 20
+    needed = memory.room_bytes() + 320 * 192 * 20
     for free, state in ((needed - 1, "queued"), (needed, "done")):
         monkeypatch.setattr(memory, "address_space_bytes", lambda free=free: free)
         id = own.post("/v1/jobs?scale=16", content=encoded()).json()["id"]

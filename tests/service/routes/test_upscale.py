@@ -265,7 +265,7 @@ def test_memory_that_is_missing_is_the_service_s_trouble(
 def test_nothing_is_read_without_address_space(
     client: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.RESERVE_BYTES - 1)
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.room_bytes() - 1)
     refused = client.post(path, content=encoded())
     assert (refused.status_code, "ulimit -v" in refused.text) == (503, True)
     assert int(refused.headers["retry-after"]) >= 1
