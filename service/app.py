@@ -168,8 +168,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
         runner = state.runner = JobRunner(folder, context)
         state.events = JobEvents(runner, lambda: state.draining)
-        if state.settings.grpc_port is not None:
-            state.grpc_port = await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
+        if state.settings.grpc_port is not None or state.settings.grpc_uds is not None:
+            state.grpc_port = await stack.enter_async_context(_grpc(state))
         async with anyio.create_task_group() as tasks:
             _start_tasks(state, runner, tasks)
             try:
@@ -223,12 +223,12 @@ def _webhook_secret(settings: Settings) -> bytes:
     return secret_bytes(settings.webhook_secret.get_secret_value() if settings.webhook_secret else "")
 
 
-def _grpc(state: ServiceState, port: int) -> AbstractAsyncContextManager[int]:
+def _grpc(state: ServiceState) -> AbstractAsyncContextManager[int | None]:
     try:
         from upconv.service.grpc_protocol.listener import listening
     except ImportError as error:
         raise ParameterError("gRPC needs further packages; install them with pip install 'upconv[grpc]'") from error
-    return listening(state, state.settings.host, port)
+    return listening(state)
 
 
 async def _close(state: ServiceState) -> None:

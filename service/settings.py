@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     max_connections_per_client: int = Field(default=256, ge=1)
     """Most open connections of one address, or of one /64 network of IPv6. Trusted proxies have no such limit."""
     grpc_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port for the inference protocol over gRPC. 0: any free port. Default: no gRPC. Needs `upconv[grpc]`."""
+    """Port for the inference protocol over gRPC, with TLS if tls_cert is set. 0: any free port. Needs `upconv[grpc]`."""
+    grpc_uds: Path | None = None
+    """Unix socket for it, beside or instead of the port, without TLS."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model. Default: one per available core."""
     tile_px: int | None = Field(default=None, ge=16, le=4096)
