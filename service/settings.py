@@ -192,9 +192,9 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     """API key that may reload, load and unload models."""
     rate_per_s: float | None = Field(default=None, gt=0)
-    """POST requests per second that one key, or one address, may send on average. Default: no limit."""
+    """POST requests and requests of signed URLs per second that one key, or one address, may send on average. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)
-    """POST requests that one key, or one address, may send at once."""
+    """Such requests that one key, or one address, may send at once."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """Origins whose pages may use the service (CORS), separated by commas. Default: none."""
     log_level: Level = "info"

@@ -18,8 +18,8 @@ def test_each_client_has_a_bound() -> None:
     with ExitStack() as stack:
         for address in ("10.0.0.1", "10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2"):
             stack.enter_context(clients.counting(address))
-        for address in ("10.0.0.9", None) * 3:
-            stack.enter_context(clients.counting(address))
+        for other in ("10.0.0.9", None) * 3:
+            stack.enter_context(clients.counting(other))
         for address in ("10.0.0.1", "2001:db8::3"):
             with pytest.raises(AdmissionFullError, match="this client has 2 calls open already"), clients.counting(address):
                 pass
