@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.service fuzz|fuzz-grpc|overload|compare|connections|idle`, to run from the repository's root."""
+"""The command `python -m benchmarks.service fuzz|fuzz-grpc|overload|compare|connections|idle|profile`, to run from the repository's root."""
 
 from __future__ import annotations
 
@@ -47,6 +47,9 @@ def main() -> int:
     crowded.add_argument("--rounds", type=int, default=2)
     crowded.add_argument("--seconds", type=float, default=30)
     commands.add_parser("idle")
+    profiled = commands.add_parser("profile")
+    profiled.add_argument("--seconds", type=float, default=30)
+    profiled.add_argument("--photographs", type=Path, help="folder of further photographs")
     options = parser.parse_args()
     if options.command == "idle":
         return not idle()
@@ -54,6 +57,10 @@ def main() -> int:
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
         return not run_fuzz(options.count, options.seed)
+    if options.command == "profile":
+        from benchmarks.service.profile import profile as run_profile
+
+        return not run_profile(options.seconds, options.photographs)
     if options.command == "connections":
         from benchmarks.service.connections import connections as run_connections
 
