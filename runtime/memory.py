@@ -97,8 +97,10 @@ def expect_room(bytes: int = 0, pictures: int = 1) -> None:
     Work that begins without it may end the process: libvips crashes if a thread cannot start, and GLib aborts if a small block
     cannot be allocated.
     """
-    free, needed = address_space_bytes(), bytes + room_bytes(pictures)
-    if free < needed:
+    free = address_space_bytes()
+    if free == math.inf:  # no files are read, as below
+        return
+    if free < (needed := bytes + room_bytes(pictures)):
         raise OutOfMemoryError(
             f"the limit of address space leaves {free / 2**20:.0f} MiB, but {needed / 2**20:.0f} MiB are needed; "
             "raise it (ulimit -v), or try again later"

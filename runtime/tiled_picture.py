@@ -44,11 +44,13 @@ class TiledPicture:
         return samples_to_tensor(columns.arranged(rows.arranged(block, 0), 1), self.input)[None]
 
     def paste(self, tile: Tile, output: Tensor) -> None:
-        """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas."""
+        """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas. The output is overwritten."""
         kept, (top, left) = self.plan.kept(tile, output[0])
         if self.chroma is not None:
             kept = self._colored(kept, top, left)
-        self.canvas.write(top, left, tensor_to_samples(kept, self.output, self.source.dtype, grey=self.channels == 1))
+        self.canvas.write(
+            top, left, tensor_to_samples(kept, self.output, self.source.dtype, grey=self.channels == 1, overwrite=True)
+        )
 
     def _colored(self, luma: Tensor, top: int, left: int) -> Tensor:
         """Return R, G and B with this luma: an equal difference in all three changes the luma and leaves the chroma."""
@@ -87,16 +89,19 @@ def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool) -> Samples:
+def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool, overwrite: bool = False) -> Samples:
     """Return a tensor (C, H, W) as samples (H, W, 1 or 3), rounded and clipped to the range of `dtype`.
 
-    `grey` reduces RGB to its BT.601 luma. The result is a transposed view, not contiguous.
+    `grey` reduces RGB to its BT.601 luma. The result is a transposed view, not contiguous. With `overwrite`, the values are
+    computed in the memory of `planes`, if it may be written: new memory takes longer than the computation.
     """
     if grey and planes.shape[0] == 3:
         planes = np.tensordot(LUMA, planes, axes=1)[None]
     white = np.iinfo(dtype).max
-    values = planes - np.float32(pixels.low) if pixels.low else planes
-    values = values * np.float32(white / (pixels.high - pixels.low))
+    values = planes if overwrite and planes.flags.writeable and planes.dtype == np.float32 else planes.astype(np.float32)
+    if pixels.low:
+        values -= np.float32(pixels.low)
+    values *= np.float32(white / (pixels.high - pixels.low))
     np.rint(values, out=values)
     np.clip(values, 0, white, out=values)
     samples: Samples = values.astype(dtype).transpose(1, 2, 0)

@@ -49,6 +49,7 @@ def main() -> int:
     commands.add_parser("idle")
     profiled = commands.add_parser("profile")
     profiled.add_argument("--seconds", type=float, default=30)
+    profiled.add_argument("--model", default="photo-s-x2")
     profiled.add_argument("--photographs", type=Path, help="folder of further photographs")
     options = parser.parse_args()
     if options.command == "idle":
@@ -60,7 +61,7 @@ def main() -> int:
     if options.command == "profile":
         from benchmarks.service.profile import profile as run_profile
 
-        return not run_profile(options.seconds, options.photographs)
+        return not run_profile(options.seconds, options.photographs, options.model)
     if options.command == "connections":
         from benchmarks.service.connections import connections as run_connections
 

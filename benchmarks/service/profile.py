@@ -1,7 +1,8 @@
 """Share of the processor time that the service spends outside onnxruntime and libvips, under full load with photographs.
 
 py-spy samples the stacks of Python's threads, native frames included. It takes a thread that waits for a lock for a busy one, so
-such samples are left out, and each thread counts by its processor time. Threads without Python's frames are libvips' own.
+such samples are left out, and each thread counts by its processor time. That is measured before the samples are taken, because
+each sample stops and wakes every thread. Threads without Python's frames are libvips' own.
 """
 
 from __future__ import annotations
@@ -56,15 +57,16 @@ class _Sample:
         return next((f"{match[1]} ({match[2]})" for match in found), "native")
 
 
-def profile(seconds: float, folder: Path | None) -> bool:
+def profile(seconds: float, folder: Path | None, model: str) -> bool:
     """Return true if at most `MOST_OUTSIDE` of the processor time is spent outside. `folder` holds further photographs."""
     further = sorted(folder.iterdir())[:8] if folder else []
     bodies = [photograph(*size) for size in _SIZES] + [path.read_bytes() for path in further]
-    with running() as service, _load(service.url, bodies) as answers:
+    with running(model=model) as service, _load(service.url, bodies) as answers:
         time.sleep(_WARM_S)
         before, answered = _threads(service.pid), sum(answers.values())
-        samples = _record(service.pid, seconds)
+        time.sleep(seconds)
         after, answered = _threads(service.pid), sum(answers.values()) - answered
+        samples = _record(service.pid, seconds)
     spent = {thread: (name, ticks - before.get(thread, ("", 0))[1]) for thread, (name, ticks) in after.items()}
     inside, outside = _shares(samples, spent)
     for function, share in outside.most_common(12):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime.contract import Pixels
+from upconv.runtime.session import Tensor
 from upconv.runtime.tiled_picture import samples_to_tensor, tensor_to_samples
 
 RANGES = [Pixels(), Pixels(low=-1, high=1), Pixels(low=0, high=255)]
@@ -33,3 +34,19 @@ def test_colours_become_luma_for_a_model_of_luma() -> None:
 def test_what_leaves_the_range_is_clipped_and_the_rest_rounded() -> None:
     planes = np.array([[[-0.5, 0.0, 0.4 / 255, 0.6 / 255, 1.0, 7.0]]], np.float32)
     assert tensor_to_samples(planes, Pixels(color="gray"), np.uint8, grey=True).ravel().tolist() == [0, 0, 0, 1, 255, 255]
+
+
+@pytest.mark.parametrize("pixels", RANGES)
+def test_the_tensor_is_overwritten_only_on_request(pixels: Pixels) -> None:
+    def planes() -> Tensor:
+        spread = np.linspace(pixels.low - 0.5, pixels.high + 0.5, 3 * 40 * 50, dtype=np.float32)
+        return spread.reshape(3, 40, 50)[:, 5:-5, 5:-5]
+
+    given = planes()
+    expected = tensor_to_samples(given, pixels, np.uint8, grey=False)
+    np.testing.assert_array_equal(given, planes())
+    np.testing.assert_array_equal(tensor_to_samples(given, pixels, np.uint8, grey=False, overwrite=True), expected)
+    assert not np.array_equal(given, planes())
+    fixed = planes()
+    fixed.flags.writeable = False
+    np.testing.assert_array_equal(tensor_to_samples(fixed, pixels, np.uint8, grey=False, overwrite=True), expected)
