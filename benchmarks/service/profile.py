@@ -61,7 +61,7 @@ def profile(seconds: float, folder: Path | None, model: str) -> bool:
     """Return true if at most `MOST_OUTSIDE` of the processor time is spent outside. `folder` holds further photographs."""
     further = sorted(folder.iterdir())[:8] if folder else []
     bodies = [photograph(*size) for size in _SIZES] + [path.read_bytes() for path in further]
-    with running(model=model) as service, _load(service.url, bodies) as answers:
+    with running("--max-wait-s", "120", model=model) as service, _load(service.url, bodies) as answers:
         time.sleep(_WARM_S)
         before, answered = _threads(service.pid), sum(answers.values())
         time.sleep(seconds)
