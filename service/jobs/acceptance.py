@@ -38,7 +38,7 @@ class JobQuery(UpscaleQuery):
     )
     result_url: str | None = Field(
         default=None,
-        max_length=8000,
+        max_length=4000,
         description="a URL, such as a presigned one of S3, to which the result is sent by PUT; its host must be allowed",
     )
 

@@ -42,7 +42,7 @@ _ExistingJob = Annotated[Job, Depends(_find)]
     "",
     summary="Upscale a picture in the background",
     status_code=202,
-    responses={**problems(400, 401, 404, 408, 409, 413, 415, 422, 429, 503)},
+    responses={**problems(400, 401, 404, 408, 409, 413, 415, 422, 429, 431, 503)},
     openapi_extra=PICTURE_BODY,
 )
 async def submit(

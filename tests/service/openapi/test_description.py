@@ -63,4 +63,4 @@ def test_no_parameter_holds_null(description: dict[str, Any]) -> None:
     }
     assert not [name for name, schema in parameters.items() if "null" in json.dumps(schema)]
     assert parameters["x-upconv-timeout"]["type"] == "number"
-    assert parameters["result_url"]["maxLength"] == 8000
+    assert parameters["result_url"]["maxLength"] == 4000
