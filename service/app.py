@@ -13,8 +13,9 @@ from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from upconv.runtime import memory
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import ParameterError
+from upconv.runtime.errors import OutOfMemoryError, ParameterError
 from upconv.service import heap, loading, log_output, openapi, problem, reloading
 from upconv.service.access import Access
 from upconv.service.admission import Admission
@@ -165,6 +166,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.metrics.loaded(state.registry.identities)
         for path, reason in state.registry.refused.items():
             state.log.error("model refused", path=str(path), reason=reason)
+        _warn_of_little_room(state)
         context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
         runner = state.runner = JobRunner(folder, context)
         state.events = JobEvents(runner, lambda: state.draining)
@@ -177,6 +179,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             finally:
                 runner.stop()
                 tasks.cancel_scope.cancel()
+
+
+def _warn_of_little_room(state: ServiceState) -> None:
+    """Say so at the start if the limit of address space will refuse every picture."""
+    try:
+        memory.expect_room()
+    except OutOfMemoryError as error:
+        state.log.error("all pictures are refused at the moment", error=str(error))
 
 
 async def _open_jobs(folder: JobFolder, state: ServiceState) -> None:
