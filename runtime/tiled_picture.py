@@ -6,9 +6,10 @@ No whole picture is held in memory as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from upconv.runtime.canvas import Canvas, new_canvas
 from upconv.runtime.contract import Contract, Pixels
@@ -49,7 +50,7 @@ class TiledPicture:
         if self.chroma is None and planes.shape[0] == self.channels and planes.flags.c_contiguous and planes.flags.writeable:
             # numpy takes a third of the time for contiguous values in memory that is in use already.
             kept, (top, left) = self.plan.kept(tile, to_levels(planes, self.output, dtype))
-            block: Samples = kept.astype(dtype).transpose(1, 2, 0)
+            block: NDArray[Any] = kept.astype(dtype).transpose(1, 2, 0)
         else:
             kept, (top, left) = self.plan.kept(tile, planes)
             kept = kept if self.chroma is None else self._colored(kept, top, left)

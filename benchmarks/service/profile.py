@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,22 +69,21 @@ def profile(seconds: float, folder: Path | None, model: str) -> bool:
         samples = _record(service.pid, seconds)
     spent = {thread: (name, ticks - before.get(thread, ("", 0))[1]) for thread, (name, ticks) in after.items()}
     inside, outside = _shares(samples, spent)
-    for function, share in outside.most_common(12):
+    for function, share in sorted(outside.items(), key=lambda each: -each[1])[:12]:
         print_facts(outside=function, share=share)
     total = sum(outside.values())
-    print_facts(
-        answers=dict(answers), pictures=answered, seconds=seconds, **dict(inside), outside=total, holds=total <= MOST_OUTSIDE
-    )
+    print_facts(answers=dict(answers), pictures=answered, seconds=seconds, **inside, outside=total, holds=total <= MOST_OUTSIDE)
     return total <= MOST_OUTSIDE and set(answers) == {200}
 
 
-def _shares(samples: Iterable[_Sample], spent: dict[int, tuple[str, int]]) -> tuple[Counter[str], Counter[str]]:
+def _shares(samples: Iterable[_Sample], spent: dict[int, tuple[str, int]]) -> tuple[dict[str, float], dict[str, float]]:
     """Return the shares of both libraries, and those of the functions outside, of the ticks that the threads spent."""
     busy: dict[int, list[_Sample]] = {}
     for sample in samples:
         if not sample.waits:
             busy.setdefault(sample.thread, []).append(sample)
-    inside, outside, total = Counter[str](), Counter[str](), sum(ticks for _, ticks in spent.values())
+    inside, outside = defaultdict[str, float](float), defaultdict[str, float](float)
+    total = sum(ticks for _, ticks in spent.values())
     for thread, (name, ticks) in spent.items():
         if thread not in busy:
             (inside if "vips" in name else outside)["libvips" if "vips" in name else f"thread {name}"] += ticks / total
