@@ -74,11 +74,13 @@ def address_space_bytes(statm: Path = Path("/proc/self/statm")) -> float:
     except ImportError:
         return math.inf
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return math.inf
     try:
         pages = statm.read_text().partition(" ")[0]
     except (OSError, MemoryError) as error:
         return 0 if isinstance(error, MemoryError) or error.errno == errno.ENOMEM else math.inf
-    if limit == resource.RLIM_INFINITY or not pages.isdigit():
+    if not pages.isdigit():
         return math.inf
     return max(0, limit - int(pages) * resource.getpagesize())
 

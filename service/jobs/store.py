@@ -146,10 +146,14 @@ class JobStore:
         return self._find("SELECT * FROM jobs WHERE upload_due <= ? ORDER BY upload_due LIMIT ?", now, limit)
 
     def upload_tried(self, id: str, error: str | None, due: float | None) -> None:
-        """Count an attempt to send a result, with its error, or `None` if it succeeded, and the time of the next one."""
+        """Count an attempt to send a result, with its error, or `None` if it succeeded, and the time of the next one.
+
+        After the last attempt, the query of the URL is forgotten, because it lets its holder write to the URL.
+        """
         uploaded = time.time() if error is None else None
+        kept = "result_url" if due is not None else "substr(result_url, 1, instr(result_url || '?', '?') - 1)"
         self._change(
-            "UPDATE jobs SET upload_tries = upload_tries + 1, upload_error = ?, upload_due = ?, uploaded = ? "
+            f"UPDATE jobs SET upload_tries = upload_tries + 1, upload_error = ?, upload_due = ?, uploaded = ?, result_url = {kept} "  # noqa: S608
             "WHERE id = ? RETURNING *",
             *(error, due, uploaded, id),
         )

@@ -97,6 +97,7 @@ def test_attempts_are_repeated_and_no_secret_is_shown(
         wait_until(lambda: count(client, "uploads", "delivered") == 1)
         last = client.get(f"/v1/jobs/{first['id']}")
         result = client.get(last.json()["result"]["url"])
+        assert client.state.jobs.folder.store.get(first["id"]).result_url == f"http://{receiver.address}/a"
         shown = [str(first), last.text, client.get("/metrics").text, client.get("/readyz").text]
     assert last.json()["delivery"] | {"delivered": ""} == {
         "url": f"http://{receiver.address}/a",
