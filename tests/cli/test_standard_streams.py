@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import subprocess
@@ -42,3 +43,12 @@ def test_a_closed_pipe_becomes_the_status_of_a_shell() -> None:
     with pytest.raises(typer.Exit) as ended, ending_with_the_reader():
         raise BrokenPipeError
     assert ended.value.exit_code == 141
+
+
+def test_a_pipe_holds_most_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr("upconv.cli.standard_streams.os.dup", lambda _: reader)
+    monkeypatch.setattr("upconv.cli.standard_streams.os.isatty", lambda _: False)
+    with opened(Path("-")) as file:
+        assert fcntl.fcntl(file.fileno(), fcntl.F_GETPIPE_SZ) == 1 << 20
+    os.close(writer)
