@@ -19,6 +19,9 @@ MetadataChoice = Literal["keep", "strip"]
 """Keep or remove EXIF, XMP, IPTC and texts."""
 ProfileChoice = Literal["keep", "srgb"]
 """Keep the colour profile of the picture, or convert the colours to sRGB."""
+BorderChoice = Literal["mirror", "repeat", "wrap", "zero"]
+"""The pixels beyond the border of a picture: mirrored at the border pixel, the border pixel repeated, those of the opposite
+border, or black and transparent."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class UpscaleOptions:
     """`keep` or `strip` EXIF, XMP, IPTC and texts. The colour profile and the resolution are always kept."""
     profile: ProfileChoice = "keep"
     """`keep` the colours in the profile of the picture, or convert them to `srgb`."""
+    border: BorderChoice | None = None
+    """The pixels that the model sees beyond the border of the picture, as far as its halo reaches. `wrap` makes textures that
+    continue at the opposite border. `None`: none, so that the model treats the border as it was trained to. A model without a
+    finite halo raises `ParameterError`."""
     frames: bool = False
     """True to upscale every frame of an animation, if the result is GIF or WebP. False takes the first frame."""
     max_pixels: int = MAX_PIXELS
@@ -62,6 +69,7 @@ class UpscaleOptions:
         _check_choice("format", self.format, (None, *get_args(ImageFormat)))
         _check_choice("metadata", self.metadata, get_args(MetadataChoice))
         _check_choice("profile", self.profile, get_args(ProfileChoice))
+        _check_choice("border", self.border, (None, *get_args(BorderChoice)))
         check_quality(self.quality)
 
     def output_size(self, width: int, height: int, native_scale: int) -> tuple[int, int]:

@@ -30,6 +30,8 @@ The content is the length of the headers, the headers as JSON, and the picture.
 _PARTIAL, _KEPT = ".part-", ".kept"
 _SWEEP_TO = 0.9
 _IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
+_LATER_IDENTITY = ("border",)
+"""Options that count only if they are given, so that the tags of earlier versions stay."""
 """The options that determine a result."""
 
 
@@ -47,6 +49,7 @@ def etag(options: UpscaleOptions, picture: bytes, model_sha256: str) -> str:
     These determine every byte of a result. Limits do not change a result, so they are left out.
     """
     values = {name: getattr(options, name) for name in _IDENTITY}
+    values |= {name: value for name in _LATER_IDENTITY if (value := getattr(options, name)) is not None}
     digest = hashlib.sha256(json.dumps([version("upconv"), model_sha256, values], sort_keys=True).encode())
     digest.update(picture)
     return f'"{digest.hexdigest()}"'

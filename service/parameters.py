@@ -47,6 +47,11 @@ class UpscaleQuery(BaseModel):
     profile: Literal["keep", "srgb"] = Field(
         default="keep", description="keep the colour profile, or convert the colours to sRGB"
     )
+    border: Literal["mirror", "repeat", "wrap", "zero"] | None = Field(
+        default=None,
+        description="the pixels that the model sees beyond the border: the picture mirrored, its border pixel repeated, the "
+        "opposite border (wrap, for textures that repeat) or black (zero); by default none, as the model was trained",
+    )
 
     def options(self, limits: Limits) -> UpscaleOptions:
         """Return the options for `runtime.process`, under these limits.

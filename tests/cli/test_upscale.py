@@ -88,6 +88,18 @@ def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
     assert not list(tmp_path.glob(".upconv*")), "only a folder has a journal"
 
 
+def test_a_border_changes_the_pixels_at_the_border_alone(tmp_path: Path, photograph: Photograph) -> None:
+    (tmp_path / "a.png").write_bytes(codecs.encode(Picture(photograph(40, 40)), "png")[0])
+    results = []
+    for number, border in enumerate(([], ["--border", "wrap"])):
+        target = tmp_path / f"{number}.png"
+        done = upconv("upscale", tmp_path / "a.png", "-o", target, "--model", "bicubic-x2", *border)
+        assert done.returncode == 0, done.stderr
+        results.append(codecs.read(target).samples.astype(int))
+    assert (results[0][4:-4, 4:-4] == results[1][4:-4, 4:-4]).all()
+    assert np.abs(results[0] - results[1]).max() > 8
+
+
 def test_names_that_are_not_text(tmp_path: Path, photograph: Photograph) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()

@@ -43,6 +43,13 @@ OneSize = Annotated[
         help="The only height and width of the input, such as 64x48, in place of all that the model takes.",
     ),
 ]
+Border = Annotated[
+    Literal["mirror", "repeat", "wrap", "zero"] | None,
+    typer.Option(
+        help="Pixels that the model sees beyond the border: the picture mirrored, its border pixel repeated, the opposite border "
+        "(wrap, for textures that repeat) or black (zero); by default none, as the model was trained."
+    ),
+]
 Opset = Annotated[int, typer.Option("--opset", min=18, max=23, help="Version of the ONNX operator set.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from upconv.cli.option_types import Border
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def upscale(
     lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
     profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
     metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or remove them.")] = MetadataOption.KEEP,
+    border: Border = None,
     frames: Annotated[bool, typer.Option("--frames", help="Upscale every frame of GIF and WebP, not only the first.")] = False,
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of the largest picture to read.")] = 100_000_000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Upscale again what is already done in the folder.")] = False,
@@ -85,6 +87,7 @@ def upscale(
         lossless=lossless,
         metadata=metadata.value,
         profile=profile.value,
+        border=border,
         frames=frames,
         max_pixels=max_pixels,
     )
