@@ -141,9 +141,10 @@ def predict_passes(data: bytes, upscaler: PictureUpscaler, options: UpscaleOptio
 
 
 def result_format(source: str, options: UpscaleOptions) -> str:
-    """Return the format of the result of a picture in format `source`: PNG if `source` is not written."""
-    written = (*codecs.WRITABLE, *codecs.ANIMATED) if options.frames else codecs.WRITABLE
-    return options.format or (source if source in written else "png")
+    """Return the format of the result of a picture in format `source`: the same, or JPEG or PNG."""
+    if options.format is None and options.frames and source in codecs.ANIMATED:
+        return source
+    return options.format or codecs.default_result(source)
 
 
 @dataclass

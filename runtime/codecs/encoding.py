@@ -16,7 +16,7 @@ from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import finishing, metadata
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
-from upconv.runtime.codecs.formats import WRITABLE
+from upconv.runtime.codecs.formats import WRITABLE, default_result
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import check_quality
@@ -58,13 +58,13 @@ def encode(
 ) -> tuple[bytes, Picture]:
     """Return the bytes of an image file, and the picture with the conversions that the format required.
 
-    `format` is one of `WRITABLE`; by default that of the picture, or PNG if that format is not written. `quality` from 1
+    `format` is one of `WRITABLE`; by default `default_result` of the picture. `quality` from 1
     to 100 applies to JPEG, and to WebP and AVIF unless they are `lossless`. PNG and TIFF are always lossless.
 
     Raises `ParameterError` if the format is not written, does not support the options or cannot hold the size, `Cancelled` soon
     after a cancellation, and what `unwritable` returns if the encoder fails.
     """
-    name = format or (picture.format if picture.format in WRITABLE else "png")
+    name = format or default_result(picture.format)
     if name not in WRITABLE:
         raise ParameterError(f"cannot write {name!r}; expected one of {', '.join(WRITABLE)}")
     check_options(name, quality, lossless)
@@ -110,7 +110,7 @@ def fitted(picture: Picture, name: str, cancellation: Cancellation | None, *, lo
     if picture.samples.dtype == np.uint16 and name in ("jpeg", "webp", "gif"):
         image = (image / 257).rint().cast("uchar")
         image = image.copy(interpretation="srgb" if image.bands > 2 else "b-w")
-        picture = picture.noting(f"16 bits reduced to 8, the most that {name} can hold")
+        picture = picture.noting(f"{picture.metadata.bits or 16} bits reduced to 8, the most that {name} can hold")
     return image, picture
 
 

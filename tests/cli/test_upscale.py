@@ -35,7 +35,7 @@ def album(tmp_path: Path, photograph: Photograph) -> Path:
     (folder / "a day" / "in & out.jpg").write_bytes(codecs.encode(Picture(photograph(31, 40)), "jpeg")[0])
     (folder / "deep.tif").write_bytes(codecs.encode(Picture(photograph(20, 30).astype(np.uint16) * 257), "tiff")[0])
     (folder / "bad.png").write_bytes(b"no picture")
-    (folder / "phone.heic").touch()
+    (folder / "phone.jxl").touch()
     return folder
 
 
@@ -46,7 +46,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     assert first.stderr.strip().splitlines() == [
         f"error: {album}/bad.png: the data is not an image that can be read; {EXPECTED}"
     ]
-    assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .heic)"
+    assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .jxl)"
     assert (out / "a day" / "in & out.jpg").is_file()
     assert_page(page)
 
