@@ -43,6 +43,9 @@ class UpscaleOptions:
     """Quality of JPEG, WebP and AVIF, from 1 to 100. Other formats and lossless results ignore it."""
     lossless: bool = False
     """True to write WebP and AVIF without loss. PNG and TIFF are always lossless; JPEG and GIF raise `ParameterError`."""
+    colors: Literal[2, 4, 16, 256] | None = None
+    """Largest number of colours of a PNG file, which then has a palette, or levels of grey. `None`: no limit. Other formats
+    raise `ParameterError`."""
     metadata: MetadataChoice = "keep"
     """`keep` or `strip` EXIF, XMP, IPTC and texts. The colour profile and the resolution are always kept."""
     profile: ProfileChoice = "keep"
@@ -69,6 +72,8 @@ class UpscaleOptions:
         _check_choice("format", self.format, (None, *get_args(ImageFormat)))
         _check_choice("metadata", self.metadata, get_args(MetadataChoice))
         _check_choice("profile", self.profile, get_args(ProfileChoice))
+        if self.colors not in (None, 2, 4, 16, 256):
+            raise ParameterError(f"colors must be one of 2, 4, 16, 256, not {self.colors!r}")
         _check_choice("border", self.border, (None, *get_args(BorderChoice)))
         check_quality(self.quality)
 

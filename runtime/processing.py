@@ -107,7 +107,7 @@ def _process(
     clock = _Clock()
     source = codecs.sniff(data) or ""
     name = result_format(source, options)
-    codecs.check_options(name, options.quality, options.lossless)
+    codecs.check_options(name, options.quality, options.lossless, options.colors)
     with clock.stage("decode"):
         animation = _prepared(_decoded(data, name, options, cancellation), options, cancellation)
     passes = upscaler.passes(animation.strip.width, animation.frame_height, options)
@@ -181,5 +181,7 @@ def _encoded(
     if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
         data, written = codecs.encode_frames(animation, name, quality, lossless=lossless, cancellation=cancellation)
         return data, written.strip.conversions
-    data, picture = codecs.encode(animation.strip, name, quality, lossless=lossless, cancellation=cancellation)
+    data, picture = codecs.encode(
+        animation.strip, name, quality, lossless=lossless, colors=options.colors, cancellation=cancellation
+    )
     return data, picture.conversions

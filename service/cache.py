@@ -30,7 +30,7 @@ The content is the length of the headers, the headers as JSON, and the picture.
 _PARTIAL, _KEPT = ".part-", ".kept"
 _SWEEP_TO = 0.9
 _IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
-_LATER_IDENTITY = ("border",)
+_LATER_IDENTITY = ("border", "colors")
 """Options that count only if they are given, so that the tags of earlier versions stay."""
 """The options that determine a result."""
 

@@ -47,6 +47,9 @@ class UpscaleQuery(BaseModel):
     profile: Literal["keep", "srgb"] = Field(
         default="keep", description="keep the colour profile, or convert the colours to sRGB"
     )
+    colors: Literal[2, 4, 16, 256] | None = Field(
+        default=None, description="most colours of a PNG, in a palette or as levels of grey; by default no limit"
+    )
     border: Literal["mirror", "repeat", "wrap", "zero"] | None = Field(
         default=None,
         description="the pixels that the model sees beyond the border: the picture mirrored, its border pixel repeated, the "

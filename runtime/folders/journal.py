@@ -22,7 +22,7 @@ from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
 
 NAME = ".upconv.jsonl"
-_LATER_OPTIONS = ("border",)
+_LATER_OPTIONS = ("border", "colors")
 """Options that count only if they are given, so that they do not change the fingerprint of earlier runs."""
 
 

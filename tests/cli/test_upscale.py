@@ -88,6 +88,17 @@ def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
     assert not list(tmp_path.glob(".upconv*")), "only a folder has a journal"
 
 
+def test_few_colours(tmp_path: Path, photograph: Photograph) -> None:
+    (tmp_path / "a.png").write_bytes(codecs.encode(Picture(photograph(20, 20)), "png")[0])
+    done = upconv("upscale", tmp_path / "a.png", "-o", tmp_path / "b.png", *MODEL, "--colors", 16, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["conversions"] == ["colours reduced to 16"]
+    assert (tmp_path / "b.png").read_bytes()[24:26] == bytes([4, 3]), "4 bits, a palette"
+    refused = upconv("upscale", tmp_path / "a.png", "-o", tmp_path / "b.jpg", *MODEL, "--colors", 16)
+    assert refused.returncode == 1
+    assert "jpeg is not written with 16 colours; choose png" in refused.stderr
+
+
 def test_a_border_changes_the_pixels_at_the_border_alone(tmp_path: Path, photograph: Photograph) -> None:
     (tmp_path / "a.png").write_bytes(codecs.encode(Picture(photograph(40, 40)), "png")[0])
     results = []

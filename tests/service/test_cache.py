@@ -64,6 +64,7 @@ def test_the_tag_is_that_of_earlier_processes_for_an_equal_request(monkeypatch: 
                 UpscaleOptions(metadata="strip"),
                 UpscaleOptions(profile="srgb"),
                 UpscaleOptions(border="wrap"),
+                UpscaleOptions(colors=16),
             )
         ),
     ],

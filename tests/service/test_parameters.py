@@ -37,7 +37,16 @@ LIMITS = Limits(max_pixels=10, max_output_pixels=20)
 def test_a_query_becomes_options() -> None:
     assert UpscaleQuery().options(LIMITS) == UpscaleOptions(max_pixels=10, max_output_pixels=20)
     query = UpscaleQuery(
-        model="m", width=7, height=8, format="webp", quality=3, lossless=True, metadata="strip", profile="srgb", border="wrap"
+        model="m",
+        width=7,
+        height=8,
+        format="webp",
+        quality=3,
+        lossless=True,
+        metadata="strip",
+        profile="srgb",
+        colors=16,
+        border="wrap",
     )
     assert query.options(LIMITS) == UpscaleOptions(
         width=7,
@@ -47,6 +56,7 @@ def test_a_query_becomes_options() -> None:
         lossless=True,
         metadata="strip",
         profile="srgb",
+        colors=16,
         border="wrap",
         max_pixels=10,
         max_output_pixels=20,

@@ -43,6 +43,10 @@ OneSize = Annotated[
         help="The only height and width of the input, such as 64x48, in place of all that the model takes.",
     ),
 ]
+Colors = Annotated[
+    Literal["2", "4", "16", "256"] | None,
+    typer.Option(help="Most colours of a PNG, which then has a palette, or levels of grey; by default no limit."),
+]
 Border = Annotated[
     Literal["mirror", "repeat", "wrap", "zero"] | None,
     typer.Option(

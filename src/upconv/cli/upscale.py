@@ -6,17 +6,19 @@ import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from upconv.cli.option_types import Border
+from upconv.cli.option_types import Border, Colors
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.runtime import Upscaler
     from upconv.runtime.folders import FileResult, FolderListing
     from upconv.runtime.options import UpscaleOptions
+
+_COUNTS: dict[str, Literal[2, 4, 16, 256]] = {"2": 2, "4": 4, "16": 16, "256": 256}
 
 
 class FormatOption(StrEnum):
@@ -60,6 +62,7 @@ def upscale(
     lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
     profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
     metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or remove them.")] = MetadataOption.KEEP,
+    colors: Colors = None,
     border: Border = None,
     frames: Annotated[bool, typer.Option("--frames", help="Upscale every frame of GIF and WebP, not only the first.")] = False,
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of the largest picture to read.")] = 100_000_000,
@@ -87,6 +90,7 @@ def upscale(
         lossless=lossless,
         metadata=metadata.value,
         profile=profile.value,
+        colors=None if colors is None else _COUNTS[colors],
         border=border,
         frames=frames,
         max_pixels=max_pixels,
