@@ -37,6 +37,8 @@ def test_upscale(description: dict[str, Any]) -> None:
         "lossless",
         "metadata",
         "profile",
+        "colors",
+        "border",
         "x-upconv-timeout",
     ]
     answers = upscale["responses"]
