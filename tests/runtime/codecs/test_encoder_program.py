@@ -20,6 +20,7 @@ def test_a_png_becomes_what_the_order_states(tmp_path: Path) -> None:
         "options": {"lossless": True, "page_height": 3},
         "resolution": {"xres": 2.0, "yres": 3.0},
         "fields": {"page-height": 3, "delay": [40, 70], "loop": 2},
+        "tile": None,
     }
     with source.open("rb") as file:
         encoder_program.main(order, file.fileno(), os.open(target, os.O_WRONLY | os.O_CREAT))
@@ -38,3 +39,27 @@ def test_it_starts_without_onnxruntime() -> None:
         f"import runpy, sys; runpy.run_path({encoder_program.__file__!r}); print({{'onnxruntime', 'numpy'}} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_tiles_follow_each_other_and_the_first_has_the_metadata(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.png", tmp_path / "out"
+    samples = np.arange(100 * 130 * 3, dtype=np.uint8).reshape(100, 130, 3)
+    source.write_bytes(codecs.encode(Picture(samples), "png")[0])
+    order = {
+        "saver": "webpsave_buffer",
+        "options": {"lossless": True, "keep": 31},
+        "resolution": {},
+        "fields": {},
+        "tile": [64, 64],
+    }
+    with source.open("rb") as file:
+        encoder_program.main(order, file.fileno(), os.open(target, os.O_WRONLY | os.O_CREAT))
+    data, tiles = target.read_bytes(), []
+    while data:
+        length = 4 + int.from_bytes(data[:4], "big")
+        tiles.append(codecs.decode(data[4:length]).samples)
+        data = data[length:]
+    assert len(tiles) == 6
+    rows = [np.concatenate(tiles[start : start + 3], axis=1) for start in (0, 3)]
+    padded = np.pad(samples, ((0, 28), (0, 62), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(np.concatenate(rows), padded)
