@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from upconv.runtime import codecs
-from upconv.runtime.errors import ImageError
+from upconv.runtime.errors import UpconvError
 from upconv.runtime.picture import Picture
+
+pillow_heif.register_heif_opener()
 
 FIELDS = 8
 """The number of fields along a side."""
@@ -54,7 +57,7 @@ def judge(data: bytes) -> tuple[str, list[str]]:
     """Return the kind of a result, as `main` counts it, and the differences."""
     try:
         picture = codecs.decode(data, MOST_PIXELS)
-    except ImageError as error:
+    except UpconvError as error:
         return "refused", [f"refused: {error}"]
     try:
         other: Image.Image = Image.open(io.BytesIO(data))
