@@ -46,6 +46,12 @@ def upright_size(data: bytes) -> tuple[int, int] | None:
     return ((height, width) if turned else (width, height)) if width and height else None
 
 
+def unkept(data: bytes) -> tuple[str, ...]:
+    """Return a phrase if the primary picture states the light of its display or its content (`mdcv`, `clli`)."""
+    kinds = {kind for kind, _ in _properties(data, meta_boxes(data))[0]}
+    return ("HDR data dropped, which is not read from avif and heic",) if kinds & {b"clli", b"mdcv"} else ()
+
+
 def as_stated(image: Any, data: bytes) -> Any:
     """Return the libvips image of an AVIF file in the full range, with colours that are not multiplied by the opacity."""
     traits, bits = traits_of(data), image.get("bits-per-sample")

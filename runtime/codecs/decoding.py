@@ -214,6 +214,8 @@ def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
         missed.extend(jpeg_segments.unkept(data))
     if name == "png":
         missed.extend(png_chunks.unkept(data))
+    if name in ("avif", "heic"):
+        missed.extend(avif_boxes.unkept(data))
     if name == "tiff" and tiff_tags.EXIF in tiff_tags.first_directory(data):
         missed.append("EXIF dropped, which is not read from tiff")
     if name == "png" and image.get_typeof("palette"):

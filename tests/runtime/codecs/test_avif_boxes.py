@@ -9,7 +9,7 @@ import pyvips
 from PIL import Image
 
 from upconv.runtime import codecs
-from upconv.runtime.codecs.avif_boxes import AvifTraits, as_stated, traits_of, upright_size
+from upconv.runtime.codecs.avif_boxes import AvifTraits, as_stated, traits_of, unkept, upright_size
 
 Pillow = Callable[..., bytes]
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
@@ -39,6 +39,14 @@ def test_the_size_is_that_of_the_cropped_and_turned_picture(
     meta = _box(b"meta", bytes(4) + pitm + _box(b"iprp", _box(b"ipco", b"".join(listed)) + ipma))
     expected = size if crop is None else (crop if size[0] > size[1] else crop[::-1])
     assert upright_size(meta) == expected
+
+
+@pytest.mark.parametrize(("kind", "said"), [(b"clli", True), (b"mdcv", True), (b"pixi", False)])
+def test_data_of_hdr_that_is_lost_is_said(kind: bytes, said: bool) -> None:
+    ipma = _box(b"ipma", bytes(4) + struct.pack(">IHBB", 1, 5, 1, 1))
+    pitm = _box(b"pitm", bytes(4) + struct.pack(">H", 5))
+    meta = _box(b"meta", bytes(4) + pitm + _box(b"iprp", _box(b"ipco", _box(kind, bytes(4))) + ipma))
+    assert unkept(meta) == (("HDR data dropped, which is not read from avif and heic",) if said else ())
 
 
 def test_a_file_without_a_size_has_none() -> None:
