@@ -128,7 +128,7 @@ class Admission:
         self._count(1, cost_s, spared_s)
         return spared_s
 
-    def done(self, cost_s: float, spared_s: float = 0.0) -> None:
+    def done(self, cost_s: float, spared_s: float) -> None:
         """Remove the cost of a picture, and the part that `expect` returned for it."""
         self._count(-1, -cost_s, -spared_s)
         if not self._expected:  # removes rounding errors
@@ -191,8 +191,9 @@ class Ticket:
         self._admission = admission
         self._admitted = False
         self._cost_s: float | None = None
-        self._spared_s = 0.0
-        self._tile_share = 1.0
+        """The predicted cost. `None`: `expect` has not counted it, or it is no longer counted."""
+        self._spared_s: float
+        self._tile_share: float
         self._advanced_s = 0.0
         """Predicted seconds of the completed work."""
         self._timed_since: float | None = None
@@ -247,15 +248,17 @@ class Ticket:
 
         The tiles of pictures that are cancelled later also count for the throughput.
         """
-        self._advance_to(self._tile_share * (self._cost_s or 0.0) * done / total)
-        if done == total:
-            self._timed_since = self._admission.now()
+        cost_s = self._cost_s
+        if cost_s is not None:
+            self._advance_to(self._tile_share * cost_s * done / total)
+            if done == total:
+                self._timed_since = self._admission.now()
 
     def record(self) -> None:
         """Record work without tiles by its duration, up to its prediction. Beyond it, time passes without work."""
-        if self._timed_since is not None:
+        if self._timed_since is not None and self._cost_s is not None:
             since, self._timed_since = self._timed_since, self._admission.now()
-            self._advance_to(min(self._cost_s or 0.0, self._advanced_s + self._timed_since - since))
+            self._advance_to(min(self._cost_s, self._advanced_s + self._timed_since - since))
             self._admission.advance(0.0)
 
     def done(self) -> None:

@@ -70,7 +70,6 @@ class Cache:
         """
         self._folder, self._max_bytes, self._failed = folder, max_bytes, failed
         self._lock = threading.Lock()
-        self._bytes = 0
         try:
             self._make_folder()
             for partial in folder.glob(f"{_PARTIAL}*"):

@@ -38,17 +38,37 @@ def capture_graph(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
         return _proved(draft)
     except UnequalGraphError as error:
         problem = error
-    for axes, words in narrower_sizes(needed(draft.axes), problem.stride):
-        if time.thread_time() - started > PATIENCE_S and any(axis.free for axis in axes):
+    hopeless = False
+    narrower = list(narrower_sizes(needed(draft.axes), problem.stride))
+    for number, (axes, words) in enumerate(narrower):
+        if any(axis.free for axis in axes) and (hopeless or time.thread_time() - started > PATIENCE_S):
             continue
         try:
             captured, report = _proved(replace(draft, axes=axes))
         except ExportError:
+            hopeless = hopeless or (number == 0 and _fails_at_largest(draft, narrower, problem.line))
             continue
         why = f"by {problem.line}" if problem.line else "since the graph of other sizes computes another function"
         summary = f"{report.summary}; {words}, {why}"
         return captured, replace(report, summary=summary)
     raise problem
+
+
+def _fails_at_largest(draft: ExportDraft, narrower: Sequence[tuple[tuple[InputAxis, ...], str]], line: str) -> bool:
+    """Return true if the largest multiple fails because of the same line of the module as all sizes do.
+
+    Then so do the multiples between them, because its sizes are among theirs.
+    """
+    free = [axes for axes, _ in narrower if any(axis.free for axis in axes)]
+    if not line or len(free) < 3:
+        return False
+    try:
+        _proved(replace(draft, axes=max(free, key=lambda axes: sum(axis.law.multiple for axis in axes if axis.law))))
+    except UnequalGraphError as error:
+        return error.line == line
+    except ExportError:
+        pass
+    return False
 
 
 def _proved(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:

@@ -204,9 +204,13 @@ def test_the_time_of_a_request(waiting_s: float, cost_s: float, limit_s: float, 
         counted.expect(cost_s, limit_s)
         assert counted.cost_s == waiting_s + cost_s
     else:
-        with pytest.raises(error):
+        with pytest.raises(error) as refused:
             counted.expect(cost_s, limit_s)
         assert counted.cost_s == waiting_s, "what is refused is not counted"
+        if error is DeadlineError:
+            assert str(refused.value) == (
+                "the deadline of this request passed before the work began; allow more time, or send a smaller file"
+            )
 
 
 @pytest.mark.parametrize(("cost_s", "seconds"), [(309, 299), (310, 300), (311, 300)])
@@ -324,6 +328,61 @@ def test_a_long_picture_does_not_refuse_short_ones() -> None:
         ticket.expect(20, limit_s=11)
         with pytest.raises(AdmissionFullError, match="about 10 s"):
             counted.expect(3, limit_s=11)
+
+
+def test_a_part_of_long_pictures_is_spared_until_they_are_done() -> None:
+    counted = admission(max_wait_s=10, cores=2, max_long=2)
+    spared = [counted.expect(cost_s, limit_s=120) for cost_s in (80, 60)]
+    assert spared == [78, 58], "each counts as a second of two cores"
+    counted.done(80, 78)
+    with pytest.raises(AdmissionFullError, match="about 1 s of work"):
+        counted.expect(4, limit_s=2.9)
+    counted.expect(4, limit_s=3)
+
+
+def test_no_long_picture_is_admitted_if_none_may_be() -> None:
+    counted = admission(max_wait_s=10, max_long=0)
+    with pytest.raises(AdmissionFullError, match="0 pictures of more than 10 s"):
+        counted.expect(11, limit_s=120)
+    counted.expect(10, limit_s=120)
+
+
+def test_a_reader_of_a_result_is_stopped_if_others_need_the_memory() -> None:
+    clock = Clock()
+    counted = Admission(10, 100, 10, Throughput(1, clock))
+    stopped: list[str] = []
+    with counted.reading() as slow, slow.sending(60, lambda: stopped.append("slow")):
+        clock.now += 20
+        with counted.sending(60, lambda: None):
+            assert (stopped, counted.results.bytes) == (["slow"], 60)
+
+
+def test_tiles_after_the_end_of_a_request_are_not_counted() -> None:
+    clock = Clock()
+    throughput = Throughput(1, clock)
+    counted = Admission(10, 100, 10, throughput)
+    with admitted(counted) as ticket:
+        ticket.advance(1, 1)
+        ticket.expect(8, limit_s=20)
+        ticket.advance(1, 4)
+    before = throughput.per_s
+    clock.now += 1
+    ticket.advance(4, 4)
+    ticket.record()
+    ticket.done()
+    assert throughput.per_s == before
+
+
+def test_work_that_is_predicted_to_cost_nothing_takes_time() -> None:
+    clock = Clock()
+    throughput = Throughput(1, clock)
+    counted = Admission(10, 100, 10, throughput)
+    with admitted(counted) as ticket:
+        ticket.expect(0, limit_s=8, tile_share=0)
+        ticket.begin()
+        clock.now += 10
+        ticket.done()
+    assert throughput.per_s == pytest.approx(0.5 / 10.5)
 
 
 @pytest.mark.parametrize(("cost_s", "long"), [(10, False), (10.001, True)])

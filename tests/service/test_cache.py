@@ -118,6 +118,7 @@ def changed_at(place: int) -> Callable[[bytearray], bytes]:
 def test_a_damaged_file_is_deleted_and_counted(tmp_path: Path, damage: Callable[[bytearray], bytes]) -> None:
     failures = list[str]()
     cache, path = Cache(tmp_path, 1000, failures.append), tmp_path / "a.kept"
+    cache.put('"another"', entry(200))
     cache.put('"a"', CachedResult(b"x" * 100, {"A": "b"}))
     whole = path.read_bytes()
     assert cache.get('"a"') == CachedResult(b"x" * 100, {"A": "b"})
@@ -125,7 +126,8 @@ def test_a_damaged_file_is_deleted_and_counted(tmp_path: Path, damage: Callable[
     assert cache.get('"a"') is None
     assert (failures, path.exists()) == (["damaged"], False)
     cache.put('"a"', CachedResult(b"x" * 100, {"A": "b"}))
-    assert (path.read_bytes(), cache.bytes, failures) == (whole, len(whole), ["damaged"])
+    assert (path.read_bytes(), cache.bytes, failures) == (whole, len(whole) + 200, ["damaged"])
+    assert cache.get('"another"') == entry(200)
 
 
 def test_a_file_under_the_name_of_another_is_damaged(tmp_path: Path) -> None:
@@ -232,8 +234,36 @@ def test_what_the_disk_does_not_take_is_not_kept(
         cache.put('"a"', entry(100))
     assert (cache.get('"a"'), cache.bytes, list(tmp_path.iterdir()), failures) == (None, 0, [], ["write"])
     assert len(tried) == tries, "a full disk is tried again after a sweep"
+    assert {(Path(each).parent, Path(each).name[:6]) for each in tried} == {(tmp_path, ".part-")}, "one disk, and swept if left"
     cache.put('"a"', entry(100))
     assert (cache.get('"a"'), failures) == (entry(100), ["write"])
+
+
+@pytest.mark.parametrize(("size", "left"), [(200, "cd"), (60, "bcd")])
+def test_a_full_disk_makes_room_for_the_result_and_a_tenth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, left: str
+) -> None:
+    cache, replace, full = Cache(tmp_path, 10_000), os.replace, [True]
+    for n, (name, bytes) in enumerate((("a", 120), ("b", 300), ("c", 580))):
+        cache.put(f'"{name}"', entry(bytes))
+        os.utime(tmp_path / f"{name}.kept", (n, n))
+
+    def fill(source: str, target: Path) -> None:
+        if full.pop():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    full.insert(0, False)
+    monkeypatch.setattr(os, "replace", fill)
+    cache.put('"d"', entry(size))
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.kept" for name in left}
+    assert cache.bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
+
+
+def test_a_file_that_another_process_deletes_meanwhile_is_not_counted(tmp_path: Path) -> None:
+    Cache(tmp_path, 1000).put('"a"', entry(100))
+    (tmp_path / "b.kept").symlink_to(tmp_path / "gone")
+    assert Cache(tmp_path, 1000).bytes == 100
 
 
 def test_a_full_disk_leaves_the_newest_results() -> None:
