@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from upconv.runtime import codecs
 from upconv.runtime.options import MAX_SCALE, UpscaleOptions
 from upconv.service.settings import Limits
 
 _MAX_SIDE = 1_000_000
+
+
+def _as_number(value: object) -> object:
+    """Return the number in a text of digits, which a query holds, and anything else as it is."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 5 else value
 
 
 class UpscaleQuery(BaseModel):
@@ -47,7 +52,7 @@ class UpscaleQuery(BaseModel):
     profile: Literal["keep", "srgb"] = Field(
         default="keep", description="keep the colour profile, or convert the colours to sRGB"
     )
-    colors: Literal[2, 4, 16, 256] | None = Field(
+    colors: Annotated[Literal[2, 4, 16, 256] | None, BeforeValidator(_as_number)] = Field(
         default=None, description="most colours of a PNG, in a palette or as levels of grey; by default no limit"
     )
     border: Literal["mirror", "repeat", "wrap", "zero"] | None = Field(

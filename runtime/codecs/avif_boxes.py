@@ -9,6 +9,9 @@ from typing import Any
 from upconv.runtime.codecs.av1_sequence import is_full_range
 from upconv.runtime.errors import ImageError
 
+_CODES = b"colrnclx"
+_UNSPECIFIED, _BT601 = 2, 6
+"""Codes of matrices in ITU-T H.273."""
 UNEXPECTED = "the picture cannot be written as avif: the encoder made boxes of another kind; choose png"
 
 
@@ -44,6 +47,17 @@ def upright_size(data: bytes) -> tuple[int, int] | None:
         width, height = integer(crop, 0, 4) // integer(crop, 4, 4), integer(crop, 8, 4) // integer(crop, 12, 4)
     turned = _own_property(data, boxes, b"irot")[:1] in (b"\1", b"\3")
     return ((height, width) if turned else (width, height)) if width and height else None
+
+
+def with_known_matrix(data: bytes) -> bytes:
+    """Return the file with the matrix of BT.601 where its codes leave it unspecified, as MIAF demands (ISO 23000-22, 7.3.6.4).
+
+    libheif takes that of BT.709.
+    """
+    start, stop = meta_boxes(data).get(b"iprp", (0, 0))
+    place = data.find(_CODES, start, stop) + len(_CODES) + 4
+    unspecified = place > start + len(_CODES) + 4 and integer(data, place, 2) == _UNSPECIFIED
+    return data[:place] + _BT601.to_bytes(2, "big") + data[place + 2 :] if unspecified else data
 
 
 def unkept(data: bytes) -> tuple[str, ...]:

@@ -117,6 +117,7 @@ def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any
     data, added = gif_blocks.with_open_canvas(data) if name == "gif" else (data, 0)
     if added and options.get("n") == -1:
         options = {**options, "n": frames_of(_LOADERS[name](data)) - added}
+    data = avif_boxes.with_known_matrix(data) if name == "avif" else data
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
     if added:
         image = image.copy()

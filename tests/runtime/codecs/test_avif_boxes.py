@@ -9,7 +9,7 @@ import pyvips
 from PIL import Image
 
 from upconv.runtime import codecs
-from upconv.runtime.codecs.avif_boxes import AvifTraits, as_stated, traits_of, unkept, upright_size
+from upconv.runtime.codecs.avif_boxes import AvifTraits, as_stated, traits_of, unkept, upright_size, with_known_matrix
 
 Pillow = Callable[..., bytes]
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
@@ -47,6 +47,16 @@ def test_data_of_hdr_that_is_lost_is_said(kind: bytes, said: bool) -> None:
     pitm = _box(b"pitm", bytes(4) + struct.pack(">H", 5))
     meta = _box(b"meta", bytes(4) + pitm + _box(b"iprp", _box(b"ipco", _box(kind, bytes(4))) + ipma))
     assert unkept(meta) == (("HDR data dropped, which is not read from avif and heic",) if said else ())
+
+
+def test_an_unspecified_matrix_is_that_of_bt601(pillow: Pillow) -> None:
+    data = pillow(Image.new("RGB", (64, 64), (200, 30, 40)), "AVIF", quality=100)
+    place = data.index(b"colrnclx") + 12
+    assert data[place : place + 2] == b"\0\6", "libavif writes BT.601"
+    unspecified = data[:place] + b"\0\2" + data[place + 2 :]
+    assert with_known_matrix(data) == with_known_matrix(unspecified) == data
+    assert np.abs(codecs.decode(unspecified).samples.astype(int) - (200, 30, 40)).max() <= 2
+    assert with_known_matrix(b"no boxes") == b"no boxes"
 
 
 def test_a_file_without_a_size_has_none() -> None:

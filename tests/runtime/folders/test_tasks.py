@@ -42,6 +42,13 @@ def test_two_pictures_of_one_name_stay_apart(album: Album, tmp_path: Path) -> No
     }
 
 
+def test_formats_that_are_only_read_get_the_suffix_of_their_result(album: Album, tmp_path: Path) -> None:
+    folder = album()
+    for name in ("a.heic", "b.bmp", "c.JP2"):
+        (folder / name).touch()
+    assert places(folder, tmp_path / "out") == {"a.heic": "a.jpg", "b.bmp": "b.png", "c.JP2": "c.png"}
+
+
 def test_hidden_files_the_output_and_other_formats_are_passed_over(album: Album) -> None:
     folder = album("a.png", ".b.png", ".hidden/c.png", "out/d.png", "e/out/f.png")
     for name in ("g.jxl", "h.JXL", "i.psd", "j.txt"):
