@@ -57,6 +57,7 @@ def test_a_grid_holds_the_picture(photograph: Photograph, channels: int, depth: 
     error = np.abs(read.samples.astype(int) - source.samples.astype(int)).max()
     assert error <= (0 if depth == np.uint8 else 130)
     assert codecs.read_size(data) == (300, 200)
+    assert data.count(b"infe\2\0\0\1") == 6 * (channels - 2), "the tiles are hidden, those of the opacity too"
     with Image.open(io.BytesIO(data)) as other:  # libavif, which checks more than libheif
         assert np.abs(np.asarray(other.convert("RGBA")).astype(int)[..., :3] - samples[..., :3]).max() <= 1
 

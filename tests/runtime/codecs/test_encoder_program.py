@@ -9,6 +9,7 @@ import numpy as np
 
 from upconv.runtime import Picture, codecs
 from upconv.runtime.codecs import encoder_program
+from upconv.runtime.picture import Metadata
 
 
 def test_a_png_becomes_what_the_order_states(tmp_path: Path) -> None:
@@ -41,10 +42,10 @@ def test_it_starts_without_onnxruntime() -> None:
     assert subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
-def test_tiles_follow_each_other_and_the_first_has_the_metadata(tmp_path: Path) -> None:
+def test_tiles_follow_each_other_and_the_first_has_the_metadata(tmp_path: Path, p3: bytes) -> None:
     source, target = tmp_path / "in.png", tmp_path / "out"
     samples = np.arange(100 * 130 * 3, dtype=np.uint8).reshape(100, 130, 3)
-    source.write_bytes(codecs.encode(Picture(samples), "png")[0])
+    source.write_bytes(codecs.encode(Picture(samples, metadata=Metadata(icc=p3)), "png")[0])
     order = {
         "saver": "webpsave_buffer",
         "options": {"lossless": True, "keep": 31},
@@ -54,12 +55,13 @@ def test_tiles_follow_each_other_and_the_first_has_the_metadata(tmp_path: Path) 
     }
     with source.open("rb") as file:
         encoder_program.main(order, file.fileno(), os.open(target, os.O_WRONLY | os.O_CREAT))
-    data, tiles = target.read_bytes(), []
+    data, tiles, profiles = target.read_bytes(), [], []
     while data:
         length = 4 + int.from_bytes(data[:4], "big")
         tiles.append(codecs.decode(data[4:length]).samples)
+        profiles.append(codecs.decode(data[4:length]).metadata.icc)
         data = data[length:]
-    assert len(tiles) == 6
+    assert profiles == [p3, *[None] * 5]
     rows = [np.concatenate(tiles[start : start + 3], axis=1) for start in (0, 3)]
     padded = np.pad(samples, ((0, 28), (0, 62), (0, 0)), mode="edge")
     np.testing.assert_array_equal(np.concatenate(rows), padded)

@@ -45,6 +45,13 @@ def test_one_colour_more_is_said(colors: int) -> None:
     assert len(Image.open(io.BytesIO(data)).convert("RGB").getcolors() or ()) <= colors
 
 
+def test_each_colour_becomes_one_colour() -> None:
+    source = drawing(40, 3)
+    found = codecs.decode(codecs.encode(source, "png", colors=16)[0]).samples
+    pairs = np.unique(np.concatenate([source.samples, found], axis=2).reshape(-1, 6), axis=0)
+    assert len(pairs) == 40, "no pixel is dithered"
+
+
 def test_a_photograph_is_close_in_256_colours(photograph: Photograph) -> None:
     data, picture = codecs.encode(Picture(photograph(60, 60)), "png", colors=256)
     assert picture.conversions == ("colours reduced to 256",)
