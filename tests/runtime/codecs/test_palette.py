@@ -46,10 +46,11 @@ def test_one_colour_more_is_said(colors: int) -> None:
 
 
 def test_each_colour_becomes_one_colour() -> None:
-    source = drawing(40, 3)
-    found = codecs.decode(codecs.encode(source, "png", colors=16)[0]).samples
-    pairs = np.unique(np.concatenate([source.samples, found], axis=2).reshape(-1, 6), axis=0)
-    assert len(pairs) == 40, "no pixel is dithered"
+    ramp = np.arange(256, dtype=np.uint8)
+    source: Any = np.tile(np.stack([ramp, ramp // 2, 255 - ramp], axis=-1), (64, 1, 1))
+    found = codecs.decode(codecs.encode(Picture(source), "png", colors=4)[0]).samples
+    pairs = np.unique(np.concatenate([source, found], axis=2).reshape(-1, 6), axis=0)
+    assert len(pairs) == 256, "no pixel is dithered"
 
 
 def test_a_photograph_is_close_in_256_colours(photograph: Photograph) -> None:
