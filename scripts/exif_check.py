@@ -33,7 +33,9 @@ _EXPECTED = re.compile(
     r"[XY]Resolution|ResolutionUnit|Thumbnail|PreviewImage|OtherImage|JpgFromRaw|^IFD1:|:Padding$|^File:|^ExifTool:|^System:|"
     r"^Composite:|^SubIFD|^InteropIFD1|ExifByteOrder|CurrentIPTCDigest|XMPToolkit|PhotoshopThumbnail|^MPF|^PreviewIFD"
 )
-_SEGMENTS = re.compile(r"^(CIFF|Qualcomm|Samsung|IPTC[23]|PhotoMechanic|FotoStation|XMP-(HDRGainMap|apdi|depth|portrait))")
+_SEGMENTS = re.compile(
+    r"^(CIFF|Qualcomm|Samsung|IPTC[23]|PhotoMechanic|FotoStation|XMP-(HDRGainMap|hdrgm|apdi|depth|portrait))"
+)
 """Groups that ExifTool reads from segments of their own, from auxiliary pictures or behind the picture, whose loss is stated."""
 _STATED = {"XMP": "XMP", "IPTC": "IPTC", "Photoshop": "Photoshop", "EXIF": "EXIF", "MakerNotes": "EXIF"}
 

@@ -23,6 +23,7 @@ def main(order: dict[str, Any], source: int, target: int) -> None:
     The order holds the libvips saver, its options, the resolution and the fields of an animation. Raises `pyvips.Error` if the
     picture cannot be encoded.
     """
+    pyvips.cache_set_max(0)  # otherwise rows that are done stay in memory
     image = pyvips.Image.pngload_source(pyvips.Source.new_from_descriptor(source), access="sequential", unlimited=True)
     image = image.copy(**order["resolution"])
     for name, value in order["fields"].items():
