@@ -14,7 +14,8 @@ import pytest
 import pyvips
 from PIL import Image
 
-from upconv.runtime import Upscaler, codecs
+from upconv.runtime import Upscaler, codecs, memory
+from upconv.service.log_output import wait_for_outputs
 
 Encoded = Callable[..., bytes]
 PNG = {"Content-Type": "image/png"}
@@ -290,3 +291,27 @@ def test_few_colours_and_a_border(client: httpx.Client, encoded: Encoded) -> Non
     assert "webp is not written with 4 colours; choose png" in refused.text
     for wrong in ("border=black", "colors=3", "colors=four", "colors=99999999999"):
         assert client.post(f"/v1/upscale?{wrong}", content=encoded()).status_code == 422
+
+
+def test_the_start_says_that_the_address_space_is_too_small(
+    client_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for free, said in ((0, False), (-1, True)):
+        monkeypatch.setattr(memory, "address_space_bytes", lambda free=free: memory.room_bytes() + free)
+        with client_with() as client:
+            assert client.get("/readyz").status_code == 200
+        wait_for_outputs()
+        assert ("all pictures are refused" in capsys.readouterr().err) == said
+
+
+@pytest.mark.parametrize("path", ["/v1/upscale", "/v1/jobs", "/v2/models/nearest-x2-test/infer"])
+def test_nothing_is_read_without_address_space(
+    client: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.room_bytes() - 1)
+    refused = client.post(path, content=encoded())
+    assert (refused.status_code, "ulimit -v" in refused.text) == (503, True)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert client.get("/healthz").status_code == 200
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: float("inf"))
+    assert client.post(path, content=encoded()).status_code != 503
