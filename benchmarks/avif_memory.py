@@ -85,11 +85,15 @@ def descendants(number: int) -> list[int]:
 
 
 def resident_mb(number: int) -> float:
-    """Return the resident memory of a process in MB, shared pages included; 0 if it has ended."""
+    """Return the resident memory of a process in MB, with its share of pages that others have too; 0 if it has ended.
+
+    A process that was just started has all pages of its parent, which must not count twice.
+    """
     try:
-        return int(Path(f"/proc/{number}/statm").read_text().split()[1]) * 4096 / 1e6
-    except (OSError, IndexError):
+        lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
 
 
 if __name__ == "__main__":
