@@ -1,7 +1,7 @@
 """The memory of large AVIF pictures: `python benchmarks/avif_memory.py [--width 3000] [--height 2000] [--bits 10]`.
 
 A photograph with added noise is written as AVIF, and `upconv upscale` makes an AVIF file of it in a process of its own. The result
-is the peak of the resident memory of that process and of the processes that it starts, all together, sampled every 20 ms.
+is the peak of the resident memory of that process and of the processes that it starts, all together, sampled every 20 ms, shared pages counted once.
 """
 
 from __future__ import annotations
