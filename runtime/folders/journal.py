@@ -22,6 +22,8 @@ from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
 
 NAME = ".upconv.jsonl"
+_LATER_OPTIONS = ("border", "colors")
+"""Options that count only if they are given, so that they do not change the fingerprint of earlier runs."""
 
 
 class Journal:
@@ -100,8 +102,9 @@ def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
     if options.fitting != "stretch":
         target["fitting"] = options.fitting
     names = ("quality", "lossless", "profile", "metadata", "frames")
+    later = {name: value for name in _LATER_OPTIONS if (value := getattr(options, name)) is not None}
     # The layout of the first version, so that folders of earlier runs are continued.
-    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}}
+    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}, **later}
     return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from upconv.runtime.codecs.formats import ANIMATED, SUFFIXES, WRITABLE
+from upconv.runtime.codecs.formats import ANIMATED, SUFFIXES, WRITABLE, default_result
 from upconv.runtime.errors import ParameterError
 
 _OTHER_PICTURES = (
-    *(".bmp", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".psb", ".xcf", ".svg", ".pdf", ".eps", ".ico", ".exr", ".hdr"),
-    *(".ppm", ".pgm", ".pbm", ".tga", ".dds", ".qoi"),
+    *(".jxl", ".psd", ".psb", ".xcf", ".svg", ".pdf", ".eps", ".ico", ".exr", ".hdr", ".dds", ".qoi"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
 )
 """Suffixes of pictures in formats that are not read. A listing counts them, so that the user learns of them."""
@@ -116,7 +115,7 @@ def _renamed(name: Path, format: str | None, frames: bool) -> Path:
     if own in ANIMATED and frames and format in (None, *ANIMATED):
         target = format or own
     else:
-        target = format if format in WRITABLE else (own if own in WRITABLE and format is None else "png")
+        target = format if format in WRITABLE else (default_result(own or "") if format is None else "png")
     return name if own == target else name.with_suffix(f".{target}".replace(".jpeg", ".jpg"))
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from upconv.cli.default_names import check_inputs, listing_beside
-from upconv.cli.option_types import DryRun, FillBox, FitBox, FramesChoice, MatrixChoice, Resume, StartFrame, box
+from upconv.cli.option_types import Border, Colors, DryRun, FillBox, FitBox, FramesChoice, MatrixChoice, Resume, StartFrame, box
 from upconv.cli.piped_picture import check_piped, is_piped, upscale_piped
 from upconv.cli.video import VideoTask, check_options, one_input, upscale_video
 from upconv.runtime.errors import ParameterError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from upconv.runtime import Upscaler
     from upconv.runtime.folders import FileResult, FolderListing
     from upconv.runtime.options import UpscaleOptions
+
+_COUNTS: dict[str, Literal[2, 4, 16, 256]] = {"2": 2, "4": 4, "16": 16, "256": 256}
 
 
 class FormatOption(StrEnum):
@@ -74,6 +76,8 @@ def upscale(
     lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
     profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
     metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or remove them.")] = MetadataOption.KEEP,
+    colors: Colors = None,
+    border: Border = None,
     frames: FramesChoice = None,
     matrix: MatrixChoice = None,
     start_frame: StartFrame = 0,
@@ -111,6 +115,8 @@ def upscale(
         lossless=lossless,
         metadata=metadata.value,
         profile=profile.value,
+        colors=None if colors is None else _COUNTS[colors],
+        border=border,
         frames=kind == "animation",
         max_pixels=max_pixels,
     )
