@@ -13,6 +13,9 @@ MAX_SCALE = 16
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded by default, in pixels."""
 
+Fitting = Literal["stretch", "fit", "fill"]
+"""The use of a width and a height that are both given: stretch the picture to them, or keep its aspect ratio and make it the
+largest that fits into them, or the smallest that fills them."""
 ImageFormat = Literal["jpeg", "png", "webp", "avif", "tiff", "gif"]
 """A format that results are written in."""
 MetadataChoice = Literal["keep", "strip"]
@@ -34,6 +37,8 @@ class UpscaleOptions:
     """Width of the result in pixels, at least 1. If no height is given, the height follows from the aspect ratio."""
     height: int | None = None
     """Height of the result in pixels, at least 1. If no width is given, the width follows from the aspect ratio."""
+    fitting: Fitting = "stretch"
+    """`stretch` to a width and a height, or keep the aspect ratio and `fit` into them or `fill` them. Nothing is cut off."""
     format: ImageFormat | None = None
     """Format of the result. `None`: the format of the picture, or PNG if that format is not written."""
     quality: int = 90
@@ -59,6 +64,9 @@ class UpscaleOptions:
             raise ParameterError(f"scale must be a number from 1 to {MAX_SCALE}, not {self.scale:g}")
         for name in ("width", "height", "max_pixels", "max_output_pixels"):
             _check_positive(name, getattr(self, name))
+        _check_choice("fitting", self.fitting, get_args(Fitting))
+        if self.fitting != "stretch" and (self.width is None or self.height is None):
+            raise ParameterError(f"to {self.fitting} a picture, give both a width and a height")
         _check_choice("format", self.format, (None, *get_args(ImageFormat)))
         _check_choice("metadata", self.metadata, get_args(MetadataChoice))
         _check_choice("profile", self.profile, get_args(ProfileChoice))
@@ -85,13 +93,21 @@ class UpscaleOptions:
 
     def _output_size(self, width: int, height: int, native_scale: int) -> tuple[int, int]:
         if self.width is not None and self.height is not None:
-            return self.width, self.height
+            return self._box_size(width, height, self.width, self.height)
         if self.width is not None:
             return self.width, max(1, round(height * self.width / width))
         if self.height is not None:
             return max(1, round(width * self.height / height)), self.height
         scale = native_scale if self.scale is None else self.scale
         return round(width * scale), round(height * scale)
+
+    def _box_size(self, width: int, height: int, across: int, down: int) -> tuple[int, int]:
+        if self.fitting == "stretch":
+            return across, down
+        as_wide = across, max(1, round(height * across / width))
+        as_high = max(1, round(width * down / height)), down
+        # Compared as integers, so that the side that decides is exact.
+        return as_wide if (across * height <= down * width) == (self.fitting == "fit") else as_high
 
 
 def check_quality(quality: int) -> None:

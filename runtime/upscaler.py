@@ -155,7 +155,7 @@ class Upscaler:
             samples = resampling.joined(samples, opacity, submission.cancellation)
         width, height = passes.output_size
         metadata = picture.metadata.denser(width / picture.width, height / picture.height)
-        return replace(picture, samples=samples, metadata=metadata).noting(*_deviations(passes))
+        return replace(picture, samples=samples, metadata=metadata).noting(*deviations(passes))
 
     def _layer(self, samples: Samples, channels: int, passes: Passes, submission: _Submission) -> Samples:
         """Return the first `channels` channels of (H, W, C) samples, upscaled to the size of the result."""
@@ -195,6 +195,15 @@ class Upscaler:
         finally:
             future.cancel()
 
+    def compute(self, work: TiledWork, *, cancellation: Cancellation | None = None) -> None:
+        """Compute all tiles of `work` by one run through the model.
+
+        Raises `Cancelled` soon after `cancellation` is cancelled, and what `Engine.submit` and its future raise.
+        """
+        submission = _Submission(lambda *_: None, cancellation or Cancellation(), Priority.NORMAL, float("inf"))
+        for part in passes_of(work, self.model.contract):
+            self._compute(part, submission)
+
     def close(self) -> None:
         """Cancel the queued pictures and stop the worker threads."""
         self.engine.close()
@@ -216,7 +225,7 @@ class _Submission:
     deadline: float
 
 
-def _deviations(passes: Passes) -> list[str]:
+def deviations(passes: Passes) -> list[str]:
     """Return a phrase for each pass whose tiles deviate from the whole picture, without duplicates."""
     return sorted({_deviation(plan.deviation) for plan in passes.plans if plan.deviation is not None})
 

@@ -12,14 +12,11 @@ from upconv.runtime import UpscaleOptions, codecs
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.passes import Passes
+from upconv.runtime.peak_memory import peak_bytes
 from upconv.runtime.processing import result_format
 from upconv.runtime.tiling import TilingPlan
 from upconv.service.registry import ServedModel
 
-_BYTES_PER_PIXEL = 4 * (4 + 1)
-"""Four channels, each as a float32 value and as an 8-bit sample."""
-_ENCODER_BYTES_PER_PIXEL = {("webp", False): 10, ("webp", True): 42, ("avif", False): 40, ("avif", True): 40}
-"""Memory of the encoders that hold the whole result, by format and true for lossless, measured at 2 to 6 megapixels."""
 PICTURE_PX = 128
 """The work of a picture apart from its pixels, in pixels: a run of a model on 1x1 takes about as long as 128 pixels of a tile."""
 
@@ -75,8 +72,7 @@ def predict(passes: Passes, entry: ServedModel, coding: Coding) -> Cost:
     tile_seconds = passes.computed_px / entry.pixels_per_s
     reading = speeds.read_s(coding.source, passes.width * passes.height)
     writing = speeds.write_s(coding.result, coding.lossless, across * down)
-    bytes = passes.largest_px * _BYTES_PER_PIXEL
-    bytes += across * down * _ENCODER_BYTES_PER_PIXEL.get((coding.result, coding.lossless), 0)
+    bytes = peak_bytes(passes, coding.result, coding.lossless)
     return Cost(passes.tiles, bytes, tile_seconds + reading + writing, tile_seconds)
 
 

@@ -66,6 +66,14 @@ def test_the_commands_run_in_order(folder: Path) -> None:
     assert (folder / "mine.onnx").stat().st_size > 1000
 
 
+def test_the_video_is_upscaled(folder: Path) -> None:
+    make = "ffmpeg -v error -f lavfi -i testsrc2=s=64x48:r=25 -frames:v 5 -pix_fmt yuv420p film.mp4"
+    for line in (make, *lines("ffmpeg")):
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert (folder / "larger.mp4").stat().st_size > 500
+
+
 def test_the_requests_are_answered(folder: Path, address: str) -> None:
     requests = lines("curl")
     assert len(requests) >= 3

@@ -96,7 +96,9 @@ def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
 
     Limits do not change a result. The format is the suffix of the destination.
     """
-    target = {"scale": options.scale, "width": options.width, "height": options.height}
+    target: dict[str, Any] = {"scale": options.scale, "width": options.width, "height": options.height}
+    if options.fitting != "stretch":
+        target["fitting"] = options.fitting
     names = ("quality", "lossless", "profile", "metadata", "frames")
     # The layout of the first version, so that folders of earlier runs are continued.
     request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}}

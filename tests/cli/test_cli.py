@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -15,7 +18,8 @@ DEFAULTS: list[tuple[str, str, Any]] = [
     ("upscale", "lossless", False),
     ("upscale", "metadata", "keep"),
     ("upscale", "profile", "keep"),
-    ("upscale", "frames", False),
+    ("upscale", "frames", None),
+    ("upscale", "start_frame", 0),
     ("upscale", "exact", False),
     ("upscale", "provider", "cpu"),
     ("parity", "factor", 4.0),
@@ -85,3 +89,40 @@ def test_options_within_bounds_are_not(
         code = exit_code(monkeypatch, "upscale", "missing.png", "-o", "out.png", "--model", "nearest-x2", option, value)
         assert code != 2
         assert "missing.png" in str(code) + capsys.readouterr().err
+
+
+def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"upconv {version('upconv')}\n"
+
+
+@pytest.mark.parametrize("words", [(), ("upscale",), ("parity", "operators"), ("models",), ("serve",)])
+def test_help_has_a_short_option(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = []
+    for option in ("-h", "--help"):
+        assert exit_code(monkeypatch, *words, option) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] != ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_a_script_of_completion(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, "--show-completion", shell) == 0
+    assert "_UPCONV_COMPLETE" in capsys.readouterr().out
+
+
+def test_a_shell_completes_commands_options_and_values() -> None:
+    def completed(*words: str) -> list[str]:
+        environment = os.environ | {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        environment["_UPCONV_COMPLETE"] = "complete_bash"
+        script = "import sys; sys.argv = ['upconv']; from upconv.cli import main; main()"
+        run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        return run.stdout.split()
+
+    assert completed("upconv", "ups") == ["upscale"]
+    assert completed("upconv", "upscale", "--fr") == ["--frames"]
+    assert completed("upconv", "upscale", "--matrix", "bt7") == ["bt709"]

@@ -19,12 +19,12 @@ LISTING = FolderListing((DONE, SKIPPED, FAILED, LEFT), Counter({".heic": 2, ".bm
 
 
 def test_each_picture_is_a_line_and_the_summary_counts_them(capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressReport(LISTING, quiet=False) as report:
+    with ProgressReport(LISTING, "nearest-x2", quiet=False) as report:
         for outcome in OUTCOMES:
             report.take(outcome)
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        f"{DONE.destination}: 3x2 to 6x4 in 0.50 s; resolution dropped",
+        f"{DONE.destination}: 3x2 to 6x4 by nearest-x2 in 0.50 s; resolution dropped",
         "1 upscaled, 1 skipped because they were done before, 1 failed, 1 left to do; run the same command to continue, "
         "3 ignored because of their format (1 .bmp, 2 .heic)",
     ]
@@ -34,7 +34,7 @@ def test_each_picture_is_a_line_and_the_summary_counts_them(capsys: pytest.Captu
 
 
 def test_quiet_leaves_only_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressReport(LISTING, quiet=True) as report:
+    with ProgressReport(LISTING, "nearest-x2", quiet=True) as report:
         for outcome in OUTCOMES[1:]:
             report.take(outcome)
     assert capsys.readouterr() == ("", "")
@@ -42,7 +42,7 @@ def test_quiet_leaves_only_errors(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_that_cannot_be_read_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressReport(FolderListing((DONE,), Counter(), ("closed cannot be read",)), quiet=False) as report:
+    with ProgressReport(FolderListing((DONE,), Counter(), ("closed cannot be read",)), "nearest-x2", quiet=False) as report:
         pass
     assert report.failed
     assert capsys.readouterr() == ("", "error: closed cannot be read\n")

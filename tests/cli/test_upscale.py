@@ -58,7 +58,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
         ("skipped", [40, 31], [80, 62]),
         ("skipped", [30, 20], [60, 40]),
     ]
-    assert set(rows[0]) == {"input", "output", "status", "from", "to", "seconds", "conversions"}
+    assert set(rows[0]) == {"input", "output", "status", "model", "from", "to", "seconds", "conversions"}
 
 
 EXPECTED = f"expected {', '.join(codecs.FORMATS)}"
@@ -166,7 +166,10 @@ def test_a_terminal_sees_a_bar_with_speed_and_time_left(album: Path, tmp_path: P
     assert "bad.png" in shown.decode()
 
 
-def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(tmp_path: Path, photograph: Photograph) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(
+    number: signal.Signals, status: int, tmp_path: Path, photograph: Photograph
+) -> None:
     folder, out = tmp_path / "many", tmp_path / "out"
     folder.mkdir()
     data, _ = codecs.encode(Picture(photograph(240, 320)), "png")
@@ -190,9 +193,9 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(tmp_path: Pa
     signal.signal(signal.SIGINT, previous)
     while not list(out.glob("*.png")) and run.poll() is None:
         time.sleep(0.02)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     output, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
+    assert run.returncode == status
     assert "Traceback" not in errors
     assert "left to do; run the same command to continue" in output
     done = [path for path in out.glob("*.png") if codecs.read(path).width == 1280]
@@ -201,6 +204,27 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(tmp_path: Pa
     rows = json.loads(upconv("upscale", folder, "-o", out, "--model", "deconv-s-x2", "--scale", "4", "--json").stdout)
     assert {row["status"] for row in rows} == {"done", "skipped"}
     assert len(list(out.glob("*.png"))) == 12
+
+
+def test_an_output_that_ends_with_a_slash_is_a_folder(tmp_path: Path, photograph: Photograph) -> None:
+    (tmp_path / "a.png").write_bytes(codecs.encode(Picture(photograph(8, 8)), "png")[0])
+    done = upconv("upscale", tmp_path / "a.png", "-o", f"{tmp_path}/new/", *MODEL)
+    assert done.returncode == 0, done.stderr
+    assert codecs.read(tmp_path / "new" / "a.png").width == 16
+
+
+def test_without_an_output_each_result_is_beside_its_picture(tmp_path: Path, photograph: Photograph) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(codecs.encode(Picture(photograph(8, 12)), "png")[0])
+    done = upconv("upscale", tmp_path / "a.png", tmp_path / "b.png", "--fit", "18x18", *MODEL)
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path}/a-18x18.png: 12x8 to 18x12 by nearest-x2 in " in done.stdout
+    assert codecs.read(tmp_path / "b-18x18.png").height == 12
+    again = upconv("upscale", tmp_path / "a.png", "--fill", "18x18", *MODEL)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == (
+        f"error: {tmp_path}/a-18x18.png exists; choose another --output, or give --overwrite to replace it\n"
+    )
 
 
 def _read(descriptor: int) -> bytes:

@@ -14,6 +14,10 @@ import pytest
         ("upconv.runtime", "Contract Engine Model Picture Processed UpconvError UpscaleOptions Upscaler open_model process"),
         ("upconv.runtime.folders", "FileResult FileTask FolderListing Journal find_tasks process_folder"),
         (
+            "upconv.runtime.video",
+            "FrameFormat MatrixName PartialVideo RawFormat Y4mFormat check_frame_size frames parse_raw read_header upscaled_frames usual_matrix write_all",
+        ),
+        (
             "upconv.runtime.codecs",
             "ANIMATED FORMATS MAX_PIXELS MEDIA_TYPES SUFFIXES WRITABLE Animation check_options check_size decode decode_frames encode encode_frames format_of read read_bytes read_size sniff to_srgb unread write_atomically",
         ),

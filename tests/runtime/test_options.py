@@ -35,14 +35,29 @@ def test_options_are_values() -> None:
         (UpscaleOptions(width=33, height=44), (33, 44)),
         (UpscaleOptions(width=10, height=7), (10, 7)),
         (UpscaleOptions(width=160, height=112), (160, 112)),
+        (UpscaleOptions(width=40, height=40, fitting="fit"), (40, 28)),
+        (UpscaleOptions(width=40, height=40, fitting="fill"), (57, 40)),
+        (UpscaleOptions(width=100, height=21, fitting="fit"), (30, 21)),
+        (UpscaleOptions(width=100, height=21, fitting="fill"), (100, 70)),
+        (UpscaleOptions(width=20, height=14, fitting="fit"), (20, 14)),
+        (UpscaleOptions(width=20, height=14, fitting="fill"), (20, 14)),
+        (UpscaleOptions(width=23, height=17, fitting="fit"), (23, 16)),
     ],
 )
 def test_the_size_of_the_result(options: UpscaleOptions, expected: tuple[int, int]) -> None:
     assert options.output_size(10, 7, native_scale=3) == expected
 
 
+@pytest.mark.parametrize("fitting", ["fit", "fill"])
+@pytest.mark.parametrize("side", [{"width": 40}, {"height": 40}, {}])
+def test_fitting_needs_both_sides(fitting: Any, side: dict[str, int]) -> None:
+    with pytest.raises(ParameterError, match=f"to {fitting} a picture, give both a width and a height"):
+        UpscaleOptions(fitting=fitting, **side)  # type: ignore[arg-type]  # a table's options
+
+
 def test_a_side_never_vanishes() -> None:
     assert UpscaleOptions(width=1600).output_size(100, 1, native_scale=2) == (1600, 16)
+    assert UpscaleOptions(width=1600, height=1600, fitting="fit").output_size(1000, 1, native_scale=2) == (1600, 2)
     assert UpscaleOptions(scale=1.2).output_size(1000, 1, native_scale=2) == (1200, 1)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from upconv.cli import bench, compare, export, inspect, models, operators, parity, serve, tune, upscale
+from upconv.cli import bench, compare, export, frames_option, inspect, models, operators, parity, serve, tune, upscale
 
 
 class _Commands(TyperGroup):
@@ -20,13 +20,32 @@ class _Commands(TyperGroup):
         return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"upconv {version('upconv')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=_Commands,
     name="upconv",
     help="Export decoders that upsample to ONNX, check them, and serve them as an image upscaler.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Export decoders that upsample to ONNX, check them, and serve them as an image upscaler."""
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "tune": tune.tune,
@@ -37,8 +56,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "upscale": upscale.upscale,
 }
+_CLASSES: dict[str, type[TyperCommand]] = {"upscale": frames_option.UpscaleCommand}
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, cls=_CLASSES.get(name))(command)
 app.command("serve", cls=serve.ServeCommand)(serve.serve)
 app.add_typer(models.app, name="models")
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from upconv.runtime.errors import ParameterError
+
+if TYPE_CHECKING:
+    from upconv.runtime.options import Fitting
 
 Weights = Annotated[Path | None, typer.Option(help="Weights for the module: .safetensors or .pth.")]
 FactoryArguments = Annotated[str, typer.Option("--kwargs", help="Arguments of the factory, as a JSON object.")]
@@ -59,3 +65,46 @@ Calibrate = Annotated[
 LimitDb = Annotated[float, typer.Option("--limit-db", min=0, help="Decibels of quality that reduced precision may lose.")]
 TuneSeconds = Annotated[float, typer.Option("--tune-s", min=1, help="Seconds that tuning may take.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")]
+FramesChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--frames",
+        metavar="[y4m|rgb24:WxH|rgb48le:WxH]",
+        help="Upscale every frame: of GIF and WebP without a value, or of a stream of video in this format.",
+    ),
+]
+MatrixChoice = Annotated[
+    Literal["bt601", "bt709", "bt2020"] | None,
+    typer.Option("--matrix", help="Matrix of the colours of y4m; by default bt601 below 720 lines, and bt709 from there on."),
+]
+StartFrame = Annotated[int, typer.Option("--start-frame", min=0, help="Frames of a video to leave out at its start.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue a video that an earlier run has begun.")]
+FitBox = Annotated[
+    str | None, typer.Option("--fit", metavar="WxH", help="Largest size with the picture's aspect ratio that fits into WxH.")
+]
+FillBox = Annotated[
+    str | None,
+    typer.Option(
+        "--fill", metavar="WxH", help="Smallest size with the picture's aspect ratio that covers WxH; nothing is cut off."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done, with sizes, time and memory, and write nothing.")
+]
+
+
+def box(width: int | None, height: int | None, fit: str | None, fill: str | None) -> tuple[int | None, int | None, Fitting]:
+    """Return the width, the height and the fitting that the options for the size of a result state.
+
+    Raises `ParameterError` if more than one of them is given, or if a size is not WxH.
+    """
+    given = [(name, text) for name, text in (("fit", fit), ("fill", fill)) if text is not None]
+    if not given:
+        return width, height, "stretch"
+    if len(given) > 1 or width is not None or height is not None:
+        raise ParameterError("give only one of --fit, --fill, and --width with --height")
+    name, text = given[0]
+    found = re.fullmatch(r"([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", text)
+    if found is None:
+        raise ParameterError(f"--{name} must be a width and a height in pixels, such as 1920x1080, not {text}")
+    return int(found[1]), int(found[2]), "fit" if name == "fit" else "fill"

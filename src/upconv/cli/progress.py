@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class ProgressReport:
     """A bar on a terminal, or a line for each picture without a terminal; then a summary of all pictures."""
 
-    def __init__(self, listing: FolderListing, *, quiet: bool) -> None:
-        """Prepare the report of the pictures in `listing`. If `quiet`, nothing is written to standard output."""
+    def __init__(self, listing: FolderListing, model: str, *, quiet: bool) -> None:
+        """Prepare the report of the pictures in `listing`, which `model` upscales. If `quiet`, nothing is written to standard output."""
         self.outcomes: list[FileResult] = []
         self._listing = listing
+        self._model = model
         self._quiet = quiet
         console = Console(stderr=True)
         self._bar = Progress(
@@ -50,7 +51,7 @@ class ProgressReport:
         if outcome.error is not None:
             self._print(f"error: {outcome.error}", error=True)
         elif not self._quiet and outcome.status == "done" and (self._bar.disable or outcome.conversions):
-            self._print(_line(outcome))
+            self._print(outcome_line(outcome, self._model))
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -97,11 +98,27 @@ def printable(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "replace")
 
 
-def _line(outcome: FileResult) -> str:
+def outcome_line(outcome: FileResult, model: str) -> str:
+    """Return the line of a picture that is done."""
     assert outcome.before is not None and outcome.after is not None
     (width, height), (to_width, to_height) = outcome.before, outcome.after
     notes = "".join(f"; {conversion}" for conversion in outcome.conversions)
-    return f"{outcome.job.destination}: {width}x{height} to {to_width}x{to_height} in {outcome.seconds:.2f} s{notes}"
+    size = f"{width}x{height} to {to_width}x{to_height}"
+    return f"{outcome.job.destination}: {size} by {model} in {outcome.seconds:.2f} s{notes}"
+
+
+def outcome_row(outcome: FileResult, model: str) -> dict[str, Any]:
+    """Return the result of a picture for `--json`."""
+    row: dict[str, Any] = {"input": str(outcome.job.source), "status": outcome.status, "model": model}
+    if outcome.error is not None:
+        return row | {"error": outcome.error}
+    return row | {
+        "output": str(outcome.job.destination),
+        "from": outcome.before,
+        "to": outcome.after,
+        "seconds": round(outcome.seconds, 3),
+        "conversions": outcome.conversions,
+    }
 
 
 def _size(path: Path) -> int:

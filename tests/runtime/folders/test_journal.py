@@ -45,6 +45,7 @@ def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fing
         ("another", UpscaleOptions(), True),
         ("model", UpscaleOptions(quality=89), True),
         ("model", UpscaleOptions(scale=2), True),
+        ("model", UpscaleOptions(width=50, height=40, fitting="fit"), True),
     ],
 )
 def test_a_result_counts_for_one_model_and_one_set_of_options(

@@ -1,0 +1,70 @@
+"""The names of results if the command line gives none: beside the picture, with the size in the name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upconv.runtime.errors import ParameterError
+
+if TYPE_CHECKING:
+    from upconv.runtime import UpscaleOptions
+    from upconv.runtime.folders import FolderListing
+
+
+def beside(source: Path, options: UpscaleOptions, native_scale: int, suffix: str) -> Path:
+    """Return the file beside `source` for its result, such as a-x2.jpg."""
+    return source.with_name(f"{source.stem}-{_size(options, native_scale)}{suffix}")
+
+
+def check_inputs(inputs: list[Path]) -> None:
+    """Raise `ParameterError` if an input does not exist."""
+    missing = [path for path in inputs if not path.exists()]
+    if missing:
+        raise ParameterError(f"no such file: {missing[0]}")
+
+
+def listing_beside(
+    sources: list[Path], native_scale: int, options: UpscaleOptions, format: str | None, *, overwrite: bool
+) -> FolderListing:
+    """Return the pictures with destinations beside them.
+
+    Raises `ParameterError` if a source is missing or a folder, or if a destination exists and `overwrite` is false.
+    """
+    from upconv.runtime.folders import FileTask, FolderListing
+    from upconv.runtime.folders.tasks import check_tasks
+
+    check_inputs(sources)
+    folder = next((source for source in sources if source.is_dir()), None)
+    if folder is not None:
+        raise ParameterError(f"{folder} is a folder; give --output another folder for its results")
+    jobs = tuple(
+        FileTask(source, beside(source, options, native_scale, _suffix(source, format, frames=options.frames)))
+        for source in sources
+    )
+    taken = next((job.destination for job in jobs if job.destination.exists()), None)
+    if taken is not None and not overwrite:
+        raise ParameterError(f"{taken} exists; choose another --output, or give --overwrite to replace it")
+    check_tasks(jobs)
+    return FolderListing(jobs, Counter())
+
+
+def _size(options: UpscaleOptions, native_scale: int) -> str:
+    if options.width is not None and options.height is not None:
+        return f"{options.width}x{options.height}"
+    if options.width is not None:
+        return f"w{options.width}"
+    if options.height is not None:
+        return f"h{options.height}"
+    return f"x{native_scale if options.scale is None else options.scale:g}"
+
+
+def _suffix(source: Path, format: str | None, *, frames: bool) -> str:
+    """Return the suffix of the result of a picture: its own, if the format stays."""
+    from upconv.runtime.codecs import ANIMATED, SUFFIXES, WRITABLE
+
+    own = SUFFIXES.get(source.suffix.lower())
+    kept = own if own in ((*WRITABLE, *ANIMATED) if frames else WRITABLE) else "png"
+    target = format or kept
+    return source.suffix if own == target else f".{target}".replace(".jpeg", ".jpg")
