@@ -174,7 +174,7 @@ def print_frame_prediction(passes: Passes, upscaler: Upscaler, notes: list[str],
 
 def printable_line(picture: PlannedPicture) -> str:
     """Return the line of a picture in which bytes of names that are not UTF-8 are replaced."""
-    from upconv.cli.progress import printable
+    from upconv.cli.console_text import printable
 
     return printable(picture.line())
 

@@ -124,7 +124,7 @@ def test_what_is_half_written_is_removed_once_it_is_an_hour_old(name: str, age_s
     path.parent.mkdir()
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age_s,) * 2)
-    files.sweep(tmp_path)
+    files.sweep(path.parent)
     assert path.exists() is stays
 
 

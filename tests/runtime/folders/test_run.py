@@ -43,7 +43,7 @@ def test_a_folder_comes_back_with_one_bad_file_named(doubler: Upscaler, album: A
     assert "bad.png: the data is not an image" in str(outcomes["bad.png"].error)
     assert (outcomes["a.png"].before, outcomes["a.png"].after) == ((8, 6), (16, 12))
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
-    assert files == {"a.png", "day/b.jpg", "c.png", ".upconv.jsonl"}
+    assert {name for name in files if not name.startswith(".upconv")} == {"a.png", "day/b.jpg", "c.png"}
 
 
 def test_what_is_done_is_skipped_until_something_changes(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
@@ -78,8 +78,9 @@ def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album,
     outcomes.close()  # type: ignore[attr-defined]  # as Ctrl-C does
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
     assert done <= set(whole)
-    lines = (out / ".upconv.jsonl").read_text().splitlines(keepends=True)
-    (out / ".upconv.jsonl").write_text("".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
+    (journal_file,) = (out / ".upconv").glob("*.jsonl")
+    lines = journal_file.read_text().splitlines(keepends=True)
+    journal_file.write_text("".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
     again = statuses(enlarge(folder, out, doubler))
     assert {again[name] for name in again} == {"skipped", "done"}
     assert len(list(out.glob("[0-9]*.png"))) == 8
@@ -89,9 +90,10 @@ def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album,
 def test_what_an_interruption_left_between_file_and_record_is_ours(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album("a.png"), tmp_path / "out"
     enlarge(folder, out, doubler)
-    begun = (out / ".upconv.jsonl").read_text().splitlines()[0]
+    (journal_file,) = (out / ".upconv").glob("*.jsonl")
+    begun = journal_file.read_text().splitlines()[0]
     assert "bytes" not in json.loads(begun)
-    (out / ".upconv.jsonl").write_text(begun + "\n")
+    journal_file.write_text(begun + "\n")
     assert enlarge(folder, out, doubler)["a.png"].status == "done"
 
 
@@ -101,8 +103,8 @@ def test_what_a_killed_run_left_half_written_goes(doubler: Upscaler, album: Albu
     for name, age_s in ((".upconv-old", 7200), (".upconv-now", 0)):
         (out / name).write_bytes(b"half")
         os.utime(out / name, (time.time() - age_s, time.time() - age_s))
-    enlarge(album("a.png"), tmp_path / "out", doubler)
-    assert [path.name for path in out.iterdir()] == [".upconv-now"]
+    enlarge(album("day/a.png"), tmp_path / "out", doubler)
+    assert sorted(path.name for path in out.iterdir()) == [".upconv-now", "a.png"]
 
 
 def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
