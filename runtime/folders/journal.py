@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -38,6 +39,7 @@ class Journal:
         """Read the journal in `folder`, if there is one. A result of another model or other options is not done."""
         self.folder = folder
         """The output folder."""
+        self._prefix = os.path.join(folder, "")
         self._own = folder / FOLDER / f"{machine_label()}.jsonl"
         self._request = _fingerprint(model_sha256, options)
         self._files = {path: JournalFile(path) for path in {self._own, folder / _EARLIER, *self._listed()}}
@@ -103,6 +105,9 @@ class Journal:
 
     def name(self, job: FileTask) -> str:
         """Return the name of a result in this folder."""
+        inside = str(job.destination).removeprefix(self._prefix)
+        if os.sep == "/" and len(inside) < len(str(job.destination)):  # by text, because pathlib is slow
+            return inside
         return job.destination.relative_to(self.folder).as_posix()
 
     def _entry(self, name: str, *, this_run: bool = False) -> dict[str, Any]:

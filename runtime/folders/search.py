@@ -86,8 +86,9 @@ def stream_tasks(
         raise ParameterError(f"there are no pictures in {names}{others}")
     if first.refusal is not None and files_from is None:
         raise ParameterError(first.refusal)
-    part = shard or Shard()
-    jobs = (job for job in chain([first], found) if part.takes(job.destination.relative_to(output).as_posix()))
+    jobs: Iterator[FileTask] = chain([first], found)
+    if shard is not None:
+        jobs = (job for job in jobs if shard.takes(job.destination.relative_to(output).as_posix()))
     return FolderListing(jobs, reader.ignored, reader.closed)
 
 

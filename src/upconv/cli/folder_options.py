@@ -34,7 +34,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """What the command line asks of a run over many pictures."""
+    """The options of a run over many pictures."""
 
     shard: str | None = None
     """The part of the pictures, as `--shard` states it."""

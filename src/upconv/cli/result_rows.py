@@ -28,7 +28,8 @@ class ResultRows:
 
     def take(self, outcome: FileResult) -> None:
         """Print or keep the row of one result. Raises `OutputError` or `MachineError` if a failure cannot be written."""
-        self._add(outcome_row(outcome, self._model))
+        if self._lines or self._listed:
+            self._add(outcome_row(outcome, self._model))
         if self._failures is not None and self._path is not None and outcome.error is not None:
             row = {"input": str(outcome.job.source), "output": str(outcome.job.destination), "error": outcome.error}
             try:

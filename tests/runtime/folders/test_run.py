@@ -117,11 +117,11 @@ def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tm
 def test_a_full_disk_stops_the_rest(doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, written = codecs.write_atomically, []
 
-    def until_full(path: Path, data: bytes) -> None:
+    def until_full(path: Path, data: bytes, modified_ns: int | None) -> None:
         written.append(path)
         if len(written) > 2:
             raise DiskFullError(f"cannot write {path}: No space left on device")
-        real(path, data)
+        real(path, data, modified_ns)
 
     monkeypatch.setattr("upconv.runtime.folders.file_task.codecs.write_atomically", until_full)
     outcomes = enlarge(album(*(f"{n}.png" for n in range(9))), tmp_path / "out", doubler, in_flight=1)
