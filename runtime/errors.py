@@ -110,8 +110,8 @@ _REMEDY = {
     DiskFullError: "make room on the disk",
     MachineError: "raise the limits on threads and open files",
 }
-_PICTURE_LIMIT = "security limit"
-"""libheif calls its limits on a file's fields an error of memory allocation."""
+_OF_PICTURE = r"security limit|\(0 elements of|\(\d{9,} elements of"
+"""libheif calls its limits on a file's fields an error of memory allocation, and libtiff so calls numbers that no file has."""
 
 
 def machine_error(error: BaseException, failure: str = "the work cannot be done") -> MachineError | None:
@@ -148,7 +148,7 @@ def _lack(error: BaseException) -> tuple[type[MachineError] | None, str]:
         return OutOfMemoryError, "out of memory"
     for line in f"{error}\n{getattr(error, 'detail', '')}".splitlines():  # `detail` holds the text of libvips
         for kind, pattern in _BY_MESSAGE:
-            if re.search(pattern, line, re.IGNORECASE) and _PICTURE_LIMIT not in line.lower():
+            if re.search(pattern, line, re.IGNORECASE) and not re.search(_OF_PICTURE, line, re.IGNORECASE):
                 return kind, line.strip()
     return None, ""
 

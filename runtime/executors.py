@@ -26,7 +26,7 @@ class Executor(Protocol):
         """The largest number of tiles in a batch."""
 
     def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
-        """Compute a batch of tiles of one shape: (N, C, h, w) in, (N, C, scale*h, scale*w) out.
+        """Compute a batch of tiles of one shape: (N, C, h, w) in, (N, C, scale*h, scale*w) out. The caller may overwrite these.
 
         Raises `Cancelled` soon after `cancellation` is cancelled, `OutOfMemoryError` if a smaller tensor may succeed, and
         `ModelError` otherwise.

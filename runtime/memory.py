@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import math
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
-from upconv.runtime.cores import CGROUP
+from upconv.runtime.cores import CGROUP, available_cores
+from upconv.runtime.errors import OutOfMemoryError
+
+RESERVE_BYTES = 64 * 2**20
+"""Address space that must be free when work begins, for the small blocks of libraries."""
+
+_THREAD_BYTES = 72 * 2**20
+"""Address space of a thread: a stack of usually 8 MiB, and the heap of 64 MiB that glibc reserves for it."""
 
 _UNKNOWN = 4 * 2**30
 """Assumed free memory in bytes, if the system does not report it."""
@@ -56,6 +65,48 @@ def available_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")
     if not limit.isdigit() or not used.isdigit():
         limit, used = _read(cgroup / "memory/memory.limit_in_bytes"), _read(cgroup / "memory/memory.usage_in_bytes")
     return max(0, min(free, int(limit) - int(used))) if limit.isdigit() and used.isdigit() else free
+
+
+def address_space_bytes(statm: Path = Path("/proc/self/statm")) -> float:
+    """Return the bytes of address space that this process may still take (`ulimit -v`); infinity without a limit."""
+    try:
+        import resource  # only Unix has it
+    except ImportError:
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return math.inf
+    try:
+        pages = statm.read_text().partition(" ")[0]
+    except (OSError, MemoryError) as error:
+        return 0 if isinstance(error, MemoryError) or error.errno == errno.ENOMEM else math.inf
+    if not pages.isdigit():
+        return math.inf
+    return max(0, limit - int(pages) * resource.getpagesize())
+
+
+def room_bytes(pictures: int = 1) -> int:
+    """Return the address space that must be free for the threads of so many pictures at once, with a reserve.
+
+    libvips starts a thread per core for each picture, beside the thread that waits for it.
+    """
+    return RESERVE_BYTES + pictures * (available_cores() + 1) * _THREAD_BYTES
+
+
+def expect_room(bytes: int = 0, pictures: int = 1) -> None:
+    """Raise `OutOfMemoryError` if the limit of address space leaves less than `bytes` and the room for `pictures`.
+
+    Work that begins without it may end the process: libvips crashes if a thread cannot start, and GLib aborts if a small block
+    cannot be allocated.
+    """
+    free = address_space_bytes()
+    if free == math.inf:  # no files are read, as below
+        return
+    if free < (needed := bytes + room_bytes(pictures)):
+        raise OutOfMemoryError(
+            f"the limit of address space leaves {free / 2**20:.0f} MiB, but {needed / 2**20:.0f} MiB are needed; "
+            "raise it (ulimit -v), or try again later"
+        )
 
 
 def _read(path: Path) -> str:

@@ -6,9 +6,10 @@ No whole picture is held in memory as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from upconv.runtime.canvas import Canvas, new_canvas
 from upconv.runtime.contract import Contract, Pixels
@@ -44,11 +45,17 @@ class TiledPicture:
         return samples_to_tensor(columns.arranged(rows.arranged(block, 0), 1), self.input)[None]
 
     def paste(self, tile: Tile, output: Tensor) -> None:
-        """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas."""
-        kept, (top, left) = self.plan.kept(tile, output[0])
-        if self.chroma is not None:
-            kept = self._colored(kept, top, left)
-        self.canvas.write(top, left, tensor_to_samples(kept, self.output, self.source.dtype, grey=self.channels == 1))
+        """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas. The output is overwritten."""
+        planes, dtype, grey = output[0], self.source.dtype, self.channels == 1
+        if self.chroma is None and planes.shape[0] == self.channels and planes.flags.c_contiguous and planes.flags.writeable:
+            # numpy takes a third of the time for contiguous values in memory that is in use already.
+            kept, (top, left) = self.plan.kept(tile, to_levels(planes, self.output, dtype))
+            block: NDArray[Any] = kept.astype(dtype).transpose(1, 2, 0)
+        else:
+            kept, (top, left) = self.plan.kept(tile, planes)
+            kept = kept if self.chroma is None else self._colored(kept, top, left)
+            block = tensor_to_samples(kept, self.output, dtype, grey=grey)
+        self.canvas.write(top, left, block)
 
     def _colored(self, luma: Tensor, top: int, left: int) -> Tensor:
         """Return R, G and B with this luma: an equal difference in all three changes the luma and leaves the chroma."""
@@ -76,15 +83,16 @@ def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
     Values range from `pixels.low` to `pixels.high`. If `pixels.channels` requires it, grey becomes R = G = B, and RGB
     becomes its BT.601 luma.
     """
-    step = np.float32((pixels.high - pixels.low) / np.iinfo(samples.dtype).max)
-    values: Tensor = np.multiply(samples, step, dtype=np.float32)
+    # Samples are moved before they become float32, when they have a quarter of the size.
+    values: Tensor = np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.float32)
+    values *= np.float32((pixels.high - pixels.low) / np.iinfo(samples.dtype).max)
     if pixels.low:
         values += np.float32(pixels.low)
-    if pixels.channels == 3 and values.shape[2] == 1:
-        values = np.repeat(values, 3, axis=2)
-    elif pixels.channels == 1 and values.shape[2] == 3:
-        values = (values @ LUMA)[..., None]
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
+    if pixels.channels == 3 and values.shape[0] == 1:
+        return np.repeat(values, 3, axis=0)
+    if pixels.channels == 1 and values.shape[0] == 3:
+        return (np.ascontiguousarray(values.transpose(1, 2, 0)) @ LUMA)[None]
+    return values
 
 
 def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey: bool) -> Samples:
@@ -94,10 +102,16 @@ def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey:
     """
     if grey and planes.shape[0] == 3:
         planes = np.tensordot(LUMA, planes, axes=1)[None]
+    samples: Samples = to_levels(planes.copy(), pixels, dtype).astype(dtype).transpose(1, 2, 0)
+    return samples
+
+
+def to_levels(values: Tensor, pixels: Pixels, dtype: DTypeLike) -> Tensor:
+    """Change values of the range of `pixels` into whole numbers in the range of `dtype`, rounded and clipped; return them."""
     white = np.iinfo(dtype).max
-    values = planes - np.float32(pixels.low) if pixels.low else planes
-    values = values * np.float32(white / (pixels.high - pixels.low))
+    if pixels.low:
+        values -= np.float32(pixels.low)
+    values *= np.float32(white / (pixels.high - pixels.low))
     np.rint(values, out=values)
     np.clip(values, 0, white, out=values)
-    samples: Samples = values.astype(dtype).transpose(1, 2, 0)
-    return samples
+    return values

@@ -20,8 +20,10 @@ from upconv.service.keys import ApiKey, ApiKeys
 from upconv.service.keys import Scope as KeyScope
 
 _GUARDED = ("/v1", "/v2")
-_PUBLIC = ("/v2/health", "/v1/upscale/")
-"""Paths that need no key. The signature of a URL below `/v1/upscale/` takes its place."""
+_PUBLIC = "/v2/health"
+"""A path that needs no key."""
+_SIGNED = "/v1/upscale/"
+"""The signature of a URL below this path takes the place of a key. It counts for the rate, because a picture is computed."""
 _MAX_CLIENTS = 10_000
 _WRONG_PER_S, _WRONG_BURST = 0.2, 10
 """Wrong keys that one address may send at once, and per second on average, before their answers are slow."""
@@ -37,10 +39,13 @@ class Gatekeeper:
         self._keys, self._rates, self._count_wrong = keys, rates, wrong
         self._wrong = Rates(_WRONG_PER_S, _WRONG_BURST)
 
-    async def admit(self, secret: str, host: str, scope: KeyScope | None, *, counts: bool) -> ApiKey | None:
+    async def admit(
+        self, secret: str, host: str, scope: KeyScope | None, *, counts: bool, signed: bool = False
+    ) -> ApiKey | None:
         """Return the key of a call, or `None` if it has none and needs none. Wrong keys are counted and slowed.
 
-        `secret` is empty if the call has no key, and `counts` is true if the call counts for the rate.
+        `secret` is empty if the call has no key, `counts` is true if the call counts for the rate, and `signed` is true if a
+        signature takes the place of a key.
 
         Raises `KeyRequiredError`, `ForbiddenError` if the key lacks `scope`, and `RateLimitError`.
         """
@@ -49,7 +54,7 @@ class Gatekeeper:
         if secret and key is None and keys.keys:
             self._count_wrong()
             await self._slow(host)
-        if key is None and keys.required:
+        if key is None and keys.required and not signed:
             given = "the request has an unknown or expired one" if secret else "the request has none"
             raise KeyRequiredError(f"an API key is required, but {given}; send it as Authorization: Bearer KEY")
         if key is not None and scope is not None and scope not in key.scopes:
@@ -76,10 +81,11 @@ class Access:
         if scope["type"] != "http" or not _guarded(scope["path"]):
             await self._app(scope, receive, send)
             return
-        counts = scope["method"] == "POST"
+        signed = scope["path"].startswith(_SIGNED)
+        counts = signed or scope["method"] == "POST"
         try:
             key = await self._gatekeeper.admit(
-                _secret(Headers(scope=scope)), _host(scope), _scope_of(scope["path"]), counts=counts
+                _secret(Headers(scope=scope)), _host(scope), _scope_of(scope["path"]), counts=counts, signed=signed
             )
         except (KeyRequiredError, ForbiddenError, RateLimitError) as error:
             await _refusal(scope, error)(scope, receive, send)

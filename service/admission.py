@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from upconv.runtime import memory
 from upconv.service.errors import AdmissionFullError, DeadlineError, TooLongError
 from upconv.service.moving import Moving
 from upconv.service.throughput import Throughput
@@ -52,7 +53,11 @@ class Admission:
 
     @contextmanager
     def reading(self) -> Iterator[Ticket]:
-        """Provide a ticket that counts only the bytes of a body."""
+        """Provide a ticket that counts only the bytes of a body.
+
+        Raises `OutOfMemoryError` if the process has too little address space left for any work.
+        """
+        memory.expect_room()
         ticket = Ticket(self)
         try:
             yield ticket

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -13,8 +13,9 @@ from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from upconv.runtime import memory
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import ParameterError
+from upconv.runtime.errors import OutOfMemoryError, ParameterError
 from upconv.service import heap, loading, log_output, openapi, problem, reloading
 from upconv.service.access import Access
 from upconv.service.admission import Admission
@@ -22,12 +23,14 @@ from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
 from upconv.service.errors import StorageError
 from upconv.service.hosts import HostRules
+from upconv.service.jobs.deliveries import Deliveries, DeliveryContext
 from upconv.service.jobs.events import JobEvents
 from upconv.service.jobs.folder import JobFolder, opened
 from upconv.service.jobs.runner import JobRunner, RunnerContext
 from upconv.service.jobs.signatures import secret_bytes
 from upconv.service.jobs.sweep import sweep
-from upconv.service.jobs.webhooks import WebhookContext, Webhooks
+from upconv.service.jobs.uploads import Uploads
+from upconv.service.jobs.webhooks import Webhooks
 from upconv.service.keys import ApiKeys
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
@@ -64,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     if settings.webhook_hosts:
-        _webhook_context(state)  # a bad secret is refused at once
+        _webhook_secret(settings)  # a bad one is refused at once
     app.state.upconv = state
     _add_middleware(app, state)
     problem.install(app)
@@ -89,7 +92,7 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
         )
     app.add_middleware(HeadRequests)
     app.add_middleware(Gate, admin_port=settings.admin_port is not None)
-    app.add_middleware(RequestLog, log=state.log, metrics=state.metrics)
+    app.add_middleware(RequestLog, log=state.log, metrics=state.metrics, conceal=lambda text: state.keys.conceal(text))
     if settings.root_path:
         app.add_middleware(RootPath, prefix=settings.root_path)
     if proxies := TrustedProxies(settings.trusted_proxies):
@@ -115,6 +118,7 @@ def _state(settings: Settings) -> ServiceState:
         anyio.CapacityLimiter(_SHORT_THREADS),
         Supervisor(log, metrics.failed),
         HostRules.of(settings.webhook_hosts),
+        HostRules.of(settings.result_hosts, "--result-hosts"),
         HostRules.of(settings.fetch_hosts, "--fetch-hosts"),
         Trials(settings),
         ApiKeys.read(settings),
@@ -162,11 +166,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.metrics.loaded(state.registry.identities)
         for path, reason in state.registry.refused.items():
             state.log.error("model refused", path=str(path), reason=reason)
+        _warn_of_little_room(state)
         context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
         runner = state.runner = JobRunner(folder, context)
         state.events = JobEvents(runner, lambda: state.draining)
-        if state.settings.grpc_port is not None:
-            state.grpc_port = await stack.enter_async_context(_grpc(state, state.settings.grpc_port))
+        if state.settings.grpc_port is not None or state.settings.grpc_uds is not None:
+            state.grpc_port = await stack.enter_async_context(_grpc(state))
         async with anyio.create_task_group() as tasks:
             _start_tasks(state, runner, tasks)
             try:
@@ -174,6 +179,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             finally:
                 runner.stop()
                 tasks.cancel_scope.cancel()
+
+
+def _warn_of_little_room(state: ServiceState) -> None:
+    """Say so at the start if the limit of address space will refuse every picture."""
+    try:
+        memory.expect_room()
+    except OutOfMemoryError as error:
+        state.log.error("all pictures are refused at the moment", error=str(error))
 
 
 async def _open_jobs(folder: JobFolder, state: ServiceState) -> None:
@@ -193,31 +206,39 @@ def _start_tasks(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> No
     )
     trim = partial(heap.release_when_idle, lambda: state.metrics.pictures, partial(supervisor.succeeded, "memory"))
     tasks.start_soon(supervisor.run, "memory", trim)
-    if state.settings.webhook_hosts:
-        webhooks = Webhooks(runner, _webhook_context(state))
-        tasks.start_soon(supervisor.run, "webhooks", webhooks.run)
+    for name, deliveries in _deliveries(state, runner).items():
+        tasks.start_soon(supervisor.run, name, deliveries.run)
     if state.settings.watch:
         tasks.start_soon(supervisor.run, "models", reloading.ModelWatch(state).run)
 
 
-def _webhook_context(state: ServiceState) -> WebhookContext:
-    """Return the context of webhooks; raise `ParameterError` if there is no usable secret."""
-    secret = state.settings.webhook_secret
-    return WebhookContext(
-        state.webhook_hosts,
-        secret_bytes(secret.get_secret_value() if secret else ""),
-        partial(state.supervisor.succeeded, "webhooks"),
-        state.metrics.told,
-        state.log,
-    )
+def _deliveries(state: ServiceState, runner: JobRunner) -> dict[str, Deliveries]:
+    """Return what sends webhooks and results, by the name of its task."""
+    settings, made = state.settings, dict[str, Deliveries]()
+    if settings.webhook_hosts:
+        context = _delivery_context("webhooks", state.webhook_hosts, state.metrics.told, state)
+        made["webhooks"] = Deliveries(runner, Webhooks(runner.folder.store, _webhook_secret(settings)), context)
+    if settings.result_hosts:
+        context = _delivery_context("uploads", state.result_hosts, state.metrics.sent, state)
+        made["uploads"] = Deliveries(runner, Uploads(runner.folder, settings.stall_s), context)
+    return made
 
 
-def _grpc(state: ServiceState, port: int) -> AbstractAsyncContextManager[int]:
+def _delivery_context(task: str, hosts: HostRules, count: Callable[[str], object], state: ServiceState) -> DeliveryContext:
+    return DeliveryContext(hosts, partial(state.supervisor.succeeded, task), count, state.log)
+
+
+def _webhook_secret(settings: Settings) -> bytes:
+    """Return the key of the signatures; raise `ParameterError` if there is no usable one."""
+    return secret_bytes(settings.webhook_secret.get_secret_value() if settings.webhook_secret else "")
+
+
+def _grpc(state: ServiceState) -> AbstractAsyncContextManager[int | None]:
     try:
         from upconv.service.grpc_protocol.listener import listening
     except ImportError as error:
         raise ParameterError("gRPC needs further packages; install them with pip install 'upconv[grpc]'") from error
-    return listening(state, state.settings.host, port)
+    return listening(state)
 
 
 async def _close(state: ServiceState) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from upconv.runtime import UpscaleOptions, codecs
+from upconv.runtime import UpscaleOptions, codecs, memory
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.passes import Passes
@@ -76,6 +76,12 @@ def predict(passes: Passes, entry: ServedModel, coding: Coding) -> Cost:
     return Cost(passes.tiles, bytes, tile_seconds + reading + writing, tile_seconds)
 
 
+def peak_bytes(passes: Passes, result: str, lossless: bool) -> int:
+    """Return the predicted peak memory of a picture that takes these passes and is written in the format `result`."""
+    across, down = passes.output_size
+    return passes.largest_px * _BYTES_PER_PIXEL + across * down * _ENCODER_BYTES_PER_PIXEL.get((result, lossless), 0)
+
+
 def predict_batch(count: int, plan: TilingPlan, channels: int, entry: ServedModel) -> Cost:
     """Return the predicted cost of a tensor of `count` pictures, each with these tiles.
 
@@ -93,22 +99,25 @@ class MemoryBudget:
         """The budget in bytes."""
         self.taken = 0
         """Bytes that are allocated."""
+        self._pictures = 0
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def room(self, bytes: int) -> AsyncIterator[None]:
         """Wait until `bytes` are free, and hold them inside the context.
 
-        Raises `ImageTooLargeError` if `bytes` exceed the whole budget.
+        Raises `ImageTooLargeError` if `bytes` exceed the whole budget, and `OutOfMemoryError` if the limit of address space
+        leaves less.
         """
         if bytes > self.bytes:
             raise ImageTooLargeError(f"the picture would take {bytes} bytes of memory; at most {self.bytes} are allowed")
         await self._take(bytes)
         try:
+            # With the room of the others, since they may only be about to take theirs.
+            memory.expect_room(self.taken, self._pictures)
             yield
         finally:
-            self.taken -= bytes
-            self._grant()
+            self._give_back(bytes)
 
     async def _take(self, bytes: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -118,14 +127,20 @@ class MemoryBudget:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.taken -= bytes
+                self._give_back(bytes)
             self._queue = deque(waiting for waiting in self._queue if waiting[1] is not turn)
             self._grant()
             raise
+
+    def _give_back(self, bytes: int) -> None:
+        self.taken -= bytes
+        self._pictures -= 1
+        self._grant()
 
     def _grant(self) -> None:
         while self._queue and self.taken + self._queue[0][0] <= self.bytes:
             bytes, turn = self._queue.popleft()
             if not turn.cancelled():
                 self.taken += bytes
+                self._pictures += 1
                 turn.set_result(None)

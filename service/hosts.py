@@ -30,8 +30,8 @@ class ForbiddenAddressError(UpconvError):
 class HostRules:
     """The hosts and the networks that the operator allows."""
 
-    hosts: frozenset[tuple[str, int | None]] = frozenset()
-    """Names or addresses, each with its port; `None` for the port of the scheme."""
+    hosts: frozenset[tuple[str, str, int | None]] = frozenset()
+    """Schemes, each with a name or an address and its port; `None` for the port of the scheme."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose addresses are allowed although they are not public."""
     option: str = "--webhook-hosts"
@@ -41,23 +41,25 @@ class HostRules:
     def of(cls, entries: Iterable[str], option: str = "--webhook-hosts") -> Self:
         """Return the rules of a setting, whose entries are HOST, HOST:PORT or a network such as 10.0.0.0/8.
 
-        An entry that is an address itself allows that address. Raises `ParameterError` for an entry of another form.
+        With https:// or http:// in front, a host allows this scheme only. An entry that is an address itself allows that
+        address. Raises `ParameterError` for an entry of another form.
         """
-        hosts, networks = set[tuple[str, int | None]](), list[IPv4Network | IPv6Network]()
+        hosts, networks = set[tuple[str, str, int | None]](), list[IPv4Network | IPv6Network]()
         for entry in entries:
+            scheme, _, rest = entry.rpartition("://")
             try:
-                if "/" in entry:
+                if not scheme and "/" in entry:
                     networks.append(ip_network(entry))
                     continue
-                parts = urlsplit(f"//{entry}")
+                parts = urlsplit(f"//{rest}")
                 host, port = _plain(parts.hostname or ""), parts.port
             except ValueError:
                 host, port = "", None
-            if not host or "@" in entry:
+            if not host or "@" in entry or parts.netloc != rest or scheme not in ("", *_PORTS) or entry.startswith(":"):
                 raise ParameterError(
-                    f"{entry!r} is no host; expected a name, a name and a port, or a network such as 10.0.0.0/8"
+                    f"{entry!r} is no host; expected a name, a name and a port, https:// and a name, or a network such as 10.0.0.0/8"
                 )
-            hosts.add((host, port))
+            hosts.update((each, host, port) for each in ([scheme] if scheme else _PORTS))
             if (address := _address(host)) is not None:
                 networks.append(ip_network(address))
         return cls(frozenset(hosts), tuple(networks), option)
@@ -71,8 +73,9 @@ class HostRules:
             raise ParameterError(f"the URL cannot be read: {error}") from error
         if parts.scheme not in _PORTS or not host or "@" in parts.netloc or parts.fragment or not _is_plain(url):
             raise ParameterError("the URL must begin with https:// or http:// and hold no user, fragment or blank")
-        named = (host, None) if port in (None, _PORTS[parts.scheme]) else (host, port)
-        if not {named, (host, port or _PORTS[parts.scheme])} & self.hosts:
+        usual = _PORTS[parts.scheme]
+        ports = {port or usual, None} if port in (None, usual) else {port}
+        if not {(parts.scheme, host, each) for each in ports} & self.hosts:
             allowed = "it calls none" if not self.hosts else "its operator did not allow this one"
             raise ParameterError(f"the service calls only hosts that its operator allows ({self.option}), and {allowed}")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self, get_args
+from urllib.parse import unquote
 
 from upconv.runtime.errors import ParameterError
 from upconv.service.settings import Settings
@@ -29,6 +30,8 @@ _LINE = re.compile(
     rf"(?P<name>{_NAME})\s+sha256:(?P<digest>[0-9a-f]{{64}})(?P<admin>\s+admin)?(\s+scopes=(?P<scopes>[a-z,]+))?"
     r"(\s+expires=(?P<expires>\S+))?(\s+rate=(?P<rate>\d+(\.\d+)?))?"
 )
+_WORD = re.compile(rf"[^\s/?&=;,:'\"]{{{_MIN_LENGTH},}}")
+"""What may be a key in a path, a query or a message."""
 _ALL: frozenset[Scope] = frozenset(get_args(Scope))
 _USUAL: frozenset[Scope] = frozenset(("infer", "jobs"))
 
@@ -87,6 +90,13 @@ class ApiKeys:
         digest, now = hashlib.sha256(secret.encode()).digest(), self.clock()
         found = [key for key in self.keys if hmac.compare_digest(key.digest, digest) and not key.expired(now)]
         return found[0] if found else None
+
+    def conceal(self, text: str) -> str:
+        """Return a text, for example a path, in which each key in force is an ellipsis."""
+        for word in set(_WORD.findall(text)) if self.keys else ():
+            if self.find(word) or self.find(unquote(word)):
+                text = text.replace(word, "…")
+        return text
 
 
 def new_key(name: str) -> tuple[str, ApiKey]:

@@ -65,6 +65,12 @@ class Metrics:
             "upconv_background_failures", "Failed attempts of tasks beside the server", ("task",), registry=self.registry
         )
         self._webhooks = Counter("upconv_webhooks", "Attempts to tell that a job ended", ("outcome",), registry=self.registry)
+        self._uploads = Counter(
+            "upconv_uploads", "Attempts to send the result of a job to its URL", ("outcome",), registry=self.registry
+        )
+        for outcome in ("delivered", "failed", "given-up"):  # from 0 on, so that an alert sees the first one
+            self._webhooks.labels(outcome)
+            self._uploads.labels(outcome)
         self._cache_failures = Counter(
             "upconv_cache_failures", "Failures of the cache: read, write, damaged", ("kind",), registry=self.registry
         )
@@ -122,6 +128,10 @@ class Metrics:
     def told(self, outcome: str) -> None:
         """Count an attempt to tell that a job ended."""
         self._webhooks.labels(outcome).inc()
+
+    def sent(self, outcome: str) -> None:
+        """Count an attempt to send the result of a job to its URL."""
+        self._uploads.labels(outcome).inc()
 
     def looked_up(self, found: bool) -> None:
         """Count a lookup in the cache."""

@@ -116,6 +116,7 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allow(request, headers.get("Allow", ""))
     details = {
+        400: "the body cannot be read; expected JSON in UTF-8",
         404: f"there is no route {path}; /docs lists all routes",
         405: f"{path} does not support {_short(method)}; it supports {headers.get('Allow')}",
     }
@@ -132,6 +133,8 @@ def _allow(request: Request, first: str) -> str:
 def _sentence(error: Any) -> str:
     """Return one error of pydantic as a sentence: the parameter, the expected value, the given value."""
     name = str(error["loc"][-1])
+    if error["type"] == "json_invalid":
+        return f"the body is not valid JSON: {error['ctx']['error']} at character {name}"
     if error["type"] == "extra_forbidden":
         return f"there is no parameter {_short(name)!r}; /docs lists all parameters"
     expected = str(error["msg"]).replace("Input should be", "should be", 1).split(", unable to parse")[0]

@@ -9,7 +9,9 @@ import asyncio
 import re
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_plus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,14 +38,19 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 LONGEST = 200
 """Characters of a path and of a query in the log; more are cut."""
 
+_LOOKED_AT = 1000
+"""Characters in which keys are looked for."""
+_SECRET = frozenset({"result_url", "webhook"})
+"""Parameters of a query whose values are not logged."""
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestLog:
     """ASGI middleware around the whole app. It turns an uncaught error into a 500 without internal detail."""
 
-    def __init__(self, app: ASGIApp, log: Any, metrics: Metrics) -> None:
-        self._app, self._log, self._metrics = app, log, metrics
+    def __init__(self, app: ASGIApp, log: Any, metrics: Metrics, conceal: Callable[[str], str] = str) -> None:
+        """`conceal` removes keys from a text. Some clients send theirs in the path or in the query by mistake."""
+        self._app, self._log, self._metrics, self._conceal = app, log, metrics, conceal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and log it."""
@@ -74,8 +81,8 @@ class RequestLog:
         fields = {
             "request_id": answer.request_id,
             "method": scope["method"],
-            "path": _cut(scope["path"]),
-            **_optional("query", _cut(scope.get("query_string", b"").decode("latin-1"))),
+            "path": self._shown(scope["path"]),
+            **_optional("query", self._shown(_query(scope.get("query_string", b"").decode("latin-1")))),
             **_optional("model", answer.model),
             **_client(scope),
             "status": answer.status,
@@ -87,7 +94,10 @@ class RequestLog:
             self._log.error("request", **fields, exc_info=error)
         else:
             write = self._log.debug if route in PROBES else self._log.info
-            write("request", **fields, **({"error": str(error)} if error else {}))
+            write("request", **fields, **({"error": self._conceal(str(error))} if error else {}))
+
+    def _shown(self, text: str) -> str:
+        return _cut(self._conceal(text[:_LOOKED_AT]))
 
 
 class _Answer:
@@ -128,6 +138,12 @@ def _client(scope: Scope) -> dict[str, str]:
 
 def _optional(name: str, value: str) -> dict[str, str]:
     return {name: value} if value else {}
+
+
+def _query(text: str) -> str:
+    """Return a query without the values that let their holder act for somebody, such as a presigned URL."""
+    parts = (part.partition("=") for part in text.split("&"))
+    return "&".join(f"{name}=…" if unquote_plus(name) in _SECRET else f"{name}{equals}{value}" for name, equals, value in parts)
 
 
 def _cut(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from upconv.runtime.errors import ParameterError
-from upconv.service import tracing
+from upconv.service import thread_start, tracing
 from upconv.service.app import create_app
 from upconv.service.log import everything_logged
 from upconv.service.network import descriptors
@@ -33,6 +33,7 @@ def serve(settings: Settings) -> None:
     _refuse_several()
     # While threads convert pixels, each step of the event loop may wait this long for the interpreter. The default is 5 ms.
     sys.setswitchinterval(_SWITCH_S)
+    thread_start.refuse_without_room()
     app = create_app(settings)
     end_tracing = _trace(app) if settings.tracing else None
     log = app.state.upconv.log

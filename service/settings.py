@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     max_connections_per_client: int = Field(default=256, ge=1)
     """Most open connections of one address, or of one /64 network of IPv6. Trusted proxies have no such limit."""
     grpc_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port for the inference protocol over gRPC. 0: any free port. Default: no gRPC. Needs `upconv[grpc]`."""
+    """Port for the inference protocol over gRPC, with TLS if tls_cert is set. 0: any free port. Needs `upconv[grpc]`."""
+    grpc_uds: Path | None = None
+    """Unix socket for it, beside or instead of the port, without TLS."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model. Default: one per available core."""
     tile_px: int | None = Field(default=None, ge=16, le=4096)
@@ -163,12 +165,16 @@ class Settings(BaseSettings):
     """Most bytes of the pictures and results of jobs on the disk."""
 
     webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    """Hosts whose URLs may be told that a job ended, as HOST, HOST:PORT, https://HOST or, to allow private addresses, a network;
+    separated by commas."""
     webhook_secret: SecretStr | None = None
     """Secret that signs these messages: `whsec_` and 24 to 64 random bytes in base64."""
 
+    result_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts to whose URLs the results of jobs may be sent, in the same form."""
+
     fetch_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Hosts from which signed URLs may take pictures, as HOST, HOST:PORT or, to allow private addresses, a network; separated by commas."""
+    """Hosts from which signed URLs may take pictures, in the same form."""
     url_key: Annotated[SecretStr | None, AfterValidator(_hexadecimal)] = None
     """Key of the signatures of these URLs, in hexadecimal digits."""
     url_salt: Annotated[SecretStr | None, AfterValidator(_hexadecimal)] = None
@@ -186,9 +192,9 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     """API key that may reload, load and unload models."""
     rate_per_s: float | None = Field(default=None, gt=0)
-    """POST requests per second that one key, or one address, may send on average. Default: no limit."""
+    """POST requests and requests of signed URLs per second that one key, or one address, may send on average. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)
-    """POST requests that one key, or one address, may send at once."""
+    """Such requests that one key, or one address, may send at once."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """Origins whose pages may use the service (CORS), separated by commas. Default: none."""
     log_level: Level = "info"

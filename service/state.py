@@ -44,6 +44,8 @@ class ServiceState:
     """Runs the tasks beside the server."""
     webhook_hosts: HostRules
     """The hosts that the URLs of jobs may have."""
+    result_hosts: HostRules
+    """The hosts to which the results of jobs may be sent."""
     fetch_hosts: HostRules
     """The hosts from which signed URLs may take pictures."""
     trials: Trials

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.service fuzz|fuzz-grpc|overload|compare|connections|idle`, to run from the repository's root."""
+"""The command `python -m benchmarks.service fuzz|fuzz-grpc|overload|compare|connections|idle|profile`, to run from the repository's root."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from benchmarks.service.process import print_facts, running
 
 def idle(seconds: float = 10) -> bool:
     """Measure the start of the service and its use of processor and memory when idle. Return true if both are low."""
-    ready, cpu = [], []
+    ready, cpu, ready_with_all = [], [], []
     for _ in range(5):
         with running() as service:
             ready.append(service.ready_s)
             cpu.append(service.ready_cpu_s)
+        with running(model=None) as service:
+            ready_with_all.append(service.ready_s)
     with running() as service:
         time.sleep(1)
         before = service.cpu_s
         time.sleep(seconds)
         share = (service.cpu_s - before) / seconds
         print_facts(
-            ready_s=sorted(round(value, 2) for value in ready), ready_cpu_s=sorted(cpu), idle_cpu=share, rss_mb=service.rss_mb
+            ready_s=sorted(round(value, 2) for value in ready),
+            ready_cpu_s=sorted(cpu),
+            ready_with_all_models_s=sorted(round(value, 2) for value in ready_with_all),
+            idle_cpu=share,
+            rss_mb=service.rss_mb,
         )
     return share < 0.01 and sorted(ready)[2] <= 2
 
@@ -47,6 +53,10 @@ def main() -> int:
     crowded.add_argument("--rounds", type=int, default=2)
     crowded.add_argument("--seconds", type=float, default=30)
     commands.add_parser("idle")
+    profiled = commands.add_parser("profile")
+    profiled.add_argument("--seconds", type=float, default=30)
+    profiled.add_argument("--model", default="photo-s-x2")
+    profiled.add_argument("--photographs", type=Path, help="folder of further photographs")
     options = parser.parse_args()
     if options.command == "idle":
         return not idle()
@@ -54,6 +64,10 @@ def main() -> int:
         from benchmarks.service.fuzz import fuzz as run_fuzz
 
         return not run_fuzz(options.count, options.seed)
+    if options.command == "profile":
+        from benchmarks.service.profile import profile as run_profile
+
+        return not run_profile(options.seconds, options.photographs, options.model)
     if options.command == "connections":
         from benchmarks.service.connections import connections as run_connections
 

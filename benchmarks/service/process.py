@@ -57,10 +57,11 @@ def tree_cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def running(*options: str, model: str = "upsample-s-x2") -> Iterator[Service]:
-    """Run `upconv serve` on a free port during the block."""
+def running(*options: str, model: str | None = "upsample-s-x2") -> Iterator[Service]:
+    """Run `upconv serve` on a free port during the block; `None` for all bundled models."""
     with tempfile.TemporaryDirectory() as jobs:
-        command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--model", model, "--jobs-dir", jobs, *options]
+        command = [sys.executable, "-m", "upconv", "serve", "--port", "0", "--jobs-dir", jobs, *options]
+        command += [] if model is None else ["--model", model]
         started = time.perf_counter()
         with subprocess.Popen(
             [*command, "--log-level", "warning"], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}

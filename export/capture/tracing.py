@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from upconv.export.backends import Array
+from upconv.export.capture import operator_library
 from upconv.export.capture.attention import ATTENTION
 from upconv.export.capture.conditions import conditions_of_trace
 from upconv.export.capture.convolutions import CONVOLUTIONS
@@ -100,6 +101,7 @@ def capture_program(program: ExportedProgram, name: str, opset: int = OPSET) -> 
 
 def _written(program: ExportedProgram, names: Sequence[Any], outputs: int, opset: int) -> onnx.ModelProto:
     refuse_places(program)
+    operator_library.read_once()
     with _quiet(), exact_constants():
         with_scales(program)
         made = torch.onnx.export(

@@ -4,8 +4,18 @@ It needs httpx, but neither FastAPI nor onnxruntime.
 """
 
 from upconv.runtime.options import UpscaleOptions
-from upconv.service.client.answers import JobInfo, ModelInfo, ServiceError, Upscaled
+from upconv.service.client.answers import DeliveryInfo, JobInfo, ModelInfo, ServiceError, Upscaled
 from upconv.service.client.clients import AsyncClient, Client
 from upconv.service.client.flows import RetryPolicy
 
-__all__ = ["AsyncClient", "Client", "JobInfo", "ModelInfo", "RetryPolicy", "ServiceError", "UpscaleOptions", "Upscaled"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "DeliveryInfo",
+    "JobInfo",
+    "ModelInfo",
+    "RetryPolicy",
+    "ServiceError",
+    "UpscaleOptions",
+    "Upscaled",
+]

@@ -65,6 +65,17 @@ class Upscaled:
 
 
 @dataclass(frozen=True)
+class DeliveryInfo:
+    """The delivery of the result of a job to its `result_url`."""
+
+    state: Literal["waiting", "delivered", "failed"]
+    """`failed` if the service makes no further attempt. The result can still be fetched."""
+    attempts: int
+    error: str | None
+    """The reason why the last attempt failed."""
+
+
+@dataclass(frozen=True)
 class JobInfo:
     """The state and progress of a job."""
 
@@ -78,6 +89,8 @@ class JobInfo:
     """Number of jobs that run before this one."""
     error: str | None
     """The reason of a failed job, or the trouble that a queued job waits out."""
+    delivery: DeliveryInfo | None = None
+    """`None` without a `result_url`."""
 
     @property
     def over(self) -> bool:
@@ -92,7 +105,7 @@ class JobInfo:
     @classmethod
     def of_status(cls, status: dict[str, Any]) -> Self:
         """Return the job of its JSON."""
-        progress, error = status["progress"], status["error"]
+        progress, error, delivery = status["progress"], status["error"], status.get("delivery")
         return cls(
             status["id"],
             status["state"],
@@ -101,6 +114,7 @@ class JobInfo:
             progress["total"],
             status["ahead"],
             error["detail"] if error else None,
+            DeliveryInfo(delivery["state"], delivery["attempts"], delivery["error"]) if delivery else None,
         )
 
 

@@ -60,11 +60,14 @@ class Client:
         *,
         model: str | None = None,
         idempotency_key: str | None = None,
+        result_url: str | None = None,
     ) -> JobInfo:
-        """Submit an image file as a job. A repeated request with the same key returns the same job."""
-        return self._run(
-            flows.submit(self._http.build_request, self._retries, PictureUpload(picture, options, model), idempotency_key)
-        )
+        """Submit an image file as a job. A repeated request with the same key returns the same job.
+
+        The service sends the result to `result_url`, such as a presigned URL of S3, if its operator allows the host.
+        """
+        upload = PictureUpload(picture, options, model)
+        return self._run(flows.submit(self._http.build_request, self._retries, upload, idempotency_key, result_url))
 
     def job(self, id: str) -> JobInfo:
         """Return the state and progress of a job."""
@@ -149,11 +152,14 @@ class AsyncClient:
         *,
         model: str | None = None,
         idempotency_key: str | None = None,
+        result_url: str | None = None,
     ) -> JobInfo:
-        """Submit an image file as a job. A repeated request with the same key returns the same job."""
-        return await self._run(
-            flows.submit(self._http.build_request, self._retries, PictureUpload(picture, options, model), idempotency_key)
-        )
+        """Submit an image file as a job. A repeated request with the same key returns the same job.
+
+        The service sends the result to `result_url`, such as a presigned URL of S3, if its operator allows the host.
+        """
+        upload = PictureUpload(picture, options, model)
+        return await self._run(flows.submit(self._http.build_request, self._retries, upload, idempotency_key, result_url))
 
     async def job(self, id: str) -> JobInfo:
         """Return the state and progress of a job."""

@@ -85,10 +85,13 @@ def upscale(build: Build, retries: RetryPolicy, request: PictureUpload) -> Flow[
     return Upscaled.of((yield from _sent(sent, retries)))
 
 
-def submit(build: Build, retries: RetryPolicy, request: PictureUpload, key: str | None) -> Flow[JobInfo]:
+def submit(
+    build: Build, retries: RetryPolicy, request: PictureUpload, key: str | None, result_url: str | None
+) -> Flow[JobInfo]:
     """Submit a picture as a job. The idempotency key makes retries return the same job."""
     headers = {**_BYTES, "Idempotency-Key": key or uuid.uuid4().hex}
-    sent = build("POST", "/v1/jobs", params=request.query, content=request.picture, headers=headers)
+    query = request.query | ({} if result_url is None else {"result_url": result_url})
+    sent = build("POST", "/v1/jobs", params=query, content=request.picture, headers=headers)
     return JobInfo.of((yield from _sent(sent, retries)))
 
 

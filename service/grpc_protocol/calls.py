@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -15,6 +16,7 @@ from upconv.runtime.errors import Cancelled
 from upconv.service.admission import Ticket
 from upconv.service.errors import AdmissionFullError
 from upconv.service.grpc_protocol import infer_messages
+from upconv.service.grpc_protocol.client_calls import ClientCalls
 from upconv.service.grpc_protocol.proto_messages import message_class, methods, parsed
 from upconv.service.grpc_protocol.rpc import Rpc, sentence
 from upconv.service.grpc_protocol.service_methods import SIMPLE
@@ -36,8 +38,9 @@ _Respond = Callable[[ServedModel, ParsedRequest, list[OutputTensor], dict[str, s
 class Calls:
     """All methods of the protocol for one service."""
 
-    def __init__(self, state: ServiceState) -> None:
-        self._state = state
+    def __init__(self, state: ServiceState, clients: ClientCalls) -> None:
+        self._state, self._clients = state, clients
+        self._streaming = clients.with_bound(max(1, MAX_STREAMS // 2))
         self._streams = 0
 
     def handlers(self) -> dict[str, Any]:
@@ -50,8 +53,9 @@ class Calls:
         rpc = Rpc(method, self._state, messages, context)
         work: Callable[[Rpc], Awaitable[bytes]] = _inferred if method == "ModelInfer" else _simple
         try:
-            await rpc.admit()
-            answer = await work(rpc)
+            with self._clients.counting(rpc.address):
+                await rpc.admit()
+                answer = await work(rpc)
         except asyncio.CancelledError:
             rpc.log(Cancelled("the client cancelled the call, or the service stopped"))
             raise
@@ -64,9 +68,26 @@ class Calls:
     async def _stream(self, messages: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """Answer the messages of a stream in order. A message that fails is answered with its error, and the stream goes on."""
         rpc = Rpc("ModelStreamInfer", self._state, messages, context)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._counted(rpc))
+            except AdmissionFullError as error:
+                await rpc.fail(error)
+            async for answer in self._answers(rpc):
+                yield answer
+
+    @contextmanager
+    def _counted(self, rpc: Rpc) -> Iterator[None]:
         if self._streams >= MAX_STREAMS:
-            await rpc.fail(AdmissionFullError(f"there are {self._streams} streams already; try again in 1 s", 1))
-        self._streams += 1
+            raise AdmissionFullError(f"there are {self._streams} streams already; try again in 1 s", 1)
+        with self._clients.counting(rpc.address), self._streaming.counting(rpc.address):
+            self._streams += 1
+            try:
+                yield
+            finally:
+                self._streams -= 1
+
+    async def _answers(self, rpc: Rpc) -> AsyncIterator[bytes]:
         failure: Exception | None = None
         try:
             while (data := await rpc.next_of_stream(IDLE_S)) is not None:
@@ -77,7 +98,6 @@ class Calls:
                     answer = message_class("ModelStreamInferResponse")(error_message=sentence(error)).SerializeToString()
                 yield answer
         finally:
-            self._streams -= 1
             rpc.log(failure)
 
 

@@ -25,6 +25,7 @@ from upconv.service.grpc_protocol import service_methods
 from upconv.service.grpc_protocol.grpc_status import code_of
 from upconv.service.grpc_protocol.proto_messages import SERVICE
 from upconv.service.keys import ApiKey, Scope
+from upconv.service.network.connection_table import plain_address
 from upconv.service.state import ServiceState
 
 _COMPUTING = frozenset(("ModelInfer", "ModelStreamInfer"))
@@ -38,7 +39,9 @@ class Rpc:
         self._messages, self._context = messages, context
         self._started = time.perf_counter()
         self._key: ApiKey | None = None
-        self._host = _host(context.peer())
+        self.address = _address(context.peer())
+        """The address of the client; `None` if it uses the unix socket."""
+        self._host = self.address or "unknown"
         self.model = ""
         """The model that computes the answer; empty if none does."""
         remaining_s = context.time_remaining()
@@ -117,6 +120,7 @@ def sentence(error: Exception) -> str:
     return str(error) or kind.title
 
 
-def _host(peer: str) -> str:
-    """Return the address in a name of a peer such as `ipv4:10.0.0.1:5000` or `ipv6:%5B::1%5D:5000`."""
-    return unquote(peer.partition(":")[2]).rpartition(":")[0].strip("[]") or "unknown"
+def _address(peer: str) -> str | None:
+    """Return the address in a name of a peer such as `ipv4:10.0.0.1:5000` or `ipv6:%5B::1%5D:5000`; `None` if it has none."""
+    address = unquote(peer.partition(":")[2]).rpartition(":")[0].strip("[]")
+    return plain_address(address) if address else None

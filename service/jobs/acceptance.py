@@ -15,7 +15,7 @@ from upconv.runtime.processing import predict_passes
 from upconv.service import body
 from upconv.service.errors import AdmissionFullError, KeyReusedError, NotRetriableError, RateLimitError, StorageError
 from upconv.service.jobs.folder import JobFolder
-from upconv.service.jobs.job import Job
+from upconv.service.jobs.job import Job, without_query
 from upconv.service.parameters import UpscaleQuery
 from upconv.service.settings import Settings
 
@@ -35,6 +35,11 @@ class JobQuery(UpscaleQuery):
     )
     webhook: str | None = Field(
         default=None, max_length=2000, description="a URL that gets a signed POST when the job ends; its host must be allowed"
+    )
+    result_url: str | None = Field(
+        default=None,
+        max_length=4000,
+        description="a URL, such as a presigned one of S3, to which the result is sent by PUT; its host must be allowed",
     )
 
     def order(self, **changes: str | None) -> UpscaleQuery:
@@ -57,6 +62,7 @@ class Acceptance:
     idempotency_key: str | None
     lease_s: float | None = None
     webhook: str | None = None
+    result_url: str | None = None
 
 
 def accept(request: Acceptance, upscaler: Upscaler, folder: JobFolder, settings: Settings) -> Job:
@@ -96,7 +102,9 @@ def queue_again(job: Job, folder: JobFolder, settings: Settings) -> Job:
 
 
 def _job(request: Acceptance, picture: bytes) -> Job:
-    parameters = repr(sorted(request.query.model_dump().items())) + (request.webhook or "")
+    # A repeated request may have a new signature in the query of its URL.
+    urls = (request.webhook or "") + without_query(request.result_url or "")
+    parameters = repr(sorted(request.query.model_dump().items())) + urls
     fingerprint = hashlib.sha256(picture + parameters.encode()).hexdigest()
     return Job(
         uuid.uuid4().hex,
@@ -108,6 +116,7 @@ def _job(request: Acceptance, picture: bytes) -> Job:
         request.idempotency_key,
         lease_s=request.lease_s,
         webhook=request.webhook,
+        result_url=request.result_url,
     )
 
 

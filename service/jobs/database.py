@@ -17,7 +17,7 @@ from typing import Any
 from upconv.runtime.errors import first_line
 from upconv.service.errors import StorageError
 
-VERSION = 2
+VERSION = 3
 """The version of the schema (`PRAGMA user_version`). Raise it with every change of `_TABLE`; each column needs a default."""
 
 PATIENCE_S = 2.0
@@ -48,13 +48,19 @@ CREATE TABLE jobs (
     lease_s REAL,
     webhook TEXT,
     webhook_due REAL,
-    webhook_tries INTEGER NOT NULL DEFAULT 0
+    webhook_tries INTEGER NOT NULL DEFAULT 0,
+    result_url TEXT,
+    upload_due REAL,
+    upload_tries INTEGER NOT NULL DEFAULT 0,
+    upload_error TEXT,
+    uploaded REAL
 ) STRICT"""
 _INDEXES = (
     "CREATE UNIQUE INDEX by_idempotency_key ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL",
     "CREATE INDEX by_state ON jobs (state, created)",
     "CREATE INDEX by_owner ON jobs (owner, created)",
     "CREATE INDEX by_webhook ON jobs (webhook_due) WHERE webhook_due IS NOT NULL",
+    "CREATE INDEX by_upload ON jobs (upload_due) WHERE upload_due IS NOT NULL",
 )
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _USABLE = (*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT)

@@ -53,6 +53,15 @@ class Job:
     webhook_due: float | None = None
     """Time of the next attempt to tell it; `None` if there is none to come."""
     webhook_tries: int = 0
+    result_url: str | None = None
+    """The URL to which the result is sent when the job is done."""
+    upload_due: float | None = None
+    """Time of the next attempt to send it; `None` if there is none to come."""
+    upload_tries: int = 0
+    upload_error: str | None = None
+    """The error of the last attempt."""
+    uploaded: float | None = None
+    """Time at which an attempt succeeded."""
 
     @property
     def over(self) -> bool:
@@ -104,6 +113,17 @@ class JobResult(BaseModel):
     conversions: str | None = Field(default=None, description="properties of the picture that the result could not keep")
 
 
+class JobDelivery(BaseModel):
+    """The delivery of the result to `result_url`."""
+
+    url: str = Field(description="the URL without its query, which may be secret")
+    state: Literal["waiting", "delivered", "failed"] = Field(description="failed if no further attempt is made")
+    attempts: int
+    error: str | None = Field(default=None, description="why the last attempt failed")
+    delivered: datetime | None = None
+    next_attempt: datetime | None = None
+
+
 class JobStatus(BaseModel):
     """The state and progress of a job."""
 
@@ -116,6 +136,7 @@ class JobStatus(BaseModel):
     finished: datetime | None = None
     expires: datetime | None = Field(default=None, description="time at which a finished job and its result are deleted")
     result: JobResult | None = None
+    delivery: JobDelivery | None = None
     lease_s: float | None = Field(default=None, description="seconds without a request for the job after which it is deleted")
     error: Problem | None = Field(default=None, description="why the job failed, or what a queued job waits out")
 
@@ -139,6 +160,7 @@ def job_status(job: Job, progress: JobProgress, ahead: int, root_path: str = "")
         finished=_time(job.finished) if job.finished else None,
         expires=_time(job.expires) if job.expires else None,
         result=_result(job, root_path) if job.state == "done" else None,
+        delivery=_delivery(job, job.result_url) if job.result_url else None,
         lease_s=job.lease_s,
         error=Problem(**job.error) if job.error and job.state in ("queued", "failed") else None,
     )
@@ -167,6 +189,23 @@ def _result(job: Job, root_path: str) -> JobResult:
         sha256=headers["ETag"].strip('"'),
         conversions=headers.get("X-Upconv-Conversions"),
     )
+
+
+def _delivery(job: Job, url: str) -> JobDelivery:
+    waiting = not job.over or job.upload_due is not None
+    return JobDelivery(
+        url=without_query(url),
+        state="delivered" if job.uploaded else "waiting" if waiting else "failed",
+        attempts=job.upload_tries,
+        error=job.upload_error,
+        delivered=_time(job.uploaded) if job.uploaded else None,
+        next_attempt=_time(job.upload_due) if job.upload_due else None,
+    )
+
+
+def without_query(url: str) -> str:
+    """Return a URL without its query, which holds the signature of a presigned URL."""
+    return url.partition("?")[0]
 
 
 def _time(seconds: float) -> datetime:

@@ -14,9 +14,11 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from upconv.runtime import Upscaler, process
+from upconv.runtime import UpscaleOptions, Upscaler, codecs, memory, process
 from upconv.runtime.errors import Cancelled
+from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.schedule import Priority
+from upconv.service.cost import peak_bytes
 from upconv.service.errors import TooLongError
 from upconv.service.jobs import retries
 from upconv.service.jobs.folder import JobFolder
@@ -199,6 +201,7 @@ class JobRunner:
 
     def _upscale(self, job: Job, upscaler: Upscaler, running: RunningJob, on_tile: ProgressUpdater) -> Job:
         picture, options = self.folder.picture(job.id).read_bytes(), job.order.options(self._settings.limits)
+        memory.expect_room(_peak_bytes(picture, upscaler, options))
         result = process(
             picture, upscaler, options, cancellation=running.cancellation, on_tile=on_tile, priority=Priority.BACKGROUND
         )
@@ -222,8 +225,14 @@ class JobRunner:
 
     def _ended(self, job: Job) -> Job:
         now = time.time()
-        due = now if job.webhook else None
-        return replace(job, finished=now, expires=now + self._settings.job_ttl_s, webhook_due=due, webhook_tries=0)
+        return replace(
+            job,
+            finished=now,
+            expires=now + self._settings.job_ttl_s,
+            webhook_due=now if job.webhook else None,
+            webhook_tries=0,
+            upload_due=now if job.result_url and job.state == "done" else None,
+        )
 
     async def _settle(self, job: Job) -> None:
         with anyio.CancelScope(shield=True):
@@ -234,6 +243,11 @@ class JobRunner:
             self.folder.remove(job.id)
         elif job.state == "done":
             self.folder.picture(job.id).unlink(missing_ok=True)
+
+
+def _peak_bytes(picture: bytes, upscaler: Upscaler, options: UpscaleOptions) -> int:
+    result = result_format(codecs.sniff(picture) or "", options)
+    return peak_bytes(predict_passes(picture, upscaler, options), result, options.lossless)
 
 
 def _reason(job: Job) -> dict[str, str]:

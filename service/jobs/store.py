@@ -33,6 +33,7 @@ _CHANGING = (
     "tiles",
     "webhook_due",
     "webhook_tries",
+    "upload_due",
 )
 """The columns that change after a job is accepted."""
 
@@ -139,6 +140,23 @@ class JobStore:
     def told(self, id: str, due: float | None) -> None:
         """Count an attempt to tell the URL of a job, and set the time of the next one; `None` for none."""
         self._change("UPDATE jobs SET webhook_tries = webhook_tries + 1, webhook_due = ? WHERE id = ? RETURNING *", due, id)
+
+    def uploads_due(self, now: float, limit: int) -> list[Job]:
+        """Return the jobs whose result is to be sent by `now`, in seconds since 1970."""
+        return self._find("SELECT * FROM jobs WHERE upload_due <= ? ORDER BY upload_due LIMIT ?", now, limit)
+
+    def upload_tried(self, id: str, error: str | None, due: float | None) -> None:
+        """Count an attempt to send a result, with its error, or `None` if it succeeded, and the time of the next one.
+
+        After the last attempt, the query of the URL is forgotten, because it lets its holder write to the URL.
+        """
+        uploaded = time.time() if error is None else None
+        kept = "result_url" if due is not None else "substr(result_url, 1, instr(result_url || '?', '?') - 1)"
+        self._change(
+            f"UPDATE jobs SET upload_tries = upload_tries + 1, upload_error = ?, upload_due = ?, uploaded = ?, result_url = {kept} "  # noqa: S608
+            "WHERE id = ? RETURNING *",
+            *(error, due, uploaded, id),
+        )
 
     def of_owner(self, owner: str, chosen: JobFilter) -> list[Job]:
         """Return the jobs of `owner`, the newest first."""

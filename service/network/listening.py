@@ -14,7 +14,8 @@ BACKLOG = 1024
 """Connections that the system keeps until they are accepted."""
 
 _ALL = "::"
-_EVERYONE = 0o666
+EVERYONE = 0o666
+"""The permissions of a unix socket: any local user may connect, as to a port on loopback."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -54,10 +55,10 @@ def _tcp(host: str, port: int) -> socket.socket:
 def _unix_socket(path: Path) -> socket.socket:
     with ExitStack() as unless_open:
         try:
-            _remove_stale(path)
+            remove_stale_socket(path, "--uds")
             listener = unless_open.enter_context(socket.socket(socket.AF_UNIX))
             listener.bind(str(path))
-            path.chmod(_EVERYONE)  # as any local user may use a port on loopback
+            path.chmod(EVERYONE)
             listener.listen(BACKLOG)
         except OSError as error:
             reason = error.strerror or error
@@ -66,12 +67,15 @@ def _unix_socket(path: Path) -> socket.socket:
     return listener
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove the socket that a killed process left; raise `ParameterError` if a process listens on it."""
+def remove_stale_socket(path: Path, option: str) -> None:
+    """Remove the socket that a killed process left.
+
+    Raises `ParameterError` if a process listens on it, or if it is no socket. `option` is the option to change, for the message.
+    """
     if not path.exists():
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
-        raise ParameterError(f"{path} exists and is not a socket; choose another path for --uds")
+        raise ParameterError(f"{path} exists and is not a socket; choose another path for {option}")
     with socket.socket(socket.AF_UNIX) as probe, suppress(ConnectionRefusedError):
         probe.connect(str(path))
         raise ParameterError(f"another process listens on the unix socket {path}; choose another path, or stop that process")

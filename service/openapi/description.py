@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from upconv.service.openapi import examples
@@ -19,6 +21,8 @@ def complete(app: FastAPI) -> None:
     for operation in (each for path in description["paths"].values() for each in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _without_null(parameter["schema"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for model in (Problem, *SCHEMAS):
@@ -26,3 +30,11 @@ def complete(app: FastAPI) -> None:
         schemas.update(described.pop("$defs", {}))
         schemas[model.__name__] = described
     examples.add(description)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter without the type null: a query and a header can leave a value out, but not hold null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **kinds[0]}

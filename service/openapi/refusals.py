@@ -18,7 +18,7 @@ def problems(*statuses: int) -> Responses:
     for status in (*statuses, UNEXPECTED.status):
         titles = "; ".join(kind.title for kind in kinds if kind.status == status)
         answers[status] = {
-            "description": titles,
+            "description": titles or HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
         }
         if status in (429, 503):

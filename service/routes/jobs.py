@@ -42,7 +42,7 @@ _ExistingJob = Annotated[Job, Depends(_find)]
     "",
     summary="Upscale a picture in the background",
     status_code=202,
-    responses={**problems(400, 401, 404, 408, 409, 413, 415, 422, 429, 503)},
+    responses={**problems(400, 401, 404, 408, 409, 413, 415, 422, 429, 431, 503)},
     openapi_extra=PICTURE_BODY,
 )
 async def submit(
@@ -59,6 +59,8 @@ async def submit(
     body.media_type(request)
     if query.webhook is not None:
         state.webhook_hosts.check(query.webhook)
+    if query.result_url is not None:
+        state.result_hosts.check(query.result_url)
     with entry.in_use(), state.admission.reading() as ticket:
         data = await body.read(request, state.settings, ticket)
         order = query.order(format=query.format or accepted_format(request.headers.get("accept", "")), model=entry.name)
@@ -70,6 +72,7 @@ async def submit(
             idempotency_key,
             query.lease_s,
             query.webhook,
+            query.result_url,
         )
         job = await state.jobs.write(accept, acceptance, upscaler, state.jobs.folder, state.settings)
     return await _queued(job, response, state)

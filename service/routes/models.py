@@ -86,7 +86,7 @@ class DefaultModels(BaseModel):
 
 
 @router.put(
-    "/models/default", summary="Set the default model", status_code=204, responses=problems(401, 403, 404, 422, 429, 503)
+    "/models/default", summary="Set the default model", status_code=204, responses=problems(400, 401, 403, 404, 422, 429, 503)
 )
 async def default(wanted: DefaultModels, request: Request, state: Shared) -> None:
     """Replace the default model at once, by one model or by several with shares. This needs the admin key."""

@@ -24,7 +24,7 @@ _PREFIX = b"/v1/upscale/"
     "/upscale/{signature}/{path:path}",
     summary="Upscale a picture of an allowed host",
     response_class=Response,
-    responses={200: PICTURE, 304: NOT_MODIFIED, **problems(400, 403, 404, 413, 415, 422, 502, 503)},
+    responses={200: PICTURE, 304: NOT_MODIFIED, **problems(400, 403, 404, 413, 415, 422, 429, 502, 503)},
 )
 async def upscale_source(request: Request, signature: str, path: str, state: Shared, until: Until) -> Response:
     """Upscale the picture that the path names: options such as `scale:2/format:webp`, and `plain/URL` or the URL in base64.

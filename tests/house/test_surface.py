@@ -44,7 +44,10 @@ import pytest
         ),
         ("upconv.export.capture.interpolation", "TRANSLATIONS lengths_in_double lines_pooled_as_pictures with_scales"),
         ("upconv.service", "Settings create_app serve"),
-        ("upconv.service.client", "AsyncClient Client JobInfo ModelInfo RetryPolicy ServiceError UpscaleOptions Upscaled"),
+        (
+            "upconv.service.client",
+            "AsyncClient Client DeliveryInfo JobInfo ModelInfo RetryPolicy ServiceError UpscaleOptions Upscaled",
+        ),
     ],
 )
 def test_the_public_names(module: str, names: str) -> None:

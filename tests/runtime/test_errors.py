@@ -42,6 +42,12 @@ def test_the_drawn_tree_is_the_real_one(drawn: Callable[..., dict[str, str]]) ->
         (OSError(errno.EACCES, "Permission denied"), None),
         (RuntimeError("a defect"), None),
         (libvips("VipsJpeg: Premature end of JPEG file"), None),
+        (
+            libvips("tiff2vips: Failed to allocate memory for strips (99999999 elements of 8 bytes each)"),
+            errors.OutOfMemoryError,
+        ),
+        (libvips("tiff2vips: Failed to allocate memory for strips (100000000 elements of 8 bytes each)"), None),
+        (libvips("tiff2vips: Failed to allocate memory for to read TIFF directory (0 elements of 12 bytes each)"), None),
         (libvips("heif: Memory allocation error: Security limit exceeded"), None),
         (errors.ImageError("out of memory"), None),
     ],

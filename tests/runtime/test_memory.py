@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import math
 import os
 import platform
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from upconv.runtime import memory
+from upconv.runtime.errors import OutOfMemoryError
 from upconv.runtime.memory import available_bytes
 
 KEPT_MB = """
@@ -103,3 +107,49 @@ def test_glibc_returns_the_end_of_a_heap_from_a_megabyte_on(monkeypatch: pytest.
         monkeypatch.delenv(name, raising=False)
     memory.lower_trim_threshold()
     assert dict(calls)[-1] == 2**20  # M_TRIM_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("limit", "pages", "free"),
+    [
+        (resource.RLIM_INFINITY, "100 50", math.inf),
+        (200 * resource.getpagesize(), "100 50", 100 * resource.getpagesize()),
+        (50 * resource.getpagesize(), "100 50", 0),
+        (200, "", math.inf),
+    ],
+)
+def test_the_address_space_that_is_left(
+    limit: int, pages: str, free: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, resource.RLIM_INFINITY))
+    statm = tmp_path / "statm"
+    statm.write_text(pages)
+    assert memory.address_space_bytes(statm) == free
+
+
+@pytest.mark.parametrize(("free", "bytes", "enough"), [(0, 0, True), (-1, 0, False), (10, 10, True), (9, 10, False)])
+def test_work_needs_room(free: int, bytes: int, enough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.room_bytes() + free)
+    if enough:
+        memory.expect_room(bytes)
+    else:
+        with pytest.raises(OutOfMemoryError, match=r"leaves \d+ MiB, but \d+ MiB are needed; raise it \(ulimit -v\)"):
+            memory.expect_room(bytes)
+
+
+def test_each_picture_needs_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_cores", lambda: 3)
+    assert [memory.room_bytes(count) - memory.RESERVE_BYTES for count in (0, 1, 2)] == [0, 4 * 72 * 2**20, 8 * 72 * 2**20]
+
+
+@pytest.mark.parametrize(
+    ("error", "free"),
+    [(MemoryError(), 0), (OSError(errno.ENOMEM, "no memory"), 0), (FileNotFoundError(errno.ENOENT, "no"), math.inf)],
+)
+def test_no_memory_to_look_for_memory(error: Exception, free: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> str:
+        raise error
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**30, resource.RLIM_INFINITY))
+    monkeypatch.setattr(Path, "read_text", fail)
+    assert memory.address_space_bytes() == free

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from upconv.runtime import UpscaleOptions, Upscaler, open_model
+from upconv.runtime import memory as runtime_memory
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
-from upconv.runtime.errors import ImageTooLargeError
+from upconv.runtime.errors import ImageTooLargeError, OutOfMemoryError
 from upconv.service.cost import PICTURE_PX, Coding, Cost, MemoryBudget, predict, predict_batch, total
 from upconv.service.model_files import FileSignature
 from upconv.service.registry import ServedModel
@@ -91,6 +92,24 @@ def test_memory_is_given_in_turn() -> None:
         return order
 
     assert asyncio.run(use()) == ["a", "b", "c"]
+
+
+def test_memory_needs_address_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use() -> None:
+        budget = MemoryBudget(100)
+        async with budget.room(60):
+            with pytest.raises(OutOfMemoryError):  # the 60 bytes may not be in use yet
+                async with budget.room(5):
+                    pass
+            async with budget.room(4):
+                assert budget.taken == 64
+                with pytest.raises(OutOfMemoryError):
+                    async with budget.room(0):
+                        pass
+        assert budget.taken == 0
+
+    monkeypatch.setattr(runtime_memory, "address_space_bytes", lambda: runtime_memory.room_bytes(2) + 64)
+    asyncio.run(use())
 
 
 def test_memory_that_came_too_late() -> None:

@@ -10,6 +10,8 @@ import pytest
 from upconv.runtime.errors import ParameterError
 from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, HostRules
 
+SCHEMES = ("https://only.example.com", "http://plain.example.com:9000")
+
 
 @pytest.mark.parametrize(
     ("url", "allowed"),
@@ -22,6 +24,12 @@ from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, Host
         ("https://other.example.com:8443/", True),
         ("https://other.example.com/", False),
         ("https://[::1]:9/", True),
+        ("https://only.example.com/", True),
+        ("https://only.example.com:443/", True),
+        ("http://only.example.com/", False),
+        ("http://only.example.com:443/", False),
+        ("http://plain.example.com:9000/", True),
+        ("https://plain.example.com:9000/", False),
         ("https://example.com/", False),
         ("https://xhooks.example.com/", False),
         ("https://hooks.example.com.evil.test/", False),
@@ -41,7 +49,7 @@ from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, Host
     ],
 )
 def test_urls(url: str, allowed: bool) -> None:
-    rules = HostRules.of(["hooks.example.com", "Other.example.com:8443", "[::1]:9", "10.0.0.0/8"])
+    rules = HostRules.of(["hooks.example.com", "Other.example.com:8443", "[::1]:9", "10.0.0.0/8", *SCHEMES])
     if allowed:
         rules.check(url)
     else:
@@ -49,7 +57,26 @@ def test_urls(url: str, allowed: bool) -> None:
             rules.check(url)
 
 
-@pytest.mark.parametrize("entry", ["", "a@b", "10.0.0.1/8", "host:port", "host:99999", "[::1"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "",
+        "a@b",
+        "10.0.0.1/8",
+        "host:port",
+        "host:99999",
+        "[::1",
+        "ftp://a",
+        "https://",
+        "https://a/",
+        "https://a/b",
+        "://a",
+        "a/b",
+        "a?b",
+        "a#b",
+        "https://10.0.0.0/8",
+    ],
+)
 def test_entries_that_are_no_host(entry: str) -> None:
     with pytest.raises(ParameterError, match="is no host"):
         HostRules.of([entry])

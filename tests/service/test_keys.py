@@ -139,3 +139,19 @@ def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
     assert not read(admin_key="a" * 16).required
     assert read(api_keys="ann:0123456789abcdef").required
     assert not read(api_keys="").required, "as an empty variable in a compose file"
+
+
+@pytest.mark.parametrize(
+    ("text", "concealed"),
+    [
+        ("/v1/ann-0123456789ab/x", "/v1/…/x"),
+        ("?key=ann-0123456789ab&ann-0123456789ab", "?key=…&…"),
+        ("there is no route '/ann-0123456789ab'", "there is no route '/…'"),
+        ("/ann%2D0123456789ab", "/…"),
+        ("/ann-0123456789abc /ann-0123456789a", "/ann-0123456789abc /ann-0123456789a"),
+    ],
+)
+def test_keys_are_concealed(text: str, concealed: str) -> None:
+    keys = read(api_keys="ann:ann-0123456789ab")
+    assert keys.conceal(text) == concealed
+    assert ApiKeys().conceal(text) == text

@@ -32,6 +32,17 @@ def test_unknown_methods_count_as_one() -> None:
     ]
 
 
+def test_outcomes_of_deliveries_are_shown_from_0_on() -> None:
+    metrics = Metrics()
+    metrics.told("given-up")
+    metrics.sent("delivered")
+    for name, counts in {"webhooks": (0.0, 0.0, 1.0), "uploads": (1.0, 0.0, 0.0)}.items():
+        expected = zip(("delivered", "failed", "given-up"), counts, strict=True)
+        assert lines(metrics, f"upconv_{name}_total") == [
+            f'upconv_{name}_total{{outcome="{outcome}"}} {count}' for outcome, count in expected
+        ]
+
+
 def test_reloads_and_wrong_keys_are_counted() -> None:
     metrics = Metrics()
     metrics.reloaded(refused=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from typing import Any
 
 import httpx
 import pytest
@@ -90,3 +91,13 @@ def test_routes_that_are_not_there(client: httpx.Client, method: str, path: str,
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert words in answer.json()["detail"]
     assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_a_body_that_is_no_json(client_with: Any) -> None:
+    key = {"X-API-Key": "admin-0123456789abcdef", "Content-Type": "application/json"}
+    with client_with(admin_key=key["X-API-Key"]) as client:
+        for body, status in ((b"<\x80", 400), (b"{", 422), (b"[]", 422), (b"", 422)):
+            answer = client.put("/v1/models/default", content=body, headers=key)
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+            expected = {b"<\x80": "expected JSON in UTF-8", b"{": "the body is not valid JSON: Expecting property name"}
+            assert expected.get(body, "") in answer.json()["detail"]

@@ -122,6 +122,33 @@ def test_a_long_path_and_a_long_query_are_cut(lines: Callable[..., list[dict[str
         assert field.endswith("…") is cut
 
 
+@pytest.mark.parametrize(
+    ("query", "logged"),
+    [
+        ("format=png&result_url=https%3A%2F%2Fa%2Fb%3FX-Amz-Signature%3D1&scale=2", "format=png&result_url=…&scale=2"),
+        ("webhook=https://a/token", "webhook=…"),
+        ("result%5Furl=https://a/?secret", "result%5Furl=…"),
+        ("webhook", "webhook=…"),
+        ("other=https://a/b?c=d&&x", "other=https://a/b?c=d&&x"),
+    ],
+)
+def test_urls_that_let_their_holder_act_are_not_logged(
+    lines: Callable[..., list[dict[str, Any]]], query: str, logged: str
+) -> None:
+    assert lines(f"/fine?{query}")[0]["query"] == logged
+
+
+def test_a_key_in_a_wrong_place_is_not_logged(client_with: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    key = "ann+0123456789abcdef"
+    with client_with(api_keys=f"ann:{key},bob:bob-0123456789abcdef", log_format="json") as client:
+        for path in (f"/v1/models/{key}", f"/v1/models?api_key={key}", "/v1/models?k=ann%2B0123456789abcdef", f"/{key}/x"):
+            assert client.get(path, headers={"X-API-Key": "bob-0123456789abcdef"}).status_code in (200, 404)
+    wait_for_outputs()
+    log = "".join(capsys.readouterr())
+    assert log.count("/v1/models") >= 3
+    assert "0123456789abcdef" not in log
+
+
 def test_problems_are_counted_by_kind_and_times_by_route_and_model(
     service: httpx.Client, encoded: Callable[..., bytes]
 ) -> None:

@@ -5,18 +5,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+from tests.cli import conftest
 
 from upconv.runtime import codecs
 from upconv.runtime.picture import Picture
 
 Photograph = Callable[[int, int], np.ndarray]
+Command = Callable[..., CompletedProcess[str]]
 
-
-def upconv(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "upconv", *map(str, arguments)], capture_output=True, text=True, check=False)
+upconv = conftest.command
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_fast_commands_import_no_slow_package(command: list[str]) -> None:
     assert not loaded & {"torch", "onnx", "onnxruntime", "fastapi", "numpy", "pyvips"}
 
 
-def test_export_and_inspect_print_their_results(tmp_path: Path) -> None:
+def test_export_and_inspect_print_their_results(upconv: Command, tmp_path: Path) -> None:
     done = upconv("export", "deconv-s-x2", "-o", tmp_path / "d.onnx")
     assert done.returncode == 0, done.stderr
     assert "noise floor" in done.stdout.splitlines()[-1]
@@ -47,7 +48,7 @@ def test_export_and_inspect_print_their_results(tmp_path: Path) -> None:
     assert "opset" in upconv("inspect", tmp_path / "d.onnx").stdout
 
 
-def test_export_prints_nothing_or_everything(tmp_path: Path) -> None:
+def test_export_prints_nothing_or_everything(upconv: Command, tmp_path: Path) -> None:
     quiet = upconv("export", "nearest-x2", "-o", tmp_path / "q.onnx", "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert (tmp_path / "q.onnx").exists()
@@ -57,7 +58,7 @@ def test_export_prints_nothing_or_everything(tmp_path: Path) -> None:
     assert both.returncode == 1 and "exclude each other" in both.stderr and not (tmp_path / "b.onnx").exists()
 
 
-def test_export_of_a_factory_of_a_user_with_a_json_report(tmp_path: Path) -> None:
+def test_export_of_a_factory_of_a_user_with_a_json_report(upconv: Command, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n\ndef head(k):\n    return nn.ConvTranspose2d(8, 4, k, stride=2)\n"
     )
@@ -69,7 +70,7 @@ def test_export_of_a_factory_of_a_user_with_a_json_report(tmp_path: Path) -> Non
     assert [stage["name"] for stage in report["stages"]][:2] == ["sizes", "capture"]
 
 
-def test_upscale_writes_a_larger_picture(picture: Path, tmp_path: Path) -> None:
+def test_upscale_writes_a_larger_picture(upconv: Command, picture: Path, tmp_path: Path) -> None:
     done = upconv("upscale", picture, "-o", tmp_path / "out.png", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["to"] == [80, 62]
@@ -77,7 +78,7 @@ def test_upscale_writes_a_larger_picture(picture: Path, tmp_path: Path) -> None:
     assert (result.format, result.width, result.height) == ("png", 80, 62)
 
 
-def test_upscale_takes_several_pictures_and_goes_on_after_a_bad_one(picture: Path, tmp_path: Path) -> None:
+def test_upscale_takes_several_pictures_and_goes_on_after_a_bad_one(upconv: Command, picture: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("text")
     done = upconv("upscale", tmp_path / "bad.jpg", picture, "-o", tmp_path / "out", "--model", "nearest-x2")
     assert done.returncode == 1
@@ -127,7 +128,7 @@ BAD: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_ends_in_one_sentence_and_writes_nothing(
-    case: str, picture: Path, tmp_path: Path, without_contract: Path, photograph: Photograph
+    upconv: Command, case: str, picture: Path, tmp_path: Path, without_contract: Path, photograph: Photograph
 ) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not an image")
@@ -145,7 +146,7 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(
     assert contents(tmp_path) == before
 
 
-def test_evaluate_compares_a_model_with_interpolation() -> None:
+def test_evaluate_compares_a_model_with_interpolation(upconv: Command) -> None:
     done = upconv("models", "evaluate", "deconv-s-x2", "--data", Path(__file__).parent.parent / "data", "--json")
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout)
@@ -154,7 +155,7 @@ def test_evaluate_compares_a_model_with_interpolation() -> None:
     assert table["model"]["ssim_y"] > table["lanczos"]["ssim_y"]
 
 
-def test_evaluate_without_photographs_is_one_sentence(tmp_path: Path) -> None:
+def test_evaluate_without_photographs_is_one_sentence(upconv: Command, tmp_path: Path) -> None:
     done = upconv("models", "evaluate", "nearest-x2", "--data", tmp_path)
     assert done.returncode == 1
     assert "no images" in done.stderr

@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from upconv.service.client.answers import JobInfo, ServiceError
+from upconv.service.client.answers import DeliveryInfo, JobInfo, ServiceError
 
 
 def test_a_problem_becomes_an_error() -> None:
@@ -21,4 +21,11 @@ def test_a_failed_job_is_over_and_has_its_reason() -> None:
     status = {"id": "1", "state": "failed", "model": "m", "ahead": 0}
     body = {**status, "progress": {"done": 1, "total": None}, "error": {"detail": "damaged"}}
     info = JobInfo.of(httpx.Response(200, json=body))
-    assert (info.over, info.tiles, info.error) == (True, None, "damaged")
+    assert (info.over, info.tiles, info.error, info.delivery) == (True, None, "damaged", None)
+
+
+def test_the_delivery_of_a_result() -> None:
+    delivery = {"url": "https://a/b", "state": "waiting", "attempts": 2, "error": "the status was 403"}
+    status = {"id": "1", "state": "done", "model": "m", "ahead": 0, "error": None, "progress": {"done": 1, "total": 1}}
+    info = JobInfo.of_status({**status, "delivery": delivery})
+    assert info.delivery == DeliveryInfo("waiting", 2, "the status was 403")

@@ -67,6 +67,23 @@ def test_asyncio(client: Any, encoded: Callable[..., bytes]) -> None:
     assert (now == later, tiles) == (True, 1)
 
 
+def test_a_result_url(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
+    url = "http://127.0.0.1:9/a"
+    with client_with(result_hosts="127.0.0.1:9") as service:
+        with Client(str(service.base_url), retries=QUICK) as asks:
+            first = asks.submit(encoded(), result_url=url).delivery
+            with pytest.raises(ServiceError, match="--result-hosts"):
+                asks.submit(encoded(), result_url="https://other.example/")
+
+        async def run() -> JobInfo:
+            async with AsyncClient(str(service.base_url), retries=QUICK) as asks:
+                return await asks.submit(encoded(), result_url=url)
+
+        for delivery in (first, anyio.run(run).delivery):
+            assert delivery is not None
+            assert (delivery.state, delivery.attempts) == ("waiting", 0)
+
+
 def test_a_list_of_jobs_and_another_try(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
     with client_with(api_keys="ann:ann-0123456789abcdef") as service:
         with Client(str(service.base_url), "ann-0123456789abcdef", retries=QUICK) as asks:

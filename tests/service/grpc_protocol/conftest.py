@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,9 +15,14 @@ Caller = Callable[..., Any]
 
 
 @contextmanager
-def _calling(service: Any) -> Iterator[Caller]:
+def _calling(service: Any, address: str = "", certificate: Path | None = None) -> Iterator[Caller]:
     """Provide a function that calls a method with the fields of its request, or with bytes, and returns the response."""
-    with grpc.insecure_channel(f"127.0.0.1:{service.state.grpc_port}") as channel:
+    address = address or f"127.0.0.1:{service.state.grpc_port}"
+    with (
+        grpc.insecure_channel(address)
+        if certificate is None
+        else grpc.secure_channel(address, grpc.ssl_channel_credentials(certificate.read_bytes()))
+    ) as channel:
 
         def call(method: str, data: bytes | None = None, key: str = "", timeout: float = 30, **fields: Any) -> Any:
             request, response = methods()[method]
@@ -29,7 +35,7 @@ def _calling(service: Any) -> Iterator[Caller]:
 
 
 @pytest.fixture(scope="session")
-def calling() -> Callable[[Any], AbstractContextManager[Caller]]:
+def calling() -> Callable[..., AbstractContextManager[Caller]]:
     return _calling
 
 

@@ -85,6 +85,26 @@ def test_streams_are_limited_and_idle_ones_end(
         assert len(list(stream(service, iter([request(tensor)])))) == 1
 
 
+def test_a_client_gets_half_of_the_streams(
+    client_with: Callable[..., Any], tensor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MAX_STREAMS", 4)
+    with client_with(grpc_port=0) as service:
+        over = threading.Event()
+
+        def lasting() -> Iterator[bytes]:
+            yield request(tensor)
+            over.wait(30)
+
+        own = [stream(service, lasting()) for _ in range(2)]
+        assert not any(next(each).error_message for each in own)
+        with pytest.raises(grpc.RpcError) as raised:
+            list(stream(service, iter([request(tensor)])))
+        assert "this client has 2 calls open already" in str(raised.value.details())
+        over.set()
+        assert [list(each) for each in own] == [[], []]
+
+
 def test_a_message_that_does_not_come(client_with: Callable[..., Any]) -> None:
     with client_with(grpc_port=0, body_timeout_s=0.3) as service:
         over = threading.Event()

@@ -4,6 +4,8 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +13,7 @@ import pytest
 
 from upconv.runtime.errors import ParameterError
 from upconv.service import Settings, serve
+from upconv.service.grpc_protocol import listener
 
 
 def test_both_protocols_share_one_service(client_with: Callable[..., Any], calling: Any, tensor: Any) -> None:
@@ -71,3 +74,67 @@ def test_a_drain_finishes_calls_and_accepts_no_more(
             other("ServerLive", timeout=2)
         gate.opened.set()
         assert running.result().outputs[0].shape == [1, 3, 4, 4]
+
+
+def test_calls_over_tls(
+    client_with: Callable[..., Any], calling: Any, tensor: Any, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    cert, key = certificate
+    both = tmp_path / "both.pem"
+    both.write_text(cert.read_text() + key.read_text())
+    for files in ({"tls_cert": cert, "tls_key": key}, {"tls_cert": both}):
+        with client_with(grpc_port=0, **files) as service:
+            with calling(service, certificate=cert) as call:
+                assert call("ModelInfer", **tensor).outputs[0].shape == [1, 3, 4, 4]
+            with calling(service) as plain, pytest.raises(grpc.RpcError) as raised:
+                plain("ServerLive", timeout=5)
+            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_calls_over_a_unix_socket(
+    client_with: Callable[..., Any], calling: Any, tensor: Any, nearest_x2: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "grpc.sock"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    with client_with(grpc_uds=path) as service, calling(service, f"unix:{path}") as call:
+        assert service.state.grpc_port is None
+        assert call("ModelInfer", **tensor).outputs[0].shape == [1, 3, 4, 4]
+        assert path.stat().st_mode & 0o777 == 0o666
+        with pytest.raises(ParameterError, match="another process listens"):
+            serve(Settings(models=(nearest_x2,), port=0, grpc_uds=path))
+    assert not path.exists()
+
+
+def test_a_path_that_is_no_socket(nearest_x2: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "file", tmp_path / "missing" / "socket"):
+        if path.parent == tmp_path:
+            path.write_text("")
+        with pytest.raises(ParameterError, match="--grpc-uds"):
+            serve(Settings(models=(nearest_x2,), port=0, grpc_uds=path))
+
+
+def test_connections_are_bounded_and_must_shake_hands(
+    client_with: Callable[..., Any], calling: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 4)
+    with client_with(grpc_port=0, stall_s=1.0) as service, ExitStack() as stack:
+        address = ("127.0.0.1", service.state.grpc_port)
+        silent = [stack.enter_context(socket.create_connection(address, 20)) for _ in range(4)]
+        beyond = stack.enter_context(socket.create_connection(address, 20))
+        begun = time.monotonic()
+        assert _ended(beyond)
+        assert time.monotonic() - begun < 0.9
+        assert all(map(_ended, silent))
+        with calling(service) as call:
+            assert call("ServerLive").live
+
+
+def _ended(connection: socket.socket) -> bool:
+    """Wait for the end of a connection."""
+    try:
+        while connection.recv(1000):
+            pass
+    except ConnectionResetError:
+        pass
+    return True

@@ -7,23 +7,25 @@ import grpc
 import pytest
 
 from upconv.runtime.errors import ModelError, ParameterError
-from upconv.service.grpc_protocol.rpc import _host, sentence
+from upconv.service.grpc_protocol.rpc import _address, sentence
 
 ANN, ADMIN = "ann-0123456789abcdef", "admin-0123456789abcdef"
 
 
 @pytest.mark.parametrize(
-    ("peer", "host"),
+    ("peer", "address"),
     [
         ("ipv4:10.0.0.1:5000", "10.0.0.1"),
         ("ipv6:[::1]:5000", "::1"),
         ("ipv6:%5B::1%5D:5000", "::1"),
-        ("unix:/run/x.sock", "unknown"),
-        ("", "unknown"),
+        ("ipv6:%5B::ffff:10.0.0.1%5D:5000", "10.0.0.1"),
+        ("unix:/run/x.sock", None),
+        ("unix:", None),
+        ("", None),
     ],
 )
-def test_hosts(peer: str, host: str) -> None:
-    assert _host(peer) == host
+def test_addresses(peer: str, address: str | None) -> None:
+    assert _address(peer) == address
 
 
 def test_no_internal_detail_is_told() -> None:

@@ -55,7 +55,9 @@ def test_an_older_schema_is_migrated_with_its_rows(
     row = dict(opened.read("SELECT * FROM jobs")[0])
     expected = {"id": "a", "owner": "ann", "created": 5.0, "idempotency_key": "k", "order": order, "attempts": attempts}
     assert {name: row[name] for name in expected} == expected
-    assert (row["due"], row["lease_s"]) == (0.0, None), "new columns have their defaults"
+    assert (row["due"], row["lease_s"], row["result_url"], row["upload_tries"]) == (0.0, None, None, 0), (
+        "new columns have their defaults"
+    )
     assert opened.read("PRAGMA user_version")[0][0] == database.VERSION
     with pytest.raises(StorageError, match="UNIQUE"):
         opened.write("INSERT INTO jobs (id, owner, idempotency_key) VALUES ('b', 'ann', 'k')")
@@ -65,7 +67,7 @@ def test_an_older_schema_is_migrated_with_its_rows(
 def test_a_later_schema_is_refused_and_left_alone(path: Path, opened: JobDatabase) -> None:
     with closing(sqlite3.connect(path)) as later:
         later.execute(f"PRAGMA user_version = {database.VERSION + 1}")
-    with pytest.raises(StorageError, match=r"later version of upconv \(schema 3, this version has 2\); start that version"):
+    with pytest.raises(StorageError, match=r"later version of upconv \(schema 4, this version has 3\); start that version"):
         opened.read("SELECT 1")
     with closing(sqlite3.connect(path)) as later:
         assert later.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)

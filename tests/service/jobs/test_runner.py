@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from upconv.runtime import Picture, codecs, process
+from upconv.runtime import Picture, codecs, memory, process
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.schedule import Priority
@@ -48,6 +49,28 @@ def test_a_picture_that_ends_the_process_five_times_fails_and_can_be_tried_again
         assert "the service crashed 5 times" in jobs["c"]["error"]["detail"]
         assert client.post("/v1/jobs/c/retry").status_code == 202
         wait_until(lambda: client.get("/v1/jobs/c").json()["state"] == "done")
+
+
+def _paused_or_over(service: Any, id: str) -> bool:
+    job = service.state.jobs.folder.store.get(id)
+    return bool(job.over or job.troubles)
+
+
+def test_a_job_waits_for_address_space(
+    own: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, wait_until: Wait
+) -> None:
+    id = own.post("/v1/jobs?scale=16", content=encoded()).json()["id"]
+    wait_until(lambda: own.state.jobs.waiting == 0)
+    assert own.get(f"/v1/jobs/{id}").json()["state"] == "done"
+    needed = memory.room_bytes() + 320 * 192 * 20
+    for free, state in ((needed - 1, "queued"), (needed, "done")):
+        monkeypatch.setattr(memory, "address_space_bytes", lambda free=free: free)
+        id = own.post("/v1/jobs?scale=16", content=encoded()).json()["id"]
+        wait_until(partial(_paused_or_over, own, id))
+        job = own.get(f"/v1/jobs/{id}").json()
+        assert job["state"] == state
+        assert (job["error"] or {}).get("type") == ("/docs#no-memory" if state == "queued" else None)
+        own.delete(f"/v1/jobs/{id}")
 
 
 def test_trouble_with_the_disk_is_waited_out(

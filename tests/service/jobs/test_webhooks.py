@@ -4,62 +4,23 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.service.jobs.conftest import Receiver
 
 from upconv.runtime.errors import ParameterError
 from upconv.service import Settings, create_app
-from upconv.service.jobs import webhooks
 from upconv.service.jobs.folder import opened
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 Wait = Callable[[Callable[[], bool]], None]
+Count = Callable[[Any, str, str], int]
 
 
-class Receiver(ThreadingHTTPServer):
-    """Receives messages, and answers with the statuses given, the last one for ever."""
-
-    def __init__(self, *statuses: int) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.statuses = list(statuses)
-        self.messages: list[tuple[dict[str, str], bytes]] = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.messages.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        status = self.server.statuses.pop(0) if len(self.server.statuses) > 1 else self.server.statuses[0]
-        self.send_response(status)
-        self.send_header("Location", "http://127.0.0.1:1/")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
-    with Receiver(*getattr(request, "param", (204,))) as receiver:
-        thread = threading.Thread(target=receiver.serve_forever)
-        thread.start()
-        yield receiver
-        receiver.shutdown()
-        thread.join()
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "PAUSES_S", (0.01, 0.01))
-    monkeypatch.setattr(webhooks, "_POLL_S", 0.02)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 def settings(receiver: Receiver, **others: Any) -> dict[str, Any]:
@@ -72,20 +33,18 @@ def submit(client: Any, receiver: Receiver, picture: bytes) -> str:
     return str(answer.json()["id"])
 
 
-def count(client: Any, outcome: str) -> int:
-    lines = client.get("/metrics").text.splitlines()
-    return sum(
-        int(float(line.split()[-1])) for line in lines if line.startswith(f'upconv_webhooks_total{{outcome="{outcome}"}}')
-    )
-
-
 @pytest.mark.parametrize("cut", [None, -100])
 def test_a_message_tells_that_a_job_ended_and_is_signed(
-    client_with: Callable[..., Any], receiver: Receiver, encoded: Callable[..., bytes], wait_until: Wait, cut: int | None
+    client_with: Callable[..., Any],
+    receiver: Receiver,
+    encoded: Callable[..., bytes],
+    wait_until: Wait,
+    count: Count,
+    cut: int | None,
 ) -> None:
     with client_with(**settings(receiver)) as client:
         id = submit(client, receiver, encoded("png", 64, 64)[:cut])
-        wait_until(lambda: count(client, "delivered") == 1)
+        wait_until(lambda: count(client, "webhooks", "delivered") == 1)
         status = client.get(f"/v1/jobs/{id}").json()
         time.sleep(0.1)
     [(headers, body)] = receiver.messages
@@ -109,27 +68,37 @@ def test_attempts(
     receiver: Receiver,
     encoded: Callable[..., bytes],
     wait_until: Wait,
+    count: Count,
     counts: tuple[int, int, int],
 ) -> None:
     with client_with(**settings(receiver)) as client:
         id = submit(client, receiver, encoded())
-        wait_until(lambda: count(client, "delivered") + count(client, "given-up") == 1)
-        assert (count(client, "delivered"), count(client, "failed"), count(client, "given-up")) == counts
+        wait_until(lambda: count(client, "webhooks", "delivered") + count(client, "webhooks", "given-up") == 1)
+        assert (
+            count(client, "webhooks", "delivered"),
+            count(client, "webhooks", "failed"),
+            count(client, "webhooks", "given-up"),
+        ) == counts
         assert client.state.jobs.folder.store.get(id).webhook_due is None
     assert len(receiver.messages) == sum(counts)
     assert len({headers["webhook-id"] for headers, _ in receiver.messages}) == 1, "the receiver recognises a repetition"
 
 
 def test_a_message_outlives_a_restart(
-    client_with: Callable[..., Any], receiver: Receiver, encoded: Callable[..., bytes], wait_until: Wait, tmp_path: Any
+    client_with: Callable[..., Any],
+    receiver: Receiver,
+    encoded: Callable[..., bytes],
+    wait_until: Wait,
+    count: Count,
+    tmp_path: Any,
 ) -> None:
     with client_with(jobs_dir=tmp_path, **settings(receiver)) as client:
         id = submit(client, receiver, encoded())
-        wait_until(lambda: count(client, "delivered") == 1)
+        wait_until(lambda: count(client, "webhooks", "delivered") == 1)
     with opened(tmp_path) as folder:
         folder.store.told(id, 1.0)  # as if the process had ended before the message
     with client_with(jobs_dir=tmp_path, **settings(receiver)) as client:
-        wait_until(lambda: count(client, "delivered") == 1)
+        wait_until(lambda: count(client, "webhooks", "delivered") == 1)
     assert len(receiver.messages) == 2
 
 
@@ -139,6 +108,7 @@ def test_a_private_address_is_not_called_unless_its_network_is_allowed(
     receiver: Receiver,
     encoded: Callable[..., bytes],
     wait_until: Wait,
+    count: Count,
     networks: str,
     outcome: str,
     messages: int,
@@ -146,7 +116,7 @@ def test_a_private_address_is_not_called_unless_its_network_is_allowed(
     with client_with(webhook_hosts=f"localhost:{receiver.server_port}{networks}", webhook_secret=SECRET) as client:
         url = f"http://localhost:{receiver.server_port}/"
         assert client.post("/v1/jobs", params={"webhook": url}, content=encoded()).status_code == 202
-        wait_until(lambda: count(client, outcome) == 1)
+        wait_until(lambda: count(client, "webhooks", outcome) == 1)
     assert len(receiver.messages) == messages
 
 

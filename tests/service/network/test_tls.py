@@ -14,16 +14,6 @@ from upconv.runtime.errors import ParameterError
 from upconv.service.network.tls import tls_context
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run(["openssl", *command.split(), *files], check=True, capture_output=True)
-    return folder / "cert.pem", folder / "key.pem"
-
-
 def test_requests_over_tls(client_with: Any, certificate: tuple[Path, Path], encoded: Any, bulk: Any) -> None:
     cert, key = certificate
     with client_with(tls_cert=cert, tls_key=key) as service:

@@ -52,3 +52,15 @@ def test_references_lead_somewhere(description: dict[str, Any]) -> None:
     assert "Problem" in names
     assert names <= set(description["components"]["schemas"])
     assert "HTTPValidationError" not in text
+
+
+def test_no_parameter_holds_null(description: dict[str, Any]) -> None:
+    parameters = {
+        each["name"]: each["schema"]
+        for path in description["paths"].values()
+        for operation in path.values()
+        for each in operation.get("parameters", ())
+    }
+    assert not [name for name, schema in parameters.items() if "null" in json.dumps(schema)]
+    assert parameters["x-upconv-timeout"]["type"] == "number"
+    assert parameters["result_url"]["maxLength"] == 4000

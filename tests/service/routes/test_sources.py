@@ -36,6 +36,8 @@ class Pages(BaseHTTPRequestHandler):
         self.send_response({"/moved": 302, "/missing": 404}.get(self.path, 200))
         self.send_header("Location", "/picture")
         self.send_header("Content-Type", "text/html")
+        if self.path == "/sized":
+            self.send_header("Content-Length", str(len(self.server.picture)))
         self.end_headers()
         data = {"/text": b"<html>", "/empty": b""}.get(self.path, self.server.picture)
         try:
@@ -155,6 +157,51 @@ def test_a_host_that_refuses_connections(client_with: Callable[..., Any]) -> Non
         port = server.getsockname()[1]
     with client_with(fetch_hosts=f"127.0.0.1:{port}", url_key=KEY, url_salt=SALT) as client:
         assert client.get(signed(f"/plain/http://127.0.0.1:{port}/")).status_code == 502
+
+
+def test_a_root_path_is_not_signed(client_with: Callable[..., Any], host: Host) -> None:
+    allowed = f"127.0.0.1:{host.server_port}"
+    with client_with(fetch_hosts=allowed, url_key=KEY, url_salt=SALT, root_path="/v1/upscale/up") as client:
+        path = of(host, "picture")
+        assert [client.get(prefix + path).status_code for prefix in ("", "/v1/upscale/up")] == [200, 200]
+    with client_with(fetch_hosts=allowed, url_key=KEY, url_salt=SALT, root_path="/up") as client:
+        assert [client.get(prefix + path).status_code for prefix in ("", "/up", "/down")] == [200, 200, 404]
+
+
+def test_head(fetching: Any, host: Host) -> None:
+    got, head = (fetching.request(method, of(host, "picture")) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("etag", "content-length", "content-type", "cache-control"):
+        assert head.headers[name] == got.headers[name]
+    assert fetching.head(of(host, "missing")).status_code == 502
+    assert fetching.head(of(host, "picture")[:-1]).status_code == 403
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(0, 200), (1, 413)])
+@pytest.mark.parametrize("page", ["picture", "sized"])
+def test_the_bytes_of_a_source(client_with: Callable[..., Any], host: Host, page: str, beyond: int, status: int) -> None:
+    allowed, most = f"127.0.0.1:{host.server_port}", len(host.picture) - beyond
+    with client_with(fetch_hosts=allowed, url_key=KEY, url_salt=SALT, max_bytes=most) as client:
+        answer = client.get(of(host, page))
+        assert answer.status_code == status, answer.text
+        assert client.state.admission.bytes == 0
+
+
+def test_rates_of_addresses_and_keys(client_with: Callable[..., Any], host: Host) -> None:
+    allowed, keys = f"127.0.0.1:{host.server_port}", "ann:ann-0123456789abcdef"
+    key, limits = {"X-API-Key": "ann-0123456789abcdef"}, {"rate_per_s": 0.001, "rate_burst": 2}
+    with client_with(fetch_hosts=allowed, url_key=KEY, url_salt=SALT, api_keys=keys, **limits) as client:
+        path = of(host, "picture")
+        assert [client.get(path).status_code for _ in range(3)] == [200, 200, 429]
+        refused = client.get(path)
+        assert (refused.json()["type"], int(refused.headers["retry-after"]) > 1) == ("/docs#too-many-requests", True)
+        assert [client.get(path, headers=key).status_code for _ in range(3)] == [200, 200, 429], "a key has a rate of its own"
+        assert client.get(path, headers={"X-API-Key": "wrong-0123456789abcd"}).status_code == 429
+    assert len(host.asked) == 4
+
+
+def test_a_wrong_key_takes_nothing_from_a_signature(fetching: Any, host: Host) -> None:
+    assert fetching.get(of(host, "picture"), headers={"X-API-Key": "wrong-0123456789abcd"}).status_code == 200
 
 
 def test_it_is_off_by_default(client: httpx.Client) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import pyvips
 
-from upconv.runtime import Upscaler, codecs
+from upconv.runtime import Upscaler, codecs, memory
+from upconv.service.log_output import wait_for_outputs
 
 Encoded = Callable[..., bytes]
 PNG = {"Content-Type": "image/png"}
@@ -259,3 +260,27 @@ def test_memory_that_is_missing_is_the_service_s_trouble(
     monkeypatch.setattr("upconv.runtime.codecs.decoding.to_samples", fail)
     answer = client.post("/v1/upscale", content=encoded())
     assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#no-memory", "1")
+
+
+def test_the_start_says_that_the_address_space_is_too_small(
+    client_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for free, said in ((0, False), (-1, True)):
+        monkeypatch.setattr(memory, "address_space_bytes", lambda free=free: memory.room_bytes() + free)
+        with client_with() as client:
+            assert client.get("/readyz").status_code == 200
+        wait_for_outputs()
+        assert ("all pictures are refused" in capsys.readouterr().err) == said
+
+
+@pytest.mark.parametrize("path", ["/v1/upscale", "/v1/jobs", "/v2/models/nearest-x2-test/infer"])
+def test_nothing_is_read_without_address_space(
+    client: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: memory.room_bytes() - 1)
+    refused = client.post(path, content=encoded())
+    assert (refused.status_code, "ulimit -v" in refused.text) == (503, True)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert client.get("/healthz").status_code == 200
+    monkeypatch.setattr(memory, "address_space_bytes", lambda: float("inf"))
+    assert client.post(path, content=encoded()).status_code != 503

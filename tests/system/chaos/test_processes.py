@@ -93,19 +93,27 @@ def test_paused_for_five_seconds(endures: Endures) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "bound"),
-    [(resource.RLIMIT_FSIZE, 4096), (resource.RLIMIT_NOFILE, None), (resource.RLIMIT_AS, None)],
-    ids=["size of files", "open files", "memory"],
+    [
+        (resource.RLIMIT_FSIZE, 4096),
+        (resource.RLIMIT_NOFILE, 1),
+        (resource.RLIMIT_AS, 1),
+        (resource.RLIMIT_AS, 32),
+        (resource.RLIMIT_AS, 80),
+        (resource.RLIMIT_AS, 160),
+    ],
+    ids=["size of files", "open files", "memory", "memory but 32 MiB", "memory but 80 MiB", "memory but 160 MiB"],
 )
-def test_limit_for_five_seconds(endures: Endures, limit: int, bound: int | None) -> None:
+def test_limit_for_five_seconds(endures: Endures, limit: int, bound: int) -> None:
     with endures() as service:
         assert service.recovered()
         pid = service.process.pid
         before = resource.prlimit(pid, limit)
         now = {
-            resource.RLIMIT_NOFILE: lambda: len(os.listdir(f"/proc/{pid}/fd")) + 1,
-            resource.RLIMIT_AS: lambda: 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[0]) + 2**20,
+            resource.RLIMIT_FSIZE: lambda: bound,
+            resource.RLIMIT_NOFILE: lambda: len(os.listdir(f"/proc/{pid}/fd")) + bound,
+            resource.RLIMIT_AS: lambda: 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[0]) + bound * 2**20,
         }
-        resource.prlimit(pid, limit, (bound or now[limit](), before[1]))
+        resource.prlimit(pid, limit, (now[limit](), before[1]))
         threads = [in_background(service, scale=8) for _ in range(4)]
         with suppress(httpx.HTTPError):
             service.submit(2)
