@@ -76,12 +76,6 @@ def predict(passes: Passes, entry: ServedModel, coding: Coding) -> Cost:
     return Cost(passes.tiles, bytes, tile_seconds + reading + writing, tile_seconds)
 
 
-def peak_bytes(passes: Passes, result: str, lossless: bool) -> int:
-    """Return the predicted peak memory of a picture that takes these passes and is written in the format `result`."""
-    across, down = passes.output_size
-    return passes.largest_px * _BYTES_PER_PIXEL + across * down * _ENCODER_BYTES_PER_PIXEL.get((result, lossless), 0)
-
-
 def predict_batch(count: int, plan: TilingPlan, channels: int, entry: ServedModel) -> Cost:
     """Return the predicted cost of a tensor of `count` pictures, each with these tiles.
 

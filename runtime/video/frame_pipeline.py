@@ -42,16 +42,21 @@ def upscaled_frames(
     """
     passes = upscaler.passes(source.width, source.height, options)
     target, cancellation = source.resized(*passes.output_size), Cancellation()
-    direct = target.canvas() is not None and _is_direct(passes, upscaler.model.contract)
+    canvas = target.canvas() if _is_direct(passes, upscaler.model.contract) else None
+    spare = [] if canvas is None else [canvas]
 
     def upscale(frame: bytes) -> FrameParts:
         with converting("the frame cannot be processed"):
-            picture, canvas = source.picture(frame), target.canvas() if direct else None
+            picture = source.picture(frame)
             if canvas is None:
                 return target.frame(upscaler.run(picture, options, cancellation=cancellation))
-            work = tiled_frame(passes.plans[0], picture.samples, upscaler.model.contract, canvas)
+            own = spare.pop() if spare else target.canvas()
+            assert own is not None
+            work = tiled_frame(passes.plans[0], picture.samples, upscaler.model.contract, own)
             upscaler.compute(work, cancellation=cancellation)
-            return [frame_part(plane) for plane in canvas.planes()]
+            planes = own.planes()
+            spare.append(own)  # only after success: otherwise a tile may still be written
+            return [frame_part(plane) for plane in planes]
 
     at_once = in_flight or available_cores() + 2
     pool = ThreadPoolExecutor(at_once, "upconv-frame")

@@ -54,7 +54,7 @@ def frames(file: RawIOBase, format: FrameFormat, *, skip: int = 0) -> Iterator[b
         if len(data) < format.frame_bytes:
             raise ImageError(
                 f"the stream ends in the middle of frame {number}, after {len(data)} of {format.frame_bytes} bytes; "
-                f"{number} frames are whole"
+                f"{number} before it are whole"
             )
         if number >= skip:
             yield data

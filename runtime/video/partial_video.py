@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 from io import RawIOBase
@@ -28,12 +29,20 @@ class PartialVideo:
         self._target = target
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
-        """Raise `ParameterError` if the result or a part of it exists, unless it may be continued or replaced."""
+        """Raise `ParameterError` if the result or a part of it exists, unless it may be continued or replaced.
+
+        It is also raised if only a part of other work can be resumed.
+        """
         if self.destination.exists() and not overwrite:
             raise ParameterError(f"{self.destination} exists; choose another output, or give --overwrite to replace it")
         if self.path.exists() and not (resume or overwrite):
             raise ParameterError(
                 f"{self.path} holds an earlier part of this result; --resume continues it, and --overwrite starts again"
+            )
+        others = sorted(self.path.parent.glob(f"{glob.escape(self.destination.name)}.????????.part"))
+        if resume and others and self.path not in others:
+            raise ParameterError(
+                f"{others[0]} is of another model, size or source, so it cannot be resumed; give the earlier options, or leave out --resume"
             )
 
     def open(self, *, resume: bool) -> tuple[RawIOBase, int]:

@@ -17,8 +17,9 @@ from upconv.runtime.video.chroma import REACH, ChromaAxis, Plane, with_border
 from upconv.runtime.video.color_matrix import ColorMatrix, Levels, SampleType, rounded
 
 _WHITE = np.float32(65535)
-_ROWS = 64
-"""Rows of chroma that are converted at a time."""
+_BLOCK_PX = 32_768
+"""Pixels that are converted at a time: so few that their floats stay in the processor's cache, and below the MiB of free memory
+that the allocator keeps (`memory.lower_trim_threshold`)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class PlaneConversion:
         """
         height, width = planes[0].shape
         result: Samples = np.empty((height, width, 1 if self.layout.chroma is None else 3), np.uint16)
-        for rows, chroma_rows in self._blocks(height):
+        for rows, chroma_rows in self._blocks(height, width):
             luma = planes[0][rows].astype(np.float32)
             colors = [self._enlarged(plane, chroma_rows, luma.shape) for plane in planes[1:]]
             channels = self.matrix.to_rgb(luma, *colors) if colors else (self.matrix.to_grey(luma),)
@@ -75,8 +76,9 @@ class PlaneConversion:
         """Return the planes Y, Cb and Cr for samples (H, W, 3) of 16 bits, or Y alone for samples (H, W, 1)."""
         height, width = samples.shape[:2]
         canvas = PlaneCanvas(self, width, height)
-        for top in range(0, height, _ROWS):
-            block = part(samples, top, min(height, top + _ROWS), 0, width)
+        step = rows_at_once(width)
+        for top in range(0, height, step):
+            block = part(samples, top, min(height, top + step), 0, width)
             canvas.write(top, 0, [block[..., number] * (1 / _WHITE) for number in range(block.shape[2])])
         return canvas.planes()
 
@@ -86,7 +88,7 @@ class PlaneConversion:
         across, down = self.layout.chroma
         count = across.count(color.shape[1])
         result = _empty((down.count(color.shape[0]), count), self.levels.stored)
-        for _, rows in self._blocks(color.shape[0]):
+        for _, rows in self._blocks(*color.shape):
             block = color[rows]
             if down.factor > 1:
                 block = down.reduced(with_border(color, 0, *_widened(rows, down.factor)), 0)
@@ -111,21 +113,25 @@ class PlaneConversion:
             color = across.enlarged(with_border(color, 1, -REACH, color.shape[1] + REACH), 1)
         return color[: shape[0], : shape[1]]
 
-    def _blocks(self, height: int) -> Iterator[tuple[slice, slice]]:
+    def _blocks(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
         """Yield the rows of luma and those of chroma that are converted at a time."""
         down = ChromaAxis() if self.layout.chroma is None else self.layout.chroma[1]
-        count = down.count(height)
-        for top in range(0, count, _ROWS):
-            bottom = min(count, top + _ROWS)
+        count, step = down.count(height), max(1, rows_at_once(width) // down.factor)
+        for top in range(0, count, step):
+            bottom = min(count, top + step)
             yield slice(top * down.factor, min(height, bottom * down.factor)), slice(top, bottom)
 
 
 class PlaneCanvas:
-    """The planes of a frame that is being computed. Threads may write different blocks at the same time."""
+    """The planes of a frame that is being computed. Threads may write different blocks at the same time.
+
+    It can be used for one frame after the other, because new memory for each takes time.
+    """
 
     def __init__(self, conversion: PlaneConversion, width: int, height: int) -> None:
         self._conversion = conversion
-        self._luma = _empty((height, width), conversion.levels.stored)
+        self._shape = height, width
+        self._luma = _empty(self._shape, conversion.levels.stored)
         count = 0 if conversion.layout.chroma is None else 2
         self._colors: list[Plane] = [np.empty((height, width), np.float32) for _ in range(count)]
 
@@ -139,8 +145,14 @@ class PlaneCanvas:
             plane[place] = color
 
     def planes(self) -> list[Samples]:
-        """Return the planes of the layout, after the last block is written."""
-        return [self._luma, *(self._conversion.reduced(color) for color in self._colors)]
+        """Return the planes of the layout, after the last block is written. The canvas is then ready for the next frame."""
+        luma, self._luma = self._luma, _empty(self._shape, self._conversion.levels.stored)
+        return [luma, *(self._conversion.reduced(color) for color in self._colors)]
+
+
+def rows_at_once(width: int) -> int:
+    """Return the number of rows of this width that are converted at a time."""
+    return max(8, _BLOCK_PX // width)
 
 
 def _widened(rows: slice, factor: int) -> tuple[int, int]:

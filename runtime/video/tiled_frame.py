@@ -12,10 +12,7 @@ from upconv.runtime.picture import Samples
 from upconv.runtime.session import Tensor
 from upconv.runtime.tiled_picture import TiledPicture
 from upconv.runtime.tiling import Tile, TilingPlan
-from upconv.runtime.video.planes import PlaneCanvas
-
-_ROWS = 64
-"""Rows that are converted at a time, so that they stay in the processor's cache."""
+from upconv.runtime.video.planes import PlaneCanvas, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,9 @@ class TiledFrame:
         """Write the kept part of a tile's output, (1, 3, scale*h, scale*w), to the canvas."""
         kept, (top, left) = self.plan.kept(tile, output[0])
         low, high = self.picture.output.low, self.picture.output.high
-        for first in range(0, kept.shape[1], _ROWS):
-            block = np.clip(kept[:, first : first + _ROWS], low, high)
+        step = rows_at_once(kept.shape[2])
+        for first in range(0, kept.shape[1], step):
+            block = np.clip(kept[:, first : first + step], low, high)
             if (low, high) != (0, 1):
                 block = (block - np.float32(low)) * np.float32(1 / (high - low))
             self.canvas.write(top + first, left, list(block))

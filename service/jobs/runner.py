@@ -16,9 +16,9 @@ from anyio.abc import TaskGroup
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs, memory, process
 from upconv.runtime.errors import Cancelled
+from upconv.runtime.peak_memory import peak_bytes
 from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.schedule import Priority
-from upconv.service.cost import peak_bytes
 from upconv.service.errors import TooLongError
 from upconv.service.jobs import retries
 from upconv.service.jobs.folder import JobFolder

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -118,7 +120,7 @@ def test_a_stream_that_ends_early_leaves_its_whole_frames_and_can_be_resumed(tmp
     assert b"--resume continues it, and --overwrite starts again" in begun.stderr
     done = piped(whole, "-o", out, "--resume")
     assert done.returncode == 0
-    assert done.stderr.startswith(b"1 frames after 5 that were done before")
+    assert done.stderr.startswith(b"1 frame after 5 done before")
     assert out.read_bytes() == piped(whole, "-o", "-").stdout
     assert [path.name for path in tmp_path.iterdir()] == ["out.y4m"]
 
@@ -150,7 +152,7 @@ def test_a_killed_run_is_resumed_without_losing_or_repeating_a_frame(tmp_path: P
     with part.open("r+b") as file:  # a kill in the middle of a frame
         file.truncate(part.stat().st_size - 7)
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True, timeout=100)
-    assert "that were done before" in done.stderr
+    assert "done before, 160x120" in done.stderr
     result = out.read_bytes()
     out.unlink()
     subprocess.run(command, capture_output=True, check=True, timeout=100)
@@ -208,6 +210,9 @@ def test_a_closed_pipe_ends_the_run_quietly() -> None:
         ("in.y4m -o .", "expected a file in a folder that exists"),
         ("in.y4m -o - --resume", "standard output cannot be resumed"),
         ("in.y4m -o out.y4m --quality 80", "--quality does not apply to frames of video"),
+        ("in.y4m -o out.y4m --lossless", "--lossless does not apply to frames of video"),
+        ("in.y4m -o out.y4m --profile srgb", "--profile does not apply to frames of video"),
+        ("in.y4m -o out.y4m --metadata strip", "--metadata does not apply to frames of video"),
         ("in.y4m -o out.y4m --format png", "--format does not apply to frames of video"),
         ("in.y4m -o out.y4m --compare page.html", "--compare does not apply to frames of video"),
         ("in.y4m -o out.y4m --max-pixels 767", "states 32x24 pixels a frame; at most 767"),
@@ -231,6 +236,19 @@ def test_what_cannot_be_done_is_one_sentence(
     assert done.returncode == 1
     assert sentence in done.stderr.splitlines()[-1]
     assert not Path("out.y4m").exists()
+
+
+def test_a_terminal_sees_the_frames(tmp_path: Path) -> None:
+    (tmp_path / "in.y4m").write_bytes(stream(3))
+    leader, follower = pty.openpty()
+    command = [*UPCONV, str(tmp_path / "in.y4m"), *MODEL]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    subprocess.run(command, stderr=follower, check=True, timeout=60, env=environment)
+    os.close(follower)
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert " frames/s" in shown
+    assert "3 frames, 32x24 to 64x48 by nearest-x2" in shown
 
 
 @pytest.mark.parametrize("option", [("--matrix", "bt709"), ("--start-frame", "1"), ("--resume",)])

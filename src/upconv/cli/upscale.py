@@ -80,7 +80,7 @@ def upscale(
     resume: Resume = False,
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of the largest picture to read.")] = 100_000_000,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that exist, and upscale again what is done.")
+        bool, typer.Option("--overwrite", help="Replace results that exist, also those that are done in the folder.")
     ] = False,
     files_from: FilesFrom = None,
     shard: ShardChoice = None,
@@ -95,7 +95,7 @@ def upscale(
     quiet: Quiet = False,
     report: FailureFile = None,
 ) -> None:
-    """Upscale pictures, without torch. A folder that is partly done is continued."""
+    """Upscale pictures and video, without torch. A folder that is partly done is continued."""
     from upconv.cli.before_after import check_page
     from upconv.cli.frames_option import frames_kind
     from upconv.cli.termination import ending_on_sigterm
@@ -141,7 +141,7 @@ def upscale(
         elif inputs and is_piped(inputs, output):
             check_piped(dry_run=dry_run, compare=compare)
             name = None if format is None else format.value
-            if output not in (None, STANDARD):
+            if output is not None and output != STANDARD:
                 check_free(Path(output), overwrite=overwrite)
             upscale_piped(inputs[0], output, name, opened_upscaler, options, as_json=as_json)
         else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ENCODER_NAMES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
 """ffmpeg's names of the matrices."""
+_OPTIONS = ("scale", "width", "height", "fitting", "border", "max_pixels", "max_output_pixels")
+"""The options of an upscale that apply to frames of video. The others are those of image formats."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ class _Progress:
         """Return the summary as one line."""
         seconds = time.perf_counter() - self.started
         before, after = (f"{size.width}x{size.height}" for size in (self.before, self.after))
-        earlier = f" after {self.skipped} that were done before" if self.skipped else ""
+        earlier = f" after {self.skipped} done before" if self.skipped else ""
+        count = f"{self.done} frame{'' if self.done == 1 else 's'}"
         rate = f"{seconds:.2f} s ({self.done / seconds:.1f} frames/s)"
         notes = "".join(f"; {note}" for note in self.notes)
-        return f"{self.done} frames{earlier}, {before} to {after} by {self.model} in {rate}{notes}"
+        return f"{count}{earlier}, {before} to {after} by {self.model} in {rate}{notes}"
 
     def row(self) -> dict[str, Any]:
         """Return the summary for `--json`."""
@@ -130,7 +133,7 @@ def check_options(options: UpscaleOptions, others: dict[str, object]) -> None:
     """Raise `ParameterError` if an option is given that does not apply to video. `others` are those that are no `options`."""
     from upconv.runtime.options import DEFAULTS
 
-    names = ("quality", "lossless", "profile", "metadata")
+    names = [field.name for field in fields(options) if field.name not in _OPTIONS]
     given = [f"--{name}" for name in names if getattr(options, name) != getattr(DEFAULTS, name)]
     given += [name for name, value in others.items() if value is not None]
     if given:
@@ -160,12 +163,14 @@ def _destination(task: VideoTask, options: UpscaleOptions, native_scale: int) ->
 
 def _partial(progress: _Progress, upscaler: Upscaler, options: UpscaleOptions) -> PartialVideo | None:
     """Return the file that receives the frames; `None` if it is standard output. Raises what `PartialVideo.check` raises."""
+    from upconv.runtime.options import DEFAULTS
     from upconv.runtime.video import PartialVideo
 
     task = progress.task
     if task.piped:
         return None
-    identity = f"{upscaler.model.sha256} {options} {task.start_frame} {progress.before}"
+    size = replace(options, max_pixels=DEFAULTS.max_pixels)  # the limit does not change a result
+    identity = f"{upscaler.model.sha256} {size} {task.start_frame} {progress.before}"
     partial = PartialVideo(progress.destination, progress.after, identity)
     partial.check(resume=task.resume, overwrite=task.overwrite)
     return partial
@@ -188,7 +193,7 @@ def _run(
         source = frames(file, before, skip=task.start_frame + progress.skipped)
         results = upscaled_frames(source, before, upscaler, options)
         try:
-            for parts in results:
+            for parts in _shown(results):
                 with _writing(where):
                     write_all(target, progress.after.marker)
                     for part in parts:
@@ -200,6 +205,20 @@ def _run(
             results.close()
     if partial is not None:
         partial.finish()
+
+
+def _shown(results: Iterable[list[memoryview]]) -> Iterator[list[memoryview]]:
+    """Yield the frames, and show on a terminal how many there are and how fast they come."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    console, started = Console(stderr=True), time.perf_counter()
+    columns = TextColumn("{task.completed} frames"), TextColumn("{task.fields[rate]:.1f} frames/s")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, rate=0.0)
+        for number, parts in enumerate(results, 1):
+            yield parts
+            bar.update(task, completed=number, rate=number / (time.perf_counter() - started))
 
 
 def _format(file: RawIOBase, task: VideoTask, max_pixels: int) -> FrameFormat:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.runtime.folders import find_tasks
+from upconv.runtime.folders import FolderListing, Shard, find_tasks, stream_tasks
 
 Album = Callable[..., Path]
 
@@ -97,3 +97,89 @@ def test_files_of_one_name_from_two_folders_are_refused(album: Album, tmp_path: 
     folder = album("x/a.png", "y/a.png")
     with pytest.raises(ParameterError, match="would both become"):
         find_tasks([folder / "x" / "a.png", folder / "y" / "a.png"], tmp_path / "out")
+
+
+def streamed(listing: FolderListing, out: Path) -> dict[str, str]:
+    return {job.source.name: job.destination.relative_to(out).as_posix() for job in listing.jobs}
+
+
+def test_a_search_goes_on_while_it_is_consumed(album: Album, tmp_path: Path) -> None:
+    folder = album("a/1.png", "b/2.png", "c/3.png")
+    (folder / "c" / "4.psd").touch()
+    listing = stream_tasks([folder], tmp_path / "out")
+    assert listing.count is None
+    assert next(iter(listing.jobs)).source.name == "1.png"
+    assert not listing.ignored
+    (folder / "c" / "5.png").touch()
+    assert [job.source.name for job in listing.jobs] == ["2.png", "3.png", "5.png"]
+    assert listing.ignored == {".psd": 1}
+
+
+def test_patterns_keep_the_folders_below_them(album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.jpg", "b.png", "x/c.jpg", "x/y/d.jpg"), tmp_path / "out"
+    assert places_of([folder / "**" / "*.jpg"], out) == ["a.jpg", "x/c.jpg", "x/y/d.jpg"]
+    assert places_of([folder / "*" / "*.jpg"], out) == ["x/c.jpg"]
+    assert places_of([folder / "*.jpg", folder / "*.*"], out) == ["a.jpg", "b.png"], "each once"
+    with pytest.raises(ParameterError, match="there are no pictures"):
+        stream_tasks([folder / "*.webp"], out)
+
+
+def places_of(inputs: list[Path], out: Path) -> list[str]:
+    return [job.destination.relative_to(out).as_posix() for job in find_tasks(inputs, out).jobs]
+
+
+def test_pictures_of_one_name_in_two_folders_are_refused(album: Album, tmp_path: Path) -> None:
+    folder = album("x/a.png", "y/a.png", "y/b.png", "z/sub/b.png", "y/sub/b.gif")
+    listing = stream_tasks([folder / "x", folder / "y"], tmp_path / "out")
+    refusals = {job.source.relative_to(folder).as_posix(): job.refusal for job in listing.jobs}
+    assert {name for name, refusal in refusals.items() if refusal} == {"y/a.png"}
+    assert "would both become" in str(refusals["y/a.png"])
+    with pytest.raises(ParameterError, match="would both become"):
+        find_tasks([folder / "y", folder / "z"], tmp_path / "out")
+
+
+def test_lists_keep_relative_folders_and_the_names_of_a_whole_folder(
+    album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = album("a.gif", "a.png", "x/b.gif", "y/b.png"), tmp_path / "out"
+    (folder / "notes.txt").touch()
+    monkeypatch.chdir(folder)
+    ignored: list[Path] = []
+    names = ["a.gif", "x/b.gif", "none.png", "notes.txt", "a.gif"]
+    listing = stream_tasks(
+        [], out, files_from=map(Path, names), on_ignored=lambda path, _: ignored.append(path)
+    )
+    jobs = list(listing.jobs)
+    assert [(str(job.source), job.destination.relative_to(out).as_posix(), job.refusal) for job in jobs] == [
+        ("a.gif", "a.gif.png", None),
+        ("x/b.gif", "x/b.png", None),
+        ("none.png", "none.png", "no such file: none.png"),
+        ("a.gif", "a.gif.png", None),
+    ]
+    assert ignored == [Path("notes.txt")]
+    absolute = stream_tasks([], out, files_from=[folder / "x" / "b.gif", folder / "y" / "b.png"])
+    first, second = absolute.jobs
+    assert (first.destination, first.refusal) == (out / "b.png", None)
+    assert "would become" in str(second.refusal)
+
+
+def test_a_list_overwrites_no_input(album: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = album("a.png", "x/b.gif", "x/b.png")
+    monkeypatch.chdir(folder)
+    names = ["a.png", "x/b.gif"]
+    refusals = [job.refusal for job in stream_tasks([], Path(), files_from=map(Path, names)).jobs]
+    assert ["overwritten" in str(refusal) for refusal in refusals] == [True, False]
+
+
+def test_shards_are_disjoint_and_complete(album: Album, tmp_path: Path) -> None:
+    folder, out = album(*(f"{n}.png" for n in range(24))), tmp_path / "out"
+    parts = [set(streamed(find_tasks([folder], out, shard=Shard(number, 3)), out)) for number in (1, 2, 3)]
+    assert sorted(name for part in parts for name in part) == sorted(f"{n}.png" for n in range(24))
+    assert all(len(part) >= 3 for part in parts)
+    assert find_tasks([folder / "1.png"], out, shard=Shard(1, 2)).jobs in ((), find_tasks([folder / "1.png"], out).jobs)
+
+
+@pytest.mark.parametrize(("number", "count"), [(0, 3), (4, 3), (1, 0)])
+def test_a_shard_that_does_not_exist_is_refused(number: int, count: int) -> None:
+    with pytest.raises(ParameterError, match="such as 2/3"):
+        Shard(number, count)

@@ -22,6 +22,10 @@ def ramp(positions: np.ndarray, along: int) -> np.ndarray:
     return plane if along else plane.T
 
 
+def test_the_first_chroma_sample_lies_on_the_first_luma_sample_or_in_the_middle_of_several() -> None:
+    assert [axis.offset for axis in (*AXES, ChromaAxis(4), ChromaAxis())] == [0.5, 0, 0, 1.5, 0]
+
+
 @pytest.mark.parametrize("along", [0, 1])
 @pytest.mark.parametrize("axis", AXES)
 def test_a_ramp_stays_a_ramp_at_the_place_of_its_samples(axis: ChromaAxis, along: int) -> None:

@@ -30,6 +30,13 @@ def test_frames_stay_in_order(doubler: Upscaler) -> None:
     assert made == [bytes([number + 20]) * (4 * RAW.frame_bytes) for number in range(60)]
 
 
+def test_frames_that_are_kept_do_not_change_when_later_ones_are_computed(doubler: Upscaler) -> None:
+    source = Y4mFormat.of(parse_header(b"YUV4MPEG2 W16 H12 C444"))
+    greys = [bytes([40 + number]) * 192 + b"\x80" * 384 for number in range(20)]
+    made = list(upscaled_frames(greys, source, doubler, DEFAULTS))
+    assert [joined(parts) for parts in made] == [frame[:1] * 768 + b"\x80" * 1536 for frame in greys]
+
+
 def test_an_error_comes_after_the_frames_before_it(doubler: Upscaler) -> None:
     def failing() -> Iterator[bytes]:
         yield from numbered(7)

@@ -32,7 +32,11 @@ def test_raw_frames_have_no_marker(raw_file: RawFile) -> None:
 @pytest.mark.parametrize(
     ("stream", "whole", "sentence"),
     [
-        (b"FRAME\n" + ONE + b"FRAME\n" + TWO[:-1], 1, "the middle of frame 1, after 23999 of 24000 bytes; 1 frames are whole"),
+        (
+            b"FRAME\n" + ONE + b"FRAME\n" + TWO[:-1],
+            1,
+            "the middle of frame 1, after 23999 of 24000 bytes; 1 before it are whole",
+        ),
         (b"FRAME\n" + ONE + b"FRAME\n", 1, "the middle of frame 1, after 0 of 24000 bytes"),
         (b"FRAME\n" + ONE + b"FRA", 1, "frame 1 does not begin with FRAME"),
         (b"FRAME\n" + ONE[:-9] + b"FRAME\n" + TWO, 1, "does not begin with FRAME, so the header lies; it states 100x80"),

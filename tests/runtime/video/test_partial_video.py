@@ -75,6 +75,16 @@ def test_nothing_that_exists_is_lost_unless_asked_for(tmp_path: Path) -> None:
     video.check(resume=False, overwrite=True)
 
 
+def test_a_part_of_other_work_is_not_resumed(tmp_path: Path) -> None:
+    other = partial(tmp_path, "another model").path
+    other.touch()
+    partial(tmp_path).check(resume=False, overwrite=False)
+    with pytest.raises(ParameterError, match="is of another model, size or source, so it cannot be resumed"):
+        partial(tmp_path).check(resume=True, overwrite=False)
+    partial(tmp_path).path.touch()
+    partial(tmp_path).check(resume=True, overwrite=False)
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         partial(tmp_path / "missing").open(resume=True)
