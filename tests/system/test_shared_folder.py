@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime import codecs
+from upconv.runtime.cores import available_cores
 from upconv.runtime.picture import Picture
 
 PICTURES = 60
@@ -58,7 +59,7 @@ def test_three_processes_of_which_one_is_killed_do_each_picture_once(folder: Pat
     done = Counter(row["input"] for each in found for row in each if row["status"] == "done")
     assert set(done.values()) <= {1}
     unreported = PICTURES - len(done)  # recorded by the killed process, and not yet printed
-    assert 0 <= unreported <= 8
+    assert 0 <= unreported <= 4 * max(2, available_cores()), "at most twice the pictures in work"
     ends = Counter(
         json.loads(line)["output"]
         for journal in (out / ".upconv").glob("*.jsonl")
@@ -69,15 +70,6 @@ def test_three_processes_of_which_one_is_killed_do_each_picture_once(folder: Pat
     assert set(ends.values()) == {1}, "computed once"
     assert os.listdir(out / ".upconv") == [path.name for path in (out / ".upconv").glob("*.jsonl")], "no claim is left"
     assert all(codecs.read(path).width == 32 for path in out.glob("*/*.png"))
-
-
-def test_overwriting_together_does_each_picture_once(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert started(folder, out).wait(60) == 0
-    runs = [started(folder, out, "--overwrite") for _ in range(2)]
-    done = Counter(row["input"] for run in runs for row in rows(run.communicate(timeout=60)[0]) if row["status"] == "done")
-    assert len(done) == PICTURES
-    assert sum(done.values()) < 2 * PICTURES, "what one did after the other began is not repeated"
 
 
 def test_shards_share_the_work_without_claims(folder: Path, tmp_path: Path) -> None:

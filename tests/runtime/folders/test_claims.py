@@ -111,7 +111,9 @@ def test_the_claim_of_a_process_that_is_gone_is_free_at_once(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', json.dumps({"machine": 1}).encode()])
-def test_a_claim_that_says_nothing_is_kept_until_it_expires(content: bytes, ours: Claims, others: Claims, tmp_path: Path) -> None:
+def test_a_claim_that_says_nothing_is_kept_until_it_expires(
+    content: bytes, ours: Claims, others: Claims, tmp_path: Path
+) -> None:
     assert others.take("a.png") is not None
     (file,) = (tmp_path / FOLDER).iterdir()
     file.write_bytes(content)

@@ -51,7 +51,9 @@ def test_an_incomplete_line_is_ignored_and_the_next_one_is_not_lost(path: Path) 
     assert [file.entry(name) for name in "abc"] == [{"output": "a", "bytes": 1}, None, {"output": "c"}]
 
 
-@pytest.mark.parametrize("nonsense", [b"\xff\n", b"[]\n", b'{"output": []}\n', b'{"output": "a"\n', b'{"output": "a"}x\n', b"7\n"])
+@pytest.mark.parametrize(
+    "nonsense", [b"\xff\n", b"[]\n", b'{"output": []}\n', b'{"output": "a"\n', b'{"output": "a"}x\n', b"7\n"]
+)
 def test_nonsense_is_no_entry(nonsense: bytes, path: Path) -> None:
     path.write_bytes(nonsense + b'{"output": "b"}\n')
     assert JournalFile(path).entry("a") is None

@@ -27,7 +27,13 @@ def test_matches(path: str, pattern: str, expected: bool) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "pattern", "expected"),
-    [("b", "*.jpg", False), ("b/c", "*.jpg", False), ("b", "c/*.jpg", False), ("b", "b/*.jpg", True), ("b/c/d", "**/*.jpg", True)],
+    [
+        ("b", "*.jpg", False),
+        ("b/c", "*.jpg", False),
+        ("b", "c/*.jpg", False),
+        ("b", "b/*.jpg", True),
+        ("b/c/d", "**/*.jpg", True),
+    ],
 )
 def test_folders_that_cannot_match_are_not_entered(folder: str, pattern: str, expected: bool) -> None:
     assert may_contain(folder.split("/"), pattern.split("/")) is expected

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +16,11 @@ import pytest
 import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import DiskFullError
 from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
+from upconv.runtime.folders.claims import Claims
+from upconv.runtime.folders.file_task import process_file
 from upconv.runtime.picture import Picture
 
 Album = Callable[..., Path]
@@ -248,3 +252,44 @@ def test_as_many_pictures_are_in_work_as_there_are_cores(
     tasks = find_tasks([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
     assert len(list(process_folder(tasks, doubler, UpscaleOptions()))) == 3
     assert threads == [at_once]
+
+
+def test_runs_that_overwrite_at_the_same_time_do_each_picture_once(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png", "b.png"), tmp_path / "out"
+    enlarge(folder, out, doubler)
+    both = [Journal(out, doubler.model.sha256, UpscaleOptions()) for _ in range(2)]
+    for journal, expected in zip(both, ("done", "skipped"), strict=True):
+        tasks = find_tasks([folder], out).jobs
+        outcomes = process_folder(tasks, doubler, UpscaleOptions(), journal, overwrite=True)
+        assert {outcome.status for outcome in outcomes} == {expected}
+
+
+def test_a_picture_that_another_process_works_on_is_awaited(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png", "b.png"), tmp_path / "out"
+    tasks = find_tasks([folder], out).jobs
+    other, journal = Claims(out), Journal(out, doubler.model.sha256, UpscaleOptions())
+    claim = other.take("a.png")
+    assert claim is not None
+    outcomes = process_folder(tasks, doubler, UpscaleOptions(), Journal(out, doubler.model.sha256, UpscaleOptions()))
+    assert next(outcomes).job.source.name == "b.png"
+    journal.begin(tasks[0])
+    journal.end(process_file(tasks[0], doubler, UpscaleOptions(), Cancellation()))
+    other.release(claim)
+    assert [(outcome.job.source.name, outcome.status) for outcome in outcomes] == [("a.png", "skipped")]
+    other.close()
+
+
+def test_a_refused_task_fails_and_the_others_go_on(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    tasks = find_tasks([album("a.png", "b.png")], tmp_path / "out").jobs
+    refused = replace(tasks[0], refusal="it would replace an input")
+    outcomes = {o.job.source.name: o for o in process_folder([refused, tasks[1]], doubler, UpscaleOptions())}
+    assert statuses(outcomes) == {"a.png": "failed", "b.png": "done"}
+    assert outcomes["a.png"].error == "it would replace an input"
+
+
+def test_an_output_folder_that_cannot_be_written_is_an_error_of_each(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.touch()
+    outcomes = enlarge(album("a.png"), out, doubler)
+    assert statuses(outcomes) == {"a.png": "failed"}
+    assert "Not a directory" in str(outcomes["a.png"].error) or "File exists" in str(outcomes["a.png"].error)

@@ -146,9 +146,7 @@ def test_lists_keep_relative_folders_and_the_names_of_a_whole_folder(
     monkeypatch.chdir(folder)
     ignored: list[Path] = []
     names = ["a.gif", "x/b.gif", "none.png", "notes.txt", "a.gif"]
-    listing = stream_tasks(
-        [], out, files_from=map(Path, names), on_ignored=lambda path, _: ignored.append(path)
-    )
+    listing = stream_tasks([], out, files_from=map(Path, names), on_ignored=lambda path, _: ignored.append(path))
     jobs = list(listing.jobs)
     assert [(str(job.source), job.destination.relative_to(out).as_posix(), job.refusal) for job in jobs] == [
         ("a.gif", "a.gif.png", None),
