@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from upconv.runtime.errors import OutputError, machine_error
+
 _OUTPUT = re.compile(rb'^\{"output": ("(?:[^"\\\n]|\\.)*")', re.MULTILINE)
 """The beginning of a line, with the JSON text of the result's name."""
 _CHUNK = 1 << 22
@@ -24,7 +26,7 @@ class JournalFile:
     """The last lines of the results in one file. A file that does not exist has none."""
 
     def __init__(self, path: Path) -> None:
-        """Read what the file holds now."""
+        """Read what the file holds now. Raises what `refresh` raises."""
         self.path = path
         self._offsets: dict[int, int] = {}  # from the hash of a name to the place of its last line
         self._end = 0
@@ -33,8 +35,16 @@ class JournalFile:
         """The length of the file when it was opened."""
 
     def refresh(self) -> None:
-        """Read the lines that were appended since."""
-        with contextlib.suppress(FileNotFoundError), self.path.open("rb", buffering=0) as file:
+        """Read the lines that were appended since. Raises `OutputError` or `MachineError` if the file cannot be read."""
+        try:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                self._refresh()
+        except OSError as error:
+            failure = f"cannot read {self.path}"
+            raise machine_error(error, failure) or OutputError(f"{failure}: {error.strerror}") from error
+
+    def _refresh(self) -> None:
+        with self.path.open("rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size < self._end:  # somebody replaced it
                 self._offsets, self._end = {}, 0
             file.seek(self._end)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from upconv.runtime.errors import OutputError
 from upconv.runtime.folders.journal_file import JournalFile
 
 APPEND = """
@@ -75,3 +76,9 @@ def test_lines_of_several_processes_do_not_mix(path: Path) -> None:
     file = JournalFile(path)
     assert len(path.read_text().splitlines()) == 600
     assert all(file.entry(f"{number}-{n}.png") for number in range(3) for n in range(200))
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_one_sentence(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(OutputError, match=r"cannot read .*journal\.jsonl: Is a directory"):
+        JournalFile(path)

@@ -15,7 +15,7 @@ PRINT_OWNER = "from upconv.runtime.folders.owner import this_process; print(this
 def test_a_process_that_runs_is_not_gone_and_one_that_ended_is() -> None:
     assert not this_process().is_gone()
     ended = subprocess.run([sys.executable, "-c", PRINT_OWNER], capture_output=True, text=True, check=True).stdout
-    owner: Owner = eval(ended, {"Owner": Owner})  # noqa: S307  # the repr of a dataclass
+    owner: Owner = eval(ended, {"Owner": Owner})  # the repr of a dataclass
     assert owner.machine == this_process().machine
     assert owner.is_gone()
 
@@ -23,7 +23,7 @@ def test_a_process_that_runs_is_not_gone_and_one_that_ended_is() -> None:
 def test_a_child_that_was_killed_and_not_yet_awaited_is_gone() -> None:
     with subprocess.Popen([sys.executable, "-c", f"{PRINT_OWNER}; input()"], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout is not None
-        owner: Owner = eval(child.stdout.readline() or child.stdout.read(), {"Owner": Owner})  # noqa: S307
+        owner: Owner = eval(child.stdout.readline() or child.stdout.read(), {"Owner": Owner})
         assert not owner.is_gone()
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie

@@ -19,8 +19,8 @@ def test_each_task_has_a_result_until_the_input_ends(nearest_x2: Path, album: Ca
     results = io.BytesIO()
     serve(requests, results)
     results.seek(0)
-    assert pickle.load(results) == READY  # noqa: S301  # written above
-    done, failed = (pickle.load(results) for _ in tasks)  # noqa: S301
+    assert pickle.load(results) == READY  # written above
+    done, failed = (pickle.load(results) for _ in tasks)
     assert (done.job, done.status, done.after) == (tasks[0], "done", (16, 12))
     assert (failed.job, failed.status) == (tasks[1], "failed")
     assert tasks[0].destination.stat().st_mtime_ns == tasks[0].source.stat().st_mtime_ns
