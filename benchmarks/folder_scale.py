@@ -26,6 +26,8 @@ from upconv.runtime.resampling import resize
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 SIDE = 64
+LINKS = 30_000
+"""Links of one file. ext4 allows 65,000."""
 
 
 def main() -> None:
@@ -52,12 +54,12 @@ def filled(folder: Path, count: int) -> Path:
     folder.mkdir()
     photographs = [codecs.read(path) for path in sorted(DATA.glob("*.jpg"))]
     files = []
-    for n, picture in enumerate(photographs):
-        path = folder.parent / f"{n}.jpg"
+    for n in range(max(len(photographs), -(-count // LINKS))):
+        picture, path = photographs[n % len(photographs)], folder.parent / f"{n}.jpg"
         path.write_bytes(codecs.encode(picture.with_samples(resize(picture.samples, SIDE, SIDE)), "jpeg")[0])
         files.append(path)
     for n in range(count):
-        os.link(files[n // 30_000 % len(files)], folder / f"{n:06}.jpg")  # ext4 allows 65,000 links of a file
+        os.link(files[n % len(files)], folder / f"{n:06}.jpg")
     return folder
 
 

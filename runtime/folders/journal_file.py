@@ -15,8 +15,8 @@ from typing import Any
 
 from upconv.runtime.errors import OutputError, machine_error
 
-_OUTPUT = re.compile(rb'^\{"output": ("(?:[^"\\\n]|\\.)*")', re.MULTILINE)
-"""The beginning of a line, with the JSON text of the result's name."""
+_OUTPUT = re.compile(rb'^\{"output": ("(?:[^"\\\n]|\\.)*")[^\n]*\}$', re.MULTILINE)
+"""A complete line, with the JSON text of the result's name."""
 _CHUNK = 1 << 22
 _LONGEST = 1 << 16
 """Longest line in bytes. Names have at most 4096 bytes, which JSON writes as six letters each."""

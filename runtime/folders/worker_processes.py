@@ -29,7 +29,8 @@ START_AFTER = 200
 """Small pictures after which the processes start. Fewer take less time than the start."""
 _GRACE_S = 2.0
 """Seconds that a picture has to end after a cancellation, before its process is killed."""
-_BROKEN = (OSError, EOFError, pickle.UnpicklingError)
+_BROKEN = (OSError, EOFError, ValueError, pickle.UnpicklingError)
+"""Errors of a pipe whose other end is gone, or that another thread has closed after such an error."""
 
 
 class WorkerProcesses:

@@ -266,7 +266,7 @@ def test_runs_that_overwrite_at_the_same_time_do_each_picture_once(doubler: Upsc
 
 def test_a_picture_that_another_process_works_on_is_awaited(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album("a.png", "b.png"), tmp_path / "out"
-    tasks = find_tasks([folder], out).jobs
+    tasks = tuple(find_tasks([folder], out).jobs)
     other, journal = Claims(out), Journal(out, doubler.model.sha256, UpscaleOptions())
     claim = other.take("a.png")
     assert claim is not None
@@ -280,7 +280,7 @@ def test_a_picture_that_another_process_works_on_is_awaited(doubler: Upscaler, a
 
 
 def test_a_refused_task_fails_and_the_others_go_on(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
-    tasks = find_tasks([album("a.png", "b.png")], tmp_path / "out").jobs
+    tasks = tuple(find_tasks([album("a.png", "b.png")], tmp_path / "out").jobs)
     refused = replace(tasks[0], refusal="it would replace an input")
     outcomes = {o.job.source.name: o for o in process_folder([refused, tasks[1]], doubler, UpscaleOptions())}
     assert statuses(outcomes) == {"a.png": "failed", "b.png": "done"}
