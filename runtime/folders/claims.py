@@ -80,7 +80,6 @@ class Claims:
         with self._lock:
             self._held.discard(claim.files[-1])
         for path in claim.files:
-            self._seen.pop(path, None)
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -113,6 +112,8 @@ class Claims:
     def _hold(self, claim: Claim) -> Claim:
         with self._lock:
             self._held.add(claim.files[-1])
+            for path in claim.files:
+                self._seen.pop(path, None)
             if self._heart is None:
                 self._heart = threading.Thread(target=self._beat, name="upconv-claims", daemon=True)
                 self._heart.start()

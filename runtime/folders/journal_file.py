@@ -7,6 +7,7 @@ few dozen bytes per result, because it keeps where the last line of a result is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -66,13 +67,14 @@ class JournalFile:
     def append(self, entry: dict[str, Any]) -> None:
         """Append a line whose first key is `output`. Raises `OSError` if it cannot be written."""
         line = json.dumps(entry).encode() + b"\n"
-        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            length = os.fstat(handle).st_size
-            if length and os.pread(handle, 1, length - 1) != b"\n":  # a killed process left an incomplete line
-                line = b"\n" + line
+            if os.fstat(handle).st_size:
+                os.lseek(handle, -1, os.SEEK_END)
+                if os.read(handle, 1) != b"\n":  # a killed process left an incomplete line
+                    line = b"\n" + line
             if os.write(handle, line) != len(line):
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(handle)
 

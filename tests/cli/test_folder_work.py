@@ -108,3 +108,14 @@ def test_a_console_of_few_letters_and_names_that_move_the_cursor(folder: Path) -
     assert b"bad\\x1b[31m.png" in done.stderr
     assert b"\x1b" not in done.stdout + done.stderr
     assert len(list(Path("out").rglob("*.png"))) == 6
+
+
+def test_a_dry_run_names_what_would_be_refused(folder: Path, command: Command) -> None:
+    (folder / "y").mkdir()
+    (folder / "y" / "c.png").write_bytes(PNG)
+    done = command("upscale", "in/x", "in/y", "-o", "out", *MODEL, "--dry-run", "--json")
+    assert done.returncode == 1
+    rows = {row["input"]: row for row in json.loads(done.stdout)["pictures"]}
+    assert "would both become" in rows["in/y/c.png"]["error"]
+    assert rows["in/x/photo"]["output"] == "out/photo.png"
+    assert not Path("out").exists()

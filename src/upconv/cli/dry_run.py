@@ -75,6 +75,8 @@ class Prediction:
 
     def of(self, task: FileTask) -> PlannedPicture:
         """Return the prediction for one picture. A picture that cannot be upscaled gives one with an error."""
+        if task.refusal is not None:
+            return PlannedPicture(task, error=task.refusal)
         try:
             return self._planned(task)
         except UpconvError as error:
