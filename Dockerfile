@@ -15,7 +15,7 @@ COPY runtime/ runtime/
 COPY service/ service/
 COPY models/ models/
 RUN python -m venv /opt/upconv \
-    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},serve,grpc]"
+    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},heic,serve,grpc]"
 
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home upconv \

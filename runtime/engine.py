@@ -20,6 +20,7 @@ from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
 from upconv.runtime.memory import lower_trim_threshold
+from upconv.runtime.options import BorderChoice
 from upconv.runtime.planner import LARGE_PX, Planner
 from upconv.runtime.schedule import OnTile, PictureRequest, Priority, Schedule, TiledWork
 from upconv.runtime.session import Model, Tensor
@@ -76,9 +77,9 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
-    def plan(self, height: int, width: int) -> TilingPlan:
+    def plan(self, height: int, width: int, border: BorderChoice | None = None) -> TilingPlan:
         """Return the tiles of a picture of `height` x `width` pixels; see `Planner.plan`."""
-        return self._planner.plan(height, width)
+        return self._planner.plan(height, width, border)
 
     def submit(
         self,

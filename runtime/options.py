@@ -22,6 +22,9 @@ MetadataChoice = Literal["keep", "strip"]
 """Keep or remove EXIF, XMP, IPTC and texts."""
 ProfileChoice = Literal["keep", "srgb"]
 """Keep the colour profile of the picture, or convert the colours to sRGB."""
+BorderChoice = Literal["mirror", "repeat", "wrap", "zero"]
+"""The pixels beyond the border of a picture: mirrored at the border pixel, the border pixel repeated, those of the opposite
+border, or black and transparent."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,17 @@ class UpscaleOptions:
     """Quality of JPEG, WebP and AVIF, from 1 to 100. Other formats and lossless results ignore it."""
     lossless: bool = False
     """True to write WebP and AVIF without loss. PNG and TIFF are always lossless; JPEG and GIF raise `ParameterError`."""
+    colors: Literal[2, 4, 16, 256] | None = None
+    """Largest number of colours of a PNG file, which then has a palette, or levels of grey. `None`: no limit. Other formats
+    raise `ParameterError`."""
     metadata: MetadataChoice = "keep"
     """`keep` or `strip` EXIF, XMP, IPTC and texts. The colour profile and the resolution are always kept."""
     profile: ProfileChoice = "keep"
     """`keep` the colours in the profile of the picture, or convert them to `srgb`."""
+    border: BorderChoice | None = None
+    """The pixels that the model sees beyond the border of the picture, as far as its halo reaches. `wrap` makes textures that
+    continue at the opposite border. `None`: none, so that the model treats the border as it was trained to. A model without a
+    finite halo raises `ParameterError`."""
     frames: bool = False
     """True to upscale every frame of an animation, if the result is GIF or WebP. False takes the first frame."""
     max_pixels: int = MAX_PIXELS
@@ -70,6 +80,9 @@ class UpscaleOptions:
         _check_choice("format", self.format, (None, *get_args(ImageFormat)))
         _check_choice("metadata", self.metadata, get_args(MetadataChoice))
         _check_choice("profile", self.profile, get_args(ProfileChoice))
+        if self.colors not in (None, 2, 4, 16, 256):
+            raise ParameterError(f"colors must be one of 2, 4, 16, 256, not {self.colors!r}")
+        _check_choice("border", self.border, (None, *get_args(BorderChoice)))
         check_quality(self.quality)
 
     def output_size(self, width: int, height: int, native_scale: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from upconv.runtime.calibration import TILE_BYTES, TILE_PX, Calibration, calibra
 from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.memory import available_bytes
+from upconv.runtime.options import BorderChoice
 from upconv.runtime.session import Model
 from upconv.runtime.tiling import Tile, TilingPlan, in_one_piece, plan_tiles
 
@@ -29,8 +30,8 @@ class Planner:
         self._calibration: Calibration | None = None
         self._calibrating = threading.Lock()
 
-    def plan(self, height: int, width: int) -> TilingPlan:
-        """Return the tiles of a picture of `height` x `width` pixels.
+    def plan(self, height: int, width: int, border: BorderChoice | None = None) -> TilingPlan:
+        """Return the tiles of a picture of `height` x `width` pixels, whose border is filled by `border`.
 
         If the tiles are not small, the first call measures the model's memory, and for large pictures its speed, with
         `calibrate`. A picture that needs several passes is one tile instead, if that is less work and takes at most the memory
@@ -38,16 +39,17 @@ class Planner:
         `plan_tiles` raises.
         """
         contract, side = self._model.contract, self._tile_px
-        first = plan_tiles(height, width, contract, side or TILE_PX, exact=self._exact)
+        first = plan_tiles(height, width, contract, side or TILE_PX, exact=self._exact, border=border)
         if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
             return first
         measured = self.measured(speed=height * width >= LARGE_PX and not side)
         most_px = measured.most_px(available_bytes() / self._workers)
-        best = plan_tiles(height, width, contract, side or measured.tile_px, exact=self._exact, most_px=math.isqrt(most_px))
+        limit = math.isqrt(most_px)
+        best = plan_tiles(height, width, contract, side or measured.tile_px, exact=self._exact, most_px=limit, border=border)
         if best.tiles[0].area > (most_px if isinstance(contract.halo, NoHalo) else 2 * most_px):
             raise _too_much_for_memory(contract, best.tiles[0], measured.bytes_per_px)
         usual = min(most_px, int(TILE_BYTES / max(1, measured.bytes_per_px)))
-        return best if side else in_one_piece(best, contract, usual)
+        return best if side else in_one_piece(best, contract, usual, border)
 
     def measured(self, *, speed: bool) -> Calibration:
         """Return the measured memory, and the speed if `speed` asks for it; the first call measures."""

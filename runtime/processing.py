@@ -107,7 +107,7 @@ def _process(
     clock = _Clock()
     source = codecs.sniff(data) or ""
     name = result_format(source, options)
-    codecs.check_options(name, options.quality, options.lossless)
+    codecs.check_options(name, options.quality, options.lossless, options.colors)
     with clock.stage("decode"):
         animation = _prepared(_decoded(data, name, options, cancellation), options, cancellation)
     passes = upscaler.passes(animation.strip.width, animation.frame_height, options)
@@ -141,9 +141,10 @@ def predict_passes(data: bytes, upscaler: PictureUpscaler, options: UpscaleOptio
 
 
 def result_format(source: str, options: UpscaleOptions) -> str:
-    """Return the format of the result of a picture in format `source`: PNG if `source` is not written."""
-    written = (*codecs.WRITABLE, *codecs.ANIMATED) if options.frames else codecs.WRITABLE
-    return options.format or (source if source in written else "png")
+    """Return the format of the result of a picture in format `source`: the same, or JPEG or PNG."""
+    if options.format is None and options.frames and source in codecs.ANIMATED:
+        return source
+    return options.format or codecs.default_result(source)
 
 
 @dataclass
@@ -180,5 +181,7 @@ def _encoded(
     if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
         data, written = codecs.encode_frames(animation, name, quality, lossless=lossless, cancellation=cancellation)
         return data, written.strip.conversions
-    data, picture = codecs.encode(animation.strip, name, quality, lossless=lossless, cancellation=cancellation)
+    data, picture = codecs.encode(
+        animation.strip, name, quality, lossless=lossless, colors=options.colors, cancellation=cancellation
+    )
     return data, picture.conversions

@@ -6,6 +6,7 @@ import numpy as np
 
 from upconv.runtime.session import Tensor
 from upconv.runtime.tiling import Tile, TilingPlan
+from upconv.runtime.tiling_axis import block_of
 
 
 class TiledArray:
@@ -20,8 +21,8 @@ class TiledArray:
     def cut(self, tile: Tile) -> Tensor:
         """Return the tile's input, (1, C, h, w)."""
         rows, columns = self.plan.windows(tile)
-        block = self._planes[:, rows.first : rows.stop, columns.first : columns.stop]
-        return np.ascontiguousarray(columns.arranged(rows.arranged(block, 1), 2)[None])
+        block = block_of(rows, columns, lambda top, bottom, left, right: self._planes[:, top:bottom, left:right], 1)
+        return np.ascontiguousarray(block[None])
 
     def paste(self, tile: Tile, output: Tensor) -> None:
         """Copy the kept part of a tile's output into `result`."""

@@ -17,6 +17,7 @@ from upconv.runtime.picture import LUMA, Samples
 from upconv.runtime.session import Tensor
 from upconv.runtime.spool import part
 from upconv.runtime.tiling import Tile, TilingPlan
+from upconv.runtime.tiling_axis import block_of
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class TiledPicture:
     def cut(self, tile: Tile) -> Tensor:
         """Return the tile's input, (1, C, h, w)."""
         rows, columns = self.plan.windows(tile)
-        block = part(self.source, rows.first, rows.stop, columns.first, columns.stop)[..., : self.channels]
-        return samples_to_tensor(columns.arranged(rows.arranged(block, 0), 1), self.input)[None]
+        block: Samples = block_of(rows, columns, self._read, 0)
+        return samples_to_tensor(block, self.input)[None]
 
     def paste(self, tile: Tile, output: Tensor) -> None:
         """Write the kept part of a tile's output, (1, C, scale*h, scale*w), to the canvas. The output is overwritten."""
@@ -56,6 +57,9 @@ class TiledPicture:
             kept = kept if self.chroma is None else self._colored(kept, top, left)
             block = tensor_to_samples(kept, self.output, dtype, grey=grey)
         self.canvas.write(top, left, block)
+
+    def _read(self, top: int, bottom: int, left: int, right: int) -> Samples:
+        return part(self.source, top, bottom, left, right)[..., : self.channels]
 
     def _colored(self, luma: Tensor, top: int, left: int) -> Tensor:
         """Return R, G and B with this luma: an equal difference in all three changes the luma and leaves the chroma."""

@@ -8,6 +8,9 @@ contract's fill outside.
 
 All tiles of a plan have the same shape. The last tile of an axis is moved inwards, not padded, so it overlaps its
 neighbour by more than the halo.
+
+With a border, the picture is extended by the halo on each side, filled as the border says, so that no pixel depends on the
+padding of the model.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
-from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo
-from upconv.runtime.errors import ImageTooLargeError, ModelError
+from upconv.runtime.contract import Context, Contract, Crop, Halo, HaloDeviation, NoHalo, SizeLaw
+from upconv.runtime.errors import ImageTooLargeError, ModelError, ParameterError
+from upconv.runtime.options import BorderChoice
 from upconv.runtime.session import Tensor
-from upconv.runtime.tiling_axis import STEP_PX, UNBOUNDED_PX, SpanPixels, Surroundings, TileSpan, TilingAxis
+from upconv.runtime.tiling_axis import FILLS, STEP_PX, UNBOUNDED_PX, SpanPixels, Surroundings, TileSpan, TilingAxis
 
 MAX_ASPECT = 2
 """Largest ratio of a tile's side to the side of the square tile with the same area."""
@@ -121,6 +125,7 @@ def plan_tiles(
     *,
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
+    border: BorderChoice | None = None,
 ) -> TilingPlan:
     """Return the tiles of a picture of `height` x `width` input pixels.
 
@@ -132,20 +137,26 @@ def plan_tiles(
     computes more than `MAX_WASTE` pixels per pixel or needs tiles beyond `most_px`. `exact` forbids this.
 
     A model without a finite halo gets one tile: the whole picture. No tile is longer than the maximum of the size laws.
+    `border` fills the pixels beyond the picture, as far as the halo reaches.
 
     Raises `ImageTooLargeError` if the picture must be computed as a whole and is longer than the maximum, `ModelError` if
     the shortest tile is longer than the maximum, or if the size laws have an offset that context and crop do not balance,
-    and `ContractError` if the contract has no size law.
+    `ParameterError` if there is a border but no finite halo, and `ContractError` if the contract has no size law.
     """
+    if border is not None and isinstance(contract.halo, NoHalo):
+        raise ParameterError(
+            f"{contract.name} has no finite halo ({contract.halo.node}: {contract.halo.reason}), so no border is wide enough; "
+            f"leave out the border, or choose another model"
+        )
     halo = contract.halo if isinstance(contract.halo, Halo) else None
-    whole = _plan(height, width, contract, tile_px, most_px, halo, None)
+    whole = _plan(height, width, contract, tile_px, most_px, halo, None, border)
     fits = whole.possible and whole.tiles[0].area <= most_px**2
     if halo is not None and not exact and not (fits and whole.waste <= MAX_WASTE):
         for deviation in contract.halo_deviation:
             if deviation.steps <= MAX_STEPS:
                 side = deviation.halo_px
                 smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
-                other = _plan(height, width, contract, tile_px, most_px, smaller, deviation)
+                other = _plan(height, width, contract, tile_px, most_px, smaller, deviation, border)
                 whole = min(whole, other, key=lambda plan: plan.computed_px) if fits else other
                 break
     if not whole.possible:
@@ -153,7 +164,7 @@ def plan_tiles(
     return replace(whole, passes=1 + contract.levels) if len(whole.tiles) > 1 else whole
 
 
-def in_one_piece(plan: TilingPlan, contract: Contract, most_px: int) -> TilingPlan:
+def in_one_piece(plan: TilingPlan, contract: Contract, most_px: int, border: BorderChoice | None = None) -> TilingPlan:
     """Return the picture as one tile if that has at most `most_px` pixels and is less work than `plan`, or `plan`.
 
     Only a plan of several passes can be more work: one tile computes its own means, in one pass.
@@ -161,7 +172,8 @@ def in_one_piece(plan: TilingPlan, contract: Contract, most_px: int) -> TilingPl
     area = plan.rows.padded * plan.columns.padded
     if plan.passes == 1 or area > most_px or area >= plan.computed_px:
         return plan
-    whole = plan_tiles(plan.height, plan.width, contract, max(plan.rows.padded, plan.columns.padded))
+    side = max(plan.rows.padded, plan.columns.padded)
+    whole = plan_tiles(plan.height, plan.width, contract, side, border=border)
     return whole if len(whole.tiles) == 1 else plan
 
 
@@ -184,14 +196,20 @@ def surroundings(contract: Contract) -> tuple[Surroundings, Surroundings]:
     return rows, columns
 
 
-def tiling_axes(height: int, width: int, contract: Contract, halo: Halo | None) -> tuple[TilingAxis, TilingAxis]:
+def tiling_axes(
+    height: int, width: int, contract: Contract, halo: Halo | None, border: BorderChoice | None = None
+) -> tuple[TilingAxis, TilingAxis]:
     """Return both axes of a picture of `height` x `width` pixels; raises what `surroundings` raises."""
-    (rows, columns), laws = surroundings(contract), contract.laws
-    complete = bool(contract.statistics)
-    return (
-        TilingAxis.of(height, laws[0], None if halo is None else (halo.top, halo.bottom), rows, complete=complete),
-        TilingAxis.of(width, laws[1], None if halo is None else (halo.left, halo.right), columns, complete=complete),
+    halos = (None, None) if halo is None else ((halo.top, halo.bottom), (halo.left, halo.right))
+    rows, columns = (
+        TilingAxis.of(length, law, sides, _bordered(around, law, sides, border), complete=bool(contract.statistics))
+        for length, law, sides, around in zip((height, width), contract.laws, halos, surroundings(contract), strict=True)
     )
+    return rows, columns
+
+
+def _bordered(around: Surroundings, law: SizeLaw, halo: tuple[int, int] | None, border: BorderChoice | None) -> Surroundings:
+    return around if halo is None or border is None else around.widened(law, halo, FILLS[border])
 
 
 def _plan(
@@ -202,9 +220,10 @@ def _plan(
     most_px: int,
     halo: Halo | None,
     deviation: HaloDeviation | None,
+    border: BorderChoice | None,
 ) -> TilingPlan:
     """Return the tiles for one halo. They are the whole picture if the maximum of a size law allows no tiles."""
-    rows, columns = tiling_axes(height, width, contract, halo)
+    rows, columns = tiling_axes(height, width, contract, halo, border)
     side = tile_px if isinstance(tile_px, int) else tile_px(halo)
     possible = rows.possible and columns.possible
     tall, wide = _sides(rows, columns, side, most_px) if possible else (rows.padded, columns.padded)

@@ -12,14 +12,15 @@ An input span [start, stop) gives the outputs from `scale * start` up to `scale 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upconv.runtime.contract import SizeLaw
+from upconv.runtime.options import BorderChoice
 from upconv.runtime.rounding import ceil_div, round_down, round_up
 
 STEP_PX = 8
@@ -28,8 +29,12 @@ STEP_PX = 8
 UNBOUNDED_PX = 1_000_000
 """A side in pixels that is longer than that of any tile: no limit."""
 
-Fill = Literal["reflect", "edge"]
-"""The pixels beyond the border of a picture: mirrored at the border pixel, or the border pixel repeated."""
+Fill = Literal["reflect", "edge", "wrap", "zero"]
+"""The pixels beyond the border of a picture: mirrored at the border pixel, the border pixel repeated, those of the opposite
+border, or black and transparent."""
+
+FILLS: dict[BorderChoice, Fill] = {"mirror": "reflect", "repeat": "edge", "wrap": "wrap", "zero": "zero"}
+"""The pixels beyond the border by the option that chooses them."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +75,49 @@ class Surroundings:
         """Return whether the output without the crop is exactly `scale` times the picture."""
         return law.scale * (self.before + self.after) + law.offset == self.crop_before + self.crop_after
 
+    def widened(self, law: SizeLaw, halo: tuple[int, int], fill: Fill) -> Surroundings:
+        """Return surroundings so wide that no output of the picture depends on pixels beyond them, filled with `fill`."""
+        before, after = max(0, halo[0] - self.before), max(0, halo[1] - self.after)
+        # The model may treat a pixel by its position modulo the multiple, which stays.
+        before, after, scale = round_up(before, law.multiple), round_up(after, law.multiple), int(law.scale)
+        return replace(
+            self,
+            before=self.before + before,
+            after=self.after + after,
+            crop_before=self.crop_before + before * scale,
+            crop_after=self.crop_after + after * scale,
+            fill=fill,
+        )
+
+    def aligned(self, law: SizeLaw, halo: tuple[int, int]) -> tuple[int, int]:
+        """Return the pixels of a span before and after its kept part, for a halo that counts from the picture's pixels."""
+        scale = int(law.scale)
+        # The first output of input pixel `k` belongs to the picture's pixel `k - crop_before / scale`.
+        before = max(0, halo[0] - self.before + ceil_div(self.crop_before, scale))
+        after = max(0, halo[1] + self.before - self.crop_before // scale, ceil_div(-law.offset, scale))
+        # The model may treat a pixel by its position modulo the multiple, so tiles start on multiples.
+        return round_up(before, law.multiple), round_up(after, law.multiple)
+
 
 @dataclass(frozen=True)
 class SpanPixels:
     """The pixels of a picture that a span consists of, along one axis."""
 
-    first: int
-    """The first pixel that is read."""
-    stop: int
-    """One past the last pixel that is read."""
-    order: NDArray[np.intp] | None
-    """The pixel of [first, stop) at each position of the span. `None` if they are these pixels in order."""
+    runs: tuple[tuple[int, int], ...]
+    """The first pixel and one past the last one of each range that is read, in ascending order. Only `wrap` needs two."""
+    order: NDArray[np.intp] | None = None
+    """The pixel of all runs together at each position of the span. `None` if they are these pixels in order."""
+    outside: NDArray[np.bool_] | None = None
+    """The positions of the span that are 0. `None`: none."""
 
     def arranged(self, block: NDArray[Any], axis: int) -> NDArray[Any]:
-        """Return the pixels [first, stop) of `block` along `axis` in the order of the span."""
-        return block if self.order is None else block.take(self.order, axis)
+        """Return the pixels of all runs, those of `block` along `axis`, in the order of the span."""
+        if self.order is None:
+            return block
+        taken = block.take(self.order, axis)
+        if self.outside is not None:
+            np.moveaxis(taken, axis, 0)[self.outside] = 0
+        return taken
 
 
 @dataclass(frozen=True)
@@ -133,13 +166,7 @@ class TilingAxis:
 
         `halo` counts from the picture's pixels, as in a contract. The scale of the law is an integer.
         """
-        around, scale, aligned = around or Surroundings(), int(law.scale), None
-        if halo is not None:
-            # The first output of input pixel `k` belongs to the picture's pixel `k - lead + crop / scale`.
-            before = max(0, halo[0] - around.before + ceil_div(around.crop_before, scale))
-            after = max(0, halo[1] + around.before - around.crop_before // scale, ceil_div(-law.offset, scale))
-            # The model may treat a pixel by its position modulo the multiple, so tiles start on multiples.
-            aligned = (round_up(before, law.multiple), round_up(after, law.multiple))
+        around = around or Surroundings()
         smallest = law.fitted(law.minimum)
         return cls(
             length=length,
@@ -147,8 +174,8 @@ class TilingAxis:
             multiple=law.multiple,
             smallest=smallest,
             largest=law.fitted_down(UNBOUNDED_PX) or smallest,
-            halo=aligned,
-            scale=scale,
+            halo=None if halo is None else around.aligned(law, halo),
+            scale=int(law.scale),
             offset=law.offset,
             padded_by=around.before + around.after,
             lead=around.before,
@@ -202,10 +229,8 @@ class TilingAxis:
         """Return the pixels of the picture that the input of a span consists of."""
         first, stop = span.start - self.lead, span.stop - self.lead
         if first >= 0 and stop <= self.length:
-            return SpanPixels(first, stop, None)
-        pixels = filled(np.arange(first, stop), self.length, self.fill)
-        lowest = int(pixels.min())
-        return SpanPixels(lowest, int(pixels.max()) + 1, pixels - lowest)
+            return SpanPixels(((first, stop),))
+        return span_pixels(first, stop, self.length, self.fill)
 
     def place(self, span: TileSpan) -> tuple[int, int, int]:
         """Return the first and one past the last kept output of a span, and the place of the first in the result."""
@@ -265,14 +290,41 @@ class TilingAxis:
             keep_start = keep_stop
 
 
+def span_pixels(first: int, stop: int, length: int, fill: Fill) -> SpanPixels:
+    """Return the pixels at the positions from `first` to `stop` of an axis of `length` pixels, which may be beyond its ends."""
+    positions = np.arange(first, stop)
+    used, order = np.unique(filled(positions, length, fill), return_inverse=True)
+    runs = tuple((int(run[0]), int(run[-1]) + 1) for run in np.split(used, np.flatnonzero(np.diff(used) > 1) + 1))
+    outside = (positions < 0) | (positions >= length) if fill == "zero" else None
+    return SpanPixels(runs, order, outside)
+
+
 def filled(positions: NDArray[np.intp], length: int, fill: Fill) -> NDArray[np.intp]:
     """Return the pixel of an axis of `length` pixels that stands at each position, for positions of any distance.
 
     `edge` repeats the border pixel. `reflect` mirrors at the border pixel, and again at the opposite one if the distance
-    is longer than the axis, as `numpy.pad` does. An axis of one pixel repeats it.
+    is longer than the axis, as `numpy.pad` does. `wrap` continues with the opposite border. An axis of one pixel repeats it.
+    Of `zero`, the positions beyond the border are those of `edge`, for which `SpanPixels.outside` stands.
     """
-    if fill == "edge" or length == 1:
+    if fill in ("edge", "zero") or length == 1:
         return positions.clip(0, length - 1)
+    if fill == "wrap":
+        return positions % length
     period = 2 * (length - 1)
     folded: NDArray[np.intp] = positions % period
     return np.minimum(folded, period - folded)
+
+
+def block_of(
+    rows: SpanPixels, columns: SpanPixels, read: Callable[[int, int, int, int], NDArray[Any]], axis: int
+) -> NDArray[Any]:
+    """Return the pixels of two spans, whose rows are at `axis` and columns at the next one.
+
+    `read(top, bottom, left, right)` returns a rectangle of the picture.
+    """
+    strips = [_joined([read(top, bottom, left, right) for left, right in columns.runs], axis + 1) for top, bottom in rows.runs]
+    return columns.arranged(rows.arranged(_joined(strips, axis), axis), axis + 1)
+
+
+def _joined(blocks: list[NDArray[Any]], axis: int) -> NDArray[Any]:
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from upconv.runtime import image_types, resampling
 from upconv.runtime.alpha import bleed_color
+from upconv.runtime.borders import resized
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import HaloDeviation
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError
-from upconv.runtime.options import DEFAULTS, UpscaleOptions
+from upconv.runtime.options import DEFAULTS, BorderChoice, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers, plan_passes
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.processing import process
@@ -124,7 +125,11 @@ class Upscaler:
         `run` computes exactly these tiles, so they also predict progress and cost. Raises `ParameterError` if the size is
         impossible, and `ImageTooLargeError` if it takes more pixels than `options` allow or more memory than is free.
         """
-        return plan_passes(self.engine.plan, self.scale, width, height, options, layers)
+
+        def plan(rows: int, columns: int) -> TilingPlan:
+            return self.engine.plan(rows, columns, options.border)
+
+        return plan_passes(plan, self.scale, width, height, options, layers)
 
     def run(
         self,
@@ -139,7 +144,7 @@ class Upscaler:
         """Return `picture` upscaled to the size in `options`.
 
         The model runs in as many passes as the size needs; one resampling then reduces the last pass to the exact size.
-        Of the options, only the size and `max_output_pixels` matter here; `processing.process` applies the others. A worker
+        Of the options, only the size, the border and `max_output_pixels` matter here; `processing.process` applies the others. A worker
         calls `on_tile(done, total)` after each tile; `total` counts all passes and layers. `deadline` is a time of
         `time.monotonic()`, in seconds.
 
@@ -148,7 +153,9 @@ class Upscaler:
         raises.
         """
         passes = self.passes(picture.width, picture.height, options, count_layers(picture))
-        submission = _Submission(TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline)
+        submission = _Submission(
+            TileCount(passes.tiles, on_tile), cancellation or Cancellation(), priority, deadline, options.border
+        )
         samples = self._layer(bleed_color(picture, submission.cancellation), picture.color.shape[2], passes, submission)
         if picture.alpha is not None:
             opacity = self._opacity(picture.alpha, passes, submission)
@@ -163,7 +170,8 @@ class Upscaler:
         for plan in passes.plans:
             samples = self._run_pass(samples, channels, plan, submission)
         if (samples.shape[1], samples.shape[0]) != passes.output_size:
-            samples = resampling.resize(samples, width, height, channels=channels, cancellation=submission.cancellation)
+            border, cancellation = submission.border, submission.cancellation
+            samples = resized(samples, width, height, border, channels=channels, cancellation=cancellation)
         return samples
 
     def _opacity(self, alpha: Samples, passes: Passes, submission: _Submission) -> Samples:
@@ -178,7 +186,8 @@ class Upscaler:
         size = plan.width * self.scale, plan.height * self.scale
         chroma = None
         if self._luma_only and channels == 3:
-            chroma = resampling.resize(color, *size, "cubic", channels, submission.cancellation)
+            border, cancellation = submission.border, submission.cancellation
+            chroma = resized(color, *size, border, kernel="cubic", channels=channels, cancellation=cancellation)
         work = tiled_picture(color, channels, plan, self.model.contract, chroma)
         for part in passes_of(work, self.model.contract):
             self._compute(part, submission)
@@ -223,6 +232,7 @@ class _Submission:
     cancellation: Cancellation
     priority: Priority
     deadline: float
+    border: BorderChoice | None = None
 
 
 def deviations(passes: Passes) -> list[str]:

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from upconv.runtime import codecs
-from upconv.runtime.errors import ImageError
+from upconv.runtime.errors import UpconvError
 from upconv.runtime.picture import Picture
+
+pillow_heif.register_heif_opener()
 
 FIELDS = 8
 """The number of fields along a side."""
@@ -30,6 +33,8 @@ OTHER_PLACES = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif", "Raw profil
 """Places of an orientation that Pillow heeds, and viewers do not."""
 KEYED = ("L", "I", "I;16", "I;16B", "RGB;16")
 """Modes whose transparent colour Pillow does not scale with the pixels."""
+NO_OPACITY = "opacity of 0 everywhere ignored"
+"""The conversion of a BMP whose opacity Pillow keeps, so that nothing is visible."""
 UNCOMPARED = ("CMYK", "LAB", "F", "I", "HSV")
 """Pillow's modes that it converts to RGB differently."""
 
@@ -54,7 +59,7 @@ def judge(data: bytes) -> tuple[str, list[str]]:
     """Return the kind of a result, as `main` counts it, and the differences."""
     try:
         picture = codecs.decode(data, MOST_PIXELS)
-    except ImageError as error:
+    except UpconvError as error:
         return "refused", [f"refused: {error}"]
     try:
         other: Image.Image = Image.open(io.BytesIO(data))
@@ -80,7 +85,7 @@ def differences(picture: Picture, other: Image.Image, *, profile: bool, keyed: b
         yield "has a profile, which is lost silently"
     if other.mode.startswith("I;16") and picture.samples.itemsize == 1:
         yield "has 16 bits instead of 8"
-    if other.mode not in UNCOMPARED and not keyed:
+    if other.mode not in UNCOMPARED and not keyed and NO_OPACITY not in said:
         ours, theirs = means(_ours(picture)), means(_theirs(other))
         opacity, color = np.abs(ours - theirs)[..., 3].max(), np.abs(ours - theirs)[..., :3].max()
         if opacity > TOLERANCE:

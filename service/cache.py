@@ -29,7 +29,9 @@ The content is the length of the headers, the headers as JSON, and the picture.
 """
 _PARTIAL, _KEPT = ".part-", ".kept"
 _SWEEP_TO = 0.9
-_IDENTITY = ("scale", "width", "height", "format", "quality", "lossless", "metadata", "profile")
+_IDENTITY = (
+    *("scale", "width", "height", "fitting", "format", "quality", "lossless", "metadata", "profile", "colors", "border"),
+)
 """The options that determine a result."""
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from upconv.runtime import codecs
 from upconv.runtime.options import MAX_SCALE, UpscaleOptions
 from upconv.service.settings import Limits
 
 _MAX_SIDE = 1_000_000
+
+
+def _as_number(value: object) -> object:
+    """Return the number in a text of digits, which a query holds, and anything else as it is."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 5 else value
 
 
 class UpscaleQuery(BaseModel):
@@ -34,6 +39,11 @@ class UpscaleQuery(BaseModel):
     height: int | None = Field(
         default=None, ge=1, le=_MAX_SIDE, description="pixels, instead of a scale; one side alone keeps the aspect ratio"
     )
+    fitting: Literal["stretch", "fit", "fill"] = Field(
+        default="stretch",
+        description="with a width and a height: stretch the picture to them, or keep its aspect ratio and make it the largest that "
+        "fits into them or the smallest that fills them; nothing is cut off",
+    )
     format: Literal["jpeg", "png", "webp", "avif", "tiff"] | None = Field(
         default=None, description="of the result; by default the only image type in Accept, or else the format of the picture"
     )
@@ -46,6 +56,14 @@ class UpscaleQuery(BaseModel):
     )
     profile: Literal["keep", "srgb"] = Field(
         default="keep", description="keep the colour profile, or convert the colours to sRGB"
+    )
+    colors: Annotated[Literal[2, 4, 16, 256] | None, BeforeValidator(_as_number)] = Field(
+        default=None, description="most colours of a PNG, in a palette or as levels of grey; by default no limit"
+    )
+    border: Literal["mirror", "repeat", "wrap", "zero"] | None = Field(
+        default=None,
+        description="the pixels that the model sees beyond the border: the picture mirrored, its border pixel repeated, the "
+        "opposite border (wrap, for textures that repeat) or black (zero); by default none, as the model was trained",
     )
 
     def options(self, limits: Limits) -> UpscaleOptions:

@@ -9,6 +9,9 @@ from typing import Any
 from upconv.runtime.codecs.av1_sequence import is_full_range
 from upconv.runtime.errors import ImageError
 
+_CODES = b"colrnclx"
+_UNSPECIFIED, _BT601 = 2, 6
+"""Codes of matrices in ITU-T H.273."""
 UNEXPECTED = "the picture cannot be written as avif: the encoder made boxes of another kind; choose png"
 
 
@@ -27,6 +30,40 @@ def traits_of(data: bytes) -> AvifTraits:
     boxes = meta_boxes(data)
     references = data[slice(*boxes.get(b"iref", (0, 0)))]
     return AvifTraits(_is_limited_grey(data, boxes), b"prem" in references)
+
+
+def upright_size(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height of the primary picture, cropped and turned as it states; `None` if it states none.
+
+    ISO 23008-12, 6.5.3 (size), 6.5.9 (clean aperture) and 6.5.10 (rotation).
+    """
+    boxes = meta_boxes(data)
+    properties: dict[bytes, bytes] = {}
+    for kind, body in _primary_properties(data, boxes):
+        properties.setdefault(kind, body)
+    size, crop = properties.get(b"ispe", b""), _own_property(data, boxes, b"clap")
+    width, height = integer(size, 4, 4), integer(size, 8, 4)
+    if len(crop) >= 16 and integer(crop, 4, 4) and integer(crop, 12, 4):
+        width, height = integer(crop, 0, 4) // integer(crop, 4, 4), integer(crop, 8, 4) // integer(crop, 12, 4)
+    turned = _own_property(data, boxes, b"irot")[:1] in (b"\1", b"\3")
+    return ((height, width) if turned else (width, height)) if width and height else None
+
+
+def with_known_matrix(data: bytes) -> bytes:
+    """Return the file with the matrix of BT.601 where its codes leave it unspecified, as MIAF demands (ISO 23000-22, 7.3.6.4).
+
+    libheif takes that of BT.709.
+    """
+    start, stop = meta_boxes(data).get(b"iprp", (0, 0))
+    place = data.find(_CODES, start, stop) + len(_CODES) + 4
+    unspecified = place > start + len(_CODES) + 4 and integer(data, place, 2) == _UNSPECIFIED
+    return data[:place] + _BT601.to_bytes(2, "big") + data[place + 2 :] if unspecified else data
+
+
+def unkept(data: bytes) -> tuple[str, ...]:
+    """Return a phrase if the primary picture states the light of its display or its content (`mdcv`, `clli`)."""
+    kinds = {kind for kind, _ in _properties(data, meta_boxes(data))[0]}
+    return ("HDR data dropped, which is not read from avif and heic",) if kinds & {b"clli", b"mdcv"} else ()
 
 
 def as_stated(image: Any, data: bytes) -> Any:
@@ -60,12 +97,23 @@ def _is_limited_grey(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> bool:
 
 def _primary_properties(data: bytes, boxes: dict[bytes, tuple[int, int]]) -> list[tuple[bytes, bytes]]:
     """Return the properties of the primary item; all of the file if it is a grid, whose tiles hold them."""
+    own, listed = _properties(data, boxes)
+    return own if any(kind == b"av1C" for kind, _ in own) else own + listed
+
+
+def _own_property(data: bytes, boxes: dict[bytes, tuple[int, int]], kind: bytes) -> bytes:
+    return next((body for found, body in _properties(data, boxes)[0] if found == kind), b"")
+
+
+def _properties(
+    data: bytes, boxes: dict[bytes, tuple[int, int]]
+) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+    """Return the properties of the primary item, and those of the file."""
     start, stop = boxes.get(b"iprp", (0, 0))
     parts = {kind: (first, last) for kind, first, last in boxes_in(data, start, stop)}
     listed = [(kind, data[first:last]) for kind, first, last in boxes_in(data, *parts.get(b"ipco", (0, 0)))]
     chosen = associated(data[slice(*parts.get(b"ipma", (0, 0)))], primary_item(data, boxes))
-    own = [listed[number - 1] for number in chosen if 0 < number <= len(listed)]
-    return own if any(kind == b"av1C" for kind, _ in own) else own + listed
+    return [listed[number - 1] for number in chosen if 0 < number <= len(listed)], listed
 
 
 def associated(table: bytes, item: int) -> list[int]:

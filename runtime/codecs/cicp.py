@@ -55,7 +55,7 @@ def _codes(data: bytes, name: str) -> ColorCodes | None:
         body = next((body for kind, body in png_chunks.chunks(data) if kind == b"cICP"), b"")
         return ColorCodes(body[0], body[1], bool(body[3])) if len(body) == 4 else None
     head = data[:_HEADERS_BYTES]
-    place = head.find(b"colrnclx") if name == "avif" else -1
+    place = head.find(b"colrnclx") if name in ("avif", "heic") else -1
     return ColorCodes(_short(head, place + 8), _short(head, place + 10)) if 0 <= place < len(head) - 12 else None
 
 

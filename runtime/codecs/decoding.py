@@ -17,6 +17,7 @@ from upconv.runtime.codecs import (
     image_header,
     jpeg_segments,
     metadata,
+    pillow_formats,
     png_chunks,
     png_color,
     profiles,
@@ -66,6 +67,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, cancellation: Cancellation
     or at the end of the picture for AVIF, WebP and interlaced PNG. Raises `MachineError` if the machine lacks something.
     """
     name = image_header.check(data, max_pixels)
+    if name in pillow_formats.READ:
+        image, notes = pillow_formats.opened(data, name, cancellation)
+        return _picture(data, name, image, cancellation).noting(*notes)
     return reading(data, name, lambda fail_on: _picture(data, name, opened(data, name, max_pixels, fail_on), cancellation))
 
 
@@ -75,6 +79,8 @@ def read_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises `ImageError` if the header cannot be read, and `ImageTooLargeError` if it states more than `max_pixels` pixels.
     """
     name = image_header.check(data, max_pixels)
+    if name in pillow_formats.READ:
+        return pillow_formats.read_size(data, name)
     return reading(data, name, lambda fail_on: _upright_size(opened(data, name, max_pixels, fail_on)))
 
 
@@ -111,6 +117,7 @@ def opened(data: bytes, name: str, max_pixels: int, fail_on: str, **options: Any
     data, added = gif_blocks.with_open_canvas(data) if name == "gif" else (data, 0)
     if added and options.get("n") == -1:
         options = {**options, "n": frames_of(_LOADERS[name](data)) - added}
+    data = avif_boxes.with_known_matrix(data) if name == "avif" else data
     image = _LOADERS[name](data, access="sequential", fail_on=fail_on, **options)
     if added:
         image = image.copy()
@@ -153,7 +160,7 @@ def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | No
         # The XMP packet states the place and size of the gain map, which the result does not have.
         file_metadata = replace(file_metadata, fields=tuple(field for field in file_metadata.fields if field[0] != "xmp-data"))
     profile, codes, unusable = _color_space(data, name, profile, grey=samples.shape[2] < 3)
-    bits = image.get("bits-per-sample") if name == "avif" and samples.itemsize == 2 else None
+    bits = image.get("bits-per-sample") if name in ("avif", "heic") and samples.itemsize == 2 else None
     lossless = name == "webp" and b"VP8L" in data[:_WEBP_HEADERS_BYTES]
     stated = replace(file_metadata, icc=profile, codes=codes, bits=bits, lossless=lossless)
     return Picture(samples, name, stated, (*unlike, *notes, *unusable, *missed, *unread))
@@ -208,6 +215,8 @@ def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
         missed.extend(jpeg_segments.unkept(data))
     if name == "png":
         missed.extend(png_chunks.unkept(data))
+    if name in ("avif", "heic"):
+        missed.extend(avif_boxes.unkept(data))
     if name == "tiff" and tiff_tags.EXIF in tiff_tags.first_directory(data):
         missed.append("EXIF dropped, which is not read from tiff")
     if name == "png" and image.get_typeof("palette"):

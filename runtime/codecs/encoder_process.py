@@ -11,13 +11,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyvips
 
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.codecs import avif_grid
+from upconv.runtime.codecs.avif_grid import Grid
 from upconv.runtime.errors import OutOfMemoryError, OutputError, machine_error
 from upconv.runtime.resampling import stoppable
 
@@ -45,12 +47,15 @@ def save(image: Any, saver: str, options: Mapping[str, Any], cancellation: Cance
 
 
 def _saved_apart(image: Any, saver: str, options: Mapping[str, Any], cancellation: Cancellation) -> bytes:
+    in_tiles = saver == "heifsave_buffer" and image.width * image.height > avif_grid.WHOLE_PX
+    grid = Grid.of(image.width, image.height) if in_tiles else None
     order = {
         "saver": saver,
         "options": dict(options),
         "resolution": {"xres": image.xres, "yres": image.yres},
         "fields": {name: image.get(name) for name in _TIMING if image.get_typeof(name)},
         "parent": os.getpid(),
+        "tile": None if grid is None else [grid.tile_width, grid.tile_height],
     }
     with _started(json.dumps(order)) as process, contextlib.ExitStack() as stack:
         stack.callback(process.kill)
@@ -62,7 +67,16 @@ def _saved_apart(image: Any, saver: str, options: Mapping[str, Any], cancellatio
         cancellation.check()
         if process.returncode:
             raise _failure(process.returncode, said.decode(errors="replace"))
-    return data
+    return data if grid is None else avif_grid.joined(list(_parts(data)), grid)
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    """Yield the files that `encoder_program.tiles` returns."""
+    place = 0
+    while place < len(data):
+        stop = place + 4 + int.from_bytes(data[place : place + 4], "big")
+        yield data[place + 4 : stop]
+        place = stop
 
 
 def _started(order: str) -> subprocess.Popen[bytes]:

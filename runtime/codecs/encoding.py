@@ -13,10 +13,10 @@ import numpy as np
 import pyvips
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import finishing, metadata
+from upconv.runtime.codecs import finishing, metadata, palette
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
-from upconv.runtime.codecs.formats import WRITABLE
+from upconv.runtime.codecs.formats import WRITABLE, default_result
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import check_quality
@@ -54,33 +54,41 @@ def encode(
     quality: int = 90,
     *,
     lossless: bool = False,
+    colors: int | None = None,
     cancellation: Cancellation | None = None,
 ) -> tuple[bytes, Picture]:
     """Return the bytes of an image file, and the picture with the conversions that the format required.
 
-    `format` is one of `WRITABLE`; by default that of the picture, or PNG if that format is not written. `quality` from 1
+    `format` is one of `WRITABLE`; by default `default_result` of the picture. `quality` from 1
     to 100 applies to JPEG, and to WebP and AVIF unless they are `lossless`. PNG and TIFF are always lossless.
+    `colors`, one of `palette.COUNTS`, is the largest number of colours of a PNG file.
 
     Raises `ParameterError` if the format is not written, does not support the options or cannot hold the size, `Cancelled` soon
     after a cancellation, and what `unwritable` returns if the encoder fails.
     """
-    name = format or (picture.format if picture.format in WRITABLE else "png")
+    name = format or default_result(picture.format)
     if name not in WRITABLE:
         raise ParameterError(f"cannot write {name!r}; expected one of {', '.join(WRITABLE)}")
-    check_options(name, quality, lossless)
+    check_options(name, quality, lossless, colors)
     check_size(name, picture.width, picture.height)
     image, bits, keep, noted = _fitting(picture, name, cancellation, lossless=lossless)
     saver, options = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
+    if colors is not None:
+        image, few = palette.reduced(image, colors)
+        options |= few
     try:
         data = save(image, saver, options, cancellation)
     except pyvips.Error as error:
         raise unwritable("the picture", name, error) from error
+    if colors is not None and not palette.is_exact(data, to_image(picture.samples)):
+        noted = noted.noting(f"colours reduced to {colors}")
     return finishing.finished(data, replace(noted, format=picture.format), name), noted
 
 
-def check_options(name: str, quality: int, lossless: bool) -> None:
-    """Raise `ParameterError` if `quality` is not from 1 to 100, or if the format cannot be lossless."""
+def check_options(name: str, quality: int, lossless: bool, colors: int | None = None) -> None:
+    """Raise `ParameterError` if `quality` is not from 1 to 100, or if the format cannot be lossless or of few colours."""
     check_quality(quality)
+    palette.check(name, colors)
     if lossless and name in ("jpeg", "gif"):
         raise ParameterError(f"{name} cannot be lossless; choose png, webp, avif or tiff")
 
@@ -110,7 +118,7 @@ def fitted(picture: Picture, name: str, cancellation: Cancellation | None, *, lo
     if picture.samples.dtype == np.uint16 and name in ("jpeg", "webp", "gif"):
         image = (image / 257).rint().cast("uchar")
         image = image.copy(interpretation="srgb" if image.bands > 2 else "b-w")
-        picture = picture.noting(f"16 bits reduced to 8, the most that {name} can hold")
+        picture = picture.noting(f"{picture.metadata.bits or 16} bits reduced to 8, the most that {name} can hold")
     return image, picture
 
 

@@ -6,7 +6,7 @@ and files for which their messages do not help a user.
 
 from __future__ import annotations
 
-from upconv.runtime.codecs import tiff_pixels, tiff_tags
+from upconv.runtime.codecs import pillow_formats, tiff_pixels, tiff_tags
 from upconv.runtime.codecs.formats import FORMATS, HEAD_BYTES, sniff, unread
 from upconv.runtime.errors import ImageError, ImageTooLargeError
 
@@ -28,6 +28,9 @@ def check(data: bytes, max_pixels: int) -> str:
         raise ImageError(unread(data))
     if name == "tiff":
         _check_tiff(data, max_pixels)
+    elif name in pillow_formats.READ:
+        pillow_formats.check(name)
+        check_size(*pillow_formats.read_size(data, name), max_pixels)
     elif name == "webp":
         check_frames(_webp_frames(data))
     elif (name == "png" and _no_area(data[_PNG_SIZE], 4)) or (name == "gif" and _no_area(data[_GIF_SIZE], 2)):

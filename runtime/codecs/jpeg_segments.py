@@ -24,6 +24,8 @@ _NAMES = {
     b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
     b"JP": "content credentials",
 }
+_ONCE = {b"Photoshop 3.0\0": "IPTC or Photoshop data", b"Exif\0\0": "EXIF", b"http://ns.adobe.com/xap/1.0/\0": "XMP"}
+"""Segments of which libvips reads the first only."""
 
 
 def comments_of(jpeg: bytes) -> list[bytes]:
@@ -34,8 +36,12 @@ def comments_of(jpeg: bytes) -> list[bytes]:
 def unkept(jpeg: bytes) -> tuple[str, ...]:
     """Return a phrase for each kind of application data that the result does not keep."""
     found = [body for marker, body in _segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
+    bodies = [body for _, body in _segments(jpeg)]
+    further = tuple(
+        f"further {name} dropped" for start, name in _ONCE.items() if sum(body.startswith(start) for body in bodies) > 1
+    )
     trailer = () if jpeg.rstrip(b"\0").endswith(b"\xff\xd9") else ("data behind the end of the picture",)
-    return tuple(f"{name} dropped" for name in dict.fromkeys((*map(_name, found), *trailer)))
+    return tuple(f"{name} dropped" for name in dict.fromkeys((*map(_name, found), *trailer))) + further
 
 
 def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:

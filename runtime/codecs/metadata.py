@@ -26,6 +26,8 @@ HELD: dict[str, frozenset[str]] = {
 """Kinds of metadata that are written in each format, besides the colour profile."""
 DENSITY_HELD = ("jpeg", "png", "tiff")
 """Formats that have a field for the resolution. The other formats hold it in EXIF."""
+DENSITY_READ = (*DENSITY_HELD, "bmp", "jp2")
+"""Formats whose field for the resolution is read."""
 
 EXIF, XMP = "exif-data", "xmp-data"
 TEXT, HDR, COMMENT = "png-text-", "png-hdr-", "jpeg-comment"
@@ -151,7 +153,7 @@ def _density(image: Any, data: bytes, name: str, block: ExifBlock) -> tuple[floa
         body = next((body for kind, body in png_chunks.chunks(data) if kind == b"pHYs"), b"")
         x, y = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
         return (x / 1000, y / 1000) if body[8:] == b"\1" and x and y else None
-    if name in DENSITY_HELD:
+    if name in DENSITY_READ:
         return (image.xres, image.yres) if image.get_typeof("resolution-unit") else None
     return block.pixels_per_mm
 

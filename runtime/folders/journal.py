@@ -30,6 +30,8 @@ FOLDER = ".upconv"
 """The folder of the journal in an output folder."""
 _EARLIER = ".upconv.jsonl"
 """The journal of earlier versions."""
+_LATER_OPTIONS = ("border", "colors")
+"""Options that count only if they are given, so that they do not change the fingerprint of earlier runs."""
 
 
 class Journal:
@@ -154,6 +156,7 @@ def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
     if options.fitting != "stretch":
         target["fitting"] = options.fitting
     names = ("quality", "lossless", "profile", "metadata", "frames")
+    later = {name: value for name in _LATER_OPTIONS if (value := getattr(options, name)) is not None}
     # The layout of the first version, so that folders of earlier runs are continued.
-    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}}
+    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}, **later}
     return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]

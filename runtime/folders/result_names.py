@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from upconv.runtime.codecs.formats import ANIMATED, HEAD_BYTES, SUFFIXES, WRITABLE, sniff
+from upconv.runtime.codecs.formats import ANIMATED, HEAD_BYTES, SUFFIXES, WRITABLE, default_result, sniff
 
 _OTHER_PICTURES = frozenset(
     (
-        *(".bmp", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".psb", ".xcf", ".svg", ".pdf", ".eps", ".ico", ".exr"),
-        *(".hdr", ".ppm", ".pgm", ".pbm", ".tga", ".dds", ".qoi"),
+        *(".jxl", ".psd", ".psb", ".xcf", ".svg", ".pdf", ".eps", ".ico", ".exr", ".hdr", ".dds", ".qoi"),
         *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
     )
 )
@@ -41,7 +40,7 @@ class Naming:
         if own in ANIMATED and self.frames and self.format in (None, *ANIMATED):
             target = self.format or own
         else:
-            target = self.format if self.format in WRITABLE else (own if own in WRITABLE and self.format is None else "png")
+            target = self.format if self.format in WRITABLE else (default_result(own or "") if self.format is None else "png")
         return suffix if own == target and suffix else f".{target}".replace(".jpeg", ".jpg")
 
 

@@ -35,7 +35,7 @@ def album(tmp_path: Path, photograph: Photograph) -> Path:
     (folder / "a day" / "in & out.jpg").write_bytes(codecs.encode(Picture(photograph(31, 40)), "jpeg")[0])
     (folder / "deep.tif").write_bytes(codecs.encode(Picture(photograph(20, 30).astype(np.uint16) * 257), "tiff")[0])
     (folder / "bad.png").write_bytes(b"no picture")
-    (folder / "phone.heic").touch()
+    (folder / "phone.jxl").touch()
     return folder
 
 
@@ -46,7 +46,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     assert first.stderr.strip().splitlines() == [
         f"error: {album}/bad.png: the data is not an image that can be read; {EXPECTED}"
     ]
-    assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .heic)"
+    assert first.stdout.splitlines()[-1] == "2 upscaled, 1 failed, 1 ignored because of their format (1 .jxl)"
     assert (out / "a day" / "in & out.jpg").is_file()
     assert_page(page)
 
@@ -54,7 +54,7 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     again = upconv("upscale", album, "-o", out, *MODEL, "--json")
     assert again.returncode == 0
     *rows, ignored = json.loads(again.stdout)
-    assert ignored == {"input": f"{album}/phone.heic", "status": "ignored", "reason": "pictures in .heic are not read"}
+    assert ignored == {"input": f"{album}/phone.jxl", "status": "ignored", "reason": "pictures in .jxl are not read"}
     assert [(row["status"], row["from"], row["to"]) for row in rows] == [
         ("skipped", [40, 31], [80, 62]),
         ("skipped", [30, 20], [60, 40]),
@@ -87,6 +87,29 @@ def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
     assert (row["status"], row["to"]) == ("done", [45, 30])
     assert row["conversions"] == ["resolution dropped, which webp cannot hold"]
     assert not list(tmp_path.glob(".upconv*")), "only a folder has a journal"
+
+
+def test_few_colours(tmp_path: Path, photograph: Photograph) -> None:
+    (tmp_path / "a.png").write_bytes(codecs.encode(Picture(photograph(20, 20)), "png")[0])
+    done = upconv("upscale", tmp_path / "a.png", "-o", tmp_path / "b.png", *MODEL, "--colors", 16, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["conversions"] == ["colours reduced to 16"]
+    assert (tmp_path / "b.png").read_bytes()[24:26] == bytes([4, 3]), "4 bits, a palette"
+    refused = upconv("upscale", tmp_path / "a.png", "-o", tmp_path / "b.jpg", *MODEL, "--colors", 16)
+    assert refused.returncode == 1
+    assert "jpeg is not written with 16 colours; choose png" in refused.stderr
+
+
+def test_a_border_changes_the_pixels_at_the_border_alone(tmp_path: Path, photograph: Photograph) -> None:
+    (tmp_path / "a.png").write_bytes(codecs.encode(Picture(photograph(40, 40)), "png")[0])
+    results = []
+    for number, border in enumerate(([], ["--border", "wrap"])):
+        target = tmp_path / f"{number}.png"
+        done = upconv("upscale", tmp_path / "a.png", "-o", target, "--model", "bicubic-x2", *border)
+        assert done.returncode == 0, done.stderr
+        results.append(codecs.read(target).samples.astype(int))
+    assert (results[0][4:-4, 4:-4] == results[1][4:-4, 4:-4]).all()
+    assert np.abs(results[0] - results[1]).max() > 8
 
 
 def test_names_that_are_not_text(tmp_path: Path, photograph: Photograph) -> None:

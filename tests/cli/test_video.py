@@ -189,7 +189,7 @@ def test_a_closed_pipe_ends_the_run_quietly() -> None:
     run.stdin.flush()
     run.stdout.read(100)
     run.stdout.close()
-    more = stream(500)[len(stream(0)) :]
+    more = stream(5000)[len(stream(0)) :]  # more than pipes hold
     with pytest.raises(BrokenPipeError):
         run.stdin.write(more)
     assert run.wait(60) == 141

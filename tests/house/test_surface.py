@@ -19,7 +19,7 @@ import pytest
         ),
         (
             "upconv.runtime.codecs",
-            "ANIMATED FORMATS MAX_PIXELS MEDIA_TYPES SUFFIXES WRITABLE Animation check_options check_size decode decode_frames encode encode_frames format_of read read_bytes read_size sniff to_srgb unread write_atomically",
+            "ANIMATED FORMATS MAX_PIXELS MEDIA_TYPES SUFFIXES WRITABLE Animation check_options check_size decode decode_frames default_result encode encode_frames format_of read read_bytes read_size sniff to_srgb unread write_atomically",
         ),
         ("upconv.models", "CATALOGUE DEFAULT CatalogueEntry bundled"),
         (

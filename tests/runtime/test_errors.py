@@ -49,6 +49,10 @@ def test_the_drawn_tree_is_the_real_one(drawn: Callable[..., dict[str, str]]) ->
         (libvips("tiff2vips: Failed to allocate memory for strips (100000000 elements of 8 bytes each)"), None),
         (libvips("tiff2vips: Failed to allocate memory for to read TIFF directory (0 elements of 12 bytes each)"), None),
         (libvips("heif: Memory allocation error: Security limit exceeded"), None),
+        (
+            libvips("tiff2vips: Failed to allocate memory for to read TIFF directory (9 elements of 12 bytes each)"),
+            errors.OutOfMemoryError,
+        ),
         (errors.ImageError("out of memory"), None),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -9,10 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from upconv.runtime.contract import SizeLaw
+from upconv.runtime.options import BorderChoice
 from upconv.runtime.rounding import ceil_div
-from upconv.runtime.tiling_axis import Fill, Surroundings, TileSpan, TilingAxis, filled
+from upconv.runtime.tiling_axis import FILLS, Fill, Surroundings, TileSpan, TilingAxis, block_of, filled, span_pixels
 
 Line = NDArray[np.int64]
+NUMPY_MODES: dict[Fill, Literal["reflect", "edge", "wrap", "constant"]] = {
+    "reflect": "reflect",
+    "edge": "edge",
+    "wrap": "wrap",
+    "zero": "constant",
+}
 
 
 def enlarged(line: Line, law: SizeLaw, reach: tuple[int, int]) -> Line:
@@ -46,7 +55,7 @@ def cases(draw: st.DrawFn) -> tuple[SizeLaw, Surroundings, tuple[int, int], tupl
 
 def pixels(axis: TilingAxis, span: TileSpan, line: Line) -> Line:
     window = axis.window(span)
-    return window.arranged(line[window.first : window.stop], 0)
+    return window.arranged(np.concatenate([line[first:stop] for first, stop in window.runs]), 0)
 
 
 def stitched(axis: TilingAxis, spans: list[TileSpan], line: Line, law: SizeLaw, reach: tuple[int, int]) -> Line:
@@ -63,7 +72,7 @@ def stitched(axis: TilingAxis, spans: list[TileSpan], line: Line, law: SizeLaw, 
 def expanded(line: Line, law: SizeLaw, around: Surroundings, reach: tuple[int, int]) -> Line:
     """Return the result of a whole picture, extended by its context and up to a length of the law."""
     extended = law.fitted(len(line) + around.before + around.after) - len(line)
-    output = enlarged(np.pad(line, (around.before, extended - around.before), mode=around.fill), law, reach)
+    output = enlarged(np.pad(line, (around.before, extended - around.before), mode=NUMPY_MODES[around.fill]), law, reach)
     return output[around.crop_before : around.crop_before + int(law.scale) * len(line)]
 
 
@@ -101,6 +110,27 @@ def test_tiles_and_halves_equal_the_whole(
     np.testing.assert_array_equal(stitched(axis, [half for half in halves if _kept(axis, half)], line, law, reach), expected)
 
 
+@given(
+    case=cases(),
+    length=st.integers(1, 40),
+    tile_px=st.integers(1, 50),
+    border=st.sampled_from(["mirror", "repeat", "wrap", "zero"]),
+)
+def test_a_border_equals_a_picture_that_is_padded_by_hand(
+    case: tuple[SizeLaw, Surroundings, tuple[int, int], tuple[int, int]], length: int, tile_px: int, border: BorderChoice
+) -> None:
+    law, around, reach, halo = case
+    line = np.random.default_rng(length).integers(1, 256, length)
+    margin = 12 * law.multiple
+    padded: Line = np.pad(line, margin, mode=NUMPY_MODES[FILLS[border]])
+    expected = expanded(padded, law, around, reach)[margin * int(law.scale) :][: length * int(law.scale)]
+    wide = around.widened(law, halo, FILLS[border])
+    assert wide.balance(law)
+    axis = TilingAxis.of(length, law, halo, wide)
+    for spans in (axis.spans(axis.side(tile_px, 1000)), axis.spans(axis.padded)):
+        np.testing.assert_array_equal(stitched(axis, spans, line, law, reach), expected)
+
+
 def _kept(axis: TilingAxis, span: TileSpan) -> bool:
     first, stop, _ = axis.place(span)
     return first < stop
@@ -114,23 +144,30 @@ def _kept(axis: TilingAxis, span: TileSpan) -> bool:
         ("reflect", 2, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
         ("reflect", 1, [0] * 13),
         ("edge", 1, [0] * 13),
+        ("wrap", 3, [1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]),
+        ("zero", 3, [0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2]),
     ],
 )
 def test_positions_beyond_the_border_take_pixels_of_the_picture(fill: Fill, length: int, expected: list[int]) -> None:
     assert filled(np.arange(-5, 8), length, fill).tolist() == expected
 
 
-@given(length=st.integers(1, 9), before=st.integers(0, 30), after=st.integers(0, 30), fill=st.sampled_from(["reflect", "edge"]))
+@given(
+    length=st.integers(1, 9),
+    before=st.integers(0, 30),
+    after=st.integers(0, 30),
+    fill=st.sampled_from(["reflect", "edge", "wrap"]),
+)
 def test_the_fill_is_that_of_numpy(length: int, before: int, after: int, fill: Fill) -> None:
     line = np.arange(length)
-    padded = np.pad(line, (before, after), mode=fill)
+    padded = np.pad(line, (before, after), mode=NUMPY_MODES[fill])
     np.testing.assert_array_equal(line[filled(np.arange(-before, length + after), length, fill)], padded)
 
 
 def test_a_span_inside_the_picture_is_read_as_it_is() -> None:
     axis = TilingAxis.of(50, SizeLaw(scale=2, offset=-28), (7, 7), Surroundings(7, 7))
     window = axis.window(TileSpan(7, 57, 7, 43))
-    assert (window.first, window.stop, window.order) == (0, 50, None)
+    assert (window.runs, window.order, window.outside) == (((0, 50),), None, None)
     assert axis.window(TileSpan(6, 56, 6, 42)).order is not None
     assert axis.window(TileSpan(8, 58, 8, 44)).order is not None
 
@@ -164,7 +201,7 @@ def test_a_halo_counts_from_the_first_output(
 def test_a_span_at_the_border_reads_the_pixels_that_it_holds_and_no_more(fill: Fill, order: list[int]) -> None:
     axis = TilingAxis.of(50, SizeLaw(scale=2, offset=-8), (2, 2), Surroundings(2, 2, fill=fill))
     window = axis.window(TileSpan(0, 5, 0, 1))
-    assert (window.first, window.stop) == (0, 3)
+    assert window.runs == ((0, 3),)
     block = np.arange(6).reshape(2, 3)
     for axis_number in (0, 1):
         arranged = window.arranged(block if axis_number else block.T, axis_number)
@@ -188,3 +225,31 @@ def test_context_whose_outputs_are_cropped_needs_no_span_of_its_own() -> None:
 def test_a_side_is_a_multiple_of_the_law_and_of_the_step() -> None:
     """Two spans of 54 would do; 72 is the next multiple of 3 and 8."""
     assert TilingAxis.of(102, SizeLaw(scale=1, multiple=3), (3, 3)).side(75, 1000) == 72
+
+
+def test_a_span_across_the_border_reads_only_the_ends_that_it_holds() -> None:
+    window = span_pixels(-2, 3, 50, "wrap")
+    assert window.runs == ((0, 3), (48, 50))
+    np.testing.assert_array_equal(window.arranged(np.array([0, 1, 2, 48, 49]), 0), [48, 49, 0, 1, 2])
+
+
+def test_pixels_beyond_a_border_of_zeros_are_zero_along_each_axis() -> None:
+    rows, columns = span_pixels(-1, 2, 2, "zero"), span_pixels(1, 4, 3, "zero")
+    picture = np.arange(1, 13).reshape(2, 3, 2)
+    block = block_of(rows, columns, lambda top, bottom, left, right: picture[top:bottom, left:right], 0)
+    np.testing.assert_array_equal(block, np.pad(picture, ((1, 0), (0, 1), (0, 0)))[:, 1:])
+
+
+def test_two_runs_along_both_axes_are_joined() -> None:
+    picture = np.arange(200).reshape(1, 10, 20)
+    rows, columns = span_pixels(-2, 4, 10, "wrap"), span_pixels(17, 23, 20, "wrap")
+    read: list[tuple[int, ...]] = []
+
+    def rectangle(*sides: int) -> Line:
+        read.append(sides)
+        top, bottom, left, right = sides
+        return picture[:, top:bottom, left:right]
+
+    expected = np.pad(picture, ((0, 0), (2, 2), (3, 3)), mode="wrap")[:, :6, 20:]
+    np.testing.assert_array_equal(block_of(rows, columns, rectangle, 1), expected)
+    assert sum((bottom - top) * (right - left) for top, bottom, left, right in read) == 36, "only what the tile needs is read"

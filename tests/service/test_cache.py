@@ -37,12 +37,12 @@ def test_the_tag_is_that_of_earlier_processes_for_an_equal_request(monkeypatch: 
     monkeypatch.setattr("upconv.service.cache.version", lambda _: "0.1.0")
     many = UpscaleOptions(width=50, height=40, quality=80, metadata="strip", profile="srgb", max_pixels=5, max_output_pixels=7)
     for options, tag in (
-        (UpscaleOptions(), "797b8b4c8b9541e181d257ce7b1ab5063c2f16f3d2b6cda4fab4b6549c6a39c4"),
+        (UpscaleOptions(), "d963aaae852f6847172b8a7e3d1d95ed2a3a1627b9ead244003d87600df9b711"),
         (
             UpscaleOptions(scale=2.0, format="webp", lossless=True),
-            "9d5d4d59a40fd3bb10290a0230b0e94f4b0b9c9d950454c4c8059b7640256958",
+            "51c51ad614a7d95dd995c0adc706e8c130cb31ef4f610c970c9f16a5a60f9957",
         ),
-        (many, "8a28d7021f764d99e7ef0845df1978ffa1798aac746ead9c6442189f84f672ae"),
+        (many, "48daa9c0aedb2b69812ae0f9db8378c579ddd83f903af50839ea77a6d2201453"),
     ):
         assert etag(options, b"picture", "model") == f'"{tag}"'
 
@@ -63,6 +63,11 @@ def test_the_tag_is_that_of_earlier_processes_for_an_equal_request(monkeypatch: 
                 UpscaleOptions(lossless=True),
                 UpscaleOptions(metadata="strip"),
                 UpscaleOptions(profile="srgb"),
+                UpscaleOptions(width=9, height=9),
+                UpscaleOptions(width=9, height=9, fitting="fit"),
+                UpscaleOptions(width=9, height=9, fitting="fill"),
+                UpscaleOptions(border="wrap"),
+                UpscaleOptions(colors=16),
             )
         ),
     ],

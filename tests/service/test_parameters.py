@@ -37,16 +37,29 @@ LIMITS = Limits(max_pixels=10, max_output_pixels=20)
 def test_a_query_becomes_options() -> None:
     assert UpscaleQuery().options(LIMITS) == UpscaleOptions(max_pixels=10, max_output_pixels=20)
     query = UpscaleQuery(
-        model="m", width=7, height=8, format="webp", quality=3, lossless=True, metadata="strip", profile="srgb"
-    )
-    assert query.options(LIMITS) == UpscaleOptions(
+        model="m",
         width=7,
         height=8,
+        fitting="fit",
         format="webp",
         quality=3,
         lossless=True,
         metadata="strip",
         profile="srgb",
+        colors=16,
+        border="wrap",
+    )
+    assert query.options(LIMITS) == UpscaleOptions(
+        width=7,
+        height=8,
+        fitting="fit",
+        format="webp",
+        quality=3,
+        lossless=True,
+        metadata="strip",
+        profile="srgb",
+        colors=16,
+        border="wrap",
         max_pixels=10,
         max_output_pixels=20,
     )

@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Iterator
 
+import pillow_heif
 from PIL import Image
 
 from upconv.runtime import codecs
@@ -42,6 +43,11 @@ def files() -> Iterator[tuple[str, bytes]]:
     yield from _tiff_files()
     yield from _jpeg_files()
     yield from _avif_files()
+    yield from _heic_files()
+    yield from _bmp_files()
+    yield from _tga_files()
+    yield from _pnm_files()
+    yield from _jp2_files()
 
 
 def _said(read: object, data: bytes) -> str:
@@ -271,6 +277,90 @@ def _avif_files() -> Iterator[tuple[str, bytes]]:
         + b"".join(struct.pack(">I", 8 * (10_000 - n)) + b"moov" for n in range(10_000)),
     )
     yield "avif whose box promises 2 GB", _avif((64, 64))[:28] + struct.pack(">I", 2**31) + _avif((64, 64))[32:]
+
+
+def _heic() -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.effect_noise((64, 64), 40).convert("RGB")).save(buffer)
+    return buffer.getvalue()
+
+
+def _heic_files() -> Iterator[tuple[str, bytes]]:
+    plain = _heic()
+    place = plain.index(b"ispe") + 8
+
+    def sized(width: int, height: int) -> bytes:
+        return plain[:place] + struct.pack(">II", width, height) + plain[place + 8 :]
+
+    yield "heic of 65535x65535", sized(65535, 65535)
+    yield "heic of 0x64", sized(0, 64)
+    yield "heic that is larger than it says", sized(8, 8)
+    yield "heic that breaks off", plain[: len(plain) // 2]
+    yield "heic without a box", plain[:28]
+    yield "heic whose data are zeros", plain[:-200] + bytes(200)
+    yield "heic with boxes in boxes", plain[:28] + b"".join(struct.pack(">I", 8 * (9_999 - n)) + b"meta" for n in range(9_999))
+
+
+def _bmp(width: int, height: int, bits: int, compression: int, data: bytes, header: int = 40) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", header, width, height, 1, bits, compression, len(data), 0, 0, 0, 0)
+    palette = bytes(1024) if bits == 8 else b""
+    start = 14 + len(head) + len(palette)
+    return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + head + palette + data
+
+
+def _bmp_files() -> Iterator[tuple[str, bytes]]:
+    yield "bmp of 30000x30000", _bmp(30000, 30000, 24, 0, bytes(100))
+    yield "bmp of 2147483647x2147483647", _bmp(2**31 - 1, 2**31 - 1, 8, 1, bytes(100))
+    yield "bmp of 0x10", _bmp(0, 10, 24, 0, bytes(100))
+    yield "bmp that promises more pixels than it has", _bmp(900, 900, 24, 0, bytes(100))
+    yield "bmp that unfolds to less than it says", _bmp(900, 900, 8, 1, b"\xff\1" * 50)
+    yield "bmp of an unknown compression", _bmp(10, 10, 24, 77, bytes(400))
+    yield "bmp of 7 bits", _bmp(10, 10, 7, 0, bytes(400))
+    yield "bmp whose header is longer than the file", _bmp(10, 10, 24, 0, b"", 124)
+
+
+def _tga(width: int, height: int, kind: int, data: bytes, bits: int = 24, colors: int = 0) -> bytes:
+    palette = (kind & 7 == 1, 0, colors, 24 if kind & 7 == 1 else 0)
+    return struct.pack("<BBBHHBHHHHBB", 0, palette[0], kind, *palette[1:], 0, 0, width, height, bits, 0) + data
+
+
+def _tga_files() -> Iterator[tuple[str, bytes]]:
+    yield "tga of 65535x65535", _tga(65535, 65535, 2, bytes(100))
+    yield "tga of 0x10", _tga(0, 10, 2, bytes(100))
+    yield "tga that promises more pixels than it has", _tga(900, 900, 2, bytes(100))
+    yield "tga that unfolds to less than it says", _tga(900, 900, 10, b"\xff\1\2\3" * 9)
+    yield "tga whose run goes beyond its end", _tga(3, 3, 10, b"\xff\1\2\3" * 9)
+    yield "tga of 65535 colours that it lacks", _tga(10, 10, 1, bytes(100), 8, 65535)
+    yield "tga without pixels", _tga(10, 10, 2, b"")
+
+
+def _pnm_files() -> Iterator[tuple[str, bytes]]:
+    yield "pnm of 30000x30000", b"P6 30000 30000 255\n" + bytes(100)
+    yield "pnm of 9999999999x9999999999", b"P5 9999999999 9999999999 255\n" + bytes(100)
+    yield "pnm of 0x10", b"P5 0 10 255\n" + bytes(100)
+    yield "pnm that promises more pixels than it has", b"P6 900 900 65535\n" + bytes(100)
+    yield "pnm whose numbers are words", b"P2 3 3 255\none two three four five six seven eight nine\n"
+    yield "pnm with a number of a million digits", b"P3 9 9 255\n" + b"9" * 1_000_000
+    yield "pnm of a largest value of 0", b"P5 9 9 0\n" + bytes(100)
+    yield "pnm of a comment without an end", b"P5 #" + b"a" * 1_000_000
+
+
+def _jp2_files() -> Iterator[tuple[str, bytes]]:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 40).save(buffer, "JPEG2000", no_jp2=True)
+    plain = buffer.getvalue()
+
+    def sized(width: int, height: int, tile: int = 64) -> bytes:
+        return plain[:8] + struct.pack(">IIIIII", width, height, 0, 0, tile, tile) + plain[32:]
+
+    yield "jp2 of 4294967295x4294967295", sized(2**32 - 1, 2**32 - 1)
+    yield "jp2 of 30000x30000", sized(30000, 30000)
+    yield "jp2 of 0x64", sized(0, 64)
+    yield "jp2 of 1000000 tiles of a pixel", sized(1000, 1000, 1)
+    yield "jp2 that breaks off", plain[: len(plain) // 2]
+    yield "jp2 of 16384 channels", plain[:40] + struct.pack(">H", 16384) + plain[42:]
+    yield "jp2 without a codestream", b"\0\0\0\x0cjP  \r\n\x87\n" + _box(b"ftyp", b"jp2 ", bytes(4), b"jp2 ")
+    yield "jp2 whose data are zeros", plain[:150] + bytes(len(plain) - 150)
 
 
 if __name__ == "__main__":

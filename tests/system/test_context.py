@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -11,10 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from upconv.runtime import Upscaler
 from upconv.runtime.contract import KEY, Context, Contract, Crop, Halo, Pixels, Provenance, SizeLaw
-from upconv.runtime.tiling_axis import Fill
 
 
-def valid_model(path: Path, before: int, after: int, trim: int, fill: Fill, scale: int = 2) -> Path:
+def valid_model(path: Path, before: int, after: int, trim: int, fill: Literal["reflect", "edge"], scale: int = 2) -> Path:
     """Write a valid convolution over `before + after + 1` pixels, DepthToSpace, and a cut of the last `trim` outputs."""
     side, inputs = before + after + 1, -(-trim // scale)
     weights = np.random.default_rng(0).random((3 * scale**2, 3, side, side), np.float32) / (3 * side**2)
@@ -58,7 +58,7 @@ def valid_model(path: Path, before: int, after: int, trim: int, fill: Fill, scal
 )
 @pytest.mark.parametrize("fill", ["reflect", "edge"])
 def test_tiles_equal_the_whole_of_the_padded_picture(
-    before: int, after: int, trim: int, scale: int, fill: Fill, tmp_path: Path
+    before: int, after: int, trim: int, scale: int, fill: Literal["reflect", "edge"], tmp_path: Path
 ) -> None:
     path = valid_model(tmp_path / "m.onnx", before, after, trim, fill, scale)
     with Upscaler(path, tile_px=24, workers=2) as tiled, Upscaler(path, tile_px=4096, workers=1) as whole:

@@ -33,6 +33,15 @@ WORDS = {
     "jpeg of 5000 scans": "damaged or incomplete",
     "avif of 65535x65535": "65535x65535 pixels; at most",
     "avif of 65025 pictures": "limit exceeded",
+    "heic of 65535x65535": "65535x65535 pixels; at most",
+    "heic that is larger than it says": "does not have the size signaled",
+    "bmp of 30000x30000": "30000x30000 pixels; at most",
+    "bmp of an unknown compression": "Unsupported BMP compression",
+    "tga of 65535x65535": "65535x65535 pixels; at most",
+    "pnm that promises more pixels than it has": "its data breaks off",
+    "pnm of 0x10": "its header is invalid",
+    "jp2 of 30000x30000": "30000x30000 pixels; at most",
+    "jp2 that breaks off": "broken data stream",
 }
 HARMLESS = {
     "png with too much data",
@@ -45,6 +54,7 @@ HARMLESS = {
     "tiff with a strip that unfolds to 256 MB",
     "tiff with a profile of 1 GB",
     "jpeg with 65535 EXIF entries",
+    "heic whose data are zeros",  # libde265 conceals them as grey
     "jpeg with a profile of 16 MB",
 }
 

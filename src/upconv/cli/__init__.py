@@ -93,7 +93,6 @@ _EXTRAS = {
     "onnx": "export",
     "safetensors": "export",
     "keras": "keras",
-    "PIL": "train",
     "skimage": "train",
     "jinja2": "train",
     "fastapi": "serve",

@@ -49,6 +49,17 @@ OneSize = Annotated[
         help="The only height and width of the input, such as 64x48, in place of all that the model takes.",
     ),
 ]
+Colors = Annotated[
+    Literal["2", "4", "16", "256"] | None,
+    typer.Option(help="Most colours of a PNG, which then has a palette, or levels of grey; by default no limit."),
+]
+Border = Annotated[
+    Literal["mirror", "repeat", "wrap", "zero"] | None,
+    typer.Option(
+        help="Pixels that the model sees beyond the border: the picture mirrored, its border pixel repeated, the opposite border "
+        "(wrap, for textures that repeat) or black (zero); by default none, as the model was trained."
+    ),
+]
 Opset = Annotated[int, typer.Option("--opset", min=18, max=23, help="Version of the ONNX operator set.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every measurement.")]

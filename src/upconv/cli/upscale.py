@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from upconv.cli.default_names import listing_beside
 from upconv.cli.folder_options import FailureFile, FilesFrom, FolderOptions, JsonLines, KeepTime, ShardChoice, check_free
 from upconv.cli.folder_work import FileWork, predict_files, upscale_files, work_into
-from upconv.cli.option_types import DryRun, FillBox, FitBox, FramesChoice, MatrixChoice, Quiet, Resume, StartFrame, box
+from upconv.cli.option_types import (
+    Border,
+    Colors,
+    DryRun,
+    FillBox,
+    FitBox,
+    FramesChoice,
+    MatrixChoice,
+    Quiet,
+    Resume,
+    StartFrame,
+    box,
+)
 from upconv.cli.piped_picture import check_piped, is_piped, upscale_piped
 from upconv.cli.standard_streams import STANDARD
 from upconv.cli.video import VideoTask, check_options, one_input, upscale_video
@@ -19,6 +31,8 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.runtime import Upscaler
+
+_COUNTS: dict[str, Literal[2, 4, 16, 256]] = {"2": 2, "4": 4, "16": 16, "256": 256}
 
 
 class FormatOption(StrEnum):
@@ -74,6 +88,8 @@ def upscale(
     lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
     profile: Annotated[ProfileOption, typer.Option(help="Keep the colour profile, or convert to sRGB.")] = ProfileOption.KEEP,
     metadata: Annotated[MetadataOption, typer.Option(help="Keep EXIF, XMP and texts, or remove them.")] = MetadataOption.KEEP,
+    colors: Colors = None,
+    border: Border = None,
     frames: FramesChoice = None,
     matrix: MatrixChoice = None,
     start_frame: StartFrame = 0,
@@ -126,6 +142,8 @@ def upscale(
         lossless=lossless,
         metadata=metadata.value,
         profile=profile.value,
+        colors=None if colors is None else _COUNTS[colors],
+        border=border,
         frames=kind == "animation",
         max_pixels=max_pixels,
     )

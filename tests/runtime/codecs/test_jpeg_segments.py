@@ -40,7 +40,7 @@ def test_the_longest_segment(length: int, fits: bool, pillow: Any) -> None:
         (0xE5, b"", ("unknown application data dropped",)),
         (0xEC, b"Ducky\0", ()),
         (0xE0, b"JFXX\0\x10", ()),
-        (0xED, b"Photoshop 3.0\0", ()),
+        (0xED, b"Photoshop 3.0\0", ("further IPTC or Photoshop data dropped",)),
     ],
 )
 def test_data_that_is_not_kept_is_said(marker: int, body: bytes, phrases: tuple[str, ...], pillow: Any) -> None:
@@ -59,3 +59,17 @@ def test_files_that_end_early_do_no_harm(pillow: Any) -> None:
     made = with_segment(pillow(PIXELS, "JPEG"), 0xFE, b"hello")
     for length in range(len(made)):
         comments_of(made[:length]), unkept(made[:length] + b"\xff\xe5\0\0")
+
+
+@pytest.mark.parametrize(
+    ("marker", "body", "phrase"),
+    [
+        (0xED, b"Photoshop 3.0\0", "further IPTC or Photoshop data dropped"),
+        (0xE1, b"Exif\0\0", "further EXIF dropped"),
+        (0xE1, b"http://ns.adobe.com/xap/1.0/\0", "further XMP dropped"),
+    ],
+)
+def test_a_second_segment_of_a_kind_is_said(marker: int, body: bytes, phrase: str) -> None:
+    once = with_segment(b"\xff\xd8\xff\xd9", marker, body)
+    assert unkept(once) == ()
+    assert unkept(with_segment(once, marker, body)) == (phrase,)

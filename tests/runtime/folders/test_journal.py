@@ -27,6 +27,7 @@ def job(tmp_path: Path) -> FileTask:
         (UpscaleOptions(), "79531c2489e508f7"),
         (UpscaleOptions(max_pixels=5, max_output_pixels=7), "79531c2489e508f7"),
         (UpscaleOptions(scale=3, metadata="strip", frames=True), "a82f455dc32b8cac"),
+        (UpscaleOptions(border="wrap", colors=None), "704a09120028436c"),
         (UpscaleOptions(width=50, height=40, quality=80, lossless=True, profile="srgb"), "ea1b91b4a42ccd76"),
     ],
 )

@@ -42,13 +42,20 @@ def test_two_pictures_of_one_name_stay_apart(album: Album, tmp_path: Path) -> No
     }
 
 
+def test_formats_that_are_only_read_get_the_suffix_of_their_result(album: Album, tmp_path: Path) -> None:
+    folder = album()
+    for name in ("a.heic", "b.bmp", "c.JP2"):
+        (folder / name).touch()
+    assert places(folder, tmp_path / "out") == {"a.heic": "a.jpg", "b.bmp": "b.png", "c.JP2": "c.png"}
+
+
 def test_hidden_files_the_output_and_other_formats_are_passed_over(album: Album) -> None:
     folder = album("a.png", ".b.png", ".hidden/c.png", "out/d.png", "e/out/f.png")
-    for name in ("g.heic", "h.HEIC", "i.bmp", "j.txt"):
+    for name in ("g.jxl", "h.JXL", "i.psd", "j.txt"):
         (folder / name).touch()
     found = find_tasks([folder], folder / "out")
     assert [job.source.name for job in found.jobs] == ["a.png", "f.png"]
-    assert found.ignored == {".heic": 2, ".bmp": 1}
+    assert found.ignored == {".jxl": 2, ".psd": 1}
 
 
 def test_a_folder_that_is_closed_is_said(album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +95,8 @@ def test_no_input_is_overwritten(where: str, album: Album, tmp_path: Path) -> No
 
 def test_nothing_to_do_is_said_with_what_lies_there(album: Album, tmp_path: Path) -> None:
     folder = album()
-    (folder / "a.heic").touch()
-    with pytest.raises(ParameterError, match=r"no pictures in .*album, only 1 \.heic"):
+    (folder / "a.jxl").touch()
+    with pytest.raises(ParameterError, match=r"no pictures in .*album, only 1 \.jxl"):
         find_tasks([folder], tmp_path / "out")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +112,12 @@ def test_the_direct_way_and_the_way_over_a_picture_agree(doubler: Upscaler) -> N
 def test_a_size_that_is_impossible_is_an_error_before_the_first_frame(doubler: Upscaler) -> None:
     with pytest.raises(ParameterError, match="cannot become"):
         next(upscaled_frames(numbered(1), RAW, doubler, UpscaleOptions(width=5)))
+
+
+def test_the_border_of_the_options_surrounds_each_frame(nearest_x2: Path) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    with Upscaler(nearest_x2) as upscaler:
+        plans = [upscaler.passes(16, 12, UpscaleOptions(border=border)).plans for border in ("wrap", None)]
+        (parts,) = upscaled_frames([frame.tobytes()], RAW, upscaler, UpscaleOptions(border="wrap"))
+    assert plans[0] != plans[1]
+    assert joined(parts) == frame.repeat(2, 0).repeat(2, 1).tobytes()

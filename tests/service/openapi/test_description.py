@@ -32,11 +32,14 @@ def test_upscale(description: dict[str, Any]) -> None:
         "scale",
         "width",
         "height",
+        "fitting",
         "format",
         "quality",
         "lossless",
         "metadata",
         "profile",
+        "colors",
+        "border",
         "x-upconv-timeout",
     ]
     answers = upscale["responses"]

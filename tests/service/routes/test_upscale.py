@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from collections.abc import Callable
@@ -8,8 +9,10 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pillow_heif
 import pytest
 import pyvips
+from PIL import Image
 
 from upconv.runtime import Upscaler, codecs, memory
 from upconv.service.log_output import wait_for_outputs
@@ -260,6 +263,34 @@ def test_memory_that_is_missing_is_the_service_s_trouble(
     monkeypatch.setattr("upconv.runtime.codecs.decoding.to_samples", fail)
     answer = client.post("/v1/upscale", content=encoded())
     assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#no-memory", "1")
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type"),
+    [("HEIF", "image/jpeg"), ("BMP", "image/png"), ("TGA", "image/png"), ("PPM", "image/png"), ("JPEG2000", "image/png")],
+)
+def test_formats_that_are_only_read(client: httpx.Client, format: str, media_type: str) -> None:
+    image, buffer = Image.new("RGB", (64, 48), (200, 30, 40)), io.BytesIO()
+    if format == "HEIF":
+        pillow_heif.from_pillow(image).save(buffer)
+    else:
+        image.save(buffer, format)
+    answer = client.post("/v1/upscale", content=buffer.getvalue(), headers={"Content-Type": "image/heic"})
+    assert (answer.status_code, answer.headers["content-type"], size(answer.content)) == (200, media_type, (128, 96))
+    assert "upconv does not write" in answer.headers["x-upconv-conversions"]
+    damaged = client.post("/v1/upscale", content=buffer.getvalue()[:60])
+    assert (damaged.status_code, damaged.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_few_colours_and_a_border(client: httpx.Client, encoded: Encoded) -> None:
+    answer = client.post("/v1/upscale?colors=4&border=wrap", content=encoded())
+    assert answer.status_code == 200
+    assert answer.content[24:26] == bytes([2, 3]), "2 bits, a palette"
+    refused = client.post("/v1/upscale?colors=4&format=webp", content=encoded())
+    assert refused.status_code == 422
+    assert "webp is not written with 4 colours; choose png" in refused.text
+    for wrong in ("border=black", "colors=3", "colors=four", "colors=99999999999"):
+        assert client.post(f"/v1/upscale?{wrong}", content=encoded()).status_code == 422
 
 
 def test_the_start_says_that_the_address_space_is_too_small(
