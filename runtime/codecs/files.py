@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 import time
+import uuid
 from pathlib import Path
 
 from upconv.runtime.codecs.decoding import decode
@@ -63,24 +63,28 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, modified_ns: int | None = None) -> None:
     """Write a file completely, or leave the existing one unchanged.
+
+    The umask determines who may read it. `modified_ns` is its modification time in nanoseconds since 1970, by default now.
 
     Raises `DiskFullError` if the disk is full or read-only, and `OutputError` if the file cannot be written otherwise.
     """
     try:
-        _write(path, data)
+        _write(path, data, modified_ns)
     except OSError as error:
         raise output_error(path, error) from error
 
 
 def sweep(folder: Path) -> None:
-    """Remove the partial files that killed processes left in a folder and its subfolders."""
+    """Remove the partial files that killed processes left in a folder, without its subfolders."""
     before = time.time() - _LEFT_S
-    for partial in folder.rglob(f"{_PARTIAL}*"):
-        with contextlib.suppress(OSError):
-            if partial.stat().st_mtime < before:
-                partial.unlink()
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PARTIAL):
+                with contextlib.suppress(OSError):
+                    if entry.stat().st_mtime < before:
+                        os.unlink(entry.path)
 
 
 def output_error(path: Path, error: OSError) -> UpconvError:
@@ -89,13 +93,16 @@ def output_error(path: Path, error: OSError) -> UpconvError:
     return machine_error(error, failure) or OutputError(f"{failure}: {error.strerror or error}")
 
 
-def _write(path: Path, data: bytes) -> None:
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
+def _write(path: Path, data: bytes, modified_ns: int | None) -> None:
+    partial = path.parent / f"{_PARTIAL}{uuid.uuid4().hex}"
+    # The module tempfile would forbid other users to read the file, whatever the umask allows.
+    handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(partial, 0o644)
+        if modified_ns is not None:
+            os.utime(partial, ns=(modified_ns, modified_ns))
         os.replace(partial, path)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise

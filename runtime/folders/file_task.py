@@ -44,15 +44,17 @@ class FileResult:
     """True if no other result can be written either, because the disk is full."""
 
 
-def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation) -> FileResult:
-    """Read, upscale and write one picture.
+def process_file(
+    job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation, *, keep_time: bool = False
+) -> FileResult:
+    """Read, upscale and write one picture. `keep_time` gives the result the modification time of the picture.
 
     Errors of the picture and of its destination are part of the result. Only `Cancelled` is raised, soon after
     `cancellation` is cancelled.
     """
     started = time.perf_counter()
     try:
-        outcome = _carry_out(job, upscaler, options, cancellation)
+        outcome = _carry_out(job, upscaler, options, cancellation, keep_time)
     except Cancelled:
         raise
     except UpconvError as error:
@@ -64,12 +66,15 @@ def process_file(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, can
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
-def _carry_out(job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation) -> FileResult:
+def _carry_out(
+    job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation, keep_time: bool
+) -> FileResult:
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
+    modified_ns = job.source.stat().st_mtime_ns if keep_time and job.source.is_file() else None
     data = codecs.read_bytes(job.source, options.max_pixels)
     result = process(data, upscaler, replace(options, format=name), cancellation=cancellation)
     cancellation.check()
-    _place(job.destination, result.data)
+    _place(job.destination, result.data, modified_ns)
     conversions = (*_misnamed(job.source, codecs.sniff(data), name), *result.conversions)
     return FileResult(job, "done", result.input_size, result.output_size, conversions=conversions)
 
@@ -79,12 +84,12 @@ def _with_path(job: FileTask, sentence: str) -> str:
     return sentence if named else f"{job.source}: {sentence}"
 
 
-def _place(destination: Path, data: bytes) -> None:
+def _place(destination: Path, data: bytes, modified_ns: int | None) -> None:
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(destination, error) from error
-    codecs.write_atomically(destination, data)
+    codecs.write_atomically(destination, data, modified_ns)
 
 
 def _misnamed(source: Path, found: str | None, name: str) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 With it, a run skips results that are done, and does not replace files that upconv did not write.
 
-A line of JSON in `.upconv.jsonl` records the start of a picture, and a second one its end; the last line counts. An
-incomplete line, which an interruption leaves, is ignored.
+A line of JSON records the start of a picture, and a second one its end; the last line counts. An incomplete line, which an
+interruption leaves, is ignored. Each machine appends to a file of its own, `.upconv/MACHINE.jsonl`, because network file
+systems mix what several machines append. All files are read, and `.upconv.jsonl` of earlier versions too.
 """
 
 from __future__ import annotations
@@ -11,39 +12,59 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
 from upconv.runtime.folders.file_task import FileResult
+from upconv.runtime.folders.journal_file import JournalFile
+from upconv.runtime.folders.owner import machine_label
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
 
-NAME = ".upconv.jsonl"
+FOLDER = ".upconv"
+"""The folder of the journal in an output folder."""
+_EARLIER = ".upconv.jsonl"
+"""The journal of earlier versions."""
 _LATER_OPTIONS = ("border", "colors")
 """Options that count only if they are given, so that they do not change the fingerprint of earlier runs."""
 
 
 class Journal:
-    """The journal of one output folder. Any number of threads may use it."""
+    """The journal of one output folder. Any number of threads, processes and machines may use it."""
 
     def __init__(self, folder: Path, model_sha256: str, options: UpscaleOptions) -> None:
         """Read the journal in `folder`, if there is one. A result of another model or other options is not done."""
-        self._folder = folder
-        self._path = folder / NAME
+        self.folder = folder
+        """The output folder."""
+        self._prefix = os.path.join(folder, "")
+        self._own = folder / FOLDER / f"{machine_label()}.jsonl"
         self._request = _fingerprint(model_sha256, options)
-        sweep(folder)
-        self._entries = _entries(self._path)
+        self._files = {path: JournalFile(path) for path in {self._own, folder / _EARLIER, *self._listed()}}
+        self._begun: dict[str, dict[str, Any]] = {}
+        self._swept: Path | None = None
         self._lock = threading.Lock()
 
-    def done(self, job: FileTask) -> FileResult | None:
+    def refresh(self) -> None:
+        """Read what other processes recorded since."""
+        with self._lock:
+            for path in self._listed():
+                if path not in self._files:
+                    self._files[path] = JournalFile(path)
+                    self._files[path].start = 0  # all of it is newer than this run
+            for file in self._files.values():
+                file.refresh()
+
+    def done(self, job: FileTask, *, this_run: bool = False) -> FileResult | None:
         """Return the earlier result if the picture, the model, the options and the result file are unchanged.
 
-        Returns `None` otherwise.
+        Returns `None` otherwise. With `this_run`, results that were recorded before this journal was opened do not count.
         """
-        entry = self._entries.get(self._key(job), {})
+        entry = self._entry(self.name(job), this_run=this_run)
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
             if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._state(job):
                 before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
@@ -52,17 +73,21 @@ class Journal:
 
     def is_foreign(self, job: FileTask) -> bool:
         """Return whether the destination holds a file that upconv did not write."""
-        return job.destination.exists() and self._key(job) not in self._entries
+        return job.destination.exists() and not self._entry(self.name(job))
 
     def begin(self, job: FileTask) -> None:
         """Record the start of a picture, before its result is written.
 
         Raises `ImageError` if the picture is missing, and what `output_error` returns if the journal cannot be written.
         """
+        self._sweep(job.destination.parent)
+        name = self.name(job)
         try:
-            self._write({"output": self._key(job), "of": self._state(job)})
+            entry = {"output": name, "of": self._state(job), "at": round(time.time(), 3)}
         except FileNotFoundError as error:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
+        self._write(entry)
+        self._begun[name] = entry
 
     def end(self, outcome: FileResult) -> None:
         """Record the result of a picture that is done. Raises what `output_error` returns if the journal cannot be written."""
@@ -72,25 +97,54 @@ class Journal:
             "from": outcome.before,
             "to": outcome.after,
             "conversions": outcome.conversions,
+            "at": round(time.time(), 3),
         }
-        self._write(self._entries[self._key(job)] | result)  # keeps the state of the picture at the start
+        self._write(self._begun.pop(self.name(job)) | result)  # keeps the state of the picture at the start
 
-    def _key(self, job: FileTask) -> str:
-        return job.destination.relative_to(self._folder).as_posix()
+    def abandon(self, job: FileTask) -> None:
+        """Forget the start of a picture that has no result."""
+        self._begun.pop(self.name(job), None)
+
+    def name(self, job: FileTask) -> str:
+        """Return the name of a result in this folder."""
+        inside = str(job.destination).removeprefix(self._prefix)
+        if os.sep == "/" and len(inside) < len(str(job.destination)):  # by text, because pathlib is slow
+            return inside
+        return job.destination.relative_to(self.folder).as_posix()
+
+    def _entry(self, name: str, *, this_run: bool = False) -> dict[str, Any]:
+        """Return the last line of a result; an empty one if there is none."""
+        with self._lock:
+            found = [file.entry(name, since=file.start if this_run else 0) for file in self._files.values()]
+        return max(filter(None, found), key=_time, default={})
+
+    def _listed(self) -> list[Path]:
+        return sorted((self.folder / FOLDER).glob("*.jsonl"))
 
     def _state(self, job: FileTask) -> list[Any]:
         state = job.source.stat()
         return [state.st_size, state.st_mtime_ns, self._request]
 
+    def _sweep(self, folder: Path) -> None:
+        """Remove abandoned partial files, once per folder in a row."""
+        with self._lock:
+            known, self._swept = self._swept == folder, folder
+        if not known:
+            sweep(folder)
+
     def _write(self, entry: dict[str, Any]) -> None:
         try:
             with self._lock:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(entry) + "\n")
-                self._entries[entry["output"]] = entry
+                self._own.parent.mkdir(parents=True, exist_ok=True)
+                self._files[self._own].append(entry)
         except OSError as error:
-            raise output_error(self._path, error) from error
+            raise output_error(self._own, error) from error
+
+
+def _time(entry: dict[str, Any]) -> float:
+    """Return the time of a line in seconds; lines of earlier versions have none."""
+    at = entry.get("at", 0)
+    return at if isinstance(at, int | float) else 0
 
 
 def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
@@ -106,13 +160,3 @@ def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
     # The layout of the first version, so that folders of earlier runs are continued.
     request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}, **later}
     return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    entries: dict[str, dict[str, Any]] = {}
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_text("utf-8", "replace").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                entries[entry["output"]] = entry
-    return entries

@@ -52,7 +52,7 @@ def test_nothing_is_replaced_unless_asked_for(tmp_path: Path) -> None:
     sources = [tmp_path / "a.png", tmp_path / "b.png"]
     with pytest.raises(ParameterError, match=r"b-x2\.png exists; choose another --output"):
         listing_beside(sources, 2, DEFAULTS, None, overwrite=False)
-    assert len(listing_beside(sources, 2, DEFAULTS, None, overwrite=True).jobs) == 2
+    assert listing_beside(sources, 2, DEFAULTS, None, overwrite=True).count == 2
 
 
 def test_a_folder_needs_an_output_and_a_file_must_exist(tmp_path: Path) -> None:

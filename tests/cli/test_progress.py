@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from upconv.cli.progress import ProgressReport, printable
+from upconv.cli.progress import ProgressReport
 from upconv.runtime.folders import FileResult, FileTask, FolderListing
 
 DONE, SKIPPED, FAILED, LEFT = (FileTask(Path(f"{name}.png"), Path(f"out/{name}.png")) for name in "abcd")
@@ -48,6 +47,20 @@ def test_a_folder_that_cannot_be_read_is_a_failure(capsys: pytest.CaptureFixture
     assert capsys.readouterr() == ("", "error: closed cannot be read\n")
 
 
-def test_bytes_that_are_not_utf_8_become_replacement_characters() -> None:
-    assert printable("grün.png") == "grün.png"
-    assert printable(os.fsdecode(b"\xff.png")) == "\ufffd.png"
+def test_a_search_that_goes_on_has_no_total_until_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    listing = FolderListing(iter(()), Counter(), closed := ["first cannot be read"])
+    with ProgressReport(listing, "nearest-x2", quiet=False, keep=False) as report:
+        report.take(OUTCOMES[1])
+        closed.append("second cannot be read")
+        report.take(OUTCOMES[2])
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "1 upscaled, 1 skipped because they were done before"
+    assert err == "error: first cannot be read\nerror: second cannot be read\n"
+    assert report.failed
+    assert report.outcomes == []
+
+
+def test_an_interrupted_search_says_that_there_may_be_more(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), ProgressReport(FolderListing(iter(())), "nearest-x2", quiet=False):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().out == "0 upscaled, others left to do; run the same command to continue\n"

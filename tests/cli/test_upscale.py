@@ -53,7 +53,8 @@ def test_a_folder_from_first_run_to_last(album: Path, tmp_path: Path) -> None:
     (album / "bad.png").unlink()
     again = upconv("upscale", album, "-o", out, *MODEL, "--json")
     assert again.returncode == 0
-    rows = json.loads(again.stdout)
+    *rows, ignored = json.loads(again.stdout)
+    assert ignored == {"input": f"{album}/phone.jxl", "status": "ignored", "reason": "pictures in .jxl are not read"}
     assert [(row["status"], row["from"], row["to"]) for row in rows] == [
         ("skipped", [40, 31], [80, 62]),
         ("skipped", [30, 20], [60, 40]),

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 FOLDERS = ("cli", "export", "models", "runtime", "service")
 UNTESTED: dict[str, str] = {
+    "runtime/folders/worker_order.py": "a dataclass, covered by tests/runtime/folders/test_worker_program.py",
     "export/backends/openvino_model.py": "covered by tests/export/parity/test_comparison.py, where OpenVINO is installed",
     "export/capture/interpolation/exported_program.py": "covered by tests/export/test_conformance.py",
     "export/sources/ncnn/blob.py": "a dataclass, covered by the tests of the layers beside it",

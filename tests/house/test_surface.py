@@ -12,7 +12,7 @@ import pytest
     [
         ("upconv", "Upscaler bundled to_onnx"),
         ("upconv.runtime", "Contract Engine Model Picture Processed UpconvError UpscaleOptions Upscaler open_model process"),
-        ("upconv.runtime.folders", "FileResult FileTask FolderListing Journal find_tasks process_folder"),
+        ("upconv.runtime.folders", "FileResult FileTask FolderListing Journal Shard find_tasks process_folder stream_tasks"),
         (
             "upconv.runtime.video",
             "FrameFormat MatrixName PartialVideo RawFormat Y4mFormat check_frame_size frames parse_raw read_header upscaled_frames usual_matrix write_all",

@@ -67,12 +67,14 @@ def main() -> None:
     """Run a command. Print an error that a user can correct as one sentence, and exit with code 1."""
     from typer.exceptions import Abort, TyperException
 
+    from upconv.cli.console_text import accept_all_names, printable
     from upconv.runtime.errors import UpconvError
 
+    accept_all_names()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UpconvError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {printable(str(error), keep=chr(10))}")
     except TyperException as error:
         print(f"error: {error.format_message().rstrip('.')}; see --help", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -44,7 +44,7 @@ def write_page(page: Path, outcomes: Sequence[FileResult], model: str) -> None:
 
 
 def _figure(folder: Path, outcome: FileResult) -> str:
-    from upconv.cli.progress import printable
+    from upconv.cli.console_text import printable
 
     assert outcome.before is not None and outcome.after is not None
     name, (width, height) = escape(printable(outcome.job.destination.name)), outcome.after

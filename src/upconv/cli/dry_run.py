@@ -75,6 +75,8 @@ class Prediction:
 
     def of(self, task: FileTask) -> PlannedPicture:
         """Return the prediction for one picture. A picture that cannot be upscaled gives one with an error."""
+        if task.refusal is not None:
+            return PlannedPicture(task, error=task.refusal)
         try:
             return self._planned(task)
         except UpconvError as error:
@@ -174,7 +176,7 @@ def print_frame_prediction(passes: Passes, upscaler: Upscaler, notes: list[str],
 
 def printable_line(picture: PlannedPicture) -> str:
     """Return the line of a picture in which bytes of names that are not UTF-8 are replaced."""
-    from upconv.cli.progress import printable
+    from upconv.cli.console_text import printable
 
     return printable(picture.line())
 

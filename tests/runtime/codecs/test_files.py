@@ -124,7 +124,7 @@ def test_what_is_half_written_is_removed_once_it_is_an_hour_old(name: str, age_s
     path.parent.mkdir()
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age_s,) * 2)
-    files.sweep(tmp_path)
+    files.sweep(path.parent)
     assert path.exists() is stays
 
 
@@ -139,3 +139,18 @@ def test_a_file_may_hold_16_bytes_a_pixel_and_64_mib_beside(too_long: int, read:
     else:
         with pytest.raises(ImageTooLargeError, match=f"{length} bytes"):
             codecs.read_bytes(tmp_path / "a.png", max_pixels=1000)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_determines_who_may_read(umask: int, mode: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        codecs.write_atomically(tmp_path / "a", b"data")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+
+
+def test_the_modification_time_is_as_asked(tmp_path: Path) -> None:
+    codecs.write_atomically(tmp_path / "a", b"data", modified_ns=10**18 + 5 * 10**6)
+    assert (tmp_path / "a").stat().st_mtime_ns == 10**18 + 5 * 10**6

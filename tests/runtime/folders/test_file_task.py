@@ -62,7 +62,7 @@ def test_only_a_full_disk_is_fatal(
     def fail(*_: object, **__: object) -> None:
         raise OSError(code, "injected")
 
-    monkeypatch.setattr("upconv.runtime.codecs.files.tempfile.mkstemp", fail)
+    monkeypatch.setattr("upconv.runtime.codecs.files.os.replace", fail)
     result = processed(FileTask(album("a.png") / "a.png", tmp_path / "b.png"), doubler)
     assert (result.status, result.fatal) == ("failed", fatal)
 

@@ -34,7 +34,8 @@ def job(tmp_path: Path) -> FileTask:
 def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fingerprint: str, job: FileTask) -> None:
     journal = Journal(job.destination.parent, "model", options)
     journal.begin(job)
-    entry = json.loads((job.destination.parent / ".upconv.jsonl").read_text())
+    (file,) = (job.destination.parent / ".upconv").glob("*.jsonl")
+    entry = json.loads(file.read_text())
     assert entry["of"][2] == fingerprint
 
 

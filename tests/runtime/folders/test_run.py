@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +16,11 @@ import pytest
 import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
+from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import DiskFullError
 from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
+from upconv.runtime.folders.claims import Claims
+from upconv.runtime.folders.file_task import process_file
 from upconv.runtime.picture import Picture
 
 Album = Callable[..., Path]
@@ -43,7 +47,7 @@ def test_a_folder_comes_back_with_one_bad_file_named(doubler: Upscaler, album: A
     assert "bad.png: the data is not an image" in str(outcomes["bad.png"].error)
     assert (outcomes["a.png"].before, outcomes["a.png"].after) == ((8, 6), (16, 12))
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
-    assert files == {"a.png", "day/b.jpg", "c.png", ".upconv.jsonl"}
+    assert {name for name in files if not name.startswith(".upconv")} == {"a.png", "day/b.jpg", "c.png"}
 
 
 def test_what_is_done_is_skipped_until_something_changes(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
@@ -78,8 +82,9 @@ def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album,
     outcomes.close()  # type: ignore[attr-defined]  # as Ctrl-C does
     whole = {path.name: codecs.read(path) for path in out.glob("[0-9]*.png")}
     assert done <= set(whole)
-    lines = (out / ".upconv.jsonl").read_text().splitlines(keepends=True)
-    (out / ".upconv.jsonl").write_text("".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
+    (journal_file,) = (out / ".upconv").glob("*.jsonl")
+    lines = journal_file.read_text().splitlines(keepends=True)
+    journal_file.write_text("".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
     again = statuses(enlarge(folder, out, doubler))
     assert {again[name] for name in again} == {"skipped", "done"}
     assert len(list(out.glob("[0-9]*.png"))) == 8
@@ -89,9 +94,10 @@ def test_an_interruption_anywhere_loses_nothing(doubler: Upscaler, album: Album,
 def test_what_an_interruption_left_between_file_and_record_is_ours(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
     folder, out = album("a.png"), tmp_path / "out"
     enlarge(folder, out, doubler)
-    begun = (out / ".upconv.jsonl").read_text().splitlines()[0]
+    (journal_file,) = (out / ".upconv").glob("*.jsonl")
+    begun = journal_file.read_text().splitlines()[0]
     assert "bytes" not in json.loads(begun)
-    (out / ".upconv.jsonl").write_text(begun + "\n")
+    journal_file.write_text(begun + "\n")
     assert enlarge(folder, out, doubler)["a.png"].status == "done"
 
 
@@ -101,8 +107,8 @@ def test_what_a_killed_run_left_half_written_goes(doubler: Upscaler, album: Albu
     for name, age_s in ((".upconv-old", 7200), (".upconv-now", 0)):
         (out / name).write_bytes(b"half")
         os.utime(out / name, (time.time() - age_s, time.time() - age_s))
-    enlarge(album("a.png"), tmp_path / "out", doubler)
-    assert [path.name for path in out.iterdir()] == [".upconv-now"]
+    enlarge(album("day/a.png"), tmp_path / "out", doubler)
+    assert sorted(path.name for path in out.iterdir()) == [".upconv-now", "a.png"]
 
 
 def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
@@ -115,11 +121,11 @@ def test_a_record_of_nonsense_is_passed_over(doubler: Upscaler, album: Album, tm
 def test_a_full_disk_stops_the_rest(doubler: Upscaler, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, written = codecs.write_atomically, []
 
-    def until_full(path: Path, data: bytes) -> None:
+    def until_full(path: Path, data: bytes, modified_ns: int | None) -> None:
         written.append(path)
         if len(written) > 2:
             raise DiskFullError(f"cannot write {path}: No space left on device")
-        real(path, data)
+        real(path, data, modified_ns)
 
     monkeypatch.setattr("upconv.runtime.folders.file_task.codecs.write_atomically", until_full)
     outcomes = enlarge(album(*(f"{n}.png" for n in range(9))), tmp_path / "out", doubler, in_flight=1)
@@ -246,3 +252,44 @@ def test_as_many_pictures_are_in_work_as_there_are_cores(
     tasks = find_tasks([album(*(f"{n}.png" for n in range(3)))], tmp_path / "out", frames=False).jobs
     assert len(list(process_folder(tasks, doubler, UpscaleOptions()))) == 3
     assert threads == [at_once]
+
+
+def test_runs_that_overwrite_at_the_same_time_do_each_picture_once(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png", "b.png"), tmp_path / "out"
+    enlarge(folder, out, doubler)
+    both = [Journal(out, doubler.model.sha256, UpscaleOptions()) for _ in range(2)]
+    for journal, expected in zip(both, ("done", "skipped"), strict=True):
+        tasks = find_tasks([folder], out).jobs
+        outcomes = process_folder(tasks, doubler, UpscaleOptions(), journal, overwrite=True)
+        assert {outcome.status for outcome in outcomes} == {expected}
+
+
+def test_a_picture_that_another_process_works_on_is_awaited(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    folder, out = album("a.png", "b.png"), tmp_path / "out"
+    tasks = tuple(find_tasks([folder], out).jobs)
+    other, journal = Claims(out), Journal(out, doubler.model.sha256, UpscaleOptions())
+    claim = other.take("a.png")
+    assert claim is not None
+    outcomes = process_folder(tasks, doubler, UpscaleOptions(), Journal(out, doubler.model.sha256, UpscaleOptions()))
+    assert next(outcomes).job.source.name == "b.png"
+    journal.begin(tasks[0])
+    journal.end(process_file(tasks[0], doubler, UpscaleOptions(), Cancellation()))
+    other.release(claim)
+    assert [(outcome.job.source.name, outcome.status) for outcome in outcomes] == [("a.png", "skipped")]
+    other.close()
+
+
+def test_a_refused_task_fails_and_the_others_go_on(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    tasks = tuple(find_tasks([album("a.png", "b.png")], tmp_path / "out").jobs)
+    refused = replace(tasks[0], refusal="it would replace an input")
+    outcomes = {o.job.source.name: o for o in process_folder([refused, tasks[1]], doubler, UpscaleOptions())}
+    assert statuses(outcomes) == {"a.png": "failed", "b.png": "done"}
+    assert outcomes["a.png"].error == "it would replace an input"
+
+
+def test_an_output_folder_that_cannot_be_written_is_an_error_of_each(doubler: Upscaler, album: Album, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.touch()
+    outcomes = enlarge(album("a.png"), out, doubler)
+    assert statuses(outcomes) == {"a.png": "failed"}
+    assert "Not a directory" in str(outcomes["a.png"].error) or "File exists" in str(outcomes["a.png"].error)

@@ -1,0 +1,119 @@
+"""Options of `upconv upscale` for folders."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from upconv.runtime.errors import ParameterError
+
+if TYPE_CHECKING:
+    from upconv.runtime.folders import Shard
+
+ShardChoice = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Upscale only part I of N of the pictures, for machines that share no folder."),
+]
+FilesFrom = Annotated[
+    Path | None,
+    typer.Option("--files-from", help="A file with one picture per line, or ended by zero bytes; - for standard input."),
+]
+JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print each result as a line of JSON as soon as it exists.")]
+FailureFile = Annotated[Path | None, typer.Option("--report", help="The file to write failures to, as lines of JSON.")]
+KeepTime = Annotated[bool, typer.Option("--keep-time", help="Give results the modification time of their pictures.")]
+
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """The options of a run over many pictures."""
+
+    shard: str | None = None
+    """The part of the pictures, as `--shard` states it."""
+    files_from: Path | None = None
+    """The list of pictures. `-` is standard input."""
+    json_lines: bool = False
+    """True to print each result as a line of JSON."""
+    as_json: bool = False
+    """True to print all results as JSON at the end."""
+    quiet: bool = False
+    """True to print only errors."""
+    report: Path | None = None
+    """The file for failures."""
+    keep_time: bool = False
+    """True to give results the modification time of their pictures."""
+    overwrite: bool = False
+    """True to replace existing results."""
+    compare: Path | None = None
+    """The page that shows before and after."""
+    workers: int | None = None
+    """The number of worker threads, and of worker processes for small pictures."""
+
+    def check(self) -> None:
+        """Raise `ParameterError` if two options exclude each other."""
+        if self.as_json and self.json_lines:
+            raise ParameterError("give only one of --json and --jsonl")
+        if self.report is not None and (self.report.is_dir() or not self.report.parent.is_dir()):
+            raise ParameterError(f"cannot write a report to {self.report}: expected a file in a folder that exists")
+        parse_shard(self.shard)
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """Return the shard that a text such as 2/3 states; `None` for no text. Raises `ParameterError` if it states none."""
+    from upconv.runtime.folders import Shard
+
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if found is None:
+        raise ParameterError(f"--shard must be I/N, such as 2/3, not {text}")
+    return Shard(int(found[1]), int(found[2]))
+
+
+def check_free(output: Path, *, overwrite: bool) -> None:
+    """Raise `ParameterError` if a single result would replace a file without being asked to."""
+    if output.exists() and not overwrite:
+        raise ParameterError(f"{output} exists; choose another --output, or give --overwrite to replace it")
+
+
+def paths_in(source: Path) -> Iterator[Path]:
+    """Yield the paths in a list of files, while it is read. Empty lines are left out.
+
+    Raises `ParameterError` if the list cannot be read.
+    """
+    with _opened(source) as file:
+        rest, end = b"", b""
+        while chunk := file.read1(_CHUNK) if hasattr(file, "read1") else file.read(_CHUNK):
+            end = end or (b"\0" if b"\0" in chunk else b"\n")
+            *whole, rest = (rest + chunk).split(end)
+            yield from _paths(whole)
+        yield from _paths([rest])
+
+
+def _paths(names: list[bytes]) -> Iterator[Path]:
+    import os
+
+    for name in names:
+        if name.strip(b"\r"):
+            yield Path(os.fsdecode(name.rstrip(b"\r")))
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[BinaryIO]:
+    if str(source) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise ParameterError(f"cannot read --files-from {source}: {error.strerror}") from error
+    with file:
+        yield file

@@ -1,0 +1,69 @@
+"""The results of a run for programs: JSON, lines of JSON, and the file of failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from upconv.cli.progress import outcome_row
+from upconv.runtime.codecs.files import output_error
+
+if TYPE_CHECKING:
+    from upconv.runtime.folders import FileResult
+
+
+class ResultRows:
+    """Prints results as JSON, all at the end or each as it comes, and writes failures to a file. Use it in a `with` block."""
+
+    def __init__(self, model: str, *, lines: bool = False, listed: bool = False, failures: Path | None = None) -> None:
+        """Prepare the rows of results by `model`: as `lines` at once, or `listed` at the end.
+
+        Raises `OutputError` if the file of failures cannot be written.
+        """
+        self._model, self._lines, self._listed = model, lines, listed
+        self._rows: list[dict[str, Any]] = []
+        self._path, self._failures = failures, _opened(failures)
+
+    def take(self, outcome: FileResult) -> None:
+        """Print or keep the row of one result. Raises `OutputError` or `MachineError` if a failure cannot be written."""
+        if self._lines or self._listed:
+            self._add(outcome_row(outcome, self._model))
+        if self._failures is not None and self._path is not None and outcome.error is not None:
+            row = {"input": str(outcome.job.source), "output": str(outcome.job.destination), "error": outcome.error}
+            try:
+                self._failures.write(json.dumps(row) + "\n")
+                self._failures.flush()
+            except OSError as error:
+                raise output_error(self._path, error) from error
+
+    def ignore(self, path: Path, reason: str) -> None:
+        """Print or keep the row of a file that is not upscaled."""
+        self._add({"input": str(path), "status": "ignored", "reason": reason})
+
+    def print_list(self) -> None:
+        """Print all rows, sorted by input, if they are wanted as a list."""
+        if self._listed:
+            print(json.dumps(sorted(self._rows, key=lambda row: str(row["input"])), indent=2))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._failures is not None:
+            self._failures.close()
+
+    def _add(self, row: dict[str, Any]) -> None:
+        if self._lines:
+            print(json.dumps(row), flush=True)
+        elif self._listed:
+            self._rows.append(row)
+
+
+def _opened(path: Path | None) -> TextIO | None:
+    try:
+        return None if path is None else path.open("w", encoding="utf-8")
+    except OSError as error:
+        assert path is not None
+        raise output_error(path, error) from error

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from upconv.cli.folder_options import FolderOptions, check_free, parse_shard, paths_in
+from upconv.runtime.errors import ParameterError
+from upconv.runtime.folders import Shard
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"a.png\nb c.png\n", ["a.png", "b c.png"]),
+        (b"a.png\r\n\nb.png", ["a.png", "b.png"]),
+        (b"a\nb.png\0c.png\0", ["a\nb.png", "c.png"]),
+        (b"\xff.png\n", [os.fsdecode(b"\xff.png")]),
+        (b"", []),
+    ],
+)
+def test_lists_of_lines_and_of_zero_bytes(content: bytes, names: list[str], tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(content)
+    assert list(paths_in(tmp_path / "list")) == [Path(name) for name in names]
+
+
+def test_a_list_longer_than_a_chunk_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{'x' * 90}{n}.png" for n in range(2000)]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(names).encode())))
+    assert [str(path) for path in paths_in(Path("-"))] == names
+
+
+def test_a_list_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"cannot read --files-from .*: No such file"):
+        list(paths_in(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(("text", "shard"), [(None, None), ("1/1", Shard()), ("2/3", Shard(2, 3))])
+def test_shards(text: str | None, shard: Shard | None) -> None:
+    assert parse_shard(text) == shard
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "a/b", "1/2/3", "-1/2"])
+def test_what_is_no_shard(text: str) -> None:
+    with pytest.raises(ParameterError, match="such as 2/3"):
+        FolderOptions(shard=text).check()
+
+
+def test_options_that_exclude_each_other(tmp_path: Path) -> None:
+    FolderOptions(as_json=True, report=tmp_path / "failures.jsonl").check()
+    with pytest.raises(ParameterError, match="only one of --json and --jsonl"):
+        FolderOptions(as_json=True, json_lines=True).check()
+    for report in (tmp_path, tmp_path / "no" / "failures.jsonl"):
+        with pytest.raises(ParameterError, match="cannot write a report"):
+            FolderOptions(report=report).check()
+
+
+def test_a_result_that_exists(tmp_path: Path) -> None:
+    check_free(tmp_path / "a.png", overwrite=False)
+    (tmp_path / "a.png").touch()
+    check_free(tmp_path / "a.png", overwrite=True)
+    with pytest.raises(ParameterError, match="exists; choose another --output, or give --overwrite to replace it"):
+        check_free(tmp_path / "a.png", overwrite=False)
