@@ -28,6 +28,8 @@ class Planner:
         self._model, self._workers = model, workers
         self._tile_px, self._exact = tile_px, exact
         self._calibration: Calibration | None = None
+        self._last: tuple[tuple[int, int, BorderChoice | None], TilingPlan] | None = None
+        """The last plan of one small tile, which depends on no measurement, and its arguments: thumbnails often have one size."""
         self._calibrating = threading.Lock()
 
     def plan(self, height: int, width: int, border: BorderChoice | None = None) -> TilingPlan:
@@ -38,9 +40,14 @@ class Planner:
         of a tile, and if no side was given. Raises `ImageTooLargeError` if the smallest possible tile needs more memory than is free, and what
         `plan_tiles` raises.
         """
+        last, arguments = self._last, (height, width, border)
+        if last is not None and last[0] == arguments:
+            return last[1]
         contract, side = self._model.contract, self._tile_px
         first = plan_tiles(height, width, contract, side or TILE_PX, exact=self._exact, border=border)
         if first.tiles[0].area <= (side**2 if side else HARMLESS_PX):
+            if len(first.tiles) == 1:
+                self._last = arguments, first
             return first
         measured = self.measured(speed=height * width >= LARGE_PX and not side)
         most_px = measured.most_px(available_bytes() / self._workers)

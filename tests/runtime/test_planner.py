@@ -57,6 +57,18 @@ def test_a_picture_too_large_for_one_tile_takes_the_smaller_halo(
     assert plan.tiles[0].area * bytes_per_px < FREE_BYTES / 2
 
 
+def test_the_plan_of_a_small_picture_is_kept_until_another_is_asked_for(model: Model) -> None:
+    planner = Planner(model, 1)
+    first = planner.plan(64, 48)
+    assert planner.plan(64, 48) is first
+    for arguments in ((48, 64), (64, 48, "wrap"), (64, 47)):
+        assert planner.plan(*arguments) != first  # type: ignore[arg-type]
+    assert planner.plan(64, 48) == first
+    in_tiles = Planner(model, 1, tile_px=16)
+    assert len(in_tiles.plan(64, 48).tiles) > 1
+    assert in_tiles.plan(64, 48) is not in_tiles.plan(64, 48)
+
+
 def with_wide_halo(model: Model, *deviations: HaloDeviation) -> Model:
     wide = {"halo": Halo(top=300, bottom=300, left=300, right=300), "halo_deviation": deviations}
     return replace(model, contract=model.contract.model_copy(update=wide))
