@@ -36,6 +36,8 @@ def test_the_size_is_in_the_name(options: dict[str, Any], name: str) -> None:
         ("a.png", "jpeg", False, "a-x2.jpg"),
         ("a.gif", None, False, "a-x2.png"),
         ("a.gif", None, True, "a-x2.gif"),
+        ("a.heic", None, False, "a-x2.jpg"),
+        ("a.bmp", None, False, "a-x2.png"),
         ("a", None, False, "a-x2.png"),
     ],
 )

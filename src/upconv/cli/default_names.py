@@ -32,16 +32,20 @@ def listing_beside(
 
     Raises `ParameterError` if a source is missing or a folder, or if a destination exists and `overwrite` is false.
     """
+    from upconv.runtime.codecs import SUFFIXES
     from upconv.runtime.folders import FileTask, FolderListing
+    from upconv.runtime.folders.result_names import Naming
     from upconv.runtime.folders.tasks import check_tasks
 
     check_inputs(sources)
     folder = next((source for source in sources if source.is_dir()), None)
     if folder is not None:
         raise ParameterError(f"{folder} is a folder; give --output another folder for its results")
+    naming = Naming(format, options.frames)
+    suffixes = [naming.suffix(SUFFIXES.get(source.suffix.lower()), source.suffix) for source in sources]
     jobs = tuple(
-        FileTask(source, beside(source, options, native_scale, _suffix(source, format, frames=options.frames)))
-        for source in sources
+        FileTask(source, beside(source, options, native_scale, suffix))
+        for source, suffix in zip(sources, suffixes, strict=True)
     )
     taken = next((job.destination for job in jobs if job.destination.exists()), None)
     if taken is not None and not overwrite:
@@ -58,13 +62,3 @@ def _size(options: UpscaleOptions, native_scale: int) -> str:
     if options.height is not None:
         return f"h{options.height}"
     return f"x{native_scale if options.scale is None else options.scale:g}"
-
-
-def _suffix(source: Path, format: str | None, *, frames: bool) -> str:
-    """Return the suffix of the result of a picture: its own, if the format stays."""
-    from upconv.runtime.codecs import ANIMATED, SUFFIXES, WRITABLE
-
-    own = SUFFIXES.get(source.suffix.lower())
-    kept = own if own in ((*WRITABLE, *ANIMATED) if frames else WRITABLE) else "png"
-    target = format or kept
-    return source.suffix if own == target else f".{target}".replace(".jpeg", ".jpg")
