@@ -73,12 +73,16 @@ def stream_tasks(
     file in the folders that is left out, except hidden ones.
 
     A task whose result would replace an input or another result has a refusal. Raises `ParameterError` if that is the
-    first one, or if there is no picture.
+    first one or one of the files among `inputs`, or if there is no picture.
     """
     sources = tuple(inputs)
     reader = DirectoryReader(Naming(format, frames), on_ignored=on_ignored)
     search = _Search(sources, output, reader)
-    found = chain(search.tasks(), () if files_from is None else search.listed(files_from))
+    named = tuple(search.named())
+    refusal = next((task.refusal for task in named if task.refusal), None)
+    if refusal is not None:
+        raise ParameterError(refusal)
+    found = chain(named, search.searched(), () if files_from is None else search.listed(files_from))
     first = next(found, None)
     if first is None:
         others = f", only {_listed(reader)}" if reader.ignored else f"; {reader.closed[0]}" if reader.closed else ""
@@ -128,9 +132,8 @@ class _Search:
         self._taken: dict[str, Path] = {}
         self._names = lru_cache(_REMEMBERED)(self.reader.quiet().read)
 
-    def tasks(self) -> Iterator[FileTask]:
-        """Yield the tasks of files, then those of folders and patterns."""
-        yield from self._of_files()
+    def searched(self) -> Iterator[FileTask]:
+        """Yield the tasks of folders and patterns."""
         for number, root in enumerate(self.roots):
             yield from self._of_root(root, self.roots[:number])
 
@@ -153,7 +156,8 @@ class _Search:
             else:
                 yield task if task.refusal else self._checked(task, os.path.realpath(task.destination.parent))
 
-    def _of_files(self) -> Iterator[FileTask]:
+    def named(self) -> Iterator[FileTask]:
+        """Yield the tasks of files. Call it before `searched`, whose results must not replace these."""
         naming = self.reader.naming
         names: dict[str, str] = {}
         for path in self.files:

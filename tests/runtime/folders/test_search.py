@@ -103,7 +103,7 @@ def test_nothing_to_do_is_said_with_what_lies_there(album: Album, tmp_path: Path
 def test_files_of_one_name_from_two_folders_are_refused(album: Album, tmp_path: Path) -> None:
     folder = album("x/a.png", "y/a.png")
     with pytest.raises(ParameterError, match="would both become"):
-        find_tasks([folder / "x" / "a.png", folder / "y" / "a.png"], tmp_path / "out")
+        stream_tasks([folder / "x" / "a.png", folder / "y" / "a.png"], tmp_path / "out")
 
 
 def streamed(listing: FolderListing, out: Path) -> dict[str, str]:
