@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from upconv.models import bundled
 from upconv.runtime import canvas
 from upconv.runtime.borders import extended, resized
-from upconv.runtime.contract import NoHalo
+from upconv.runtime.contract import Contract, Halo, HaloDeviation, NoHalo, Provenance, SizeLaw
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import BorderChoice, UpscaleOptions
 from upconv.runtime.passes import count_layers
@@ -18,6 +19,7 @@ from upconv.runtime.planner import Planner
 from upconv.runtime.resampling import resize
 from upconv.runtime.session import open_model
 from upconv.runtime.spool import spool_of
+from upconv.runtime.tiling import in_one_piece, plan_tiles
 from upconv.runtime.upscaler import Upscaler
 
 Photograph = Callable[[int, int], np.ndarray]
@@ -150,3 +152,28 @@ def test_the_picture_does_not_move_if_no_margin_is_a_whole_number(photograph: Ph
     samples = photograph(641, 31)
     moved = resized(samples, 23, 431, "repeat").astype(int) - resize(samples, 23, 431).astype(int)
     assert np.abs(moved).mean() < 0.5
+
+
+def test_a_smaller_halo_has_a_border_of_its_own_width() -> None:
+    law, side = SizeLaw(scale=2), dict.fromkeys(("top", "bottom", "left", "right"), 350)
+    table = (HaloDeviation(halo_px=48, steps=0.1, share=0.0),)
+    wide = Contract(
+        name="t",
+        task="upscale",
+        height=law,
+        width=law,
+        halo=Halo(**side),
+        halo_deviation=table,
+        opset=18,
+        provenance=Provenance(source="t"),
+    )
+    plan = plan_tiles(3000, 3000, wide, 512, border="wrap")
+    assert plan.deviation == table[0]
+    assert (plan.rows.padded, plan.columns.padded) == (3096, 3096)
+
+
+def test_a_picture_in_one_piece_keeps_its_border(upscaler: Upscaler) -> None:
+    contract = upscaler.model.contract
+    tiled = replace(plan_tiles(60, 60, contract, 24, border="wrap"), passes=2)
+    whole = in_one_piece(tiled, contract, 10**6, "wrap")
+    assert (len(whole.tiles), whole.rows.padded) == (1, tiled.rows.padded)
