@@ -24,14 +24,14 @@ from upconv.runtime.folders.file_task import FileResult
 from upconv.runtime.folders.journal_file import JournalFile
 from upconv.runtime.folders.owner import machine_label
 from upconv.runtime.folders.tasks import FileTask
-from upconv.runtime.options import UpscaleOptions
+from upconv.runtime.options import DEFAULTS, UpscaleOptions
 
 FOLDER = ".upconv"
 """The folder of the journal in an output folder."""
 _EARLIER = ".upconv.jsonl"
 """The journal of earlier versions."""
-_LATER_OPTIONS = ("border", "colors")
-"""Options that count only if they are given, so that they do not change the fingerprint of earlier runs."""
+_LATER_OPTIONS = ("fitting", "border", "colors")
+"""Options that count only if they differ from the default, so that they do not change the fingerprint of earlier runs."""
 
 
 class Journal:
@@ -152,11 +152,9 @@ def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
 
     Limits do not change a result. The format is the suffix of the destination.
     """
-    target: dict[str, Any] = {"scale": options.scale, "width": options.width, "height": options.height}
-    if options.fitting != "stretch":
-        target["fitting"] = options.fitting
+    target = {"scale": options.scale, "width": options.width, "height": options.height}
     names = ("quality", "lossless", "profile", "metadata", "frames")
-    later = {name: value for name in _LATER_OPTIONS if (value := getattr(options, name)) is not None}
+    later = {name: value for name in _LATER_OPTIONS if (value := getattr(options, name)) != getattr(DEFAULTS, name)}
     # The layout of the first version, so that folders of earlier runs are continued.
     request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}, **later}
     return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]

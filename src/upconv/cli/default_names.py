@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from upconv.cli.folder_options import check_free
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ def listing_beside(
         FileTask(source, beside(source, options, native_scale, suffix))
         for source, suffix in zip(sources, suffixes, strict=True)
     )
-    taken = next((job.destination for job in jobs if job.destination.exists()), None)
-    if taken is not None and not overwrite:
-        raise ParameterError(f"{taken} exists; choose another --output, or give --overwrite to replace it")
+    for job in jobs:
+        check_free(job.destination, overwrite=overwrite)
     check_tasks(jobs)
     return FolderListing(jobs, Counter())
 

@@ -16,6 +16,7 @@ from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     from upconv.runtime.folders import Shard
+    from upconv.runtime.options import ImageFormat
 
 ShardChoice = Annotated[
     str | None,
@@ -66,6 +67,14 @@ class FolderOptions:
         parse_shard(self.shard)
 
 
+    def check_places(self, inputs: list[Path], output: str | None) -> None:
+        """Raise `ParameterError` if there is nothing to upscale, or no place for the results."""
+        if not inputs and self.files_from is None:
+            raise ParameterError("nothing to upscale; give pictures, folders or --files-from")
+        if output is None and (self.files_from is not None or self.shard is not None):
+            raise ParameterError("--files-from and --shard need --output, the folder of the results")
+
+
 def parse_shard(text: str | None) -> Shard | None:
     """Return the shard that a text such as 2/3 states; `None` for no text. Raises `ParameterError` if it states none."""
     from upconv.runtime.folders import Shard
@@ -82,6 +91,19 @@ def check_free(output: Path, *, overwrite: bool) -> None:
     """Raise `ParameterError` if a single result would replace a file without being asked to."""
     if output.exists() and not overwrite:
         raise ParameterError(f"{output} exists; choose another --output, or give --overwrite to replace it")
+
+
+def format_of_result(output: Path, format: str | None, *, frames: bool) -> ImageFormat:
+    """Return the format that the name of a single result states.
+
+    Raises `ParameterError` if that is no format that is written, or another one than `format`.
+    """
+    from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
+
+    name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
+    if format is not None and format != name:
+        raise ParameterError(f"--format {format} does not match {output.name}; give only one of them")
+    return name
 
 
 def paths_in(source: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from upconv.cli.default_names import check_inputs
-from upconv.cli.folder_options import FolderOptions, check_free, parse_shard, paths_in
+from upconv.cli.folder_options import FolderOptions, check_free, format_of_result, parse_shard, paths_in
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -161,13 +161,10 @@ def _check_lossless(work: FileWork) -> None:
 
 
 def _single(source: Path, output: Path, format: str | None, frames: bool) -> FolderListing:
-    from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
     from upconv.runtime.folders import FileTask, FolderListing
     from upconv.runtime.folders.tasks import check_tasks
 
-    name = format_of(output, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
-    if format is not None and format != name:
-        raise ParameterError(f"--format {format} does not match {output.name}; give only one of them")
+    format_of_result(output, format, frames=frames)
     if not output.parent.is_dir():
         raise ParameterError(f"there is no folder {output.parent} to write {output.name} into; create it first")
     jobs = (FileTask(source, output),)

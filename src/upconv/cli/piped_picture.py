@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from upconv.cli.folder_options import format_of_result
 from upconv.cli.standard_streams import STANDARD, ending_with_the_reader, opened, standard_output
 from upconv.runtime.errors import ImageError, ImageTooLargeError, OutputError, ParameterError, machine_error
 
@@ -72,16 +73,11 @@ def upscale_piped(
 
 def _format(destination: Path, format: str | None, *, frames: bool) -> ImageFormat | None:
     """Return the format of the result; `None` if that of the picture decides."""
-    from upconv.runtime.codecs import ANIMATED, WRITABLE, format_of
-
     if format == "gif" and not frames:
         raise ParameterError("--format gif needs --frames; choose png for a single picture")
     if str(destination) == STANDARD:
         return cast("ImageFormat | None", format)
-    name = format_of(destination, tuple(dict.fromkeys((*WRITABLE, *ANIMATED))) if frames else WRITABLE)
-    if format is not None and format != name:
-        raise ParameterError(f"--format {format} does not match {destination.name}; give only one of them")
-    return name
+    return format_of_result(destination, format, frames=frames)
 
 
 def _write(destination: Path, data: bytes) -> None:

@@ -125,11 +125,8 @@ def upscale(
         shard, files_from, json_lines, as_json, quiet, report, keep_time, overwrite=overwrite, compare=compare, workers=workers
     )
     wanted.check()
-    if not inputs and files_from is None:
-        raise ParameterError("nothing to upscale; give pictures, folders or --files-from")
-    if output is None and (files_from is not None or shard is not None):
-        raise ParameterError("--files-from and --shard need --output, the folder of the results")
-    inputs = inputs or []
+    inputs, name = inputs or [], None if format is None else format.value
+    wanted.check_places(inputs, output)
     if kind != "video" and (matrix is not None or start_frame or resume):
         raise ParameterError("--matrix, --start-frame and --resume apply to video; give --frames y4m too")
     width, height, fitting = box(width, height, fit, fill)
@@ -158,16 +155,14 @@ def upscale(
             upscale_video(task, opened_upscaler, options, dry_run=dry_run, as_json=as_json)
         elif inputs and is_piped(inputs, output):
             check_piped(dry_run=dry_run, compare=compare)
-            name = None if format is None else format.value
             if output is not None and output != STANDARD:
                 check_free(Path(output), overwrite=overwrite)
             upscale_piped(inputs[0], output, name, opened_upscaler, options, as_json=as_json)
         else:
-            name = None if format is None else format.value
             work = None if output is None else work_into(inputs, output, name, wanted, frames=options.frames, lossless=lossless)
             with opened_upscaler() as upscaler:
                 if work is None:
-                    listing = listing_beside(inputs, upscaler.scale, options, format, overwrite=overwrite)
+                    listing = listing_beside(inputs, upscaler.scale, options, name, overwrite=overwrite)
                     work = FileWork(lambda _: listing, None, wanted)
                 if dry_run:
                     predict_files(work, upscaler, options)

@@ -148,11 +148,13 @@ def _check_task(task: VideoTask) -> None:
         if task.resume or task.overwrite:
             raise ParameterError("standard output cannot be resumed or overwritten; give --start-frame, or --output a file")
     elif task.output is not None:
+        from upconv.runtime.folders.tasks import would_be_overwritten
+
         destination = Path(task.output)
         if destination.is_dir() or not destination.parent.is_dir():
             raise ParameterError(f"cannot write a video to {task.output}; expected a file in a folder that exists")
         if task.source.resolve() == destination.resolve():
-            raise ParameterError(f"{task.output} would be overwritten; choose another output")
+            raise ParameterError(would_be_overwritten(destination))
 
 
 def _destination(task: VideoTask, options: UpscaleOptions, native_scale: int) -> Path:
