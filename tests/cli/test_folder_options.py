@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from upconv.cli.folder_options import FolderOptions, check_free, parse_shard, paths_in
+from upconv.cli.folder_options import FolderOptions, check_free, format_of_result, parse_shard, paths_in
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.folders import Shard
 
@@ -64,3 +64,31 @@ def test_a_result_that_exists(tmp_path: Path) -> None:
     check_free(tmp_path / "a.png", overwrite=True)
     with pytest.raises(ParameterError, match="exists; choose another --output, or give --overwrite to replace it"):
         check_free(tmp_path / "a.png", overwrite=False)
+
+
+def test_results_need_pictures_and_a_place() -> None:
+    pictures = [Path("a.png")]
+    FolderOptions().check_places(pictures, None)
+    FolderOptions(shard="1/2").check_places(pictures, "out")
+    with pytest.raises(ParameterError, match="nothing to upscale; give pictures, folders or --files-from"):
+        FolderOptions().check_places([], "out")
+    for options in (FolderOptions(shard="1/2"), FolderOptions(files_from=Path("list"))):
+        with pytest.raises(ParameterError, match="--files-from and --shard need --output"):
+            options.check_places(pictures, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "frames", "expected"),
+    [("a.jpg", None, False, "jpeg"), ("a.PNG", "png", False, "png"), ("a.gif", None, True, "gif")],
+)
+def test_the_name_of_a_single_result_states_its_format(name: str, format: str | None, frames: bool, expected: str) -> None:
+    assert format_of_result(Path(name), format, frames=frames) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "words"),
+    [("a.gif", None, "only written with all frames"), ("a.jpg", "png", "--format png does not match a.jpg")],
+)
+def test_a_single_result_of_another_format_is_refused(name: str, format: str | None, words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        format_of_result(Path(name), format, frames=False)

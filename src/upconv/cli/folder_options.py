@@ -66,7 +66,6 @@ class FolderOptions:
             raise ParameterError(f"cannot write a report to {self.report}: expected a file in a folder that exists")
         parse_shard(self.shard)
 
-
     def check_places(self, inputs: list[Path], output: str | None) -> None:
         """Raise `ParameterError` if there is nothing to upscale, or no place for the results."""
         if not inputs and self.files_from is None:

@@ -13,6 +13,7 @@ import pillow_heif
 import pytest
 import pyvips
 from PIL import Image
+from tests.service.tickets import admitted
 
 from upconv.runtime import Upscaler, codecs, memory
 from upconv.service.log_output import wait_for_outputs
@@ -315,3 +316,32 @@ def test_nothing_is_read_without_address_space(
     assert client.get("/healthz").status_code == 200
     monkeypatch.setattr(memory, "address_space_bytes", lambda: float("inf"))
     assert client.post(path, content=encoded()).status_code != 503
+
+
+def test_full_service(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
+    with client_with(max_waiting=1) as client:
+        with admitted(client.state.admission):
+            answer = client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
+        assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/docs#full", "1")
+        assert client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"}).status_code == 200
+
+
+def test_no_room_for_the_bytes(client_with: Callable[..., Any], encoded: Callable[..., bytes]) -> None:
+    with client_with(max_bytes=10_000, max_waiting_bytes=10_000) as client, client.state.admission.reading() as ticket:
+        ticket.hold(9_990)
+        answer = client.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
+        assert (answer.status_code, int(answer.headers["retry-after"])) == (503, 1)
+
+
+@pytest.mark.parametrize(("wait_s", "seconds", "status"), [(50, "60", 503), (50, None, 503), (0, None, 200)])
+def test_a_long_line(
+    client_with: Callable[..., Any], encoded: Callable[..., bytes], wait_s: float, seconds: str | None, status: int
+) -> None:
+    with client_with(max_wait_s=40) as client:
+        client.state.admission.cost_s = wait_s
+        headers = {"X-Upconv-Timeout": seconds} if seconds else {}
+        answer = client.post("/v1/upscale", content=encoded(), headers=headers)
+        assert answer.status_code == status
+        if status == 503:
+            assert int(answer.headers["retry-after"]) == 50
+        client.state.admission.cost_s = 0
