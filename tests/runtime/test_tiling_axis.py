@@ -253,3 +253,26 @@ def test_two_runs_along_both_axes_are_joined() -> None:
     expected = np.pad(picture, ((0, 0), (2, 2), (3, 3)), mode="wrap")[:, :6, 20:]
     np.testing.assert_array_equal(block_of(rows, columns, rectangle, 1), expected)
     assert sum((bottom - top) * (right - left) for top, bottom, left, right in read) == 36, "only what the tile needs is read"
+
+
+@pytest.mark.parametrize(
+    ("around", "halo", "pixels", "cropped"),
+    [
+        (Surroundings(), (3, 5), (3, 5), (6, 10)),
+        (Surroundings(2, 4, 1, 3), (3, 5), (3, 5), (3, 5)),
+        (Surroundings(2, 4, 1, 3), (2, 4), (2, 4), (1, 3)),
+        (Surroundings(6, 7, 1, 3), (3, 5), (6, 7), (1, 3)),
+    ],
+)
+def test_a_border_is_as_wide_as_the_halo_or_the_context(
+    around: Surroundings, halo: tuple[int, int], pixels: tuple[int, int], cropped: tuple[int, int]
+) -> None:
+    wide = around.widened(SizeLaw(scale=2), halo, "wrap")
+    assert ((wide.before, wide.after), (wide.crop_before, wide.crop_after), wide.fill) == (pixels, cropped, "wrap")
+
+
+@pytest.mark.parametrize(
+    ("length", "runs"), [(4, ((0, 4),)), (5, ((0, 3), (4, 5))), (6, ((0, 3), (5, 6)))], ids=["none", "one pixel", "two pixels"]
+)
+def test_pixels_between_the_ends_of_an_axis_are_not_read(length: int, runs: tuple[tuple[int, int], ...]) -> None:
+    assert span_pixels(-1, 3, length, "wrap").runs == runs
