@@ -11,11 +11,12 @@ WORKDIR /src
 COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY src/ src/
 COPY export/ export/
+COPY cluster/ cluster/
 COPY runtime/ runtime/
 COPY service/ service/
 COPY models/ models/
 RUN python -m venv /opt/upconv \
-    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},heic,serve,grpc]"
+    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},heic,serve,grpc,postgres,s3]"
 
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home upconv \

@@ -1,4 +1,4 @@
-.PHONY: install demo test serve clean
+.PHONY: install demo docs test serve clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -13,6 +13,9 @@ test: install ## run all checks and tests
 serve: install ## serve the bundled models
 	$(BIN)/upconv serve
 
+docs: ## build the documentation into site/, with warnings as errors
+	PYTHON=$(PYTHON) scripts/docs
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
@@ -22,4 +25,4 @@ install: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-docs demo site

@@ -19,7 +19,10 @@ from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
 FACE = ROOT / "src" / "upconv"
-PACKAGES = {"upconv": "src/upconv", **{f"upconv.{name}": name for name in ("export", "models", "runtime", "service")}}
+PACKAGES = {
+    "upconv": "src/upconv",
+    **{f"upconv.{name}": name for name in ("cluster", "export", "models", "runtime", "service")},
+}
 """The folder of each package, relative to this file. Packages inside a folder are found automatically."""
 
 

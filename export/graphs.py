@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper, numpy_helper, shape_inference
 
 from upconv.export.sizes import Shapes
-from upconv.export.storage import copied
+from upconv.export.storage import copied, is_large
 
 OPSET = 18
 """The lowest opset that torch's exporter writes without a conversion.
 
 onnxruntime fuses opsets 18 to 23 alike, and more runtimes read the lower ones.
 """
+
+QUANTIZED = frozenset({"DynamicQuantizeLinear", "QLinearConv", "QuantizeLinear"})
+"""The operators of graphs in int8."""
 
 
 def accepts(model: onnx.ModelProto, shapes: Shapes) -> bool:
@@ -39,6 +43,36 @@ def constants_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
         if node.op_type == "Constant":
             constants[node.output[0]] = numpy_helper.to_array(helper.get_attribute_value(node.attribute[0]))
     return constants
+
+
+def needed_nodes(nodes: Sequence[onnx.NodeProto], outputs: Collection[str]) -> list[onnx.NodeProto]:
+    """Return the nodes that the outputs depend on, in their order."""
+    kept, wanted = [], set(outputs)
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted |= set(node.input)
+    return kept[::-1]
+
+
+def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
+    """Return the shapes that onnx infers, by the name of the value; `None` for a length that is not fixed.
+
+    Nothing is inferred for a model whose weights need a second file.
+    """
+    if is_large(model):
+        return {}
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    known = (value for value in (*graph.input, *graph.value_info, *graph.output) if value.type.tensor_type.HasField("shape"))
+    return {value.name: tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim) for value in known}
+
+
+def stored_precision(model: onnx.ModelProto) -> str | None:
+    """Return `int8` or `fp16` if operators or weights of a graph are of that precision, otherwise `None`."""
+    if any(node.op_type in QUANTIZED for node in model.graph.node):
+        return "int8"
+    kinds = {tensor.data_type for tensor in model.graph.initializer}
+    return "fp16" if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16} else None
 
 
 def census(model: onnx.ModelProto) -> dict[str, int]:

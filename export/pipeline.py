@@ -97,7 +97,7 @@ def to_onnx(
     rewrites: Sequence[Stage] = RULES,
     reduction: PrecisionOptions = FP32,
     tuner: Tuner | None = None,
-    on_stage: Callable[[StageReport], None] = lambda _: None,
+    on_stage: Callable[[StageReport], None] | None = None,
     **options: Unpack[SourceKeywords],
 ) -> Artifact:
     """Export a torch or Keras module, a file, or a factory, and call `on_stage` after each step.
@@ -114,7 +114,7 @@ def to_onnx(
     reduction.refuse_unusable(source.example)
     draft = ExportDraft(source, ExportOptions(opset, tuple(rewrites), reduction, tuner))
     try:
-        artifact = _artifact(*run(EXPORT, draft, on_stage))
+        artifact = _artifact(*run(EXPORT, draft, on_stage or _ignore))
     except (UpconvError, MemoryError):
         raise
     except Exception as error:  # a module may raise anything
@@ -127,7 +127,7 @@ def tune(
     *,
     tuner: Tuner,
     reduction: PrecisionOptions = FP32,
-    on_stage: Callable[[StageReport], None] = lambda _: None,
+    on_stage: Callable[[StageReport], None] | None = None,
 ) -> Artifact:
     """Tune an exported file for this machine, and prove the result equal to it; the caller saves it.
 
@@ -139,7 +139,11 @@ def tune(
     if contract.precision != "fp32":
         raise ExportError(f"{path} is {contract.precision} already; tune the float32 file that it was exported from")
     draft = _draft_of(source, contract, ExportOptions(contract.opset, RULES, reduction, tuner))
-    return _artifact(*run(TUNE, draft, on_stage))
+    return _artifact(*run(TUNE, draft, on_stage or _ignore))
+
+
+def _ignore(_: StageReport) -> None:
+    """Take a report that nobody asked for."""
 
 
 def _draft_of(source: Source, contract: Contract, options: ExportOptions) -> ExportDraft:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import onnx
 import onnxruntime as ort
@@ -101,15 +99,6 @@ def inputs_of(source: Source, axes: Sequence[InputAxis], side_px: int) -> list[A
             length = axis.law.fitted(round_down(side_px, axis.law.multiple))
             shapes = axis.resized(shapes, length) or shapes
     return list(likely_inputs(source.example, [shapes], source.pixels)[0].arrays)
-
-
-def processor() -> str:
-    """Return the processor's name as the system reports it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _opened(model: onnx.ModelProto, settings: SessionOptions) -> ort.InferenceSession:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,11 +11,16 @@ from upconv.runtime.errors import SourceError
 
 if TYPE_CHECKING:
     from upconv.export.sources import Source
+    from upconv.runtime.contract import ModelKind
+    from upconv.runtime.model_choice import ModelCandidate, ModelSet
 
 HERE = Path(__file__).parent
 
 DEFAULT = "photo-s-x2"
 """The model that is used if none is named."""
+
+MOST_PARAMETERS = 100_000
+"""Most parameters of a model that is chosen without being named."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,15 @@ class CatalogueEntry:
     """The shape of an example input."""
     trained_as: str | None = None
     """The model whose weights and card this entry uses. `None` if it has its own."""
+
+    @property
+    def kind(self) -> ModelKind | None:
+        """The pictures for which the model may be chosen by content; `None` if it is used only if it is named."""
+        if self.name == "nearest-x2":
+            return "pixels"
+        if self.task != "upscale" or self.psnr_y is None or self.parameters > MOST_PARAMETERS:
+            return None
+        return "web" if self.name.startswith("photo-") else "clean"
 
     @property
     def weights(self) -> Path | None:
@@ -175,12 +189,35 @@ def bundled(name: str = DEFAULT) -> Path:
     return path
 
 
+def candidates() -> tuple[ModelCandidate, ...]:
+    """Return the exported models among which `choose_model` chooses: those as small as the default, and nearest pixels.
+
+    The larger models take nine times as long, so they are used only if they are named.
+    """
+    from upconv.runtime.model_choice import ModelCandidate
+
+    return tuple(
+        ModelCandidate(model.name, model.scale, model.kind, model.psnr_y or 0.0)
+        for model in CATALOGUE.values()
+        if model.kind is not None and model.scale is not None and model.artifact.exists()
+    )
+
+
+def model_set() -> ModelSet:
+    """Return the candidates with their files, for `AutoUpscaler`."""
+    from upconv.runtime.model_choice import ModelSet
+
+    found = candidates()
+    return ModelSet(found, tuple(bundled(candidate.name) for candidate in found))
+
+
 def source(name: str, weights: Path | None = None) -> Source:
     """Return a catalogue model as a source for export, with its own weights or those in the file `weights`.
 
     Raises `SourceError` if there is no such model, or if its own weights are missing. Needs torch.
     """
     from upconv.export.sources import from_module, load_weights
+    from upconv.runtime.contract import ContentUse
 
     model = entry(name)
     path = weights or model.weights
@@ -193,4 +230,5 @@ def source(name: str, weights: Path | None = None) -> Source:
     module = getattr(import_module(module_name), function)(**model.arguments)
     if path is not None:
         load_weights(module, path)
-    return from_module(module, name=name, shape=model.shape, origin=f"catalogue:{name}", licence=model.licence)
+    made = from_module(module, name=name, shape=model.shape, origin=f"catalogue:{name}", licence=model.licence)
+    return made if model.kind is None else replace(made, use=ContentUse(kind=model.kind, psnr_y=model.psnr_y or 0.0))

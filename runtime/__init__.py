@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from upconv.runtime.auto_upscaler import AutoUpscaler
     from upconv.runtime.contract import Contract
     from upconv.runtime.engine import Engine
     from upconv.runtime.errors import UpconvError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from upconv.runtime.upscaler import Upscaler
 
 __all__ = [
+    "AutoUpscaler",
     "Contract",
     "Engine",
     "Model",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AutoUpscaler": "auto_upscaler",
     "Contract": "contract",
     "Engine": "engine",
     "Model": "session",
@@ -45,3 +48,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -24,6 +24,7 @@ MAX_LENGTH = 4096
 """Largest multiple, minimum and halo, in pixels. A contract with a larger one is invalid."""
 
 Color = Literal["rgb", "y", "gray"]
+ModelKind = Literal["clean", "web", "pixels"]
 
 
 class _Part(BaseModel):
@@ -307,6 +308,15 @@ class Provenance(_Part):
     """Versions of the tools that wrote the file, by name."""
 
 
+class ContentUse(_Part):
+    """The pictures for which a model may be chosen by their content, and its place among models of one kind."""
+
+    kind: ModelKind
+    """The pictures that the model is for: without loss, with the loss of the web, or those whose every pixel is drawn."""
+    psnr_y: float = Field(default=0.0, ge=0)
+    """PSNR-Y at the model's own scale, in dB, by which models of one kind and scale are compared."""
+
+
 class Contract(_Part):
     """The description of one exported model.
 
@@ -350,6 +360,8 @@ class Contract(_Part):
     """The measurements of tuning. `None` if the export applied the rewrites that are known to be faster, without measuring."""
     evidence: Evidence = Evidence()
     """The measurements of parity, quality and tiling."""
+    use: ContentUse | None = None
+    """The pictures for which the model may be chosen. `None` if it is used only if it is named."""
     provenance: Provenance
     """The source of the weights."""
 

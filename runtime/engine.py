@@ -17,7 +17,7 @@ from upconv.runtime import providers
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import NoHalo
 from upconv.runtime.cores import available_cores
-from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError
+from upconv.runtime.errors import Cancelled, DeviceLostError, ModelError, OutOfMemoryError
 from upconv.runtime.executors import Executor, LocalExecutor
 from upconv.runtime.memory import lower_trim_threshold
 from upconv.runtime.options import BorderChoice
@@ -54,32 +54,46 @@ class Engine:
     ) -> None:
         """Start the worker threads.
 
-        `executor` computes the tiles; by default a `LocalExecutor` with `workers` threads, or one per core.
+        `executor` computes the tiles; by default a `LocalExecutor` with `workers` threads, or one per core. The engine starts
+        and closes it.
         `tile_px` is the side of a tile in input pixels, halo included. By default it is `TILE_PX`, or less if memory is
         short, and for large pictures the fastest side that calibration measures. `exact` forbids halos that are smaller
         than the exact one. At most `max_waiting` pictures and `max_waiting_px` input pixels are queued.
 
-        Calls `memory.lower_trim_threshold`, which changes an allocator setting of the whole process.
+        Calls `memory.lower_trim_threshold`, which changes an allocator setting of the whole process. Raises what the executor's
+        `start` raises.
         """
         lower_trim_threshold()
         self.model = model
-        self._executor = executor or _local(model, workers)
-        self._planner = Planner(model, self._executor.slots, tile_px=tile_px, exact=exact)
-        alone = 1 if model.contract.statistics else self._executor.batch  # the means differ from picture to picture
+        self.executor = executor or _local(model, workers)
+        """The place where tiles are computed."""
+        self.executor.start(model)
+        self._planner = Planner(model, self.executor.slots, tile_px=tile_px, exact=exact, elsewhere_px=self.executor.tile_px)
+        alone = 1 if model.contract.statistics else self.executor.batch  # the means differ from picture to picture
         self._batch = min(alone, model.contract.max_batch or alone)
         self._schedule = Schedule(max_waiting, max_waiting_px)
         self._changed = threading.Condition()
         self._closed = False
         self._used = False
+        self._device_lost = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True) for n in range(self._executor.slots)
+            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True) for n in range(self.executor.slots)
         ]
         for thread in self._threads:
             thread.start()
 
+    @property
+    def lost(self) -> bool:
+        """True if the last run said that the provider's device does not answer any more, or if the executor says so now."""
+        return self._device_lost or self.executor.lost
+
     def plan(self, height: int, width: int, border: BorderChoice | None = None) -> TilingPlan:
         """Return the tiles of a picture of `height` x `width` pixels; see `Planner.plan`."""
         return self._planner.plan(height, width, border)
+
+    def plan_piece(self, height: int, width: int) -> TilingPlan:
+        """Return a picture as one tile, if memory allows that; see `Planner.piece`."""
+        return self._planner.piece(height, width)
 
     def submit(
         self,
@@ -126,7 +140,7 @@ class Engine:
             request.fail(Cancelled("the engine has been closed"))
         for thread in self._threads:
             thread.join()
-        self._executor.close()
+        self.executor.close()
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +154,7 @@ class Engine:
             large = any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs)
             if large or not jobs:
                 with suppress(Exception):  # it concerns no request, and the next run reports what is wrong
-                    self._executor.release()
+                    self.executor.release()
             del jobs  # otherwise an idle worker keeps the last picture in memory
 
     def _next(self) -> list[tuple[PictureRequest, Tile]] | None:
@@ -167,6 +181,7 @@ class Engine:
                 self._tile(request.work, tile, request.cancellation)
                 request.finish_one()
             except BaseException as error:  # even KeyboardInterrupt fails this picture, and the worker goes on
+                self._device_lost = self._device_lost or isinstance(error, DeviceLostError)
                 request.fail(error)
 
     def _compute_batch(self, jobs: list[tuple[PictureRequest, Tile]]) -> None:
@@ -200,17 +215,18 @@ class Engine:
     def _tile_at_once(self, work: TiledWork, tile: Tile, cancellation: Cancellation) -> None:
         tensor = work.cut(tile)
         if isinstance(work, FeatureSums):
-            work.add(tile, self._executor.run_pass(tensor, work.part, cancellation))
+            work.add(tile, self.executor.run_pass(tensor, work.part, cancellation))
         elif isinstance(work, GivenMeans):
-            work.paste(tile, self._checked(tensor, self._executor.run_pass(tensor, work.part, cancellation)[0]))
+            work.paste(tile, self._checked(tensor, self.executor.run_pass(tensor, work.part, cancellation)[0]))
         else:
             work.paste(tile, self._output(tensor, cancellation))
 
     def _output(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
-        return self._checked(tensor, self._executor.run(tensor, cancellation))
+        return self._checked(tensor, self.executor.run(tensor, cancellation))
 
     def _checked(self, tensor: Tensor, output: Tensor) -> Tensor:
         """Return the output for `tensor`; raises `ModelError` if its shape is not the contract's, or if it is not finite."""
+        self._device_lost = False  # it has answered
         contract = self.model.contract
         laws = (contract.height, contract.width)
         lengths = (law and law.output(length) for law, length in zip(laws, tensor.shape[2:], strict=True))

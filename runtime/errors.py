@@ -4,6 +4,8 @@ UpconvError
  ├─ ModelError          the .onnx file is missing, damaged, or does not do what its contract states
  │   └─ ContractError       the contract is missing, malformed or of a later version
  ├─ ProviderError       the execution provider is not available
+ │   ├─ DeviceLostError     its device does not answer any more, for example because it vanished
+ │   └─ NoEndpointError     no server that computes tiles answers, or none computes the function of the model
  ├─ ImageError          the picture is not an image, damaged, or in a format that is not read
  │   └─ ImageTooLargeError  the picture has more pixels than allowed
  ├─ OutputError         the result cannot be written, for example without permission
@@ -42,6 +44,14 @@ class ContractError(ModelError):
 
 class ProviderError(UpconvError):
     """The execution provider is not available on this machine."""
+
+
+class DeviceLostError(ProviderError):
+    """The device of the execution provider does not answer any more."""
+
+
+class NoEndpointError(ProviderError):
+    """No server that computes tiles can be used at the moment."""
 
 
 class ImageError(UpconvError):
@@ -101,10 +111,15 @@ _BY_MESSAGE: tuple[tuple[type[MachineError], str], ...] = (
     (DiskFullError, r"no space left|quota exceeded|file too large|read-only file system|disk is full"),
     (OutOfMemoryError, r"out of memory|bad[_ ]alloc|ALLOC_FAILED|insufficient memory|available memory of"),
     (OutOfMemoryError, r"memory allocation (?:error|failed)|(?:failed to|cannot|can't|unable to) allocate"),
+    (OutOfMemoryError, r"OUT_OF_(?:DEVICE|HOST|POOL)_MEMORY|E_OUTOFMEMORY|max(?:imum)? buffer size"),
+    (
+        OutOfMemoryError,
+        r"\[Invalid Buffer[^\]]*\] is invalid due to a previous error|too many storage buffers in shader",
+    ),  # Dawn
     (MachineError, r"(?:start|create|creating)(?: a)?(?: new)? thread|thread creation|too many open files"),
     (MachineError, r"resource temporarily unavailable|out of order read"),  # libvips reads so if one of its threads failed
 )
-"""What Python, libvips and its codecs, onnxruntime, the C++ library, CUDA and cuDNN say if the machine lacks something."""
+"""What Python, libvips and its codecs, onnxruntime, the C++ library, CUDA, cuDNN, Vulkan, Direct3D and WebGPU say if the machine lacks something."""
 _REMEDY = {
     OutOfMemoryError: "free memory",
     DiskFullError: "make room on the disk",

@@ -14,8 +14,23 @@ from upconv.runtime.session import Model, Tensor
 class Executor(Protocol):
     """A place that computes batches of tiles.
 
-    The engine calls `run` from `slots` threads at the same time.
+    The engine calls `start` once, and then `run` from `slots` threads at the same time.
     """
+
+    @property
+    def name(self) -> str:
+        """The name of the place, which stands for the provider of the model. Empty for this machine."""
+
+    @property
+    def tile_px(self) -> int | None:
+        """The side of a tile in input pixels that suits the place. `None` if it is measured on this machine."""
+
+    @property
+    def lost(self) -> bool:
+        """True if the place cannot compute tiles at the moment."""
+
+    def start(self, model: Model) -> None:
+        """Get ready to compute tiles of `model`. Raises `UpconvError` or a subclass if the place cannot do so."""
 
     @property
     def slots(self) -> int:
@@ -52,12 +67,19 @@ MAX_SHAPES = 64
 class LocalExecutor:
     """An executor that runs tiles on this machine, in threads that share one session."""
 
+    name = ""
+    tile_px = None
+    lost = False
+
     def __init__(self, model: Model, slots: int, batch: int = 1) -> None:
         """Use `model`, which the caller keeps and closes."""
         self._model = model
         self._shapes: set[tuple[int, ...]] = set()
         self.slots = slots
         self.batch = batch
+
+    def start(self, model: Model) -> None:
+        """Do nothing: the model is open."""
 
     def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         """Compute a batch on the calling thread."""

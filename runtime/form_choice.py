@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from upconv.runtime.provider_choice import AUTO, provider_times
+from upconv.runtime.provider_table import TABLE
 from upconv.runtime.session import Model, open_model
 
 ROUNDS = 3
@@ -20,12 +22,15 @@ SIDE_PX = 64
 def fastest_form(paths: Sequence[Path], provider: str = "cpu") -> Path:
     """Return the file whose fastest run takes the least processor time.
 
-    Returns the first file without measuring if there is only one, or on other providers than `cpu`, which have no fast
-    int8. Raises what `open_model` raises.
+    With `auto`, that is the file with the fastest provider. Returns the first file without measuring if there is only one,
+    or on an accelerator: CUDA has no fast int8, and the time of the processor says nothing about the others. Raises what `open_model` raises.
     """
-    if len(paths) == 1 or provider != "cpu":
+    if len(paths) == 1 or (provider in TABLE and TABLE[provider].accelerator):
         return paths[0]
-    models = [open_model(path) for path in paths]
+    if provider == AUTO:
+        return paths[int(np.argmin([times.least_ms for times in provider_times(paths)]))]
+    # With one thread, OpenVINO computes in the thread that calls it.
+    models = [open_model(path, provider, threads=1) for path in paths]
     seconds = [min(times) for times in zip(*(map(_seconds, models) for _ in range(ROUNDS)), strict=True)]
     return paths[int(np.argmin(seconds))]
 

@@ -26,6 +26,10 @@ BorderChoice = Literal["mirror", "repeat", "wrap", "zero"]
 """The pixels beyond the border of a picture: mirrored at the border pixel, the border pixel repeated, those of the opposite
 border, or black and transparent."""
 
+NumberFormat = Literal["fp32", "fp16", "uint8"]
+"""The numbers in which tiles are sent to other machines. `uint8` is exact for inputs that were made of 8-bit samples, and for
+outputs that become such."""
+
 
 @dataclass(frozen=True)
 class UpscaleOptions:

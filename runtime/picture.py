@@ -45,6 +45,8 @@ class Metadata:
     """Bits per sample in the file, if they are between 8 and 16. `None` otherwise."""
     lossless: bool = False
     """True if the file is a WebP without loss."""
+    jpeg_quality: int | None = field(default=None, compare=False)
+    """Estimated quality of a JPEG file, from 1 to 100. `None` if it is no JPEG, or if it has no table of luma."""
 
     def denser(self, across: float, down: float) -> Metadata:
         """Return the metadata with the resolution multiplied by `across` along x and `down` along y.

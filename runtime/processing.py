@@ -15,17 +15,22 @@ from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import Animation
 from upconv.runtime.errors import converting
+from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers
 from upconv.runtime.picture import Picture
 from upconv.runtime.schedule import OnTile, Priority
 
 
-class PictureUpscaler(Protocol):
-    """The part of `Upscaler` that processing uses."""
+class PassPlanner(Protocol):
+    """The part of `Upscaler` and `AutoUpscaler` that predictions use."""
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
         """Return the passes for a picture of `width` x `height` pixels."""
+
+
+class PictureUpscaler(PassPlanner, Protocol):
+    """The part of `Upscaler` that processing uses."""
 
     def run(
         self,
@@ -38,6 +43,13 @@ class PictureUpscaler(Protocol):
         deadline: float = float("inf"),
     ) -> Picture:
         """Return `picture` upscaled to the size in `options`."""
+
+
+class UpscalerSource(Protocol):
+    """The part of `Upscaler` and `AutoUpscaler` by which processing gets the upscaler of a picture."""
+
+    def for_picture(self, picture: Picture, options: UpscaleOptions = DEFAULTS) -> tuple[PictureUpscaler, ModelChoice | None]:
+        """Return the upscaler for a picture, and why it was chosen; `None` if there was no choice."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,8 @@ class Processed:
     """Properties of the picture that the result could not keep, as phrases."""
     seconds: dict[str, float]
     """Seconds of each stage: `decode`, `infer`, `encode`."""
+    choice: ModelChoice | None = None
+    """The model that was chosen by the content of the picture, and why. `None` if there was no choice."""
 
     @property
     def input_pixels(self) -> int:
@@ -74,7 +88,7 @@ class Processed:
 
 def process(
     data: bytes,
-    upscaler: PictureUpscaler,
+    source: UpscalerSource,
     options: UpscaleOptions = DEFAULTS,
     *,
     cancellation: Cancellation | None = None,
@@ -82,7 +96,7 @@ def process(
     priority: Priority = Priority.NORMAL,
     deadline: float = float("inf"),
 ) -> Processed:
-    """Decode the image file in `data`, upscale it and encode the result.
+    """Decode the image file in `data`, upscale it and encode the result. `source` is an `Upscaler` or an `AutoUpscaler`.
 
     A worker thread calls `on_tile(done, total)` after each tile; `total` counts all passes, layers and frames. `deadline`
     is a time of `time.monotonic()`, in seconds.
@@ -92,12 +106,12 @@ def process(
     cancelled, `MachineError` if the machine lacks memory, threads, files or room on the disk, and what `Upscaler.run` raises.
     """
     with converting("the picture cannot be processed"):
-        return _process(data, upscaler, options, cancellation or Cancellation(), on_tile, priority, deadline)
+        return _process(data, source, options, cancellation or Cancellation(), on_tile, priority, deadline)
 
 
 def _process(
     data: bytes,
-    upscaler: PictureUpscaler,
+    source: UpscalerSource,
     options: UpscaleOptions,
     cancellation: Cancellation,
     on_tile: OnTile | None,
@@ -105,11 +119,12 @@ def _process(
     deadline: float,
 ) -> Processed:
     clock = _Clock()
-    source = codecs.sniff(data) or ""
-    name = result_format(source, options)
+    found = codecs.sniff(data) or ""
+    name = result_format(found, options)
     codecs.check_options(name, options.quality, options.lossless, options.colors)
     with clock.stage("decode"):
         animation = _prepared(_decoded(data, name, options, cancellation), options, cancellation)
+        upscaler, choice = source.for_picture(animation.frames[0], options)
     passes = upscaler.passes(animation.strip.width, animation.frame_height, options)
     codecs.check_size(name, *passes.output_size)
     count = TileCount(passes.tiles * sum(map(count_layers, animation.frames)), on_tile)
@@ -121,15 +136,15 @@ def _process(
     with clock.stage("infer"):
         animation = animation.map(enlarge)
     cancellation.check()
-    if options.format is None and name != source:
-        animation = animation.noting(f"{source} became {name}: upconv does not write {source}")
+    if options.format is None and name != found:
+        animation = animation.noting(f"{found} became {name}: upconv does not write {found}")
     with clock.stage("encode"):
         encoded, conversions = _encoded(animation, name, options, cancellation)
     size, frames = (passes.width, passes.height), len(animation.delays_ms)
-    return Processed(encoded, name, size, passes.output_size, frames, count.done, conversions, clock.seconds)
+    return Processed(encoded, name, size, passes.output_size, frames, count.done, conversions, clock.seconds, choice)
 
 
-def predict_passes(data: bytes, upscaler: PictureUpscaler, options: UpscaleOptions) -> Passes:
+def predict_passes(data: bytes, upscaler: PassPlanner, options: UpscaleOptions) -> Passes:
     """Return the passes for the first frame of the picture in `data`, from its header, without opacity.
 
     Raises what `process` raises if the picture is too large, the size is impossible, or the format cannot hold the size.

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pyvips
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.canvas import SPOOL_BYTES
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Samples
 from upconv.runtime.spool import Spool, spool_of
 

@@ -30,6 +30,9 @@ from upconv.runtime.tiling import Tile, TilingPlan
 TURN_TILES = 4
 """The quantum, in tiles of the largest area in the queue. With tiles of the usual size it is half a megapixel."""
 
+LATE = "the picture missed its deadline; allow more time, or try again when less is waiting"
+"""The sentence of `TimedOut`."""
+
 OnTile = Callable[[int, int], None]
 """A callback `on_tile(done, total)`, which is called after each tile."""
 
@@ -77,6 +80,7 @@ class PictureRequest:
     credit: float = 0
     """The number of input pixels that the request may compute before its turn ends."""
     _done: int = 0
+    _reported: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -95,10 +99,13 @@ class PictureRequest:
         with self._lock:
             self._done += 1
             done, total = self._done, len(self.work.plan.tiles)
-        # Report before the future completes, so that a caller that waits for it has seen all progress.
+        # Report before the future completes, so that a caller that waits for it has seen all progress, also that of other workers.
         if self.on_tile is not None and not self.over:
             self.on_tile(done, total)
-        if done == total:
+        with self._lock:
+            self._reported += 1
+            last = self._reported == total
+        if last:
             with suppress(InvalidStateError):  # cancelled meanwhile
                 self.future.set_result(None)
 
@@ -161,7 +168,7 @@ class Schedule:
         now = time.monotonic()
         for request in self._line:
             if request.deadline <= now:
-                request.fail(TimedOut("the picture missed its deadline; allow more time, or try again when less is waiting"))
+                request.fail(TimedOut(LATE))
         if any(request.over for request in self._line):
             self._line = deque(request for request in self._line if not request.over)
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyvips
 from numpy.typing import DTypeLike
 
 from upconv.runtime.errors import OutputError, UpconvError, machine_error
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Samples
 
 _DATA = mmap.ALLOCATIONGRANULARITY

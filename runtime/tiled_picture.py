@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from upconv.runtime.canvas import Canvas, new_canvas
 from upconv.runtime.contract import Contract, Pixels
+from upconv.runtime.number_formats import from_levels, to_levels
 from upconv.runtime.picture import LUMA, Samples
 from upconv.runtime.session import Tensor
 from upconv.runtime.spool import part
@@ -89,9 +90,7 @@ def samples_to_tensor(samples: Samples, pixels: Pixels) -> Tensor:
     """
     # Samples are moved before they become float32, when they have a quarter of the size.
     values: Tensor = np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.float32)
-    values *= np.float32((pixels.high - pixels.low) / np.iinfo(samples.dtype).max)
-    if pixels.low:
-        values += np.float32(pixels.low)
+    from_levels(values, pixels, samples.dtype)
     if pixels.channels == 3 and values.shape[0] == 1:
         return np.repeat(values, 3, axis=0)
     if pixels.channels == 1 and values.shape[0] == 3:
@@ -108,14 +107,3 @@ def tensor_to_samples(planes: Tensor, pixels: Pixels, dtype: DTypeLike, *, grey:
         planes = np.tensordot(LUMA, planes, axes=1)[None]
     samples: Samples = to_levels(planes.copy(), pixels, dtype).astype(dtype).transpose(1, 2, 0)
     return samples
-
-
-def to_levels(values: Tensor, pixels: Pixels, dtype: DTypeLike) -> Tensor:
-    """Change values of the range of `pixels` into whole numbers in the range of `dtype`, rounded and clipped; return them."""
-    white = np.iinfo(dtype).max
-    if pixels.low:
-        values -= np.float32(pixels.low)
-    values *= np.float32(white / (pixels.high - pixels.low))
-    np.rint(values, out=values)
-    np.clip(values, 0, white, out=values)
-    return values

@@ -126,6 +126,7 @@ def plan_tiles(
     exact: bool = False,
     most_px: int = UNBOUNDED_PX,
     border: BorderChoice | None = None,
+    equal: bool = False,
 ) -> TilingPlan:
     """Return the tiles of a picture of `height` x `width` input pixels.
 
@@ -137,7 +138,8 @@ def plan_tiles(
     computes more than `MAX_WASTE` pixels per pixel or needs tiles beyond `most_px`. `exact` forbids this.
 
     A model without a finite halo gets one tile: the whole picture. No tile is longer than the maximum of the size laws.
-    `border` fills the pixels beyond the picture, as far as the halo reaches.
+    `border` fills the pixels beyond the picture, as far as the halo reaches. `equal` gives the tiles of all pictures one
+    shape, a square of `tile_px`, so that a server can batch them; only a side of a picture that is shorter is a tile's side.
 
     Raises `ImageTooLargeError` if the picture must be computed as a whole and is longer than the maximum, `ModelError` if
     the shortest tile is longer than the maximum, or if the size laws have an offset that context and crop do not balance,
@@ -149,14 +151,14 @@ def plan_tiles(
             f"leave out the border, or choose another model"
         )
     halo = contract.halo if isinstance(contract.halo, Halo) else None
-    whole = _plan(height, width, contract, tile_px, most_px, halo, None, border)
+    whole = _plan(height, width, contract, tile_px, most_px, halo, None, border, equal=equal)
     fits = whole.possible and whole.tiles[0].area <= most_px**2
     if halo is not None and not exact and not (fits and whole.waste <= MAX_WASTE):
         for deviation in contract.halo_deviation:
             if deviation.steps <= MAX_STEPS:
                 side = deviation.halo_px
                 smaller = Halo(**{name: min(px, side) for name, px in halo.model_dump().items()})
-                other = _plan(height, width, contract, tile_px, most_px, smaller, deviation, border)
+                other = _plan(height, width, contract, tile_px, most_px, smaller, deviation, border, equal=equal)
                 whole = min(whole, other, key=lambda plan: plan.computed_px) if fits else other
                 break
     if not whole.possible:
@@ -170,7 +172,12 @@ def in_one_piece(plan: TilingPlan, contract: Contract, most_px: int, border: Bor
     Only a plan of several passes can be more work: one tile computes its own means, in one pass.
     """
     area = plan.rows.padded * plan.columns.padded
-    if plan.passes == 1 or area > most_px or area >= plan.computed_px:
+    return plan if plan.passes == 1 or area >= plan.computed_px else as_one_tile(plan, contract, most_px, border)
+
+
+def as_one_tile(plan: TilingPlan, contract: Contract, most_px: int, border: BorderChoice | None = None) -> TilingPlan:
+    """Return the picture as one tile, or `plan` if that has more than `most_px` pixels or the size laws allow no such tile."""
+    if len(plan.tiles) == 1 or plan.rows.padded * plan.columns.padded > most_px:
         return plan
     side = max(plan.rows.padded, plan.columns.padded)
     whole = plan_tiles(plan.height, plan.width, contract, side, border=border)
@@ -221,12 +228,17 @@ def _plan(
     halo: Halo | None,
     deviation: HaloDeviation | None,
     border: BorderChoice | None,
+    *,
+    equal: bool,
 ) -> TilingPlan:
     """Return the tiles for one halo. They are the whole picture if the maximum of a size law allows no tiles."""
     rows, columns = tiling_axes(height, width, contract, halo, border)
     side = tile_px if isinstance(tile_px, int) else tile_px(halo)
     possible = rows.possible and columns.possible
-    tall, wide = _sides(rows, columns, side, most_px) if possible else (rows.padded, columns.padded)
+    if equal and possible:
+        tall, wide = rows.side(side, most_px, equal=True), columns.side(side, most_px, equal=True)
+    else:
+        tall, wide = _sides(rows, columns, side, most_px) if possible else (rows.padded, columns.padded)
     tiles = tuple(Tile(*spans) for spans in product(rows.spans(tall), columns.spans(wide)))
     return TilingPlan(rows, columns, contract.scale, tiles, deviation)
 

@@ -194,10 +194,11 @@ class TilingAxis:
         """The shortest span that keeps something besides the halo, in input pixels."""
         return max(self.smallest, self._overlap + self.multiple)
 
-    def side(self, tile_px: int, most_px: int) -> int:
+    def side(self, tile_px: int, most_px: int, *, equal: bool = False) -> int:
         """Return the length of equal spans: the shortest that needs no more spans than `tile_px` does.
 
-        It exceeds `tile_px` if the model's minimum requires it, or if the halo is wide and `most_px` allows it.
+        It exceeds `tile_px` if the model's minimum requires it, or if the halo is wide and `most_px` allows it. With `equal`,
+        it does not depend on the length of a picture that needs several spans.
         """
         if self.halo is None:
             return self.padded
@@ -205,7 +206,9 @@ class TilingAxis:
         wide = round_down(min(3 * self._overlap, max(most_px, 3 * self._overlap // 2)), self.multiple)
         smallest = min(max(self.shortest, wide), self.largest)
         side = min(max(round_down(tile_px, self.multiple), smallest), self.largest)
-        return self.padded if self.padded <= side else max(smallest, self._fitted(side))
+        if self.padded <= side:
+            return self.padded
+        return side if equal else max(smallest, self._fitted(side))
 
     def count(self, side: int) -> int:
         """Return the number of spans of length `side`."""

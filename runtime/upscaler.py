@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +20,17 @@ from upconv.runtime.borders import resized
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import HaloDeviation
 from upconv.runtime.engine import Engine
-from upconv.runtime.errors import Cancelled, ModelError
+from upconv.runtime.errors import Cancelled, ModelError, TimedOut
+from upconv.runtime.executors import Executor
+from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import DEFAULTS, BorderChoice, UpscaleOptions
 from upconv.runtime.passes import Passes, TileCount, count_layers, plan_passes
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.processing import process
-from upconv.runtime.schedule import OnTile, Priority, TiledWork
-from upconv.runtime.session import Model, open_model
+from upconv.runtime.provider_choice import open_chosen
+from upconv.runtime.schedule import LATE, OnTile, Priority, TiledWork
+from upconv.runtime.session import Model
+from upconv.runtime.spot_proof import SpotProof
 from upconv.runtime.statistics import passes_of
 from upconv.runtime.tiled_picture import tiled_picture
 from upconv.runtime.tiling import TilingPlan
@@ -50,23 +56,30 @@ class Upscaler:
         workers: int | None = None,
         tile_px: int | None = None,
         exact: bool = False,
+        unproved: bool = False,
+        executor: Executor | None = None,
     ) -> None:
         """Open `model`, an exported `.onnx` file with the task `upscale`, or use an opened one.
 
         `workers` is the number of threads, by default one per core. `tile_px` is the side of a tile in input pixels;
-        by default it is chosen by measuring. `exact` gives every tile the model's exact halo. Without it, a smaller halo
-        is used if the exact one is expensive and the contract shows that the result differs by half an 8-bit step at most.
+        by default it is chosen by measuring. `provider` is `cpu`, `cuda`, `webgpu`, another name of `provider_table.py`, or
+        `auto`. `exact` gives every tile the model's exact halo. Without it, a smaller halo is used if the exact one is expensive
+        and the contract shows that the result differs by half an 8-bit step at most. `unproved` uses a model even if its
+        output on the provider differs from that on the processor by more than the contract allows. `executor` computes the tiles
+        in place of this machine, such as a `RemoteExecutor`; it is closed with the upscaler.
 
         Raises `ModelError` if the file is missing, damaged or made for another task, `ContractError` if it has no contract
-        that this version can read, and `ProviderError` if the provider is not available.
+        that this version can read, and `ProviderError` if the provider is not available or its output is not the processor's.
+        Raises what the executor's `start` raises.
         """
-        self.model = model if isinstance(model, Model) else open_model(model, provider)
+        self.model = model if isinstance(model, Model) else open_chosen(model, provider, unproved=unproved)
         contract = self.model.contract
         if contract.task != "upscale" or contract.input is None or contract.output is None:
             raise ModelError(f"{contract.name} has the task {contract.task}; expected a model with the task upscale")
         self.scale = contract.scale
         self._luma_only = contract.output.channels == 1
-        self.engine = Engine(self.model, workers=workers, tile_px=tile_px, exact=exact)
+        self._place = "" if executor is None else executor.name
+        self.engine = Engine(self.model, workers=workers, tile_px=tile_px, exact=exact, executor=executor)
 
     @overload
     def upscale(
@@ -118,6 +131,39 @@ class Upscaler:
         if isinstance(source, bytes | bytearray | memoryview):
             return process(bytes(source), self, options, cancellation=cancellation).data
         return image_types.convert_like(source, self.run(image_types.to_picture(source), options, cancellation=cancellation))
+
+    @property
+    def name(self) -> str:
+        """The name of the model in its contract."""
+        return str(self.model.contract.name)
+
+    @property
+    def provider(self) -> str:
+        """The name that onnxruntime gives the execution provider of the model, or that of the place where tiles are computed."""
+        return self._place or self.model.provider
+
+    @property
+    def slots(self) -> int:
+        """The number of tiles that are computed at the same time."""
+        return self.engine.executor.slots
+
+    @property
+    def proof(self) -> SpotProof | None:
+        """The comparison of the provider with the processor; `None` if there was none."""
+        return self.model.proof
+
+    @property
+    def identity(self) -> str:
+        """The SHA-256 of the model file, in hexadecimal digits."""
+        return self.model.sha256
+
+    def for_size(self, width: int, height: int, options: UpscaleOptions = DEFAULTS) -> Self:
+        """Return this upscaler, as it is used for each size."""
+        return self
+
+    def for_picture(self, picture: Picture, options: UpscaleOptions = DEFAULTS) -> tuple[Self, ModelChoice | None]:
+        """Return this upscaler, as it is used for each picture, and `None`, as there is no choice."""
+        return self, None
 
     def passes(self, width: int, height: int, options: UpscaleOptions = DEFAULTS, layers: int = 1) -> Passes:
         """Return the passes and tiles for a picture of `width` x `height` pixels, computed in `layers` layers.
@@ -196,11 +242,16 @@ class Upscaler:
     def _compute(self, work: TiledWork, submission: _Submission) -> None:
         """Compute all tiles of `work`."""
         future = self.engine.submit(work, submission.on_tile, priority=submission.priority, deadline=submission.deadline)
+        left_s = None if math.isinf(submission.deadline) else max(0.0, submission.deadline - time.monotonic())
         try:
             with submission.cancellation.calling(future.cancel):
-                future.result()
+                future.result(left_s)  # the schedule sees the deadline between two tiles, and a tile elsewhere may take long
         except CancelledError as error:
             raise Cancelled("the picture was cancelled") from error
+        except TimeoutError as error:
+            if future.done():
+                raise
+            raise TimedOut(LATE) from error
         finally:
             future.cancel()
 

@@ -21,6 +21,7 @@ from upconv.models.training.evaluation import bicubic, psnr_y
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOGRAPH = ROOT / "tests" / "data" / "flower.jpg"
 MODEL = "upsample-s-x2"
+WEIGHTS = ROOT / "models" / "weights" / f"{MODEL}.safetensors"  # not in the wheel
 SCALE = 2
 UPCONV = [sys.executable, "-m", "upconv"]
 START_S = 60
@@ -31,7 +32,7 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     file = out / f"{MODEL}.onnx"
     print(f"1. Export {MODEL} from its weights")
-    subprocess.run([*UPCONV, "export", MODEL, "-o", str(file)], check=True)
+    subprocess.run([*UPCONV, "export", MODEL, "--weights", str(WEIGHTS), "-o", str(file)], check=True)
 
     print("\n2. Serve it")
     low, high = low_high(load_image(PHOTOGRAPH, sharpen=False), SCALE)

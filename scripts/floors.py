@@ -9,7 +9,7 @@ import grimp
 
 PAGE = Path(__file__).parents[1] / "docs" / "design.md"
 BEGIN, END = "<!-- floors: made by scripts/floors -->", "<!-- end of floors -->"
-PACKAGES = ("cli", "models", "export", "service", "runtime")
+PACKAGES = ("cli", "cluster", "models", "export", "service", "runtime")
 Arrows = dict[str, set[str]]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "scripts" / "mutate.toml"
 WORK = ROOT / "build" / "mutate"
-FOLDERS = ("export", "models", "runtime", "service")
+FOLDERS = ("cluster", "export", "models", "runtime", "service")
 CONFIG = """\
 [tool.pytest.ini_options]
 addopts = ["--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:pytest_cov"]

@@ -168,7 +168,7 @@ def _secret(headers: Headers) -> str:
 
 def _scope_of(path: str) -> KeyScope | None:
     """Return the scope that a key needs for a path; the routes of the scope `models` check it themselves."""
-    if path == "/v1/upscale" or path.endswith("/infer"):
+    if path == "/v1/upscale" or path.endswith("/infer") or (path.startswith("/v1/models/") and path.endswith("/file")):
         return "infer"
     return "jobs" if path == "/v1/jobs" or path.startswith("/v1/jobs/") else None
 

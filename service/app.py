@@ -16,18 +16,22 @@ from starlette.middleware.cors import CORSMiddleware
 from upconv.runtime import memory
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import OutOfMemoryError, ParameterError
+from upconv.runtime.install_hints import install_command
 from upconv.service import heap, loading, log_output, openapi, problem, reloading
 from upconv.service.access import Access
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
+from upconv.service.endpoint_metrics import EndpointMetrics
 from upconv.service.errors import StorageError
 from upconv.service.hosts import HostRules
 from upconv.service.jobs.deliveries import Deliveries, DeliveryContext
 from upconv.service.jobs.events import JobEvents
-from upconv.service.jobs.folder import JobFolder, opened
+from upconv.service.jobs.replicas import Replicas
 from upconv.service.jobs.runner import JobRunner, RunnerContext
 from upconv.service.jobs.signatures import secret_bytes
+from upconv.service.jobs.storage import JobStorage
+from upconv.service.jobs.storage_choice import opened_storage
 from upconv.service.jobs.sweep import sweep
 from upconv.service.jobs.uploads import Uploads
 from upconv.service.jobs.webhooks import Webhooks
@@ -45,6 +49,7 @@ from upconv.service.state import ServiceState
 from upconv.service.supervisor import Supervisor
 from upconv.service.throughput import Throughput
 from upconv.service.trials.trials import Trials
+from upconv.service.web_runtime import open_runtime
 
 _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
@@ -73,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     for router in (upscale.router, sources.router, jobs.router, models.router, inference_protocol.router, operation.router):
         app.include_router(router)
-    pages.mount(app)
+    pages.mount(app, open_runtime(settings.web_runtime) if settings.web_runtime is not None else None)
     openapi.complete(app)
     return app
 
@@ -142,6 +147,7 @@ def _show_gauges(state: ServiceState) -> None:
         "upconv_models_refused", "Model files that cannot be used", lambda: len(state.registry.refused) if state.registry else 0
     )
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
+    state.metrics.registry.register(EndpointMetrics(lambda: state.registry.endpoints if state.registry else {}))
     state.metrics.show_all(
         "upconv_background_failing",
         "Failed attempts of a task beside the server since the last successful one",
@@ -154,21 +160,22 @@ def _show_gauges(state: ServiceState) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: ServiceState = app.state.upconv
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(opened(state.settings.jobs_dir))
-        if not folder.lasting:
+        storage = stack.enter_context(opened_storage(state.settings))
+        if not storage.lasting:
             state.log.warning("jobs are lost when this process ends, because the default folder cannot be used; set --jobs-dir")
         if state.settings.cache_dir is not None:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
-        await _open_jobs(folder, state)
+        await _open_jobs(storage, state)
         stack.callback(state.trials.close)
         state.registry = await to_thread.run_sync(loading.load, state.settings, state.trials, lambda: state.draining)
         stack.push_async_callback(_close, state)
-        state.metrics.loaded(state.registry.identities)
+        state.metrics.loaded(state.registry.identities, state.registry.proofs)
         for path, reason in state.registry.refused.items():
             state.log.error("model refused", path=str(path), reason=reason)
+        reloading.log_proofs(state)
         _warn_of_little_room(state)
         context = RunnerContext(state.settings, lambda: state.models, state.supervisor, state.log, state.metrics.job_ended)
-        runner = state.runner = JobRunner(folder, context)
+        runner = state.runner = JobRunner(storage, context)
         state.events = JobEvents(runner, lambda: state.draining)
         if state.settings.grpc_port is not None or state.settings.grpc_uds is not None:
             state.grpc_port = await stack.enter_async_context(_grpc(state))
@@ -189,10 +196,10 @@ def _warn_of_little_room(state: ServiceState) -> None:
         state.log.error("all pictures are refused at the moment", error=str(error))
 
 
-async def _open_jobs(folder: JobFolder, state: ServiceState) -> None:
+async def _open_jobs(storage: JobStorage, state: ServiceState) -> None:
     """Bring the database to its schema before the service is ready. Without it, pictures are served, but no jobs."""
     try:
-        await to_thread.run_sync(folder.recover)
+        await to_thread.run_sync(storage.recover if not storage.store.shared else storage.store.count_backlog)
     except StorageError as error:
         state.log.error("jobs are not accepted until the database can be used", error=str(error))
 
@@ -208,8 +215,19 @@ def _start_tasks(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> No
     tasks.start_soon(supervisor.run, "memory", trim)
     for name, deliveries in _deliveries(state, runner).items():
         tasks.start_soon(supervisor.run, name, deliveries.run)
+    if runner.storage.store.shared:
+        _start_replica(state, runner, tasks)
     if state.settings.watch:
         tasks.start_soon(supervisor.run, "models", reloading.ModelWatch(state).run)
+
+
+def _start_replica(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> None:
+    """Start the tasks that only replicas have."""
+    supervisor, replicas = state.supervisor, Replicas(runner, state.supervisor, state.settings.job_claim_s)
+    tasks.start_soon(supervisor.run, "heartbeats", replicas.beat)
+    tasks.start_soon(supervisor.run, "progress", replicas.tell)
+    tasks.start_soon(supervisor.run, "messages", partial(replicas.listen, partial(supervisor.succeeded, "messages")))
+    tasks.start_soon(supervisor.run, "spool", partial(replicas.check_files, partial(supervisor.succeeded, "spool")))
 
 
 def _deliveries(state: ServiceState, runner: JobRunner) -> dict[str, Deliveries]:
@@ -217,10 +235,10 @@ def _deliveries(state: ServiceState, runner: JobRunner) -> dict[str, Deliveries]
     settings, made = state.settings, dict[str, Deliveries]()
     if settings.webhook_hosts:
         context = _delivery_context("webhooks", state.webhook_hosts, state.metrics.told, state)
-        made["webhooks"] = Deliveries(runner, Webhooks(runner.folder.store, _webhook_secret(settings)), context)
+        made["webhooks"] = Deliveries(runner, Webhooks(runner.storage.store, _webhook_secret(settings)), context)
     if settings.result_hosts:
         context = _delivery_context("uploads", state.result_hosts, state.metrics.sent, state)
-        made["uploads"] = Deliveries(runner, Uploads(runner.folder, settings.stall_s), context)
+        made["uploads"] = Deliveries(runner, Uploads(runner.storage, settings.stall_s), context)
     return made
 
 
@@ -237,7 +255,7 @@ def _grpc(state: ServiceState) -> AbstractAsyncContextManager[int | None]:
     try:
         from upconv.service.grpc_protocol.listener import listening
     except ImportError as error:
-        raise ParameterError("gRPC needs further packages; install them with pip install 'upconv[grpc]'") from error
+        raise ParameterError(f"gRPC needs further packages; install them with {install_command('grpc')}") from error
     return listening(state)
 
 

@@ -13,9 +13,9 @@ from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError
 from upconv.runtime.passes import Passes
 from upconv.runtime.peak_memory import peak_bytes
-from upconv.runtime.processing import result_format
+from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.tiling import TilingPlan
-from upconv.service.registry import ServedModel
+from upconv.service.registry import ServedModel, UpscalingModels
 
 PICTURE_PX = 128
 """The work of a picture apart from its pixels, in pixels: a run of a model on 1x1 takes about as long as 128 pixels of a tile."""
@@ -74,6 +74,16 @@ def predict(passes: Passes, entry: ServedModel, coding: Coding) -> Cost:
     writing = speeds.write_s(coding.result, coding.lossless, across * down)
     bytes = peak_bytes(passes, coding.result, coding.lossless)
     return Cost(passes.tiles, bytes, tile_seconds + reading + writing, tile_seconds)
+
+
+def predict_picture(picture: bytes, models: UpscalingModels, options: UpscaleOptions, speeds: CodingSpeeds) -> Cost:
+    """Return the predicted cost of a picture, by the usual model for its size if its content decides.
+
+    Raises what `predict_passes` raises.
+    """
+    passes = predict_passes(picture, models.upscaler, options)
+    entry = models.entry(models.upscaler.for_size(passes.width, passes.height, options))
+    return predict(passes, entry, Coding.of(picture, options, speeds))
 
 
 def predict_batch(count: int, plan: TilingPlan, channels: int, entry: ServedModel) -> Cost:

@@ -8,6 +8,7 @@ UpconvError
  ├─ ParameterError
  │   ├─ UnknownModelError   no loaded model has this name
  │   ├─ RefusedModelError   the model cannot be loaded or unloaded
+ │   ├─ ModelFileChangedError  the file of a model is no longer the one that was loaded
  │   ├─ MediaTypeError      the Content-Type cannot hold a picture
  │   ├─ KeyRequiredError    the request has no API key, or an unknown key
  │   ├─ ForbiddenError      the API key does not allow this
@@ -41,11 +42,13 @@ from starlette.requests import ClientDisconnect
 
 from upconv.runtime.errors import (
     Cancelled,
+    DeviceLostError,
     DiskFullError,
     ImageError,
     ImageTooLargeError,
     MachineError,
     ModelError,
+    NoEndpointError,
     OutOfMemoryError,
     OutputError,
     Overloaded,
@@ -76,6 +79,10 @@ class RefusedModelError(ParameterError):
     """The model cannot be loaded, because its file cannot be used, or unloaded, because it is the last one."""
 
 
+class ModelFileChangedError(ParameterError):
+    """The file of a loaded model is no longer the one that was loaded."""
+
+
 class MediaTypeError(ParameterError):
     """Raised if the body's Content-Type cannot be that of a picture."""
 
@@ -85,7 +92,7 @@ class KeyRequiredError(ParameterError):
 
 
 class ForbiddenError(ParameterError):
-    """The API key of the request does not have the scope of the route."""
+    """The API key of the request does not have the scope of the route, or the operator has switched the route off."""
 
 
 class SignatureError(ParameterError):
@@ -184,6 +191,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     ImageError: ProblemKind(422, "damaged-image", "The image cannot be read or written"),
     UnknownModelError: ProblemKind(404, "unknown-model", "The model does not exist"),
     RefusedModelError: ProblemKind(422, "refused-model", "The model cannot be loaded or unloaded"),
+    ModelFileChangedError: ProblemKind(409, "model-changed", "The model file has changed"),
     ParameterError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     RequestValidationError: ProblemKind(422, "bad-parameter", "A parameter is invalid"),
     UnknownJobError: ProblemKind(404, "unknown-job", "The job does not exist"),
@@ -191,7 +199,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     NotRetriableError: ProblemKind(409, "not-retriable", "The job cannot be tried again"),
     KeyReusedError: ProblemKind(409, "idempotency-key-reused", "The idempotency key belongs to another request"),
     KeyRequiredError: ProblemKind(401, "key-required", "A valid API key is required"),
-    ForbiddenError: ProblemKind(403, "forbidden", "The API key does not allow this"),
+    ForbiddenError: ProblemKind(403, "forbidden", "This is not allowed"),
     SignatureError: ProblemKind(403, "bad-signature", "The signature of the URL is wrong"),
     SourceFetchError: ProblemKind(502, "source-failed", "The picture cannot be fetched"),
     SlowBodyError: ProblemKind(408, "slow-body", "The file took too long to arrive"),
@@ -210,6 +218,8 @@ KINDS: dict[type[Exception], ProblemKind] = {
     OutputError: ProblemKind(503, "no-disk", "The service cannot write to its disk at the moment"),
     MachineError: ProblemKind(503, "no-resources", "The service has no threads or files left at the moment"),
     Overloaded: ProblemKind(503, "full", "The service is busy"),
+    DeviceLostError: ProblemKind(503, "device-lost", "The device of the model does not answer"),
+    NoEndpointError: ProblemKind(503, "no-endpoint", "No server that computes tiles answers"),
     ModelError: ProblemKind(500, "model-failed", "The model failed"),
 }
 

@@ -15,6 +15,8 @@ from types import MappingProxyType
 
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
+from upconv.runtime.remote import EndpointReport, RemoteExecutor, RemoteOptions
+from upconv.service.log import new_log
 from upconv.service.model_files import ModelFile, model_files, signature
 from upconv.service.opening import open_and_warm
 from upconv.service.registry import Registry, ServedModel
@@ -96,7 +98,7 @@ def _read(current: Registry, settings: Settings, trials: Trials, unloaded: Mappi
         if entry is not None:
             models.setdefault((entry.name, entry.version), entry)
     waiting = tuple(file.path for file, result in zip(files, results, strict=True) if result is _ON_TRIAL)
-    return Registry(tuple(models.values()), refused, waiting, unloaded, current.shares)
+    return Registry(tuple(models.values()), refused, waiting, unloaded, current.shares, settings.by_content)
 
 
 _ON_TRIAL = "on trial"
@@ -137,9 +139,37 @@ def _one(file: ModelFile, before: Mapping[Path, ServedModel], settings: Settings
 
 def _open(file: ModelFile, settings: Settings) -> ServedModel:
     before = signature(file.path)
-    opened = open_and_warm(file.path, settings.provider, settings.workers, settings.tile_px)
+    opened = open_and_warm(
+        file.path,
+        settings.provider,
+        settings.workers,
+        settings.tile_px,
+        unproved=settings.unproved,
+        executor=_executor(settings),
+    )
     if before is None or signature(file.path) != before:
         if opened.upscaler is not None:
             opened.upscaler.close()
         raise ModelError(f"{file.path} changed while it was read; load it again when it is complete")
     return ServedModel(opened.model, opened.upscaler, before, opened.pixels_per_s, given_name=file.name, version=file.version)
+
+
+def _executor(settings: Settings) -> RemoteExecutor | None:
+    """Return what computes the tiles of one model; `None` for this machine. Changes of its endpoints are logged."""
+    if not settings.tiles_from:
+        return None
+    log = new_log(level=settings.log_level, format=settings.log_format)
+
+    def tell(report: EndpointReport) -> None:
+        write = log.info if report.state == "up" else log.warning
+        write("endpoint", url=report.url, state=report.state, reason=report.reason, proof=report.proof)
+
+    key = None if settings.tiles_key is None else settings.tiles_key.get_secret_value()
+    options = RemoteOptions(
+        wire=settings.tiles_wire,
+        in_flight=settings.tiles_in_flight,
+        tile_timeout_s=settings.tiles_timeout_s,
+        patience_s=settings.tiles_patience_s,
+        key=key,
+    )
+    return RemoteExecutor(settings.tiles_from, options, tell)

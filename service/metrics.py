@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +15,12 @@ MEDIA_TYPE_TEXT = CONTENT_TYPE_PLAIN_0_0_4
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+Proofs = Mapping[tuple[str, str, str], float]
+"""The difference of each model from the processor as a share of what is allowed, by name, version and provider."""
+
+_NONE: Proofs = MappingProxyType({})
 
 
 class _LabelledGauge(Collector):
@@ -57,6 +64,12 @@ class Metrics:
         self._tiles = Counter("upconv_tiles", "Tiles computed", ("model",), registry=self.registry)
         self._models = Gauge(
             "upconv_model_info", "Loaded models", ("model", "version", "sha256", "provider"), registry=self.registry
+        )
+        self._proofs = Gauge(
+            "upconv_model_proof_ratio",
+            "Difference of the provider from the processor on a tile of a photograph, as a share of what the contract allows",
+            ("model", "version", "provider"),
+            registry=self.registry,
         )
         self._reloads = Counter("upconv_reloads", "Reloads of the model files", ("result",), registry=self.registry)
         self._wrong_keys = Counter("upconv_wrong_keys", "Requests with an unknown or expired API key", registry=self.registry)
@@ -102,11 +115,17 @@ class Metrics:
         self._pixels.labels("out").inc(pixels_out)
         self._tiles.labels(model).inc(tiles)
 
-    def loaded(self, models: Iterable[tuple[str, str, str, str]]) -> None:
-        """Replace the loaded models, each with its name, version, hash and provider."""
+    def loaded(self, models: Iterable[tuple[str, str, str, str]], proofs: Proofs = _NONE) -> None:
+        """Replace the loaded models, each with its name, version, hash and provider.
+
+        `proofs` holds those that were proved on the spot.
+        """
         self._models.clear()
         for labels in models:
             self._models.labels(*labels).set(1)
+        self._proofs.clear()
+        for (model, version, provider), share in proofs.items():
+            self._proofs.labels(model, version, provider).set(share)
 
     def reloaded(self, refused: bool) -> None:
         """Count a reload of the model files; `refused` is true if a file was refused."""

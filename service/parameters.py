@@ -24,7 +24,9 @@ class UpscaleQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
-        default=None, max_length=200, description="name of a loaded model; by default the first that upscales"
+        default=None,
+        max_length=200,
+        description="name of a loaded model, or auto for the one that fits the picture; by default the first that upscales, or auto",
     )
     scale: float | None = Field(
         default=None,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from upconv.runtime import Model, Upscaler
+from upconv.runtime.auto_upscaler import NAME as AUTO
+from upconv.runtime.auto_upscaler import ContentUpscaler
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.model_choice import ModelCandidate, ModelChoice, candidate_of
+from upconv.runtime.remote import EndpointReport, RemoteExecutor
 from upconv.service.errors import UnknownModelError
+from upconv.service.metrics import Proofs
 from upconv.service.model_files import FileSignature
 
 _MIN_DIGITS = 8
@@ -42,6 +48,17 @@ class ServedModel:
     def name(self) -> str:
         """The name of the folder of its versions, or the name in the contract."""
         return self.given_name or self.model.contract.name
+
+    @property
+    def provider(self) -> str:
+        """The execution provider of the model, or `remote` if endpoints compute its tiles."""
+        return self.model.provider if self.upscaler is None else self.upscaler.provider
+
+    @property
+    def endpoints(self) -> tuple[EndpointReport, ...]:
+        """The states of the endpoints that compute its tiles; empty if this machine does."""
+        executor = None if self.upscaler is None else self.upscaler.engine.executor
+        return executor.endpoints if isinstance(executor, RemoteExecutor) else ()
 
     @contextmanager
     def in_use(self) -> Iterator[Self]:
@@ -72,6 +89,34 @@ class ServedModel:
 
 
 @dataclass(frozen=True)
+class UpscalingModels:
+    """The loaded models for the pictures of one request: one, or those among which the content of a picture decides."""
+
+    name: str
+    """The name of the model, or `auto`."""
+    entries: tuple[ServedModel, ...]
+    upscaler: Upscaler | ContentUpscaler
+    identity: str
+    """A text that differs if the models or their files differ."""
+
+    @contextmanager
+    def in_use(self) -> Iterator[Self]:
+        """Keep the models open inside the context, even if they are replaced."""
+        with ExitStack() as stack:
+            for entry in self.entries:
+                stack.enter_context(entry.in_use())
+            yield self
+
+    def entry(self, upscaler: Upscaler) -> ServedModel:
+        """Return the model to which `upscaler` belongs."""
+        return next(entry for entry in self.entries if entry.upscaler is upscaler)
+
+    def chosen(self, choice: ModelChoice | None) -> ServedModel:
+        """Return the model that computed a result."""
+        return self.entries[0] if choice is None else next(entry for entry in self.entries if entry.name == choice.name)
+
+
+@dataclass(frozen=True)
 class Registry:
     """All loaded models, and what is not loaded. It is immutable: a reload creates another registry."""
 
@@ -85,6 +130,8 @@ class Registry:
     """The files that were unloaded on request, with the name of the model."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """The shares of requests without a model, by name; empty if the first model that upscales takes all."""
+    by_content: bool = False
+    """True if the content of its picture decides about a request without a model, unless there are shares."""
 
     @cached_property
     def entries(self) -> dict[str, ServedModel]:
@@ -120,7 +167,31 @@ class Registry:
     @property
     def identities(self) -> list[tuple[str, str, str, str]]:
         """The name, version, hash and provider of each model."""
-        return [(entry.name, entry.version, entry.model.sha256, entry.model.provider) for entry in self.models]
+        return [(entry.name, entry.version, entry.model.sha256, entry.provider) for entry in self.models]
+
+    @property
+    def lost(self) -> bool:
+        """True if the device of a model does not answer any more, or if all its endpoints are out of use."""
+        return any(entry.upscaler is not None and entry.upscaler.engine.lost for entry in self.models)
+
+    @property
+    def endpoints(self) -> dict[str, tuple[EndpointReport, ...]]:
+        """The states of the endpoints of each model that has any, by `NAME`, or `NAME/VERSION` if it has several versions."""
+        return {
+            entry.name if len(self.versions(entry.name)) == 1 else f"{entry.name}/{entry.version}": entry.endpoints
+            for entry in self.models
+            if entry.endpoints
+        }
+
+    @property
+    def proofs(self) -> Proofs:
+        """The models that were proved on the spot."""
+        found = [(entry, entry.model.proof) for entry in self.models]
+        return {
+            (entry.name, entry.version, entry.model.provider): math.inf if proof.share is None else proof.share
+            for entry, proof in found
+            if proof is not None
+        }
 
     def versions(self, name: str) -> list[str]:
         """Return the loaded versions of a model, ascending."""
@@ -166,6 +237,37 @@ class Registry:
         if entry.upscaler is None:
             raise ParameterError(f"the task of {name} is {entry.model.contract.task}; expected a model that upscales pictures")
         return entry, entry.upscaler
+
+    @cached_property
+    def candidates(self) -> dict[str, tuple[ModelCandidate, ServedModel]]:
+        """The newest versions of the models that may be chosen by the content of a picture, by name."""
+        found = ((name, candidate_of(entry.model.contract, name), entry) for name, entry in self.entries.items())
+        return {
+            name: (candidate, entry) for name, candidate, entry in found if candidate is not None and entry.upscaler is not None
+        }
+
+    def upscaling_models(self, name: str | None = None) -> UpscalingModels:
+        """Return the models for the pictures of a request. `name` is the one that it names.
+
+        The name `auto` stands for all models that may be chosen by content, unless a model has this name. Raises what
+        `upscaling` raises.
+        """
+        if name is None and self.by_content and self.candidates and not self.shares:
+            name = AUTO
+        if name != AUTO or AUTO in self.entries:
+            entry, upscaler = self.upscaling(name)
+            return UpscalingModels(entry.name, (entry,), upscaler, entry.model.sha256)
+        if not self.candidates:
+            raise UnknownModelError("no loaded model can be chosen by content; name one of: " + ", ".join(self.entries))
+        candidates, entries = zip(*self.candidates.values(), strict=True)
+        identity = " ".join(entry.model.sha256 for entry in entries)
+        content = ContentUpscaler(candidates, self._opened, identity)
+        return UpscalingModels(AUTO, entries, content, identity)
+
+    def _opened(self, name: str) -> Upscaler:
+        upscaler = self.candidates[name][1].upscaler
+        assert upscaler is not None
+        return upscaler
 
     def close(self) -> None:
         """Close all models, each as soon as it is not in use."""

@@ -19,8 +19,10 @@ from upconv.service.errors import RefusedModelError, UnknownModelError
 from upconv.service.inference_protocol import metadata
 from upconv.service.keys import ApiKeys
 from upconv.service.model_files import FileSignature, model_files, signature
+from upconv.service.registry import Registry
 from upconv.service.state import ServiceState
 
+_NOTHING = Registry()
 _Change = Callable[[Mapping[Path, str]], Mapping[Path, str]]
 _Seen = tuple[dict[Path, FileSignature | None], FileSignature | None, frozenset[Path]]
 """The model files, the file of keys, and the model files whose trial is over."""
@@ -139,6 +141,15 @@ class ModelWatch:
         self._loaded = seen
 
 
+def log_proofs(state: ServiceState, old: Registry = _NOTHING) -> None:
+    """Log the proofs on the spot of the models that the old registry does not have."""
+    for entry in loading.dropped(state.models, old):
+        proof = entry.model.proof
+        if proof is not None:
+            log = state.log.info if proof.passed else state.log.warning
+            log("model proved" if proof.passed else "model unproved", model=entry.name, version=entry.version, proof=str(proof))
+
+
 async def _swap(state: ServiceState, change: _Change = dict) -> loading.Changes:
     async with state.reloading:
         old = state.models
@@ -147,7 +158,8 @@ async def _swap(state: ServiceState, change: _Change = dict) -> loading.Changes:
             loading.reload, old, state.settings, state.trials, change(old.unloaded), abandon_on_cancel=True
         )
         state.registry = registry
-        state.metrics.loaded(registry.identities)
+        state.metrics.loaded(registry.identities, registry.proofs)
+        log_proofs(state, old)
         for entry in loading.dropped(old, registry):
             await to_thread.run_sync(entry.retire)
     if any(vars(changes).values()):

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from upconv.runtime import Model, Processed, codecs
+from upconv.runtime import Processed, codecs
+from upconv.service.registry import ServedModel
 
 _SUFFIXES = {"jpeg": "jpg"}
 _SAFE_CHARACTERS = " ;,:'()/%+"
 """Characters that are not percent-encoded, although `quote` would encode them."""
 
 
-def of_result(result: Processed, model: Model) -> dict[str, str]:
-    """Return the headers of a result: media type, model, hash, provider, tiles and conversions."""
+def of_result(result: Processed, entry: ServedModel) -> dict[str, str]:
+    """Return the headers of a result: media type, model, why it was chosen, hash, provider, tiles and conversions."""
+    model = entry.model
     headers = {
         "Content-Type": codecs.MEDIA_TYPES[result.format],
         "X-Upconv-Model": readable(model.contract.name),
         "X-Upconv-Model-SHA256": model.sha256,
-        "X-Upconv-Provider": model.provider,
+        "X-Upconv-Provider": entry.provider,
         "X-Upconv-Tiles": str(result.tiles),
         "Content-Disposition": f'inline; filename="upscaled.{_SUFFIXES.get(result.format, result.format)}"',
     }
+    if result.choice is not None:
+        headers["X-Upconv-Chosen-For"] = readable(result.choice.reason)
     if result.conversions:
         headers["X-Upconv-Conversions"] = readable("; ".join(result.conversions))
     return headers

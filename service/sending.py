@@ -63,11 +63,23 @@ class ResultFile(FileResponse):
 
         await super().__call__(scope, receive, checked)
         if beyond:
-            size = beyond[0].rpartition("/")[2]
-            detail = f"the range lies beyond the result, which has {size} bytes; ask for bytes from 0 to {int(size) - 1}"
-            await problem.answer(scope["path"], problem.of_status(_NOT_SATISFIABLE), detail, {"Content-Range": beyond[0]})(
-                scope, receive, send
-            )
+            await beyond_end(scope["path"], int(beyond[0].rpartition("/")[2]))(scope, receive, send)
+
+
+def beyond_end(path: str, size: int) -> Response:
+    """Return the response to a range beyond the end of a file of `size` bytes."""
+    detail = f"the range lies beyond the file, which has {size} bytes; ask for bytes from 0 to {size - 1}"
+    return problem.answer(path, problem.of_status(_NOT_SATISFIABLE), detail, {"Content-Range": f"bytes */{size}"})
+
+
+def single_range(header: str, size: int) -> range | None:
+    """Return the bytes of a Range header with one valid range, which may begin beyond the end; otherwise `None`."""
+    if not _valid_range(header) or "," in header:
+        return None
+    first, _, last = header.partition("=")[2].strip().partition("-")
+    if not first:
+        return range(max(size - int(last), 0), size) if int(last) else range(size, size)
+    return range(int(first), min(int(last or size - 1) + 1, size))
 
 
 def _valid_range(header: str) -> bool:

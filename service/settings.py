@@ -14,7 +14,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from upconv.runtime.providers import Provider
+from upconv.runtime.errors import ParameterError
+from upconv.runtime.options import NumberFormat
+from upconv.runtime.provider_table import Provider
+from upconv.runtime.remote.address import parse_addresses
 
 Level = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "text"]
@@ -40,6 +43,13 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
         except ValueError as error:
             raise ValueError(f"{word!r} is no network such as 10.0.0.0/8 and no address; separate several by commas") from error
     return value
+
+
+def _endpoints(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(address.url for address in parse_addresses(value)) if value else ()
+    except ParameterError as error:
+        raise ValueError(str(error)) from error
 
 
 def _hexadecimal(value: SecretStr | None) -> SecretStr | None:
@@ -79,6 +89,8 @@ class Settings(BaseSettings):
 
     models: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = Field(min_length=1)
     """Exported `.onnx` files or folders of them, the default model first. In the environment, separate them as in PATH."""
+    by_content: bool = False
+    """Choose a model by the content of the picture if a request names none. Default: only without `--models`."""
     strict: bool = False
     """Refuse to start if a model file cannot be used. Default: start with the others."""
     watch: bool = False
@@ -89,8 +101,16 @@ class Settings(BaseSettings):
     """Most seconds that a new model file may take to open and to run, before it is served."""
     model_memory_bytes: int = Field(default=2 * 2**30, ge=2**26)
     """Most memory that it may take for that, beside four times the size of the file."""
+    model_files: bool = True
+    """Give out the model files at /v1/models/NAME/file, to those who may use the models. The page needs them to compute on the
+    device of its user. --no-model-files keeps them."""
+    web_runtime: Path | None = None
+    """Folder of onnxruntime-web, which `upconv web-runtime` makes. With it, the page can compute on the device of its user.
+    Catalogue models are then served in float32, because the page computes float32 only."""
     provider: Provider = "cpu"
-    """Execution provider of all models."""
+    """Execution provider of all models; auto is the fastest for each model on this machine that gives the same output."""
+    unproved: bool = False
+    """Serve a model even if its output on the provider differs from that on the processor by more than its contract allows."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -116,6 +136,19 @@ class Settings(BaseSettings):
     """Port for the inference protocol over gRPC, with TLS if tls_cert is set. 0: any free port. Needs `upconv[grpc]`."""
     grpc_uds: Path | None = None
     """Unix socket for it, beside or instead of the port, without TLS."""
+    tiles_from: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_endpoints)] = ()
+    """URLs of the servers that compute the tiles, such as http://gpu-1:8000,http://gpu-2:8000: other upconv services, Triton, OVMS
+    or KServe. This machine decodes, cuts, joins and encodes. Default: this machine computes the tiles, too."""
+    tiles_wire: NumberFormat = "fp32"
+    """Numbers in which tiles are sent to them. Only fp32 is exact for every picture."""
+    tiles_in_flight: int | None = Field(default=None, ge=1, le=64)
+    """Most tiles that each of them holds at the same time. Default: as many as it states, or 4."""
+    tiles_timeout_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """Most seconds that one of them may take for a tile."""
+    tiles_patience_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    """Seconds that a tile waits for one of them to return if none answers. Then the request gets 503."""
+    tiles_key: SecretStr | None = None
+    """API key that is sent to them."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Engine threads per model. Default: one per available core."""
     tile_px: int | None = Field(default=None, ge=16, le=4096)
@@ -151,6 +184,15 @@ class Settings(BaseSettings):
 
     jobs_dir: Path | None = None
     """Folder of the jobs, for one process. Default: `$XDG_STATE_HOME/upconv/jobs`."""
+    jobs_store: SecretStr | None = None
+    """PostgreSQL database of the jobs, as postgresql://USER@HOST/DATABASE, for several replicas. A password belongs into
+    UPCONV_JOBS_STORE or PGPASSWORD. Needs `upconv[postgres]`. Default: SQLite in jobs_dir."""
+    jobs_spool: str | None = None
+    """Place of the pictures and results of jobs that replicas share: s3://BUCKET/PREFIX, which needs `upconv[s3]`, or a folder."""
+    jobs_presign: bool = False
+    """Answer a request for a result in S3 with a redirect to a signed URL. Default: the service passes the result on."""
+    job_claim_s: float = Field(default=30.0, ge=1, le=3600)
+    """Seconds after which the jobs of a replica that is silent go to another one."""
     job_workers: int = Field(default=1, ge=1, le=64)
     """Jobs that are computed at once."""
     job_ttl_s: float = Field(default=86_400.0, gt=0)
@@ -215,9 +257,25 @@ class Settings(BaseSettings):
         return self.max_jobs_per_key or math.ceil(self.max_jobs / 2)
 
     @model_validator(mode="after")
+    def _one_place_for_tiles(self) -> Self:
+        if self.tiles_from and (self.provider != "cpu" or self.workers is not None):
+            raise ValueError(
+                "tiles_from leaves no tile to this machine, so provider and workers have no effect; leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _room_for_one(self) -> Self:
         if self.max_waiting_bytes < self.max_bytes:
             raise ValueError(f"max_waiting_bytes ({self.max_waiting_bytes}) must hold one body of max_bytes ({self.max_bytes})")
+        return self
+
+    @model_validator(mode="after")
+    def _store_with_spool(self) -> Self:
+        if (self.jobs_store is None) != (self.jobs_spool is None):
+            raise ValueError(
+                "jobs_store and jobs_spool need each other: replicas share the database and the files; set both or none"
+            )
         return self
 
     @model_validator(mode="after")
@@ -225,6 +283,12 @@ class Settings(BaseSettings):
         given = (self.url_key is not None, self.url_salt is not None, bool(self.fetch_hosts))
         if any(given) and not all(given):
             raise ValueError("signed URLs need all of UPCONV_URL_KEY, UPCONV_URL_SALT and --fetch-hosts; set them or none")
+        return self
+
+    @model_validator(mode="after")
+    def _files_for_the_page(self) -> Self:
+        if self.web_runtime is not None and not self.model_files:
+            raise ValueError("web_runtime needs model_files, because the page computes with the files of the models")
         return self
 
     @model_validator(mode="after")

@@ -80,7 +80,7 @@ class ServiceState:
     @property
     def ready(self) -> bool:
         """True if the service accepts requests."""
-        return self.registry is not None and not self.draining
+        return self.registry is not None and not self.draining and not self.registry.lost
 
     @property
     def models(self) -> Registry:

@@ -53,7 +53,7 @@ class Supervisor:
             try:
                 await task()
             except Exception as error:
-                failing = self._note(name, error)
+                failing = self.failed(name, error)
             else:
                 self.succeeded(name)
                 return
@@ -64,7 +64,8 @@ class Supervisor:
         if self.failing.pop(name, None) is not None:
             self._write("info", name)
 
-    def _note(self, name: str, error: Exception) -> Failing:
+    def failed(self, name: str, error: Exception) -> Failing:
+        """Note that an attempt of a task failed. `run` does this itself; other tasks go on at their own pace."""
         before = self.failing.get(name)
         failing = Failing(first_line(error), before.failures + 1 if before else 1, before.since if before else time.time())
         self.failing[name] = failing

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.install_hints import install_command
 
 _STAGE = re.compile(r"([a-z]+);dur=([0-9.]+)")
 
@@ -49,9 +50,7 @@ def tracer() -> tuple[Any, Callable[[], None]]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise ParameterError(
-            f"tracing needs {error.name}, which is not installed; run pip install 'upconv[tracing]'"
-        ) from error
+        raise ParameterError(f"tracing needs {error.name}, which is not installed; run {install_command('tracing')}") from error
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider.get_tracer("upconv"), provider.shutdown

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, SizeLaw
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 
     from upconv.export import Artifact
 
+settings.register_profile("any machine", deadline=None)  # a timing is never a test
+settings.load_profile("any machine")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class Exported(Protocol):
     """Exports a module and reads the file back."""
@@ -27,6 +37,36 @@ class Exported(Protocol):
     def __call__(
         self, module: nn.Module, shape: tuple[int, ...] | None = None, name: str = "model"
     ) -> tuple[Artifact, onnx.ModelProto]: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def torch_untraced() -> Iterator[None]:
+    """Pause coverage while torch captures a module. Coverage is measured in this project only, but slows torch down, too."""
+    if sys.gettrace() is None:
+        yield
+        return
+    import torch.onnx
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.onnx, "export", _untraced(torch.onnx.export))
+        yield
+
+
+def _untraced(function: Callable[P, R]) -> Callable[P, R]:
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            sys.settrace(tracer)
+            _nothing()  # coverage's tracer is fully on again when the next function is called
+
+    return call
+
+
+def _nothing() -> None: ...
 
 
 @pytest.fixture
@@ -65,6 +105,41 @@ def nearest_x2(tmp_path_factory: pytest.TempPathFactory) -> Path:
         provenance=Provenance(source="built in a test"),
     )
     return _save(tmp_path_factory.mktemp("nearest") / "nearest.onnx", [resize], [scales], contract.to_json())
+
+
+class StandIn(Protocol):
+    """Makes `webgpu` a provider of this process: onnxruntime's own kernels, whose outputs are changed."""
+
+    def __call__(self, change: Callable[[np.ndarray], np.ndarray] = ..., start: Callable[[], None] = ...) -> None: ...
+
+
+@pytest.fixture
+def webgpu_stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """A provider that can be given faults, which no real one has on demand. `change` and `start` may raise."""
+    create, run, providers = (
+        getattr(ort.InferenceSession, name) for name in ("_create_inference_session", "run", "get_providers")
+    )
+    names = ["WebGpuExecutionProvider", "CPUExecutionProvider"]
+
+    def add(
+        change: Callable[[np.ndarray], np.ndarray] = lambda output: output, start: Callable[[], None] = lambda: None
+    ) -> None:
+        def created(session: Any, chosen: Any, *others: Any) -> None:
+            session.stands_in = bool(chosen) and chosen[0][0] == names[0]
+            if session.stands_in:
+                start()
+            create(session, ["CPUExecutionProvider"], None)
+
+        def computed(session: Any, *arguments: Any) -> Any:
+            outputs = run(session, *arguments)
+            return [change(output) for output in outputs] if session.stands_in else outputs
+
+        monkeypatch.setattr(ort, "get_available_providers", lambda: names)
+        monkeypatch.setattr(ort.InferenceSession, "_create_inference_session", created)
+        monkeypatch.setattr(ort.InferenceSession, "run", computed)
+        monkeypatch.setattr(ort.InferenceSession, "get_providers", lambda self: names if self.stands_in else providers(self))
+
+    return add
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("export", "models", "runtime", "service")
+FOLDERS = ("cluster", "export", "models", "runtime", "service")
 LEFT_OUT = "models/weights/"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
@@ -160,6 +160,7 @@ def test_an_installed_wheel_says_where_trained_weights_are(user: Path, tmp_path:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_mypy_knows_the_types_of_the_wheel(user: Path, pytestconfig: pytest.Config) -> None:
     assert pytestconfig.cache
     options: list[str | Path] = ["--strict", "--python-executable", user, "--cache-dir", pytestconfig.cache.mkdir("mypy")]

@@ -12,6 +12,7 @@ from upconv.export.backends.backend import Array
 from upconv.export.storage import opened
 from upconv.runtime import providers
 from upconv.runtime.errors import ExportError, first_line
+from upconv.runtime.session import keep_int8_exact
 
 CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 NODE = re.compile(r"while running (?P<kind>\w+) node\. Name:'(?P<name>[^']*)' Status Message: (?P<said>.*)")
@@ -39,12 +40,15 @@ class OnnxruntimeBackend:
     def __init__(self, model: onnx.ModelProto, level: str = "all", provider: str = "cpu") -> None:
         self.name = f"onnxruntime {provider}"
         self.level = level
-        chosen = providers.provider_options(provider)
+        options = _options(level)
+        chosen = providers.attached(options, provider)
         try:
             with opened(model) as graph:
-                self._session = ort.InferenceSession(graph, _options(level), providers=chosen)
+                self._session = ort.InferenceSession(graph, options, providers=chosen, enable_fallback=0)
         except Exception as error:  # onnxruntime raises several unrelated types
-            raise ExportError(f"onnxruntime cannot open the graph: {_plain(error)}") from error
+            if provider != "cpu" and _opens_on_cpu(model):
+                raise providers.not_started(provider, error) from error
+            raise ExportError(f"onnxruntime cannot open the graph: {plain_message(first_line(error))}") from error
         providers.verify(self._session, provider)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -54,13 +58,22 @@ class OnnxruntimeBackend:
             outputs: list[Array] = self._session.run(None, feed)
         except Exception as error:
             shapes = ", ".join(str(array.shape) for array in inputs)
-            raise ExportError(f"onnxruntime cannot run the graph on {shapes}: {_plain(error)}") from error
+            raise ExportError(f"onnxruntime cannot run the graph on {shapes}: {plain_message(first_line(error))}") from error
         return outputs
 
 
-def _plain(error: Exception) -> str:
-    """Return what onnxruntime raised without its codes and source files, and with the node in words."""
-    text = CODES.sub("", first_line(error))
+def _opens_on_cpu(model: onnx.ModelProto) -> bool:
+    """Return whether the processor opens a graph that a provider does not open."""
+    try:
+        OnnxruntimeBackend(model)
+    except ExportError:
+        return False
+    return True
+
+
+def plain_message(said: str) -> str:
+    """Return a message of onnxruntime without its codes and source files, and with the node in words."""
+    text = CODES.sub("", said)
     node = NODE.search(text)
     if node is None:
         return text
@@ -73,4 +86,5 @@ def _options(level: str) -> ort.SessionOptions:
     options.graph_optimization_level = LEVELS[level]
     options.intra_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised as exceptions anyway
+    keep_int8_exact(options)
     return options

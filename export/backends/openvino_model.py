@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -15,7 +17,7 @@ _SHORT = {"bfloat16": "bf16", "float16": "fp16", "f16": "fp16"}
 
 
 class OpenvinoBackend:
-    """A graph compiled by OpenVINO.
+    """A graph, or a file in OpenVINO's own format, compiled by OpenVINO.
 
     `hint` is the precision, or `None` for the default of OpenVINO on this CPU. Raises `ExportError` if OpenVINO cannot open
     the graph.
@@ -23,16 +25,14 @@ class OpenvinoBackend:
 
     level = "-"
 
-    def __init__(self, model: onnx.ModelProto, hint: str | None = "f32") -> None:
+    def __init__(self, model: onnx.ModelProto | Path, hint: str | None = "f32") -> None:
         import openvino
 
         self.version: str = openvino.__version__.split("-")[0]
         settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, **({"INFERENCE_PRECISION_HINT": hint} if hint else {})}
         core = openvino.Core()
         try:
-            with opened(model) as graph:
-                read = core.read_model(graph if isinstance(graph, str) else io.BytesIO(graph))
-                self._compiled = core.compile_model(read, "CPU", settings)
+            self._compiled = core.compile_model(_read(core, model), "CPU", settings)
         except Exception as error:  # OpenVINO can raise any error for an unknown operator
             raise ExportError(f"OpenVINO cannot open the graph: {first_line(error)}") from error
         kind: str = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
@@ -47,3 +47,10 @@ class OpenvinoBackend:
             shapes = ", ".join(str(array.shape) for array in inputs)
             raise ExportError(f"OpenVINO cannot run the graph on {shapes}: {first_line(error)}") from error
         return [outputs[output].copy() for output in self._compiled.outputs]
+
+
+def _read(core: Any, model: onnx.ModelProto | Path) -> Any:
+    if isinstance(model, Path):
+        return core.read_model(str(model))
+    with opened(model) as graph:
+        return core.read_model(graph if isinstance(graph, str) else io.BytesIO(graph))

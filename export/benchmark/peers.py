@@ -18,10 +18,11 @@ from torch import nn
 
 from upconv.export.backends import Array
 from upconv.export.backends.openvino_model import OpenvinoBackend
-from upconv.export.benchmark.ncnn_writer import to_ncnn
+from upconv.export.formats.ncnn_writer import to_ncnn
 from upconv.export.storage import opened
 from upconv.runtime.contract import SessionOptions
 from upconv.runtime.errors import ExportError, first_line
+from upconv.runtime.install_hints import install_command, package_command
 from upconv.runtime.session import session_options
 
 Run = Callable[[], Sequence[Array]]
@@ -108,16 +109,16 @@ def onnxruntime_run(model: onnx.ModelProto, inputs: list[Array], options: ort.Se
 
 def _openvino(subject: BenchmarkSubject, hint: str | None) -> Run:
     if importlib.util.find_spec("openvino") is None:
-        raise ExportError("OpenVINO is not installed; pip install 'upconv[openvino]'")
+        raise ExportError(f"OpenVINO is not installed; {install_command('openvino')}")
     backend = OpenvinoBackend(subject.plain or subject.model, hint)
     if hint is None and backend.rounds_to is None:
         raise ExportError("the processor has no reduced precision that OpenVINO uses")
     return partial(backend.run, subject.inputs)
 
 
-def _ncnn(subject: BenchmarkSubject) -> Run:
+def _ncnn(subject: BenchmarkSubject, bf16: bool) -> Run:
     if importlib.util.find_spec("ncnn") is None:
-        raise ExportError("ncnn is not installed; pip install ncnn")
+        raise ExportError(f"ncnn is not installed; {package_command('ncnn')}")
     import ncnn
 
     if any(len(x) != 1 for x in subject.inputs):
@@ -125,8 +126,9 @@ def _ncnn(subject: BenchmarkSubject) -> Run:
     model = subject.plain or subject.model
     net = ncnn.Net()
     net.opt.num_threads = 1
-    for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+    for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
         setattr(net.opt, name, False)
+    net.opt.use_bf16_storage = net.opt.use_bf16_packed = bf16
     with tempfile.TemporaryDirectory() as folder:
         text, weights = Path(folder, "m.param"), Path(folder, "m.bin")
         written = to_ncnn(model)
@@ -152,7 +154,8 @@ PEERS = (
     Peer("torch.compile", _compiled),
     Peer("OpenVINO fp32", partial(_openvino, hint="f32")),
     Peer("OpenVINO bf16", partial(_openvino, hint=None)),
-    Peer("ncnn fp32", _ncnn),
+    Peer("ncnn fp32", partial(_ncnn, bf16=False)),
+    Peer("ncnn bf16", partial(_ncnn, bf16=True)),
 )
 """The peers, in the order in which they are measured. The first is the baseline."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from upconv.export.conformance.results import CaseResult
+from upconv.export.parity.known_causes import ANTIALIAS, NEIGHBOUR, ROUNDED_POSITION
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ def cause(result: CaseResult) -> str:
 
 
 def _shortened(result: CaseResult) -> str:
-    missing = re.search(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)", result.reason)
-    if missing:
-        return f"onnxruntime has no {missing[1]} for {result.case.dtype} on the processor"
+    for pattern, sentence in _MESSAGES:
+        found = re.search(pattern, result.reason)
+        if found:
+            return sentence.format(*found.groups(), dtype=result.case.dtype)
     return re.sub(r"Name:'[^']*' ?|^.*?cannot (open|run) the graph[^:]*: |torch cannot trace the layer: ", "", result.reason)
 
 
@@ -63,6 +65,17 @@ def _openvino(result: CaseResult) -> bool:
     return result.status == "differs" and result.runtime.startswith("openvino")
 
 
+_MESSAGES = (
+    (r"Could not find an implementation for (\w+)", "onnxruntime has no `{}` for {dtype} on the processor"),
+    (r"Failed to find kernel for com\.microsoft\.(\w+)", "onnxruntime 1.20 makes a `{}` of its own, and has no kernel for it"),
+    (r"Provider type for (\w+) node .* is not set", "onnxruntime with WebGPU finds no place for `{}` in {dtype}"),
+    (r"requires f16 but the device does not support it", "WebGPU: this device, a software driver, has no float16"),
+    (r"(\w+) at \S+ refuses what it gets \((.*)\)", "`{}`: {}"),
+    (r"the operator (\w+) \S+ cannot be converted to ncnn(.*)", "`{}` cannot be converted to ncnn{}"),
+    (r"(ncnn is compared on batches of pictures.*);", "{}"),
+)
+"""Messages that differ from case to case, and one sentence for each kind."""
+
 _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     (
         lambda r: r.status == "refused" and bool(r.case["antialias"] and r.case["align_corners"]),
@@ -71,8 +84,7 @@ _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     ),
     (
         lambda r: r.status == "as float32",
-        "`nearest`, `nearest-exact`: torch rounds `i / scale` to different pixels in float32 and float64. The runtime takes the pixels "
-        "of float32, bit for bit. `export` refuses the sizes at which this happens, because they have no noise floor",
+        ROUNDED_POSITION,
     ),
     (
         _narrow,
@@ -89,12 +101,11 @@ _KNOWN: tuple[tuple[Callable[[CaseResult], bool], str], ...] = (
     ),
     (
         lambda r: _openvino(r) and bool(r.case["antialias"]),
-        "`antialias=True`: OpenVINO ignores `antialias` and `exclude_outside`",
+        ANTIALIAS,
     ),
     (
         lambda r: _openvino(r) and r.case.variant.startswith("nearest"),
-        "`nearest`, `nearest-exact` with a computed size: OpenVINO divides lengths by multiplying with the reciprocal, n * (1 / m), and "
-        "takes a neighbouring pixel at one position in a row",
+        NEIGHBOUR,
     ),
     (
         lambda r: r.status == "differs" and r.case.dtype == "float64" and _inexact(r.case["scale_factor"]),

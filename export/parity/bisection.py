@@ -8,7 +8,7 @@ outside this path do not count, for example those inside a rewritten part that g
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from onnx import NodeProto
 from upconv.export.backends import Array, Backend
 from upconv.export.backends.reference_graph import ReferenceBackend
 from upconv.export.parity.explanation import attributes_of, explain, written
+from upconv.export.parity.known_causes import known_cause
 from upconv.export.parity.matching import matched
 from upconv.export.parity.trace import Values, traced
 from upconv.export.verdict import error, noise_floor
@@ -60,13 +61,16 @@ class FirstDifference:
     """The noise floor of the value; `None` if the shapes differ."""
     explanation: tuple[str, ...]
     """One phrase for each property of the node that differs."""
+    known_cause: str | None = None
+    """The sentence of docs/operators.md that explains it, if there is one."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields in types that JSON has."""
         return {**asdict(self), "attributes": {name: written(value) for name, value in self.attributes.items()}}
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.node}: {'; '.join(self.explanation)}"
+        phrases = (*self.explanation, *([] if self.known_cause is None else [f"known cause: {self.known_cause}"]))
+        return f"{self.operator} {self.node}: {'; '.join(phrases)}"
 
 
 def between_graphs(a: onnx.ModelProto, b: onnx.ModelProto, inputs: Sequence[Array], differs: Differs) -> FirstDifference | None:
@@ -113,7 +117,10 @@ def in_runtime(
     exact, rounded = (_reference(model, inputs, kind) for kind in ("float64", "float32"))
     found = {value: _difference(exact[value], rounded[value], got[value], differs) for value in _values(model.graph)}
     node = _first(model.graph, found)
-    return None if node is None else _finding(node, model, found, (f"{name} computes another value from inputs that agree",))
+    if node is None:
+        return None
+    finding = _finding(node, model, found, (f"{name} computes another value from inputs that agree",))
+    return replace(finding, known_cause=known_cause(name, finding.operator, finding.attributes))
 
 
 def _reference(model: onnx.ModelProto, inputs: Sequence[Array], kind: Any) -> Values:

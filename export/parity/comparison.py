@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from upconv.export.backends import Array, Backend, rounds_to
 from upconv.export.distributions import TrialInput, trial_inputs
-from upconv.export.parity.backend_choice import ParityBackend, chosen
+from upconv.export.parity.backend_choice import chosen
 from upconv.export.parity.bisection import Difference, FirstDifference, between_graphs, in_runtime
 from upconv.export.parity.findings import BackendResult, Comparison
 from upconv.export.parity.measures import measured, psnr_db
+from upconv.export.parity.parity_backend import ParityBackend
+from upconv.export.parity.recording import Recording
+from upconv.export.parity.run_record import RunRecord
 from upconv.export.parity.subject import ParitySubject
+from upconv.export.parity.swapped_inputs import accepted_order, swapped_inputs
 from upconv.export.reference import TrialOutputs
 from upconv.export.verdict import FACTOR, Outputs, Verdict, compare_outputs, error, problem
 from upconv.runtime.errors import ExportError, ParameterError, ProviderError, first_line
@@ -28,20 +34,32 @@ def compare(
     b: ParitySubject | None = None,
     *,
     backends: Sequence[str] = (),
+    runtimes: Path | None = None,
     factor: float = FACTOR,
     min_psnr_db: float = MIN_PSNR_DB,
+    recording: Recording | None = None,
+    command: Sequence[str] = (),
     on_row: Callable[[BackendResult], None] = lambda _: None,
 ) -> Comparison:
     """Compare B, or A itself, in every available backend with the float64 outputs of A.
 
     A backend in float32 passes if its error is at most `factor` noise floors. A backend in reduced precision passes if
-    its PSNR is at least `min_psnr_db`. `on_row` is called with each result as soon as it is known.
+    its PSNR is at least `min_psnr_db`. With a recording, its inputs are taken and its outputs are judged, and only the backends
+    that are named run, too. `runtimes` is a folder with more runtimes (`runtime_folder.py`). `command` is stated in reports.
+    `on_row` is called with each result as soon as it is known.
 
     Raises `ExportError` if A gives no finite outputs, and `ParameterError` if A and B share no input size, a backend is
     unknown, or no backend is available.
     """
     with _one_thread():
-        return _Comparing(a, b, factor, min_psnr_db).run(backends, on_row)
+        comparing = _Comparing(a, b, factor, min_psnr_db, recording)
+        comparison = comparing.run(comparing.runtimes(backends, runtimes), on_row)
+    return replace(comparison, run=RunRecord.now(a.sha256, b.sha256 if b else None, command))
+
+
+def cases_of(a: ParitySubject) -> list[TrialInput]:
+    """Return the inputs that A is compared on."""
+    return trial_inputs(a.example, a.shapes(), a.pixels)
 
 
 @contextmanager
@@ -56,29 +74,46 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Comparing:
-    def __init__(self, a: ParitySubject, b: ParitySubject | None, factor: float, min_psnr_db: float) -> None:
+    def __init__(
+        self, a: ParitySubject, b: ParitySubject | None, factor: float, min_psnr_db: float, recording: Recording | None
+    ) -> None:
         self.a, self.b, self.subject = a, b, b or a
         self.factor, self.min_psnr_db = factor, min_psnr_db
-        shapes = a.shapes()
-        shared = [s for s in shapes if self.subject.accepts(s)]
-        if not shared:
-            raise ParameterError(
-                f"{a.label} and {self.subject.label} have no input in common; compare models that take the same inputs"
-            )
-        left_out = len(shapes) - len(shared)
-        self.notes = (
-            (f"{left_out} of {len(shapes)} sizes left out: {self.subject.label} declares other sizes",) if left_out else ()
-        )
+        self.recording = recording
+        self.got: dict[str, Outputs] = {}
+        self.notes: tuple[str, ...] = ()
+        self.cases = list(recording.cases) if recording else self._drawn()
         self.pixels = a.output_pixels
-        self.cases = trial_inputs(a.example, shared, a.pixels)
         self.exact, rounded = _answers(a, self.cases)
         self.inputs = [list(case.arrays) for case in self.cases]
         self.trial = TrialOutputs(a.rounded, self.inputs, self.exact, rounded)
         self.lossy = next((s.precision for s in (a, self.subject) if s.precision != "fp32"), None)
 
-    def run(self, names: Sequence[str], on_row: Callable[[BackendResult], None]) -> Comparison:
+    def _drawn(self) -> list[TrialInput]:
+        """Return inputs in the sizes that both subjects take; raises `ParameterError` if there are none."""
+        shapes = self.a.shapes()
+        shared = [s for s in shapes if self.subject.accepts(s)]
+        if not shared:
+            order = accepted_order(shapes, self.subject.accepts)
+            advice = "compare models that take the same inputs" if order is None else self._swapped(order, self.subject.label)
+            raise ParameterError(f"{self.a.label} and {self.subject.label} have no input in common; {advice}")
+        left_out = len(shapes) - len(shared)
+        if left_out:
+            self.notes = (f"{left_out} of {len(shapes)} sizes left out: {self.subject.label} declares other sizes",)
+        return trial_inputs(self.a.example, shared, self.a.pixels)
+
+    def runtimes(self, names: Sequence[str], folder: Path | None) -> tuple[ParityBackend, ...]:
+        """Return the backends that are compared."""
+        recording = self.recording
+        if recording is None:
+            return chosen(names, self.subject, folder)
+        recorded = ParityBackend(recording.name, None, lambda _: recording)
+        return (recorded, *(chosen(names, self.subject, folder) if names else ()))
+
+    def run(self, runtimes: Sequence[ParityBackend], on_row: Callable[[BackendResult], None]) -> Comparison:
+        """Compare the backends, and find the first difference."""
         rows, at_fault = [], []
-        for runtime in chosen(names, self.subject):
+        for runtime in runtimes:
             if self._is_truth(runtime):
                 continue
             row = self._row(runtime)
@@ -88,7 +123,8 @@ class _Comparing:
                 at_fault.append((runtime, row))
         if all(row.status == "missing" for row in rows):
             raise ParameterError(f"none of these backends is available: {'; '.join(f'{row.name}: {row.said}' for row in rows)}")
-        first_difference = self._first_difference(at_fault)
+        swapped = self._swapped_inputs(at_fault)
+        first_difference = None if swapped else self._first_difference(at_fault)
         return Comparison(
             a=self.a.label,
             b=self.b.label if self.b else None,
@@ -97,13 +133,13 @@ class _Comparing:
             inputs=tuple(str(case) for case in self.cases),
             rows=tuple(rows),
             first_difference=first_difference,
-            notes=(*self.notes, *_unexplained(at_fault, first_difference)),
+            notes=(*self.notes, *(swapped or _unexplained(at_fault, first_difference))),
             sample=self.exact[self._photograph][0],
         )
 
     @property
     def _photograph(self) -> int:
-        return next(n for n, case in enumerate(self.cases) if case.distribution == "photograph")
+        return next((n for n, case in enumerate(self.cases) if case.distribution == "photograph"), 0)
 
     def _is_truth(self, runtime: ParityBackend) -> bool:
         """True if this backend is the reference itself."""
@@ -123,6 +159,7 @@ class _Comparing:
             outputs = [backend.run(x) for x in self.inputs]
         except Exception as error:  # a torch module can raise any error
             return BackendResult(runtime.name, "different", first_line(error), backend.name, backend.version, backend.level)
+        self.got[runtime.name] = outputs[0]
         return self._judged(runtime, backend, outputs)
 
     def _judged(self, runtime: ParityBackend, backend: Backend, got: list[Outputs]) -> BackendResult:
@@ -165,6 +202,19 @@ class _Comparing:
         errors = [max(error(x, y) for x, y in zip(e, g, strict=True)) for e, g in zip(self.exact, got, strict=True)]
         return int(np.argmax(errors))
 
+    def _swapped_inputs(self, at_fault: list[tuple[ParityBackend, BackendResult]]) -> tuple[str, ...]:
+        """Return a note if the first backend at fault computes A with its inputs in another order."""
+        if not at_fault or len(self.inputs[0]) < 2 or at_fault[0][0].name not in self.got:
+            return ()
+        name = at_fault[0][0].name
+        order = swapped_inputs(self.a.original("float64"), self.inputs[0], self.got[name])
+        return () if order is None else (self._swapped(order, self.b.label if self.b else name),)
+
+    def _swapped(self, order: Sequence[int], who: str) -> str:
+        names = [value.name for value in self.a.model.graph.input]
+        theirs = [names[list(order).index(place)] for place in range(len(names))]
+        return f"inputs are swapped: {self.a.label} takes {', '.join(names)}, and {who} takes them in the order {', '.join(theirs)}"
+
     def _first_difference(self, at_fault: list[tuple[ParityBackend, BackendResult]]) -> FirstDifference | None:
         """Return the first node that differs between the graphs of A and B, or in the first backend at fault."""
         if not at_fault:
@@ -191,7 +241,10 @@ class _Comparing:
 def _unexplained(at_fault: list[tuple[ParityBackend, BackendResult]], found: FirstDifference | None) -> tuple[str, ...]:
     if found is not None or not at_fault:
         return ()
-    name = at_fault[0][1].name
+    runtime, row = at_fault[0]
+    if runtime.of_graph is None:
+        return ()  # a torch module or recorded outputs, whose nodes cannot be asked for
+    name = row.name
     return (
         f"no node differs in {name} if it outputs every value: check the nodes that it fuses, and what torch's exporter changed",
     )

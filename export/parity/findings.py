@@ -8,6 +8,7 @@ from typing import Any, Literal
 from upconv.export.backends import Array
 from upconv.export.parity.bisection import FirstDifference
 from upconv.export.parity.measures import Measures
+from upconv.export.parity.run_record import RunRecord
 
 JSON_VERSION = 1
 """Version of the fields of `Comparison.as_dict`. It rises if a field is renamed, removed or changes its meaning."""
@@ -51,6 +52,19 @@ class Comparison:
     """Remarks, such as sizes that were left out and why."""
     sample: Array | None = field(default=None, repr=False, compare=False)
     """A's first output for the photograph, in float64."""
+    run: RunRecord | None = None
+    """The circumstances, for reports."""
+
+    @property
+    def title(self) -> str:
+        """The names of what was compared."""
+        return self.a if self.b is None else f"{self.a} and {self.b}"
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """The first difference and the notes, one line each."""
+        found = () if self.first_difference is None else (f"first difference: {self.first_difference}",)
+        return (*found, *self.notes)
 
     @property
     def equal(self) -> bool:
@@ -70,6 +84,7 @@ class Comparison:
             "backends": [_row_dict(row) for row in self.rows],
             "first_difference": self.first_difference and self.first_difference.as_dict(),
             "notes": list(self.notes),
+            "run": self.run and self.run.as_dict(),
         }
 
 

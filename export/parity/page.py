@@ -25,7 +25,7 @@ _COLUMNS = ("backend", "", "precision", "max abs", "max relative", "ulp", "PSNR"
 
 def page(comparison: Comparison) -> str:
     """Return the page as HTML, with images as data URIs."""
-    title = escape(comparison.a if comparison.b is None else f"{comparison.a} and {comparison.b}")
+    title = escape(comparison.title)
     rows = "\n".join(_row(row) for row in comparison.rows)
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     figures = "\n".join(_figures(comparison))
@@ -41,17 +41,28 @@ The limit for float32 is {comparison.factor:g} noise floors. The limit for reduc
 {rows}
 </tbody></table>
 {"".join(f"<p>{escape(note)}</p>" for note in comparison.notes)}
+{_circumstances(comparison)}
 <h2>The photograph</h2>
 {figures}
 </body></html>
 """
 
 
+def _circumstances(comparison: Comparison) -> str:
+    if comparison.run is None:
+        return ""
+    fields = comparison.run.as_dict()
+    fields["versions"] = ", ".join(f"{name} {version}" for name, version in comparison.run.versions.items())
+    rows = (f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>" for name, value in fields.items() if value)
+    return f"<h2>The run</h2><table>{''.join(rows)}</table>"
+
+
 def _fault(comparison: Comparison) -> str:
     found = comparison.first_difference
     if found is None:
         return ""
-    phrases = "".join(f"<li>{escape(phrase)}</li>" for phrase in found.explanation)
+    known = () if found.known_cause is None else (f"known cause: {found.known_cause}",)
+    phrases = "".join(f"<li>{escape(phrase)}</li>" for phrase in (*found.explanation, *known))
     attributes = ", ".join(f"{name} = {value!r}" for name, value in found.as_dict()["attributes"].items())
     return (
         f"<h2>First difference</h2><p><code>{escape(found.operator)} {escape(found.node)}</code></p><ul>{phrases}</ul>"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from upconv.export.backends import Array, Backend, OnnxruntimeBackend, Precision
 from upconv.export.backends.reference_graph import ReferenceBackend
-from upconv.export.graphs import OPSET, accepts
+from upconv.export.graphs import OPSET, accepts, stored_precision
 from upconv.export.pictures import image_pixels
 from upconv.export.reference import output_shapes
 from upconv.export.sizes import InputAxis, Shape, Shapes, find_axes, trial_shapes
@@ -51,6 +52,8 @@ class ParitySubject:
     """The pixels of the first output; `None` if it is not a picture."""
     precision: str = "fp32"
     """The precision of the weights: `fp32`, `fp16` or `int8`."""
+    sha256: str | None = None
+    """The SHA-256 of the file, or of the weights of a module; `None` for a module without weights."""
 
     def shapes(self) -> list[Shapes]:
         """Return the input shapes to try, of those that the graph accepts."""
@@ -88,6 +91,7 @@ def from_source(source: Source, label: str, opset: int = OPSET) -> ParitySubject
         is_source=True,
         pixels=source.pixels,
         output_pixels=pixels and (source.output_pixels or pixels),
+        sha256=source.original.weights_sha256(),
     )
 
 
@@ -113,18 +117,15 @@ def from_file(path: Path, label: str | None = None, shape: Shape | None = None, 
         is_source=False,
         pixels=pixels or (contract and contract.input) or Pixels(),
         output_pixels=contract.output if contract and upscales else None,
-        precision=_stored(model, contract),
+        # other tools can lower the precision without changing the contract
+        precision=stored_precision(model) or (contract.precision if contract else "fp32"),
+        sha256=_sha256(path),
     )
 
 
-def _stored(model: onnx.ModelProto, contract: Contract | None) -> str:
-    """Return the precision of a graph from its operators and weights: other tools can lower it without changing the contract."""
-    if any(node.op_type in ("QuantizeLinear", "QLinearConv", "DynamicQuantizeLinear") for node in model.graph.node):
-        return "int8"
-    kinds = {tensor.data_type for tensor in model.graph.initializer}
-    if kinds & {TensorProto.FLOAT16, TensorProto.BFLOAT16}:
-        return "fp16"
-    return contract.precision if contract else "fp32"
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sizes(

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyvips
 
 from upconv.export.backends import Array
 from upconv.export.pictures import PHOTOGRAPHS
 from upconv.runtime.codecs import read
 from upconv.runtime.contract import Contract, Pixels
 from upconv.runtime.errors import ParameterError, first_line
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.tiled_picture import samples_to_tensor
 from upconv.runtime.tiling import surroundings
 

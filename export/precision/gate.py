@@ -59,7 +59,10 @@ class QualityGate:
         Raises `ExportError` if onnxruntime cannot run the model.
         """
         backend = OnnxruntimeBackend(model)
-        outputs = [backend.run(arrays) for arrays in self.samples.inputs]
+        return self.quality([backend.run(arrays) for arrays in self.samples.inputs], kept)
+
+    def quality(self, outputs: Sequence[Sequence[Array]], kept: int = 0) -> Quality:
+        """Return the quality of a reduced model by its outputs for each sample, of which `kept` operators stay in float32."""
         psnr = min(self._psnr(number, outputs) for number in range(len(self.spans)))
         return Quality(psnr_db=psnr, loss_db=self._loss(outputs), samples=len(outputs), kept=kept)
 

@@ -23,6 +23,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from upconv.export.backends import Array
 from upconv.export.precision.calibration_samples import CalibrationSamples
 from upconv.export.precision.order import in_order
+from upconv.export.precision.outputs_filled_up import outputs_filled_up
 
 LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
 """The operators that onnxruntime does not compute in integers, or not well."""
@@ -32,7 +33,7 @@ class Quantizer:
     """A model with the ranges of its activations, measured on samples."""
 
     def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples) -> None:
-        self._model = _named(model)
+        self._model = _named(outputs_filled_up(model))
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
         self.nodes = tuple(node.name for node in self._model.graph.node if node.op_type in kinds)
         """The names of the nodes that can be quantized, in the graph's order."""

@@ -49,6 +49,9 @@ class Rewrite:
         self.name = name
         self._patterns = patterns
 
+    def __repr__(self) -> str:
+        return self.name
+
     def __call__(self, model: onnx.ModelProto) -> StageResult:
         """Return the rewritten model, or the same model and the reason."""
         rules = [kind() for kind in self._patterns]

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from upconv.runtime.errors import SourceError, first_line
+from upconv.runtime.install_hints import install_command
 
 NEED_TORCHVISION = ("LaMa", "RestoreFormer")
 """The architectures of spandrel 0.4 that import `torchvision.transforms.functional`."""
@@ -40,7 +41,7 @@ def registry() -> Any:
     except Exception as error:
         raise SourceError(
             f"spandrel, which recognises checkpoints, cannot be imported ({first_line(error)}); "
-            "pip install 'upconv[spandrel]', or without torchvision: pip install einops && pip install --no-deps spandrel"
+            f"{install_command('spandrel')}, or without torchvision: pip install einops && pip install --no-deps spandrel"
         ) from error
     return spandrel.MAIN_REGISTRY
 

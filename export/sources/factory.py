@@ -36,14 +36,8 @@ def from_factory(spec: str, example: Example | None = None, **options: Unpack[So
 
 def factory_source(spec: str, options: SourceOptions) -> Source:
     """Return the source of `from_factory`, for options in one value."""
-    run_on_torch()
-    place, _, attribute = spec.rpartition(":")
-    if not place or not attribute.isidentifier():
-        raise SourceError(f"{spec!r} names no factory; expected file.py:factory or package.module:factory")
-    factory = getattr(_load_module(place), attribute, None)
-    if not callable(factory):
-        raise SourceError(f"{place} has no factory called {attribute!r}")
-    module = _call(factory, spec, options.arguments or {})
+    module = made_by(spec, options.arguments or {})
+    attribute = spec.rpartition(":")[2]
     entry = ""
     if options.weights is not None:
         entry = load_weights(module, options.weights)
@@ -53,6 +47,18 @@ def factory_source(spec: str, options: SourceOptions) -> Source:
     known = options.completed(name=attribute.replace("_", "-").lower(), origin=origin)
     read = keras_source if is_keras(module) else module_source
     return read(module, replace(known, arguments=None, weights=None))
+
+
+def made_by(spec: str, arguments: Mapping[str, Any]) -> Any:
+    """Return the module that a factory returns for these arguments. Raises `SourceError` if there is none."""
+    run_on_torch()
+    place, _, attribute = spec.rpartition(":")
+    if not place or not attribute.isidentifier():
+        raise SourceError(f"{spec!r} names no factory; expected file.py:factory or package.module:factory")
+    factory = getattr(_load_module(place), attribute, None)
+    if not callable(factory):
+        raise SourceError(f"{place} has no factory called {attribute!r}")
+    return _call(factory, spec, arguments)
 
 
 def _load_module(place: str) -> ModuleType:

@@ -105,7 +105,7 @@ def graph_source(path: Path, options: SourceOptions) -> Source:
     halo = contract.halo if contract.task == "upscale" and isinstance(contract.halo, Halo) else None
     findings = [Finding(RULE, contract.name, RANDOM)] if contract.provenance.random_weights else []
     source = known.for_a_file(path).source(original, inputs, findings)
-    return replace(source, halo=halo, statistics=contract.statistics if halo else ())
+    return replace(source, halo=halo, statistics=contract.statistics if halo else (), use=contract.use)
 
 
 def _example(value: onnx.ValueInfoProto, laws: Sequence[SizeLaw | None]) -> Array:

@@ -11,7 +11,7 @@ import onnx
 from upconv.export.backends import Array, Backend, Precision
 from upconv.export.lint import Finding
 from upconv.export.sizes import InputAxis, Layout, Shapes
-from upconv.runtime.contract import Halo, Pixels, Statistic
+from upconv.runtime.contract import ContentUse, Halo, Pixels, Statistic
 from upconv.runtime.tiling_axis import Fill
 
 
@@ -57,6 +57,8 @@ class Source:
     """The pixels of the output; `None` if they are those of the input."""
     licence: str | None = None
     """The licence of the weights."""
+    use: ContentUse | None = None
+    """The pictures for which the model may be chosen. `None` if it is used only if it is named."""
     multiple: int = 1
     """The multiple that the model's authors require of sizes; trials may find a larger one."""
     halo: Halo | None = None

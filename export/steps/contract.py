@@ -42,6 +42,7 @@ def contract_of(draft: ExportDraft) -> Contract:
             witness=draft.witness,
             tiling_max_abs=draft.tiling_max_abs,
         ),
+        use=draft.source.use,
         provenance=needed(draft.provenance),
     )
 

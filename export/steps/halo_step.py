@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import onnx
-
 from upconv.export.backends import OnnxruntimeBackend
 from upconv.export.halo import derivation
-from upconv.export.halo.trial import BUDGET, strip
+from upconv.export.halo.probing import probe_shapes
 from upconv.export.report import StageReport
-from upconv.export.sizes import Shape
 from upconv.export.steps.draft import ExportDraft, needed
-from upconv.runtime.contract import Halo, NoHalo, SizeLaw
-
-MARGIN_PX = 16
-"""The pixels of a probed input beyond the halo."""
+from upconv.runtime.contract import NoHalo
 
 
 def derive_halo(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
@@ -32,7 +26,7 @@ def derive_halo(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
         return draft, _none("the input holds integers, and only pictures in float32 are tiled")
     fields = derivation.derive(model)
     if not isinstance(fields, NoHalo):
-        shapes = _probed(model, draft.source.shapes[0][1], (rows, columns), derivation.halo_of(fields))
+        shapes = probe_shapes(model, draft.source.shapes[0][1], (rows, columns), derivation.halo_of(fields))
         backend = OnnxruntimeBackend(model)
         probes = (derivation.probe(backend, shape, fields) for shape in shapes)
         halo = next((probe for probe in probes if probe is not None), derivation.halo_of(fields))
@@ -47,12 +41,3 @@ def derive_halo(draft: ExportDraft) -> tuple[ExportDraft, StageReport]:
 
 def _none(reason: str) -> StageReport:
     return StageReport("halo", False, f"none: {reason}")
-
-
-def _probed(model: onnx.ModelProto, channels: int, laws: tuple[SizeLaw, SizeLaw], halo: Halo) -> list[Shape]:
-    """Return shapes of inputs larger than the halo: one picture, or a strip along each axis if that is too slow."""
-    margins = (halo.top + halo.bottom, halo.left + halo.right)
-    height, width = (law.fitted(margin + MARGIN_PX) for law, margin in zip(laws, margins, strict=True))
-    if derivation.products_per_pixel(model) * height * width <= BUDGET:
-        return [(1, channels, height, width)]
-    return [(1, channels, height, strip(laws[1])), (1, channels, strip(laws[0]), width)]

@@ -9,8 +9,9 @@ import onnxruntime as ort
 from upconv.export.report import StageReport
 from upconv.export.steps.draft import ExportDraft, needed
 from upconv.export.steps.verified import compared
-from upconv.export.tuner import WISHES, processor
+from upconv.export.tuner import WISHES
 from upconv.runtime.contract import Tuning
+from upconv.runtime.cores import processor
 
 
 def choose_session(draft: ExportDraft) -> tuple[ExportDraft, StageReport | None]:

@@ -6,15 +6,8 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from upconv.models.training import loop
-from upconv.models.training.config import TrainingConfig
-from upconv.models.training.data import Patches
-from upconv.models.training.evaluation import held_out
-from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -28,14 +21,24 @@ def main(
     threads: Annotated[int | None, typer.Option(help="Processor threads of torch.")] = None,
 ) -> None:
     """Train one model on a folder of photographs."""
+    import torch
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from upconv.models.training import loop
+    from upconv.models.training.config import TrainingConfig
+    from upconv.models.training.data import Patches
+    from upconv.models.training.evaluation import held_out
+    from upconv.runtime.cancellation import Cancellation
+
     if threads is not None:
         torch.set_num_threads(threads)
     path = Path(config) if config.endswith(".toml") else CONFIGS / f"{config}.toml"
     try:
         settings = TrainingConfig.load(path)
         degrade = settings.degradation.apply if settings.degradation else None
+        generate = settings.drawings.pair if settings.drawings else None
         patches = Patches.from_folder(
-            data, settings.model.scale, settings.patch_px, settings.keep, settings.reductions, degrade
+            data, settings.model.scale, settings.patch_px, settings.keep, settings.reductions, degrade, generate
         )
         pairs = held_out(validation, settings.model.scale, crop_px=384, jpeg_quality=settings.validation_jpeg)
     except (OSError, ValueError) as error:
@@ -59,5 +62,17 @@ def main(
     print(f"best: {best.psnr_y:.3f} dB, {best.gain:+.3f} dB against bicubic; weights in {out / 'best.safetensors'}")
 
 
+def run() -> None:
+    """Run the command. If a package is missing, exit with the command that installs it."""
+    from upconv.runtime.install_hints import extra_of, install_command
+
+    try:
+        typer.run(main)
+    except ModuleNotFoundError as error:
+        if extra_of(error.name) is None:
+            raise
+        raise SystemExit(f"error: training needs {error.name}, which is not installed; {install_command('train')}") from error
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    run()

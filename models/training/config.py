@@ -11,6 +11,8 @@ from torch import nn
 
 from upconv.models.decoders import Autoencoder
 from upconv.models.training.degradation import Degradation
+from upconv.models.training.drawings import Drawings
+from upconv.models.training.own_module import OwnModule
 from upconv.models.upscalers import CompactUpscaler
 
 
@@ -46,7 +48,7 @@ class AutoencoderConfig:
 class TrainingConfig:
     """The configuration of one training run. The defaults are the budget of the `s` models."""
 
-    model: UpscalerConfig | AutoencoderConfig = field(default_factory=UpscalerConfig)
+    model: UpscalerConfig | AutoencoderConfig | OwnModule = field(default_factory=UpscalerConfig)
     steps: int = 40_000
     """Optimiser steps. The learning rate follows a cosine and is zero after the last step."""
     batch: int = 16
@@ -72,6 +74,10 @@ class TrainingConfig:
     random weights."""
     degradation: Degradation | None = None
     """Degradation of the low-resolution patches before training. `None` for none."""
+    drawings: Drawings | None = None
+    """Generated text, lines and dithered pictures among the patches. `None` for none."""
+    expansion: int = 0
+    """Width of the branches that each 3x3 convolution has in training, in multiples of its output. 0 for no branches."""
     validation_jpeg: int | None = None
     """JPEG quality of the low-resolution pictures in validation. `None` for no JPEG."""
     validate_every: int = 2_500
@@ -83,9 +89,10 @@ class TrainingConfig:
         values: dict[str, Any] = tomllib.loads(path.read_text())
         kind = AutoencoderConfig if "autoencoder" in values else UpscalerConfig
         model = kind(**_checked(kind, values.pop("autoencoder", None) or values.pop("model", {}), path))
-        table = values.pop("degradation", None)
-        degradation = None if table is None else Degradation(**_checked(Degradation, table, path))
-        return cls(model=model, degradation=degradation, **_checked(cls, values, path))
+        for name, part in (("degradation", Degradation), ("drawings", Drawings)):
+            if name in values:
+                values[name] = part(**_checked(part, values[name], path))
+        return cls(model=model, **_checked(cls, values, path))
 
 
 def _checked(kind: type[Any], values: dict[str, Any], path: Path) -> dict[str, Any]:

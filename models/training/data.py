@@ -15,6 +15,8 @@ from torch import Tensor
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 Pixels = NDArray[np.uint8]
 Degrade = Callable[[Pixels, np.random.Generator], Pixels]
+Generate = Callable[[int, int, np.random.Generator], "tuple[Pixels, Pixels] | None"]
+"""Function of scale, patch side and generator that returns a generated pair, or `None` for a patch of a photograph."""
 
 
 def image_paths(folder: Path) -> list[Path]:
@@ -65,6 +67,8 @@ class Patches:
     patch_px: int
     degrade: Degrade | None = None
     """Function that is applied to each low-resolution patch. `None` for none."""
+    generate: Generate | None = None
+    """Function that replaces some patches by generated ones. `None` for none."""
 
     @classmethod
     def from_folder(
@@ -75,6 +79,7 @@ class Patches:
         keep: float,
         reductions: Sequence[float] = (1.0,),
         degrade: Degrade | None = None,
+        generate: Generate | None = None,
     ) -> Patches:
         """Return the patches of the images below `folder`, each image downscaled by every factor of `reductions`.
 
@@ -83,13 +88,20 @@ class Patches:
         """
         images = (load_image(path, sharpen=True) for path in image_paths(folder))
         try:
-            return cls.from_images((_reduced(i, by) for i in images for by in reductions), scale, patch_px, keep, degrade)
+            reduced = (_reduced(i, by) for i in images for by in reductions)
+            return cls.from_images(reduced, scale, patch_px, keep, degrade, generate)
         except ValueError as error:
             raise ValueError(f"{folder}: {error}") from error
 
     @classmethod
     def from_images(
-        cls, images: Iterable[Image.Image], scale: int, patch_px: int, keep: float, degrade: Degrade | None = None
+        cls,
+        images: Iterable[Image.Image],
+        scale: int,
+        patch_px: int,
+        keep: float,
+        degrade: Degrade | None = None,
+        generate: Generate | None = None,
     ) -> Patches:
         """Return the patches of images in memory. Raises `ValueError` if all are too small."""
         pairs = [low_high(image, scale) for image in images]
@@ -98,7 +110,7 @@ class Patches:
             raise ValueError(f"no image has {patch_px * scale} pixels on both sides")
         places = np.array([place for place, _ in candidates], dtype=np.int64)
         strength = np.array([gradient for _, gradient in candidates])
-        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px, degrade)
+        return cls(pairs, places[strength >= np.quantile(strength, 1 - keep)], scale, patch_px, degrade, generate)
 
     def batch(self, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return the batch of one step: (size, 3, p, p) and (size, 3, scale*p, scale*p), float32 in [0, 1]."""
@@ -107,6 +119,11 @@ class Patches:
         return _as_tensor(low for low, _ in drawn), _as_tensor(high for _, high in drawn)
 
     def _patch(self, place: NDArray[np.int64], random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        generated = self.generate(self.scale, self.patch_px, random) if self.generate else None
+        low, high = generated or self._photographed(place, random)
+        return (low if self.degrade is None else self.degrade(np.ascontiguousarray(low), random)), high
+
+    def _photographed(self, place: NDArray[np.int64], random: np.random.Generator) -> tuple[Pixels, Pixels]:
         index, row, column = (int(v) for v in place)
         low, high = self.pairs[index]
         row = _jitter(row, low.shape[0], self.patch_px, random)
@@ -115,8 +132,7 @@ class Patches:
         turn, mirror = int(random.integers(4)), bool(random.integers(2))
         a = low[row : row + side, column : column + side]
         b = high[row * scale : (row + side) * scale, column * scale : (column + side) * scale]
-        a, b = _turned(a, turn, mirror), _turned(b, turn, mirror)
-        return (a if self.degrade is None else self.degrade(np.ascontiguousarray(a), random)), b
+        return _turned(a, turn, mirror), _turned(b, turn, mirror)
 
 
 def _reduced(image: Image.Image, by: float) -> Image.Image:

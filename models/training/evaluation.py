@@ -6,7 +6,7 @@ The measures use BT.601 luma in studio range, without a border of `scale` pixels
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,8 +136,15 @@ def held_out(
 
     If `crop_px` is not `None`, only the middle is used, at most `crop_px` pixels per side. If `jpeg_quality` is not `None`, the low resolution is compressed as JPEG. Raises `ValueError` if an image is too small.
     """
+    return pairs_of(image_paths(folder), scale, crop_px=crop_px, sharpen=sharpen, jpeg_quality=jpeg_quality)
+
+
+def pairs_of(
+    paths: Iterable[Path], scale: int, *, crop_px: int | None = None, sharpen: bool = True, jpeg_quality: int | None = None
+) -> list[tuple[Pixels, Pixels]]:
+    """Return the pair (low, high) of every image, as `held_out` does."""
     pairs = []
-    for path in image_paths(folder):
+    for path in paths:
         image = load_image(path, sharpen=sharpen)
         if crop_px is not None:
             image = middle(image, crop_px)

@@ -20,6 +20,7 @@ from upconv.models.catalogue import CATALOGUE
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
+from upconv.models.training.expansion import expand, folded
 from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
@@ -78,13 +79,15 @@ class TrainingRun:
     def __init__(self, config: TrainingConfig, out: Path, build: Callable[[TrainingConfig], nn.Module]) -> None:
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
+        self.step, self.smooth_loss, self.seconds = 0, 0.0, 0.0
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         start = _start(config.start, out) if config.start else None
         self.model = _new_model(config, build, start).to(self.device)
-        self.average = _new_model(config, build, start).to(self.device).requires_grad_(False)
-        self.average.load_state_dict(self.model.state_dict())
+        if config.expansion:
+            expand(self.model, config.expansion).to(self.device)
+        self.average = _new_model(config, build, start).to(self.device).requires_grad_(False).eval()
+        self._update_average()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
-        self.step, self.smooth_loss, self.seconds = 0, 0.0, 0.0
         self.saved_at = time.monotonic()
         self.best: Score | None = None
         self.latest: Score | None = None
@@ -134,7 +137,10 @@ class TrainingRun:
 
     def _load(self, state: dict[str, Any]) -> None:
         self.step, self.smooth_loss, self.seconds = state["step"], state["smooth_loss"], state["seconds"]
-        self.model.load_state_dict(state["model"])
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise SourceError(f"{self.out} holds a run of another network; give another folder, or empty it") from error
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = None if state["best"] is None else Score(**state["best"])
@@ -156,8 +162,11 @@ class TrainingRun:
         # A shorter average at the start, because a long one would consist mostly of the random weights.
         decay = min(self.config.ema_decay, self.step / (self.step + 10))
         with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            names, parameters = zip(*self.average.named_parameters(), strict=True)
+            for kept, new in zip(parameters, folded(self.model, names), strict=True):
                 kept.lerp_(new, 1 - decay)
+            for kept, new in zip(self.average.buffers(), self.model.buffers(), strict=True):  # such as those of BatchNorm
+                kept.copy_(new)
 
     def _enlarge(self, low: Pixels) -> Pixels:
         image = torch.from_numpy(np.array(low)).to(self.device).permute(2, 0, 1)[None].float() / 255

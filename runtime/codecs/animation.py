@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
-import pyvips
-
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.canvas import new_canvas
 from upconv.runtime.codecs import decoding, finishing, image_header, metadata
@@ -16,6 +14,7 @@ from upconv.runtime.codecs.encoding import check_options, check_size, fitted
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError, ParameterError
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import Picture
 

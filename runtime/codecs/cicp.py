@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from functools import cache
 
-import pyvips
-
 from upconv.runtime.codecs import png_chunks
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import ColorCodes
 
 _SRGB_PRIMARIES = (1, 2)

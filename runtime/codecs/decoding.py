@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import pyvips
-
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import (
     avif_boxes,
@@ -15,6 +13,7 @@ from upconv.runtime.codecs import (
     color,
     gif_blocks,
     image_header,
+    jpeg_quality,
     jpeg_segments,
     metadata,
     pillow_formats,
@@ -27,6 +26,7 @@ from upconv.runtime.codecs import (
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED
 from upconv.runtime.errors import ImageError
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.options import MAX_PIXELS
 from upconv.runtime.picture import ColorCodes, Picture, Samples
 from upconv.runtime.resampling import stoppable, to_samples
@@ -162,7 +162,8 @@ def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | No
     profile, codes, unusable = _color_space(data, name, profile, grey=samples.shape[2] < 3)
     bits = image.get("bits-per-sample") if name in ("avif", "heic") and samples.itemsize == 2 else None
     lossless = name == "webp" and b"VP8L" in data[:_WEBP_HEADERS_BYTES]
-    stated = replace(file_metadata, icc=profile, codes=codes, bits=bits, lossless=lossless)
+    quality = jpeg_quality.estimated_quality(data) if name == "jpeg" else None
+    stated = replace(file_metadata, icc=profile, codes=codes, bits=bits, lossless=lossless, jpeg_quality=quality)
     return Picture(samples, name, stated, (*unlike, *notes, *unusable, *missed, *unread))
 
 

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyvips
-
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import avif_grid
 from upconv.runtime.codecs.avif_grid import Grid
 from upconv.runtime.errors import OutOfMemoryError, OutputError, machine_error
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.resampling import stoppable
 
 APART_PX = 1 << 16

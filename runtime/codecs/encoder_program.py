@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-import pyvips
+from upconv.runtime.libvips import pyvips
 
 _LOOK_S = 0.5
 

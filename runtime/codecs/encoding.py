@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyvips
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import finishing, metadata, palette
@@ -19,6 +18,7 @@ from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE, default_result
 from upconv.runtime.codecs.profiles import to_srgb
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.options import check_quality
 from upconv.runtime.picture import Picture
 from upconv.runtime.resampling import to_image

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pyvips
-
 from upconv.runtime.errors import ImageError, UpconvError, machine_error
+from upconv.runtime.libvips import pyvips
 
 _PART = re.compile(r"^(?:VipsJpeg|vipspng|tiff2vips|heif|webp|source|source input|\w+load_buffer): (?:source input: )?")
 _PLAIN_WORDS = {"libpng read error": "its data breaks off or is wrong", "load error": "its data breaks off or is wrong"}

@@ -30,13 +30,13 @@ _ONCE = {b"Photoshop 3.0\0": "IPTC or Photoshop data", b"Exif\0\0": "EXIF", b"ht
 
 def comments_of(jpeg: bytes) -> list[bytes]:
     """Return the comments of a file."""
-    return [body for marker, body in _segments(jpeg) if marker == COMMENT]
+    return [body for marker, body in segments(jpeg) if marker == COMMENT]
 
 
 def unkept(jpeg: bytes) -> tuple[str, ...]:
     """Return a phrase for each kind of application data that the result does not keep."""
-    found = [body for marker, body in _segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
-    bodies = [body for _, body in _segments(jpeg)]
+    found = [body for marker, body in segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
+    bodies = [body for _, body in segments(jpeg)]
     further = tuple(
         f"further {name} dropped" for start, name in _ONCE.items() if sum(body.startswith(start) for body in bodies) > 1
     )
@@ -58,7 +58,8 @@ def _name(body: bytes) -> str:
     return known or (f"{word.decode()} data" if word.isalnum() and word.isascii() else "unknown application data")
 
 
-def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
+def segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the marker and the body of each segment before the pixels."""
     place = 2
     while place + 4 <= len(jpeg):
         if jpeg[place] != 0xFF:  # bytes between segments, which libjpeg passes over

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pyvips
-
 from upconv.runtime.codecs import cicp, exif_storage, jpeg_segments, png_chunks, profiles
 from upconv.runtime.codecs.exif import PREFIX, ExifBlock
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Metadata, Picture
 
 HELD: dict[str, frozenset[str]] = {

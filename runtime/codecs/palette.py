@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import pyvips
-
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.libvips import pyvips
 
 COUNTS = (2, 4, 16, 256)
 """The numbers of colours to choose from: all that 1, 2, 4 and 8 bits hold."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-import pyvips
-
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.canvas import new_canvas
 from upconv.runtime.codecs import avif_boxes, decoder_program
 from upconv.runtime.codecs.decoder_process import decoded_apart
 from upconv.runtime.codecs.decoder_program import Decoded
 from upconv.runtime.errors import ImageError, machine_error
+from upconv.runtime.install_hints import install_command
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Samples
 from upconv.runtime.resampling import to_image
 
@@ -36,7 +36,7 @@ _UNCOMPRESSED_BMP = (0, 3, 6)
 def check(name: str) -> None:
     """Raise `ImageError` if the package that reads a format is not installed."""
     if name == "heic" and find_spec("pillow_heif") is None:
-        raise ImageError("this is a HEIC file; install the package that reads it: pip install 'upconv[heic]'")
+        raise ImageError(f"this is a HEIC file; install the package that reads it: {install_command('heic')}")
 
 
 def read_size(data: bytes, name: str) -> tuple[int, int]:

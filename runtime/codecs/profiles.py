@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyvips
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import cicp
 from upconv.runtime.codecs.exif import ExifBlock
 from upconv.runtime.errors import machine_error
+from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Picture
 from upconv.runtime.resampling import to_image, to_samples
 

@@ -62,7 +62,9 @@ class Claims:
 
     def take(self, name: str) -> Claim | None:
         """Return a claim on the result `name`, or `None` if another one works on it. Raises `OSError` if none can be written."""
-        stem = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return self._take(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32])
+
+    def _take(self, stem: str) -> Claim | None:
         older: list[Path] = []
         while True:
             path = self._folder / f"{stem}.{len(older)}"
@@ -84,11 +86,17 @@ class Claims:
                 path.unlink()
 
     def close(self) -> None:
-        """Stop the heartbeat, and remove the folder of claims if it is empty."""
+        """Stop the heartbeat, remove the claims of processes that are gone, and remove the folder of claims if it is empty.
+
+        A process that is killed after it has recorded a result leaves a claim that nobody needs to take over.
+        """
         self._closed.set()
         if self._heart is not None:
             self._heart.join()
         with contextlib.suppress(OSError):
+            for stem in {path.stem for path in self._folder.iterdir()}:
+                if (claim := self._take(stem)) is not None:
+                    self.release(claim)
             self._folder.rmdir()
 
     def _create(self, path: Path) -> bool:
@@ -114,7 +122,7 @@ class Claims:
             self._held.add(claim.files[-1])
             for path in claim.files:
                 self._seen.pop(path, None)
-            if self._heart is None:
+            if self._heart is None and not self._closed.is_set():
                 self._heart = threading.Thread(target=self._beat, name="upconv-claims", daemon=True)
                 self._heart.start()
         return claim

@@ -11,11 +11,11 @@ from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs.files import output_error
 from upconv.runtime.codecs.formats import SUFFIXES
-from upconv.runtime.errors import Cancelled, DiskFullError, UpconvError, first_line
+from upconv.runtime.errors import Cancelled, DiskFullError, NoEndpointError, UpconvError, first_line
 from upconv.runtime.folders.tasks import FileTask
+from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import UpscaleOptions
-from upconv.runtime.processing import process
-from upconv.runtime.upscaler import Upscaler
+from upconv.runtime.processing import UpscalerSource, process
 
 Status = Literal["done", "skipped", "failed", "left"]
 """`skipped`: done in an earlier run. `left`: not tried, because an earlier error was fatal."""
@@ -40,12 +40,15 @@ class FileResult:
     """Properties of the picture that the result could not keep, as phrases."""
     error: str | None = None
     """The reason why there is no result, as one sentence. `None` if there is one."""
+    choice: ModelChoice | None = None
+    """The model that was chosen by the content of the picture, and why. `None` if there was no choice or no result."""
     fatal: bool = False
-    """True if no other result can be written either, because the disk is full."""
+    """True if no other result can be written either, because the disk is full, or because no endpoint
+    computes tiles."""
 
 
 def process_file(
-    job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation, *, keep_time: bool = False
+    job: FileTask, upscaler: UpscalerSource, options: UpscaleOptions, cancellation: Cancellation, *, keep_time: bool = False
 ) -> FileResult:
     """Read, upscale and write one picture. `keep_time` gives the result the modification time of the picture.
 
@@ -59,7 +62,8 @@ def process_file(
         raise
     except UpconvError as error:
         # A full disk of temporary files concerns large pictures only.
-        fatal = isinstance(error, DiskFullError) and str(job.destination) in str(error)
+        full = isinstance(error, DiskFullError) and str(job.destination) in str(error)
+        fatal = full or isinstance(error, NoEndpointError)
         return FileResult(job, "failed", error=_with_path(job, str(error)), fatal=fatal)
     except Exception as error:  # such as MemoryError or a defect: the other pictures are still processed
         return FileResult(job, "failed", error=f"{job.source} cannot be upscaled: {first_line(error)}")
@@ -67,7 +71,7 @@ def process_file(
 
 
 def _carry_out(
-    job: FileTask, upscaler: Upscaler, options: UpscaleOptions, cancellation: Cancellation, keep_time: bool
+    job: FileTask, upscaler: UpscalerSource, options: UpscaleOptions, cancellation: Cancellation, keep_time: bool
 ) -> FileResult:
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
     modified_ns = job.source.stat().st_mtime_ns if keep_time and job.source.is_file() else None
@@ -76,7 +80,8 @@ def _carry_out(
     cancellation.check()
     _place(job.destination, result.data, modified_ns)
     conversions = (*_misnamed(job.source, codecs.sniff(data), name), *result.conversions)
-    return FileResult(job, "done", result.input_size, result.output_size, conversions=conversions)
+    sizes = result.input_size, result.output_size
+    return FileResult(job, "done", *sizes, conversions=conversions, choice=result.choice)
 
 
 def _with_path(job: FileTask, sentence: str) -> str:

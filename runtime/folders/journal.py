@@ -24,6 +24,7 @@ from upconv.runtime.folders.file_task import FileResult
 from upconv.runtime.folders.journal_file import JournalFile
 from upconv.runtime.folders.owner import machine_label
 from upconv.runtime.folders.tasks import FileTask
+from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 
 FOLDER = ".upconv"
@@ -68,7 +69,8 @@ class Journal:
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
             if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._state(job):
                 before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
-                return FileResult(job, "skipped", before, after, conversions=tuple(entry["conversions"]))
+                choice = ModelChoice(*entry["chosen"]) if "chosen" in entry else None
+                return FileResult(job, "skipped", before, after, conversions=tuple(entry["conversions"]), choice=choice)
         return None
 
     def is_foreign(self, job: FileTask) -> bool:
@@ -92,13 +94,15 @@ class Journal:
     def end(self, outcome: FileResult) -> None:
         """Record the result of a picture that is done. Raises what `output_error` returns if the journal cannot be written."""
         job = outcome.job
-        result = {
+        result: dict[str, Any] = {
             "bytes": job.destination.stat().st_size,
             "from": outcome.before,
             "to": outcome.after,
             "conversions": outcome.conversions,
             "at": round(time.time(), 3),
         }
+        if outcome.choice is not None:
+            result["chosen"] = [outcome.choice.name, outcome.choice.reason]
         self._write(self._begun.pop(self.name(job)) | result)  # keeps the state of the picture at the start
 
     def abandon(self, job: FileTask) -> None:

@@ -20,7 +20,7 @@ from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.journal import Journal
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
-from upconv.runtime.upscaler import Upscaler
+from upconv.runtime.processing import UpscalerSource
 
 POLL_S = 0.2
 """Seconds between two looks at pictures that another process works on."""
@@ -31,7 +31,7 @@ Work = Callable[[FileTask, Cancellation], FileResult]
 
 def process_folder(
     jobs: Iterable[FileTask],
-    upscaler: Upscaler,
+    upscaler: UpscalerSource,
     options: UpscaleOptions,
     journal: Journal | None = None,
     *,
@@ -175,4 +175,4 @@ class _FolderRun:
 
 
 def _not_tried(job: FileTask) -> FileResult:
-    return FileResult(job, "left", error=f"{job.source} was not tried, because no result can be written")
+    return FileResult(job, "left", error=f"{job.source} was not tried, because no result can be computed or written")

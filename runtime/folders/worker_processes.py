@@ -21,7 +21,7 @@ from upconv.runtime.cores import available_cores
 from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.folders.worker_order import READY, WorkerOrder
-from upconv.runtime.upscaler import Upscaler
+from upconv.runtime.processing import UpscalerSource
 
 SMALL_BYTES = 1 << 16
 """Largest file of a small picture, in bytes."""
@@ -40,14 +40,23 @@ class WorkerProcesses:
     """
 
     def __init__(
-        self, upscaler: Upscaler, order: WorkerOrder, *, processes: int | None = None, start_after: int = START_AFTER
+        self,
+        upscaler: UpscalerSource,
+        order: WorkerOrder,
+        *,
+        processes: int | None = None,
+        start_after: int = START_AFTER,
+        inside: int | None = None,
     ) -> None:
-        """Prepare `processes`, by default one per core. They start after `start_after` small pictures, if at all."""
+        """Prepare `processes`, by default one per core. They start after `start_after` small pictures, if at all.
+
+        `inside` is the number of pictures that this process works on at the same time, by default one per core.
+        """
         self._upscaler, self._order = upscaler, order
         self._count = available_cores() if processes is None else processes
-        self.at_once = max(2, 2 * self._count)
+        self.at_once = max(2, 2 * self._count, inside or 0)
         """The number of threads that keep all processes busy: each has a next picture while it computes one."""
-        self._inside = threading.BoundedSemaphore(max(2, available_cores()))
+        self._inside = threading.BoundedSemaphore(inside or max(2, available_cores()))
         self._start_after = start_after if self._count > 1 and order.provider == "cpu" else sys.maxsize
         self._small = 0
         self._workers: list[_Worker] = []

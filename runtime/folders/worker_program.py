@@ -11,16 +11,16 @@ import pickle
 import sys
 from typing import BinaryIO
 
-from upconv.runtime import Upscaler
+from upconv.runtime.auto_upscaler import open_upscaler
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.folders.file_task import process_file
 from upconv.runtime.folders.worker_order import READY, WorkerOrder
 
 
 def serve(requests: BinaryIO, results: BinaryIO) -> None:
-    """Process tasks until `requests` ends. Raises what `Upscaler` raises."""
+    """Process tasks until `requests` ends. Raises what `open_upscaler` raises."""
     order: WorkerOrder = pickle.load(requests)  # noqa: S301
-    with Upscaler(order.model, provider=order.provider, workers=1, exact=order.exact) as upscaler:
+    with open_upscaler(order.model, provider=order.provider, workers=1, exact=order.exact) as upscaler:
         _send(results, READY)
         while True:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 from urllib.parse import unquote
 
@@ -46,21 +46,27 @@ class Upscaled:
     conversions: tuple[str, ...]
     """Properties of the picture that the result could not keep."""
     etag: str
+    chosen_for: str = ""
+    """What was found in the picture, if the service chose the model by its content."""
 
     @classmethod
-    def of(cls, answer: httpx.Response) -> Self:
-        """Return the picture of a response of `/v1/upscale` or of the result of a job."""
-        headers = answer.headers
+    def of(cls, answer: httpx.Response, described: httpx.Headers | None = None) -> Self:
+        """Return the picture of a response of `/v1/upscale` or of the result of a job.
+
+        If the picture came from elsewhere, `described` holds the headers of the service that describe it.
+        """
+        headers = answer.headers if described is None else described
         conversions = unquote(headers.get("x-upconv-conversions", ""))
         return cls(
             answer.content,
-            headers["content-type"],
+            answer.headers["content-type"],
             unquote(headers["x-upconv-model"]),
             headers["x-upconv-model-sha256"],
             headers["x-upconv-provider"],
             int(headers["x-upconv-tiles"]),
             tuple(conversions.split("; ")) if conversions else (),
             headers.get("etag", ""),
+            unquote(headers.get("x-upconv-chosen-for", "")),
         )
 
 
@@ -130,9 +136,14 @@ class ModelInfo:
     upscales: bool
     sha256: str
     provider: str
+    proof: dict[str, Any] | None
+    """The difference of the provider from the processor on a tile of a photograph; `None` on the processor."""
     contract: dict[str, Any]
+    by_content: bool = False
+    """True if it may be chosen by the content of a picture, with `model="auto"`."""
 
     @classmethod
     def all_of(cls, answer: httpx.Response) -> list[Self]:
         """Return the models of a response of `/v1/models`."""
-        return [cls(**model) for model in answer.json()["models"]]
+        names = [field.name for field in fields(cls)]  # a newer service may state more, and an older one less
+        return [cls(**{name: model[name] for name in names if name in model}) for model in answer.json()["models"]]

@@ -129,7 +129,11 @@ def wait(build: Build, retries: RetryPolicy, id: str, on_progress: Callable[[Job
         yield float(answer.headers.get("retry-after", 1))
     if info.state == "failed":
         raise ServiceError(info.error or "the job failed")
-    return Upscaled.of((yield from _sent(build("GET", f"/v1/jobs/{id}/result"), retries)))
+    answer = yield from _sent(build("GET", f"/v1/jobs/{id}/result"), retries, redirected=True)
+    if not answer.has_redirect_location:
+        return Upscaled.of(answer)
+    signed = httpx.Request("GET", answer.headers["location"])  # without the API key, which the storage would refuse
+    return Upscaled.of((yield from _sent(signed, retries)), answer.headers)
 
 
 def delete(build: Build, retries: RetryPolicy, id: str) -> Flow[None]:
@@ -149,12 +153,15 @@ def models(build: Build, retries: RetryPolicy) -> Flow[list[ModelInfo]]:
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 
-def _sent(request: httpx.Request, retries: RetryPolicy) -> Flow[httpx.Response]:
-    """Send a request, with retries, and return the successful response. All requests here may be repeated."""
+def _sent(request: httpx.Request, retries: RetryPolicy, *, redirected: bool = False) -> Flow[httpx.Response]:
+    """Send a request, with retries, and return the successful response. All requests here may be repeated.
+
+    If `redirected`, a redirect counts as success.
+    """
     attempt = 0
     while True:
         answer = yield request
-        if isinstance(answer, httpx.Response) and answer.is_success:
+        if isinstance(answer, httpx.Response) and (answer.is_success or (redirected and answer.has_redirect_location)):
             return answer
         seconds = retries.wait_s(answer, attempt)
         if seconds is None:

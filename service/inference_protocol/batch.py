@@ -14,6 +14,7 @@ from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, ModelError, first_line
 from upconv.runtime.statistics import passes_of
 from upconv.runtime.tiled_array import TiledArray
+from upconv.runtime.tiling import TilingPlan
 from upconv.service.errors import TensorError
 
 AT_ONCE = 64
@@ -21,14 +22,15 @@ AT_ONCE = 64
 memory and leaves room in the queue."""
 
 
-def upscale_batch(batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation) -> NDArray[np.float32]:
-    """Return the batch (N, C, H, W) upscaled, (N, C, scale*H, scale*W).
+def upscale_batch(
+    batch: NDArray[np.float32], upscaler: Upscaler, cancellation: Cancellation, plan: TilingPlan
+) -> NDArray[np.float32]:
+    """Return the batch (N, C, H, W) upscaled, (N, C, scale*H, scale*W), by the tiles of `plan` for each picture.
 
     Raises `Cancelled` at the next node of the graph after a cancellation, and `TensorError` if the model cannot compute a
     picture.
     """
     count, channels, height, width = batch.shape
-    plan = upscaler.engine.plan(height, width)
     result = np.empty((count, channels, plan.scale * height, plan.scale * width), np.float32)
     waiting: deque[tuple[int, TiledArray, Future[None]]] = deque()
     with ExitStack() as stack:

@@ -9,6 +9,7 @@ from upconv.service.errors import TensorError
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES, shape_of
 from upconv.service.inference_protocol.request import InputTensor, ParsedRequest
+from upconv.service.inference_protocol.tiles import FORMATS
 from upconv.service.registry import ServedModel
 
 _MAX_IMAGES = 64
@@ -50,9 +51,9 @@ def _check(given: InputTensor, node: Any, takes_images: bool) -> None:
         if not 1 <= len(given.values) <= _MAX_IMAGES:
             raise TensorError(f"input {node.name!r} holds {len(given.values)} images; expected 1 to {_MAX_IMAGES}")
         return
-    if given.datatype != datatype:
-        also = f" or {BYTES}" if takes_images else ""
-        raise TensorError(f"input {node.name!r} is of datatype {given.datatype}; expected {datatype}{also}")
+    accepted = (*FORMATS, BYTES) if takes_images and datatype == "FP32" else (datatype,)
+    if given.datatype not in accepted:
+        raise TensorError(f"input {node.name!r} is of datatype {given.datatype}; expected {' or '.join(accepted)}")
     same = len(given.shape) == len(shape) and all(is_in in (own, -1) for own, is_in in zip(given.shape, shape, strict=True))
     if not same or 0 in given.shape:
         raise TensorError(f"input {node.name!r} has the shape {list(given.shape)}; expected {shape}, each axis 1 or longer")

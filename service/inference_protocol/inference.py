@@ -20,10 +20,11 @@ from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import ImageTooLargeError, ModelError, first_line
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
 from upconv.runtime.processing import predict_passes
+from upconv.runtime.tiling import TilingPlan
 from upconv.service import body
 from upconv.service.cost import Coding, Cost, predict, predict_batch, total
 from upconv.service.errors import TensorError
-from upconv.service.inference_protocol import datatypes
+from upconv.service.inference_protocol import datatypes, tiles
 from upconv.service.inference_protocol.batch import upscale_batch
 from upconv.service.inference_protocol.datatypes import BYTES
 from upconv.service.inference_protocol.fitting import match_inputs
@@ -70,6 +71,8 @@ class Prepared:
     """Image files to upscale, if the input is BYTES."""
     options: UpscaleOptions = DEFAULTS
     """The options of these pictures."""
+    plan: TilingPlan | None = None
+    """The tiles of each picture, if the input is a tensor that is upscaled."""
 
 
 def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits, speeds: CodingSpeeds) -> Prepared:
@@ -83,7 +86,7 @@ def prepare(entry: ServedModel, request: ParsedRequest, limits: Limits, speeds: 
     if entry.upscaler is None:
         return Prepared(request, inputs, names, _cost_of_graph(entry.model, given, limits))
     if given.datatype != BYTES:
-        return Prepared(request, inputs, names, _cost_of_tensor(given, entry, entry.upscaler, limits))
+        return _prepare_tensor(request, inputs, names, entry, entry.upscaler, limits)
     options = _query(request.parameters).options(limits)
     pictures = _pictures(given)
     costs = [
@@ -106,7 +109,7 @@ def infer(entry: ServedModel, prepared: Prepared, cancellation: Cancellation) ->
     elif prepared.pictures:
         return _images(given, prepared, entry.upscaler, name, cancellation)
     else:
-        outcome = _tensor(given, entry.upscaler, name, prepared.cost.tiles, cancellation)
+        outcome = _tensor(given, entry.upscaler, name, prepared, cancellation)
     outcome.seconds = {"infer": time.perf_counter() - started}
     return outcome
 
@@ -137,20 +140,33 @@ def _query(parameters: dict[str, Any]) -> UpscaleQuery:
         raise TensorError(f"parameter {first['loc'][-1]!r}: {first['msg']}") from error
 
 
-def _cost_of_tensor(given: InputTensor, entry: ServedModel, upscaler: Upscaler, limits: Limits) -> Cost:
-    count, channels, height, width = given.shape
+def _prepare_tensor(
+    request: ParsedRequest,
+    inputs: dict[str, InputTensor],
+    names: list[str],
+    entry: ServedModel,
+    upscaler: Upscaler,
+    limits: Limits,
+) -> Prepared:
+    count, channels, height, width = next(iter(inputs.values())).shape
     pixels = count * height * width
     _limit(pixels, limits.max_pixels, "the input")
     _limit(pixels * upscaler.scale**2, limits.max_output_pixels, "the output")
-    return predict_batch(count, upscaler.engine.plan(height, width), channels, entry)
+    tiles.output_format(request.parameters)
+    plan = tiles.plan(upscaler, request.parameters, height, width)
+    return Prepared(request, inputs, names, predict_batch(count, plan, channels, entry), plan=plan)
 
 
-def _tensor(given: InputTensor, upscaler: Upscaler, name: str, tiles: int, cancellation: Cancellation) -> InferenceResult:
-    assert isinstance(given.values, np.ndarray)
+def _tensor(
+    given: InputTensor, upscaler: Upscaler, name: str, prepared: Prepared, cancellation: Cancellation
+) -> InferenceResult:
+    assert isinstance(given.values, np.ndarray) and prepared.plan is not None
     count, _, height, width = given.shape
     pixels = count * height * width
-    result = upscale_batch(given.values.astype(np.float32, copy=False), upscaler, cancellation)
-    return InferenceResult([_output(name, result)], {}, pixels, pixels * upscaler.scale**2, tiles, count)
+    batch = tiles.input_tensor(given.values, given.datatype, upscaler)
+    result = upscale_batch(batch, upscaler, cancellation, prepared.plan)
+    output = _output(name, tiles.output_values(result, prepared.request.parameters, upscaler))
+    return InferenceResult([output], {}, pixels, pixels * upscaler.scale**2, prepared.cost.tiles, count)
 
 
 def _run(model: Model, inputs: dict[str, InputTensor], names: list[str], cancellation: Cancellation) -> InferenceResult:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from upconv.runtime.number_formats import DATATYPES
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import shape_of
 from upconv.service.inference_protocol.messages import IndexEntry, ModelMetadata, ServerMetadata, TensorMetadata
@@ -17,6 +18,9 @@ EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "
 PLATFORM = "onnx_onnxv1"
 
 _IMAGES = "the input may also be BYTES, each element an image file; the output is then BYTES as well"
+_ONE_PIECE = "with this parameter of a request, a tensor is computed as one tile, as the tiles of another service are"
+_DATATYPES = " ".join(DATATYPES.values())
+"""What the input may be; the parameter `datatype` of a request chooses that of the output. UINT8 is from black to white."""
 _CONFIG_TYPES = {"BYTES": "STRING"}
 
 
@@ -35,8 +39,11 @@ def index(registry: Registry) -> list[IndexEntry]:
     return [*ready, *unloaded, *refused]
 
 
-def of_model(entry: ServedModel, versions: list[str]) -> ModelMetadata:
-    """Return the metadata of a model, with its loaded versions and its input and output tensors."""
+def of_model(entry: ServedModel, versions: list[str], in_flight: int | None = None) -> ModelMetadata:
+    """Return the metadata of a model, with its loaded versions and its input and output tensors.
+
+    `in_flight` is the number of requests that are worked on at the same time, for those who send tiles.
+    """
     session = entry.model.session
     return ModelMetadata(
         name=entry.name,
@@ -44,8 +51,13 @@ def of_model(entry: ServedModel, versions: list[str]) -> ModelMetadata:
         platform=PLATFORM,
         inputs=[_tensor(node) for node in session.get_inputs()],
         outputs=[_tensor(node) for node in session.get_outputs()],
-        parameters={"sha256": entry.model.sha256, **({"encoded_images": _IMAGES} if entry.upscaler else {})},
+        parameters={"sha256": entry.model.sha256, **(_of_upscaler(in_flight) if entry.upscaler else {})},
     )
+
+
+def _of_upscaler(in_flight: int | None) -> dict[str, str]:
+    stated = {} if in_flight is None else {"in_flight": str(in_flight)}
+    return {"encoded_images": _IMAGES, "one_piece": _ONE_PIECE, "datatypes": _DATATYPES, **stated}
 
 
 def configuration(entry: ServedModel) -> dict[str, Any]:

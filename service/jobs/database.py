@@ -10,66 +10,34 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
 from upconv.runtime.errors import first_line
 from upconv.service.errors import StorageError
+from upconv.service.jobs.schema import COLUMNS, INDEXES, Row
 
-VERSION = 3
-"""The version of the schema (`PRAGMA user_version`). Raise it with every change of `_TABLE`; each column needs a default."""
+VERSION = 4
+"""The version of the schema (`PRAGMA user_version`). Raise it with every change of `COLUMNS`; each column needs a default."""
 
 PATIENCE_S = 2.0
 """Seconds for which a statement waits while another process has locked the file."""
 
 _RETRY_S = 30
 _POLL_S = 0.02
-_TABLE = """
-CREATE TABLE jobs (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL DEFAULT '',
-    "order" TEXT NOT NULL DEFAULT '{}',
-    fingerprint TEXT NOT NULL DEFAULT '',
-    bytes_in INTEGER NOT NULL DEFAULT 0,
-    created REAL NOT NULL DEFAULT 0,
-    idempotency_key TEXT,
-    state TEXT NOT NULL DEFAULT 'queued',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    troubles INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0,
-    finished REAL,
-    expires REAL,
-    bytes_out INTEGER NOT NULL DEFAULT 0,
-    result TEXT NOT NULL DEFAULT '{}',
-    error TEXT,
-    tiles_done INTEGER NOT NULL DEFAULT 0,
-    tiles INTEGER,
-    lease_s REAL,
-    webhook TEXT,
-    webhook_due REAL,
-    webhook_tries INTEGER NOT NULL DEFAULT 0,
-    result_url TEXT,
-    upload_due REAL,
-    upload_tries INTEGER NOT NULL DEFAULT 0,
-    upload_error TEXT,
-    uploaded REAL
-) STRICT"""
-_INDEXES = (
-    "CREATE UNIQUE INDEX by_idempotency_key ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL",
-    "CREATE INDEX by_state ON jobs (state, created)",
-    "CREATE INDEX by_owner ON jobs (owner, created)",
-    "CREATE INDEX by_webhook ON jobs (webhook_due) WHERE webhook_due IS NOT NULL",
-    "CREATE INDEX by_upload ON jobs (upload_due) WHERE upload_due IS NOT NULL",
-)
+_TABLE = f"CREATE TABLE jobs ({COLUMNS}) STRICT"
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _USABLE = (*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT)
 """Errors after which a connection can be used further."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class JobDatabase:
+class SqliteDatabase:
     """The connections to the file, one for writing and one for reading. Threads may share it."""
+
+    shared = False
+    locking = ""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -78,13 +46,24 @@ class JobDatabase:
         self._writer, self._reader = _Connection(path), _Connection(path)
         self._closed = False
 
-    def write(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+    def write(self, statement: str, *values: Any) -> list[Row]:
         """Run one statement as a transaction, and return its rows. Raises `StorageError`."""
         return self._run(self._writer, statement, values)
 
-    def read(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+    def read(self, statement: str, *values: Any) -> list[Row]:
         """Return the rows of a query, without waiting for writers. Raises `StorageError`."""
         return self._run(self._reader, statement, values)
+
+    def now(self) -> float:
+        """Return the time of the machine."""
+        return time.time()
+
+    def tell(self, message: str) -> None:
+        """Do nothing, because no other process uses the file."""
+
+    async def messages(self) -> AsyncGenerator[str | None]:
+        """Yield nothing but that there are no messages."""
+        yield None
 
     def close(self) -> None:
         """Close both connections for good."""
@@ -96,7 +75,7 @@ class JobDatabase:
             with connection.lock:
                 connection.close()
 
-    def _run(self, connection: _Connection, statement: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
+    def _run(self, connection: _Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
         if self._closed:
             raise StorageError("the database of jobs is closed, because the service stops; try again in a moment", 1)
         if self._writer.outdated or self._reader.outdated:
@@ -133,11 +112,11 @@ class _Connection:
         """True if the open file was deleted or replaced."""
         return self._opened is not None and self._file != _inode(self._path)
 
-    def run(self, statement: str, values: tuple[Any, ...], patience_s: Callable[[], float]) -> list[sqlite3.Row]:
+    def run(self, statement: str, values: tuple[Any, ...], patience_s: Callable[[], float]) -> list[Row]:
         if not self.lock.acquire(timeout=patience_s()):
             raise sqlite3.OperationalError("another request waits for it")
         try:
-            return _patiently(lambda: self._current().execute(statement, values).fetchall(), patience_s)
+            return [dict(row) for row in _patiently(lambda: self._current().execute(statement, values).fetchall(), patience_s)]
         finally:
             self.lock.release()
 
@@ -176,6 +155,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     FULL: a job that was accepted with 202 is on the disk, even if the machine loses power.
     """
     database.row_factory = sqlite3.Row
+    database.create_function("now_s", 0, time.time)
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise StorageError(
@@ -202,7 +182,7 @@ def _migrate(database: sqlite3.Connection) -> None:
                 shared = ", ".join(f'"{name}"' for name in _columns(database) if name in before)
                 database.execute(f"INSERT INTO jobs ({shared}) SELECT {shared} FROM jobs_before")  # noqa: S608, the names are our own
                 database.execute("DROP TABLE jobs_before")
-            for index in _INDEXES:
+            for index in INDEXES:
                 database.execute(index)
             database.execute(f"PRAGMA user_version = {VERSION}")
         database.execute("COMMIT")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,6 +11,7 @@ import anyio
 import httpcore
 
 from upconv.runtime.errors import ParameterError, first_line
+from upconv.service.errors import StorageError
 from upconv.service.hosts import AllowedConnections, ForbiddenAddressError, HostRules
 from upconv.service.jobs.job import Job
 from upconv.service.jobs.runner import JobRunner
@@ -76,17 +76,25 @@ class Deliveries:
         ):
             while True:
                 self._ended = anyio.Event()
-                for job in await self._runner.read(self._channel.due, time.time(), 2 * _AT_ONCE):
-                    if job.id not in self._active and len(self._active) < _AT_ONCE:
-                        self._active.add(job.id)
-                        tasks.start_soon(self._attempt, pool, job)
+                for job in await self._due():
+                    self._active.add(job.id)
+                    tasks.start_soon(self._attempt, pool, job)
                 self._context.succeeded()
                 with anyio.move_on_after(_POLL_S):
                     await self._ended.wait()
 
+    async def _due(self) -> list[Job]:
+        """Return as many jobs with a due attempt as may start now. A shared store keeps those that it returned from others."""
+        free, store = _AT_ONCE - len(self._active), self._runner.storage.store
+        if free == 0:
+            return []
+        busy = frozenset(self._active)  # before reading: an attempt may end while its job is read as still due
+        due = await self._runner.read(self._channel.due, store.now(), free if store.shared else free + len(busy))
+        return [job for job in due if job.id not in busy][:free]
+
     async def _attempt(self, pool: httpcore.AsyncConnectionPool, job: Job) -> None:
         error = await self._error(pool, job)
-        outcome, due = _next(self._channel.tries(job), error)
+        outcome, due = _next(self._channel.tries(job), error, self._runner.storage.store.now())
         await self._runner.write(self._channel.note, job, str(error) if error else None, due)
         self._active.discard(job.id)
         self._ended.set()
@@ -106,7 +114,7 @@ class Deliveries:
             return DeliveryError(str(error), final=True)
         except TimeoutError:
             return DeliveryError("the host did not take it in time", final=False)
-        except (OSError, *_HTTP_ERRORS) as error:
+        except (OSError, StorageError, *_HTTP_ERRORS) as error:
             return DeliveryError(first_line(error), final=False)
         if 200 <= status < 300:
             return None
@@ -131,10 +139,10 @@ _HTTP_ERRORS = (
 )
 
 
-def _next(tries: int, error: DeliveryError | None) -> tuple[Outcome, float | None]:
+def _next(tries: int, error: DeliveryError | None, now: float) -> tuple[Outcome, float | None]:
     """Return what became of an attempt, and the time of the next one."""
     if error is None:
         return "delivered", None
     if error.final or tries >= len(PAUSES_S):
         return "given-up", None
-    return "failed", time.time() + PAUSES_S[tries]
+    return "failed", now + PAUSES_S[tries]

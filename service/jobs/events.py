@@ -66,7 +66,7 @@ class JobEvents:
         sent, silent_s = "", 0.0
         with self._watching(job.id):
             while not self._stopping():
-                self._runner.leases.renew(job)
+                await self._runner.renew(job)
                 changed = self._runner.change(job.id)
                 event, over = await self._event(job.id, changed)
                 if event not in ("", sent):
@@ -100,12 +100,12 @@ class JobEvents:
         return await asyncio.shield(latest.read)
 
     async def _read(self, id: str) -> tuple[Job, str] | None:
-        store = self._runner.folder.store
+        store = self._runner.storage.store
         job = await self._runner.read(store.get, id)
         if job is None:
             return None
         ahead = await self._runner.read(store.ahead, job)
-        return job, job_status(job, self._runner.progress(id), ahead, self._runner.root_path).model_dump_json()
+        return job, job_status(job, self._runner.progress(job), ahead, self._runner.root_path).model_dump_json()
 
     @contextmanager
     def _watching(self, id: str) -> Iterator[None]:

@@ -36,6 +36,10 @@ class Job:
     """Number of starts that passing trouble ended, such as a full disk. The pauses grow with it."""
     due: float = 0.0
     """Time before which a queued job is not started."""
+    claim: int = 0
+    """Number of starts so far. It tells the current start from an earlier one, whose result comes too late."""
+    claimed_until: float | None = None
+    """Time after which the job of a replica that is silent goes to another one."""
     finished: float | None = None
     expires: float | None = None
     bytes_out: int = 0
@@ -45,19 +49,25 @@ class Job:
     """The problem of a failed job, or the trouble that a queued job waits out."""
     tiles_done: int = 0
     tiles: int | None = None
-    """The tiles of an ended job, and how many of them were computed."""
+    """The tiles of an ended job, and how many of them were computed; with replicas, also those of a running job."""
     lease_s: float | None = None
     """Seconds without a sign of life of the client after which the job is deleted; `None` for never."""
+    renewed: float = 0.0
+    """Time of the last sign of life that a replica noted."""
     webhook: str | None = None
     """The URL that is told when the job ends."""
     webhook_due: float | None = None
     """Time of the next attempt to tell it; `None` if there is none to come."""
     webhook_tries: int = 0
+    webhook_held: float = 0.0
+    """Time until which one replica alone makes the attempt."""
     result_url: str | None = None
     """The URL to which the result is sent when the job is done."""
     upload_due: float | None = None
     """Time of the next attempt to send it; `None` if there is none to come."""
     upload_tries: int = 0
+    upload_held: float = 0.0
+    """Time until which one replica alone makes the attempt."""
     upload_error: str | None = None
     """The error of the last attempt."""
     uploaded: float | None = None

@@ -7,7 +7,6 @@ disk until the job expires, so that the job can be queued again.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -54,9 +53,8 @@ def is_unexpected(error: Exception) -> bool:
     return not is_passing(error) and problem_kind(error).status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def after_error(job: Job, error: Exception, ttl_s: float) -> Job:
-    """Return a running job as it is after `error`: queued with a pause, or failed."""
-    now = time.time()
+def after_error(job: Job, error: Exception, ttl_s: float, now: float) -> Job:
+    """Return a running job as it is after `error` at `now`, a time of the store: queued with a pause, or failed."""
     if is_passing(error) and now < job.created + ttl_s:
         troubles = job.troubles + 1
         return _queued(replace(job, attempts=job.attempts - 1, troubles=troubles), now + pause_s(troubles), error)
@@ -65,9 +63,9 @@ def after_error(job: Job, error: Exception, ttl_s: float) -> Job:
     return replace(job, state="failed", error=_describe(error).model_dump())
 
 
-def after_crash(job: Job) -> Job:
-    """Return a job that ran when the process ended: queued with a pause."""
-    return replace(job, state="queued", due=time.time() + pause_s(job.attempts))
+def after_crash(job: Job, now: float) -> Job:
+    """Return a job that ran when the process ended: queued with a pause from `now` on, a time of the store."""
+    return replace(job, state="queued", due=now + pause_s(job.attempts))
 
 
 def put_back(job: Job) -> Job:

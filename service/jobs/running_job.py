@@ -16,6 +16,8 @@ _NOTIFY_S = 0.1
 class RunningJob:
     """A job that is being computed."""
 
+    claim: int = 0
+    """The number of its start."""
     cancellation: Cancellation = field(default_factory=Cancellation)
     progress: JobProgress = field(default_factory=JobProgress)
     late: bool = False

@@ -5,19 +5,21 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/PresignedUrlUploadObject.h
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from contextlib import closing
 
 import anyio
 import httpcore
+from anyio import to_thread
 
 from upconv.service.jobs.deliveries import DeliveryError
-from upconv.service.jobs.folder import JobFolder
 from upconv.service.jobs.job import Job
+from upconv.service.jobs.job_files import each_chunk, result_name
+from upconv.service.jobs.storage import JobStorage
 
 LONGEST_S = 600.0
 """Seconds that one attempt may take."""
 
-_CHUNK_BYTES = 1 << 18
+_SPARE_S = 60.0
 
 
 class Uploads:
@@ -25,13 +27,13 @@ class Uploads:
 
     name = "upload"
 
-    def __init__(self, folder: JobFolder, stall_s: float) -> None:
+    def __init__(self, storage: JobStorage, stall_s: float) -> None:
         """A host must take each 256 KiB within `stall_s` seconds."""
-        self._folder, self._stall_s = folder, stall_s
+        self._storage, self._stall_s = storage, stall_s
 
     def due(self, now: float, limit: int) -> list[Job]:
         """Return the jobs whose result is to be sent."""
-        return self._folder.store.uploads_due(now, limit)
+        return self._storage.store.uploads_due(now, limit, LONGEST_S + _SPARE_S)
 
     def url(self, job: Job) -> str:
         """Return the URL that takes the result."""
@@ -52,24 +54,16 @@ class Uploads:
             "user-agent": "upconv",
         }
         try:
-            file = await anyio.open_file(self._folder.result(job.id), "rb")
+            chunks = await to_thread.run_sync(self._storage.files.chunks, result_name(job))
         except FileNotFoundError as error:
             raise DeliveryError("the result is gone", final=True) from error
         times = dict.fromkeys(("connect", "read", "write", "pool"), self._stall_s)
-        with anyio.fail_after(LONGEST_S):
-            async with (
-                file,
-                pool.stream(
-                    "PUT", self.url(job), headers=list(headers.items()), content=_chunks(file), extensions={"timeout": times}
-                ) as response,
-            ):
+        with anyio.fail_after(LONGEST_S), closing(chunks):
+            async with pool.stream(
+                "PUT", self.url(job), headers=list(headers.items()), content=each_chunk(chunks), extensions={"timeout": times}
+            ) as response:
                 return int(response.status)
 
     def note(self, job: Job, error: str | None, due: float | None) -> None:
         """Store an attempt."""
-        self._folder.store.upload_tried(job.id, error, due)
-
-
-async def _chunks(file: anyio.AsyncFile[bytes]) -> AsyncIterator[bytes]:
-    while chunk := await file.read(_CHUNK_BYTES):
-        yield chunk
+        self._storage.store.upload_tried(job, error, due)

@@ -13,7 +13,7 @@ from upconv.service.jobs.job import Job, JobProgress, job_status
 from upconv.service.jobs.signatures import signed_headers
 from upconv.service.jobs.store import JobStore
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S, _HOLD_S = 10.0, 60.0
 
 
 class Webhooks:
@@ -26,7 +26,7 @@ class Webhooks:
 
     def due(self, now: float, limit: int) -> list[Job]:
         """Return the jobs whose message is due."""
-        return self._store.webhooks_due(now, limit)
+        return self._store.webhooks_due(now, limit, _HOLD_S)
 
     def url(self, job: Job) -> str:
         """Return the URL that is told."""

@@ -62,6 +62,7 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("get", "/v1/jobs/{id}/events"): Example("' -N"),
     ("get", "/v1/jobs/{id}/result"): Example("' -o out.png"),
     ("get", "/v1/models"): Example("'"),
+    ("get", "/v1/models/{name}/file"): Example("' -o model.onnx"),
     ("post", "/v1/models/reload"): Example(
         _ADMIN,
         {"models": ["upsample-s-x2"], "loaded": [], "replaced": ["upsample-s-x2"], "removed": [], "refused": {}},
@@ -74,7 +75,7 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         "'",
         {
             "status": "ready",
-            "models": [{"name": "upsample-s-x2", "provider": "CPUExecutionProvider"}],
+            "models": [{"name": "upsample-s-x2", "provider": "CPUExecutionProvider", "proof": None}],
             "refused": [],
             "failing": [],
         },

@@ -32,6 +32,7 @@ PICTURE_BODY: dict[str, Any] = {
 _HEADERS = {
     "Server-Timing": "milliseconds in the queue and in decode, infer and encode",
     "X-Upconv-Model": "name of the model, percent-encoded",
+    "X-Upconv-Chosen-For": "if the model was chosen by the content of the picture: what was found, percent-encoded",
     "X-Upconv-Model-SHA256": "hash of the model file",
     "X-Upconv-Provider": "execution provider that computed the result",
     "X-Upconv-Tiles": "number of computed tiles",

@@ -138,7 +138,7 @@ def _of_one_model(prefix: str, choose: Callable[..., None]) -> APIRouter:
 
 async def _model(entry: _Chosen, state: Shared) -> ModelMetadata:
     """Return the name, versions, platform and tensors of a model. -1 is an axis of any length."""
-    return metadata.of_model(entry, state.models.versions(entry.name))
+    return metadata.of_model(entry, state.models.versions(entry.name), state.settings.max_in_work)
 
 
 async def _model_ready(entry: _Chosen) -> ModelReady:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -18,7 +17,7 @@ from upconv.service.jobs.job import Job, JobListQuery, JobPage, JobStatus, job_p
 from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import accepted_format
 from upconv.service.routes.dependencies import Shared
-from upconv.service.sending import ResultFile
+from upconv.service.routes.results import result_response
 from upconv.service.state import ServiceState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -28,10 +27,10 @@ _Id = Annotated[str, Path(description="the id of the job", examples=["a3f1c0de9b
 
 
 async def _find(id: _Id, request: Request, state: Shared) -> Job:
-    job = await state.jobs.read(state.jobs.folder.store.get, id)
-    if job is None or job.owner not in (owner_of(request), "") or (job.expires or math.inf) <= time.time():
+    job = await state.jobs.read(state.jobs.storage.store.get, id)
+    if job is None or job.owner not in (owner_of(request), "") or (job.expires or math.inf) <= state.jobs.storage.store.now():
         raise UnknownJobError(f"there is no job {id[:40]!r}; finished jobs are deleted after {state.settings.job_ttl_s:g} s")
-    state.jobs.leases.renew(job)
+    await state.jobs.renew(job)
     return job
 
 
@@ -55,15 +54,15 @@ async def submit(
     ] = None,
 ) -> JobStatus:
     """Accept the same request as `/v1/upscale`, as a job. An accepted job continues after a restart of the service."""
-    entry, upscaler = state.models.upscaling(query.model)
+    models = state.models.upscaling_models(query.model)
     body.media_type(request)
     if query.webhook is not None:
         state.webhook_hosts.check(query.webhook)
     if query.result_url is not None:
         state.result_hosts.check(query.result_url)
-    with entry.in_use(), state.admission.reading() as ticket:
+    with models.in_use(), state.admission.reading() as ticket:
         data = await body.read(request, state.settings, ticket)
-        order = query.order(format=query.format or accepted_format(request.headers.get("accept", "")), model=entry.name)
+        order = query.order(format=query.format or accepted_format(request.headers.get("accept", "")), model=models.name)
         acceptance = Acceptance(
             data,
             request.headers.get("content-type", ""),
@@ -74,7 +73,7 @@ async def submit(
             query.webhook,
             query.result_url,
         )
-        job = await state.jobs.write(accept, acceptance, upscaler, state.jobs.folder, state.settings)
+        job = await state.jobs.write(accept, acceptance, models.upscaler, state.jobs.storage, state.settings)
     return await _queued(job, response, state)
 
 
@@ -85,14 +84,14 @@ async def own_jobs(request: Request, query: Annotated[JobListQuery, Query()], st
     if not owner:
         raise KeyRequiredError("jobs are listed by API key, and this request has none; keep the ids of your jobs instead")
     response.headers["Cache-Control"] = "no-store"
-    rows = await state.jobs.read(state.jobs.folder.store.of_owner, owner, query.filter())
+    rows = await state.jobs.read(state.jobs.storage.store.of_owner, owner, query.filter())
     return job_page([await _status_of(job, state) for job in rows], rows, query.limit)
 
 
 @router.post("/{id}/retry", summary="Try a failed job again", status_code=202, responses=problems(401, 404, 409, 429, 503))
 async def retry(job: _ExistingJob, state: Shared, response: Response) -> JobStatus:
     """Queue a failed job again. A queued job that waits out trouble is started as soon as its turn comes."""
-    return await _queued(await state.jobs.write(queue_again, job, state.jobs.folder, state.settings), response, state)
+    return await _queued(await state.jobs.write(queue_again, job, state.jobs.storage, state.settings), response, state)
 
 
 @router.get("/{id}", summary="Get the state of a job", responses=problems(401, 404, 429, 503))
@@ -132,6 +131,7 @@ async def watch(job: _ExistingJob, state: Shared) -> StreamingResponse:
             "description": "The requested range of bytes",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
+        302: {"description": "A redirect to a signed URL of the object storage, if the service is set up so"},
         304: NOT_MODIFIED,
         **problems(401, 404, 409, 416, 429, 503),
     },
@@ -141,13 +141,9 @@ async def result(request: Request, job: _ExistingJob, state: Shared) -> Response
     if job.state != "done":
         ended = f": {job.error['detail']}" if job.error else "; it has no result yet"
         raise NotDoneError(f"the job is {job.state}{ended}")
-    path = state.jobs.folder.result(job.id)
-    if not await state.jobs.read(path.is_file):
-        raise UnknownJobError(f"the job {job.id!r} was deleted in the meantime")
-    caching = {"Cache-Control": "private, no-cache"}
     if cache.matches(request.headers.get("if-none-match", ""), job.result["ETag"]):
-        return Response(status_code=304, headers={"ETag": job.result["ETag"], **caching})
-    return ResultFile(path, headers={**job.result, **caching})
+        return Response(status_code=304, headers={"ETag": job.result["ETag"], "Cache-Control": "private, no-cache"})
+    return await result_response(request, job, state)
 
 
 @router.delete("/{id}", summary="Delete a job", status_code=204, responses=problems(401, 404, 429, 503))
@@ -157,7 +153,7 @@ async def delete(job: _ExistingJob, state: Shared) -> None:
 
 
 async def _queued(job: Job, response: Response, state: ServiceState) -> JobStatus:
-    state.jobs.leases.renew(job)
+    await state.jobs.renew(job)
     state.jobs.added()
     state.jobs.notify(job.id)
     response.headers["Location"] = f"{state.settings.root_path}/v1/jobs/{job.id}"
@@ -166,5 +162,5 @@ async def _queued(job: Job, response: Response, state: ServiceState) -> JobStatu
 
 
 async def _status_of(job: Job, state: ServiceState) -> JobStatus:
-    ahead = await state.jobs.read(state.jobs.folder.store.ahead, job)
-    return job_status(job, state.jobs.progress(job.id), ahead, state.settings.root_path)
+    ahead = await state.jobs.read(state.jobs.storage.store.ahead, job)
+    return job_status(job, state.jobs.progress(job), ahead, state.settings.root_path)

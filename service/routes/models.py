@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from anyio import to_thread
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from upconv.runtime import Contract
+from upconv.runtime.remote import EndpointReport
+from upconv.runtime.spot_proof import SpotProof
+from upconv.service import cache
 from upconv.service.access import expect_admin
-from upconv.service.openapi import problems
+from upconv.service.errors import ForbiddenError, ModelFileChangedError
+from upconv.service.model_files import signature
+from upconv.service.openapi import MODEL_FILE, NOT_MODIFIED, PART_OF_FILE, problems
 from upconv.service.registry import Registry, ServedModel
 from upconv.service.reloading import load_model, replace_models, set_default, unload_model
 from upconv.service.routes.dependencies import Shared
+from upconv.service.sending import ResultFile
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -24,9 +32,14 @@ class LoadedModel(BaseModel):
     version: str
     default: bool = Field(description="true if it is used when a request names no model")
     share: float = Field(description="the share of these requests that it takes, from 0 to 1")
+    by_content: bool = Field(description="true if it may be chosen by the content of a picture, with model=auto")
     upscales: bool = Field(description="true if /v1/upscale accepts it")
     sha256: str = Field(description="SHA-256 of the model file")
-    provider: str = Field(description="the execution provider in use")
+    provider: str = Field(description="the execution provider in use, or remote")
+    proof: SpotProof | None = Field(
+        description="its difference from the processor on a tile of a photograph; null on the processor"
+    )
+    endpoints: list[EndpointReport] = Field(description="the servers that compute its tiles; empty if this one does")
     contract: Contract = Field(description="the contract in the model file")
 
 
@@ -34,6 +47,7 @@ class LoadedModels(BaseModel):
     """All loaded models."""
 
     models: list[LoadedModel]
+    by_content: bool = Field(description="true if the content of a picture decides if a request names no model")
     refused: dict[str, str] = Field(description="files that cannot be used, with the reason")
     on_trial: list[str] = Field(description="new files that are tried at the moment")
 
@@ -50,10 +64,11 @@ class Reloaded(BaseModel):
 
 @router.get("/models", summary="List the loaded models", responses=problems(401, 503))
 async def models(state: Shared) -> LoadedModels:
-    """Return the name, hash, provider and contract of each loaded model."""
+    """Return the name, hash, provider, proof and contract of each loaded model."""
     registry = state.models
     return LoadedModels(
         models=[_described(entry, registry) for entry in registry.models],
+        by_content=registry.by_content and bool(registry.candidates) and not registry.shares,
         refused={str(path): reason for path, reason in registry.refused.items()},
         on_trial=list(map(str, registry.on_trial)),
     )
@@ -67,11 +82,37 @@ def _described(entry: ServedModel, registry: Registry) -> LoadedModel:
         version=entry.version,
         default=share > 0,
         share=share,
+        by_content=any(entry is chosen for _, chosen in registry.candidates.values()),
         upscales=entry.upscaler is not None,
         sha256=entry.model.sha256,
-        provider=entry.model.provider,
+        provider=entry.provider,
+        proof=entry.model.proof,
+        endpoints=list(entry.endpoints),
         contract=entry.model.contract,
     )
+
+
+@router.get(
+    "/models/{name}/file",
+    summary="Get the file of a model",
+    response_class=FileResponse,
+    responses={200: MODEL_FILE, 206: PART_OF_FILE, 304: NOT_MODIFIED, **problems(401, 403, 404, 409, 416, 503)},
+)
+async def file(
+    name: Annotated[str, Path(description="NAME, NAME@VERSION or NAME@SHA256")], request: Request, state: Shared
+) -> Response:
+    """Return the `.onnx` file of a loaded model, or a range of its bytes. Its ETag is the SHA-256 of the file."""
+    if not state.settings.model_files:
+        raise ForbiddenError("the model files are not given out here; the operator starts the service without --no-model-files")
+    entry = state.models.entry(name)
+    headers = {"ETag": f'"{entry.model.sha256}"', "Cache-Control": "private, no-cache"}
+    if cache.matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    if await to_thread.run_sync(signature, entry.model.path, limiter=state.short_threads) != entry.signature:
+        raise ModelFileChangedError(
+            f"the file of {entry.name} has changed since it was loaded; the operator reloads the models with SIGHUP"
+        )
+    return ResultFile(entry.model.path, media_type="application/octet-stream", headers=headers)
 
 
 class DefaultModels(BaseModel):

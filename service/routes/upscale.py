@@ -13,17 +13,16 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from upconv.runtime import Processed, UpscaleOptions, Upscaler, process
+from upconv.runtime import Processed, UpscaleOptions, process
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.processing import predict_passes
 from upconv.service import body, cache
 from upconv.service.admission import Ticket
 from upconv.service.cache import CachedResult
 from upconv.service.connection import WorkSlot, run_while_connected
-from upconv.service.cost import Coding, Cost, predict
+from upconv.service.cost import Cost, predict_picture
 from upconv.service.openapi import NOT_MODIFIED, PICTURE, PICTURE_BODY, problems
 from upconv.service.parameters import UpscaleQuery, accepted_format
-from upconv.service.registry import ServedModel
+from upconv.service.registry import UpscalingModels
 from upconv.service.response_headers import of_result, timing
 from upconv.service.routes.dependencies import Shared, Until
 from upconv.service.sending import PictureResponse
@@ -70,19 +69,19 @@ class GivenPicture:
 
 async def answer(request: Request, query: UpscaleQuery, given: GivenPicture, state: ServiceState, until: float) -> Response:
     """Read and upscale a picture, and return the response."""
-    entry, upscaler = state.models.upscaling(query.model)
+    models = state.models.upscaling_models(query.model)
     given.check()
     with ExitStack() as stack:
-        stack.enter_context(entry.in_use())
+        stack.enter_context(models.in_use())
         ticket = stack.enter_context(state.admission.ticket())
         data = await given.read(ticket)
         ticket.admit()
-        prepare = functools.partial(_prepare, data, given.content_type, query, state, entry, upscaler)
+        prepare = functools.partial(_prepare, data, given.content_type, query, state, models)
         prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
         if cache.matches(request.headers.get("if-none-match", ""), prepared.etag):
             return Response(status_code=304, headers={**given.headers, "ETag": prepared.etag})
         result = await _cached(prepared.etag, state) or await _compute(
-            _UpscaleCall(request, prepared, entry, upscaler, ticket, until), state
+            _UpscaleCall(request, prepared, models, ticket, until), state
         )
         headers = {**result.headers, **given.headers, "ETag": prepared.etag}
         ticket.done()
@@ -102,19 +101,18 @@ class _PreparedPicture:
 class _UpscaleCall:
     request: Request
     prepared: _PreparedPicture
-    entry: ServedModel
-    upscaler: Upscaler
+    models: UpscalingModels
     ticket: Ticket
     until: float
 
 
 def _prepare(
-    data: bytes, content_type: str, query: UpscaleQuery, state: ServiceState, entry: ServedModel, upscaler: Upscaler
+    data: bytes, content_type: str, query: UpscaleQuery, state: ServiceState, models: UpscalingModels
 ) -> _PreparedPicture:
     picture = body.picture_in(data, content_type)
     options = query.options(state.settings.limits)
-    cost = predict(predict_passes(picture, upscaler, options), entry, Coding.of(picture, options, state.speeds))
-    return _PreparedPicture(picture, options, cost, cache.etag(options, picture, entry.model.sha256))
+    cost = predict_picture(picture, models, options, state.speeds)
+    return _PreparedPicture(picture, options, cost, cache.etag(options, picture, models.identity))
 
 
 async def _cached(etag: str, state: ServiceState) -> CachedResult | None:
@@ -134,13 +132,18 @@ async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
     def compute(cancellation: Cancellation) -> Processed:
         call.ticket.begin()
         return process(
-            call.prepared.picture, call.upscaler, call.prepared.options, cancellation=cancellation, on_tile=call.ticket.advance
+            call.prepared.picture,
+            call.models.upscaler,
+            call.prepared.options,
+            cancellation=cancellation,
+            on_tile=call.ticket.advance,
         )
 
     result = await run_while_connected(call.request, compute, slot)
     seconds = {"queue": time.perf_counter() - arrived - sum(result.seconds.values()), **result.seconds}
-    state.metrics.upscaled(call.entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
-    headers = of_result(result, call.entry.model)
+    entry = call.models.chosen(result.choice)
+    state.metrics.upscaled(entry.name, seconds, result.input_pixels, result.output_pixels, result.tiles)
+    headers = of_result(result, entry)
     if state.cache is not None:
         await to_thread.run_sync(
             state.cache.put, call.prepared.etag, CachedResult(result.data, headers), limiter=state.short_threads

@@ -40,7 +40,7 @@ def try_file(order: TrialOrder) -> str | None:
     """Open and warm one file within the limits of an order. Return the reason why it cannot be used, or `None`."""
     _limit(order)
     try:
-        opened = open_and_warm(Path(order.path), order.provider, 1, order.tile_px)
+        opened = open_and_warm(Path(order.path), order.provider, 1, order.tile_px, unproved=order.unproved)
     except (MemoryError, OutOfMemoryError):
         return f"{order.path} needs more memory than a new model may take; raise --model-memory-bytes if it should be served"
     except UpconvError as error:

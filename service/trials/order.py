@@ -21,6 +21,8 @@ class TrialOrder:
     """Memory that opening and running may take; 0 for no limit."""
     cpu_s: int
     """Processor seconds after which the child process ends even if its parent is gone."""
+    unproved: bool = False
+    """True to pass a model whose proof on the spot fails."""
 
     def line(self) -> str:
         """Return the order as one line of JSON."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import onnxruntime as ort
+
+from upconv.runtime.user_folders import cache_folder
 
 _MAX_PROOFS = 1000
 
@@ -27,8 +28,7 @@ class Proofs:
     @classmethod
     def of_user(cls) -> Proofs:
         """Return the folder of this user, which need not exist: `$XDG_CACHE_HOME/upconv/tried-models`."""
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        return cls(Path(home, "upconv", "tried-models"))
+        return cls(cache_folder() / "tried-models")
 
     def has(self, sha256: str, conditions: dict[str, object]) -> bool:
         """Return true if a file with this checksum opened and ran under the same conditions."""

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
+from upconv.runtime.provider_choice import AUTO
+from upconv.runtime.provider_table import TABLE
+from upconv.runtime.providers import installed
 from upconv.service.model_files import FileSignature, signature
 from upconv.service.settings import Settings
 from upconv.service.trials.child_process import TrialChild
@@ -133,7 +136,12 @@ class Trials:
 
     def _tried(self, path: Path, seen: FileSignature, child: TrialChild) -> str | None:
         sha256, order = checksum(path), self._order(path, seen)
-        conditions: dict[str, object] = {"provider": order.provider, "tile_px": order.tile_px, "bytes": order.bytes}
+        conditions: dict[str, object] = {
+            "provider": order.provider,
+            "tile_px": order.tile_px,
+            "bytes": order.bytes,
+            "unproved": order.unproved,
+        }
         if self._proofs.has(sha256, conditions):
             return None
         if self._closed:
@@ -145,7 +153,8 @@ class Trials:
 
     def _order(self, path: Path, seen: FileSignature) -> TrialOrder:
         settings = self._settings
-        limited = settings.provider != "cuda"  # CUDA's driver maps much memory that it does not use
+        candidates = installed() if settings.provider == AUTO else (settings.provider,)
+        limited = not any(TABLE[name].accelerator for name in candidates)  # a driver maps much memory that it does not use
         bytes = settings.model_memory_bytes + _COPIES * seen.bytes if limited else 0
         cpu_s = int(settings.model_timeout_s) * available_cores() + _CPU_S
-        return TrialOrder(str(path), settings.provider, settings.tile_px, bytes, cpu_s)
+        return TrialOrder(str(path), settings.provider, settings.tile_px, bytes, cpu_s, settings.unproved)

@@ -1,18 +1,12 @@
 // Upscales one picture as a job: sends it, follows its tiles, fetches the result and deletes the job.
 
-export class Refused extends Error {
-  constructor(detail, status) {
-    super(`${detail.charAt(0).toUpperCase()}${detail.slice(1)}.`.replace(/\.\.$/, "."));
-    this.status = status;
-  }
-}
+import { Refused } from "./refused.js";
 
 const LEASE_S = 60; // the server deletes the job this soon after the page was closed
 const UNREACHABLE = "The server could not be reached, or closed the connection. Try again in a moment.";
 
 // report(step, share) receives the current step and its progress from 0 to 1, or null if the progress is unknown.
-export async function enlarge(file, query, key, signal, report) {
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+export async function enlarge(file, query, headers, signal, report) {
   query.set("lease_s", LEASE_S);
   const job = await submit(file, query, headers, signal, report);
   const address = `v1/jobs/${job.id}`;
@@ -20,7 +14,11 @@ export async function enlarge(file, query, key, signal, report) {
   try {
     await watch(address, headers, signal, report);
     const response = await request(`${address}/result`, { headers, signal });
-    return { blob: await response.blob(), seconds: (performance.now() - started) / 1000, headers: response.headers };
+    const conversions = response.headers.get("X-Upconv-Conversions");
+    const note = conversions ? `Changed in the result: ${decodeURIComponent(conversions)}.` : "";
+    const found = response.headers.get("X-Upconv-Chosen-For");
+    const by = found ? `${decodeURIComponent(response.headers.get("X-Upconv-Model"))} (${decodeURIComponent(found)})` : "";
+    return { blob: await response.blob(), seconds: (performance.now() - started) / 1000, note, by };
   } finally {
     fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, its lease ends
   }

@@ -1,7 +1,9 @@
-// The page: choose one picture, send it, compare the result.
+// The page: choose one picture, enlarge it on the server or on this device, compare the result.
 
 import { shape, slide } from "./compare.js";
+import * as device from "./device.js";
 import { enlarge, request } from "./job.js";
+import { addModel, chosenModel, listModels, markModels } from "./models.js";
 
 const at = (id) => document.getElementById(id);
 const DISPLAYABLE = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"]; // formats that every current browser displays
@@ -10,17 +12,19 @@ const SUFFIXES = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"
 let picture = null;
 let running = null;
 const addresses = { before: null, after: null };
+const SERVER = "server" in document.body.dataset; // false on a site of static files
+const RUNTIME = document.body.dataset.runtime; // the address of onnxruntime-web, if this page has it
+const FILES = at("file").accept;
 
-async function listModels() {
-  const response = await request("v1/models", { headers: at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {} });
-  at("model").replaceChildren();
-  for (const model of (await response.json()).models.filter((model) => model.upscales)) {
-    at("model").add(new Option(model.name, model.name, model.default, model.default));
-  }
-}
+const onDevice = () => at("on-device").checked;
+const headers = () => (at("key").value ? { Authorization: `Bearer ${at("key").value}` } : {});
 
 function choose(file) {
   if (!file) return;
+  if (/\.onnx$/i.test(file.name)) {
+    chooseModel(file);
+    return;
+  }
   picture = file;
   show("before", file);
   preview(file);
@@ -42,10 +46,13 @@ async function send() {
   fail(null);
   for (const id of ["drop", "outcome", "note"]) at(id).hidden = true;
   at("work").hidden = false;
-  report("Sending", 0);
+  report(onDevice() ? "Reading" : "Sending", onDevice() ? null : 0);
   const controller = (running = new AbortController());
   try {
-    const result = await enlarge(picture, query(), at("key").value, controller.signal, (...step) => controller === running && report(...step));
+    const follow = (...step) => controller === running && report(...step);
+    const result = await (onDevice()
+      ? device.enlarge(order(), controller.signal, follow)
+      : enlarge(picture, query(), headers(), controller.signal, follow));
     await present(result, controller);
   } catch (error) {
     if (controller !== running || error.name === "AbortError") return;
@@ -59,6 +66,46 @@ function query() {
   for (const [name, value] of new FormData(at("settings"))) if (value) parameters.set(name, value);
   if (!parameters.has("format") && !DISPLAYABLE.includes(picture.type)) parameters.set("format", "png");
   return parameters;
+}
+
+function order() {
+  const { name, version, sha256, address, blob } = chosenModel();
+  const absolute = (path) => new URL(path, document.baseURI).href;
+  const infer = `v2/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/infer`;
+  return {
+    picture,
+    scale: Number(new FormData(at("settings")).get("scale")),
+    format: at("format").value,
+    runtime: absolute(RUNTIME),
+    model: { name, sha256, blob, address: blob ? null : absolute(address), headers: headers() },
+    server: SERVER && !blob ? { address: absolute(infer), headers: headers() } : { why: blob ? "the model is a file of yours" : "this page has none" },
+  };
+}
+
+async function chooseModel(file) {
+  if (!onDevice()) {
+    fail(`The file ${file.name} is a model. ${RUNTIME ? "Switch on “On this device” to compute with it." : "Choose a picture; the models here are those of the server."}`);
+    return;
+  }
+  try {
+    await addModel(file);
+    fail(null);
+    send();
+  } catch (error) {
+    fail(error.message);
+  }
+}
+
+// The switch. Switching it off forgets the picture, which is then not sent to the server unasked.
+function place() {
+  running?.abort();
+  if (!onDevice()) reset();
+  document.body.classList.toggle("here", onDevice());
+  at("file").accept = onDevice() ? `${FILES},.onnx` : FILES;
+  at("avif").disabled = onDevice();
+  if (at("format").value === "avif" && onDevice()) at("format").value = "";
+  const none = markModels(onDevice());
+  fail(none);
 }
 
 function report(step, share) {
@@ -87,13 +134,12 @@ function loaded(which) {
   return at(which).decode().then(() => true, () => false);
 }
 
-function showFacts({ blob, seconds, headers }, displayed) {
+function showFacts({ blob, seconds, note, by }, displayed) {
   const { naturalWidth: width, naturalHeight: height } = at("after");
   const from = displayed ? `${at("before").naturalWidth} × ${at("before").naturalHeight} → ` : "";
-  at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), ` · ${size(blob.size)} · ${duration(seconds)}`);
-  const conversions = headers.get("X-Upconv-Conversions");
-  at("note").hidden = !conversions;
-  at("note").textContent = conversions ? `Changed in the result: ${decodeURIComponent(conversions)}.` : "";
+  at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), ` · ${size(blob.size)} · ${duration(seconds)}${by ? ` · ${by}` : ""}`);
+  at("note").hidden = !note;
+  at("note").textContent = note;
   at("download").href = addresses.after;
   at("download").download = name(blob.type, width, height);
 }
@@ -148,14 +194,17 @@ function show(which, blob) {
 
 function start() {
   fail(null);
-  listModels().catch((error) => {
+  listModels(SERVER, headers()).then(place).catch((error) => {
     fail(error.message);
     if (error.status === 401) askForKey();
   });
 }
 
 at("file").addEventListener("change", (event) => choose(event.target.files[0]));
-at("settings").addEventListener("change", send);
+at("on-device").addEventListener("change", place);
+at("settings").addEventListener("change", (event) => {
+  if (event.target !== at("on-device") || onDevice()) send();
+});
 at("settings").addEventListener("submit", (event) => event.preventDefault());
 at("key").addEventListener("change", start);
 for (const button of [at("cancel"), at("another")]) {
@@ -177,4 +226,7 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("over");
   choose(event.dataTransfer.files[0]);
 });
+at("device").hidden = !RUNTIME || !SERVER;
+at("on-device").checked = !SERVER;
+at("reference").hidden = !SERVER;
 start();

@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 # are imported. To allow it, set the variable to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-_PACKAGES = ("export", "models", "runtime", "service")
+_PACKAGES = ("cluster", "export", "models", "runtime", "service")
 _HOMES = {"Upscaler": "runtime", "bundled": "models", "to_onnx": "export"}
 
 

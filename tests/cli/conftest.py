@@ -11,7 +11,9 @@ from upconv.cli import main
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., CompletedProcess[str]]:
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., CompletedProcess[str]]:
     """Return a function that runs `upconv` with these arguments in this process."""
 
     def run(*arguments: object) -> CompletedProcess[str]:
@@ -26,4 +28,5 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return CompletedProcess(words, code or 0, out, err)
 
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     return run

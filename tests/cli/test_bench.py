@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+
+import pytest
+
+from upconv.runtime.install_hints import install_command
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -29,3 +34,12 @@ def test_a_table_has_a_row_for_each_peer(command: Command, nearest_x2: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "1x3x16x16" in done.stdout.splitlines()[0]
     assert "x1.00" in done.stdout
+
+
+def test_the_hint_for_a_missing_peer_keeps_its_brackets(
+    command: Command, nearest_x2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else found(name))
+    done = command("bench", nearest_x2, "--side", 16, "--rounds", 5, "--budget-s", 1, "--peer", "upconv", "--peer", "openvino")
+    assert install_command("openvino") in "".join(done.stdout.split("\n")).replace("  ", "")

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
 from typing import Any
 
 import pytest
+from typer import Context
+from typer.main import get_command
 
-from upconv.cli import COMMANDS, main
+from upconv.cli import COMMANDS, app, main
 
 DEFAULTS: list[tuple[str, str, Any]] = [
-    ("upscale", "model", None),
+    ("upscale", "model", "auto"),
     ("upscale", "quality", 90),
     ("upscale", "max_pixels", 100_000_000),
     ("upscale", "lossless", False),
@@ -111,6 +114,7 @@ def test_help_has_a_short_option(
 def test_shells_get_a_script_of_completion(
     shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))  # not the one that runs the tests
     assert exit_code(monkeypatch, "--show-completion", shell) == 0
     assert "_UPCONV_COMPLETE" in capsys.readouterr().out
 
@@ -126,3 +130,40 @@ def test_a_shell_completes_commands_options_and_values() -> None:
     assert completed("upconv", "ups") == ["upscale"]
     assert completed("upconv", "upscale", "--fr") == ["--frames"]
     assert completed("upconv", "upscale", "--matrix", "bt7") == ["bt709"]
+
+
+def commands(group: Any, *path: str) -> dict[tuple[str, ...], Any]:
+    """Every command, by its words."""
+    return {
+        words: command
+        for name, command in group.commands.items()
+        for words, command in {
+            (*path, name): command,
+            **(commands(command, *path, name) if hasattr(command, "commands") else {}),
+        }.items()
+    }
+
+
+EVERY = commands(get_command(app))
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_no_bracket_of_a_help_text_is_lost_to_markup(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "600")
+    assert exit_code(monkeypatch, *words, "--help") == 0
+    shown = capsys.readouterr().out
+    command = EVERY[words]
+    options = command.get_params(Context(command))
+    texts = [command.help, *(text for option in options for text in (getattr(option, "help", None), option.metavar))]
+    for text in filter(None, texts):
+        for bracket in re.findall(r"\[[^\]\n]+\]", text.replace("\\[", "[")):
+            assert bracket in shown
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_command_has_json(words: tuple[str, ...]) -> None:
+    command = EVERY[words]
+    options = [name for option in command.get_params(Context(command)) for name in option.opts]
+    assert "--json" in options

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from upconv.cli.console_text import accept_all_names, printable
+from upconv.cli.console_text import accept_all_names, plain_console, printable
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,12 @@ def test_a_console_of_few_letters_shows_escapes(monkeypatch: pytest.MonkeyPatch)
     accept_all_names()
     print("grün", flush=True)
     assert written.getvalue() == b"gr\\xfcn\n"
+
+
+def test_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    table = Table("name", box=None)
+    table.add_row("pip install 'upconv[openvino]' :smile: [red]a[/red]")
+    plain_console(width=100).print(table)
+    assert "pip install 'upconv[openvino]' :smile: [red]a[/red]" in capsys.readouterr().out

@@ -12,6 +12,8 @@ from upconv.cli.export import arguments_of, example_of, fixed_of, pixels_of
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import ParameterError
 
+ARTIFACTS = Path(__file__).parents[2] / "models" / "artifacts"
+
 
 def test_arguments_are_a_json_object() -> None:
     assert arguments_of('{"k": 3, "mode": "bicubic"}') == {"k": 3, "mode": "bicubic"}
@@ -102,3 +104,29 @@ def test_axes_are_stated_and_checked(
     done = command("export", f"{tmp_path / 'net.py'}:make", "-o", tmp_path / "n.onnx", "--quiet", "--axes", axes)
     assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--names", "upscayl"], "--names is for --to ncnn"),
+        (["--names", "upscayl", "--to", "openvino"], "--names is for --to ncnn; --to openvino keeps the names"),
+        (["--to", "ncnn", "--precision", "int8"], "--to ncnn writes fp32 or fp16 weights"),
+        (["--to", "ncnn", "--tune"], "--to ncnn writes fp32 or fp16 weights"),
+    ],
+)
+def test_options_that_do_not_fit_the_format_are_refused(
+    command: Callable[..., CompletedProcess[str]], options: list[str], reason: str, tmp_path: Path
+) -> None:
+    done = command("export", "upsample-s-x2", "-o", str(tmp_path / "m"), *options)
+    assert done.returncode != 0
+    assert reason in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_int8_file_is_refused_by_its_precision(command: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    done = command("export", ARTIFACTS / "upsample-s-x2.int8.onnx", "--to", "ncnn", "-o", tmp_path / "m")
+    assert done.returncode == 1
+    assert "upsample-s-x2.int8.onnx is a model in int8, and --to ncnn starts from float32" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -4,14 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+from tests.conftest import StandIn
 
+from upconv.cluster import ActorOrder
 from upconv.runtime import codecs
+from upconv.runtime.folders import FileResult, FileTask
 from upconv.runtime.picture import Picture
 
 Command = Callable[..., CompletedProcess[str]]
@@ -119,3 +122,26 @@ def test_a_dry_run_names_what_would_be_refused(folder: Path, command: Command) -
     assert "would both become" in rows["in/y/c.png"]["error"]
     assert rows["in/x/photo"]["output"] == "out/photo.png"
     assert not Path("out").exists()
+
+
+def test_ray_gets_the_provider_by_the_name_that_opens_it(
+    folder: Path, command: Command, webgpu_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def on_ray(tasks: Iterable[FileTask], order: ActorOrder, *, actors: int | None) -> Iterator[FileResult]:
+        given.append((order, actors))
+        yield from ()
+
+    monkeypatch.setattr("upconv.cluster.process_on_ray", on_ray)
+    webgpu_stand_in(lambda output: output + np.float32(0.1))
+    arguments = ("upscale", "in", "-o", "out", "--on", "ray", "--workers", 3, "--model", "upsample-s-x2")
+    assert command(*arguments, "--provider", "webgpu", "--unproved").returncode == 0
+    [(order, actors)] = given
+    assert (order.work.provider, order.work.unproved, order.folder, actors) == ("webgpu", True, Path("out"), 3)
+
+
+def test_ray_needs_a_folder_of_results_and_takes_no_endpoints(folder: Path, command: Command) -> None:
+    assert "--on ray needs --output" in command("upscale", "in", "--on", "ray").stderr
+    both = command("upscale", "in", "-o", "out", "--on", "ray", "--tiles-from", "http://127.0.0.1:1")
+    assert "--on ray and --tiles-from exclude each other" in both.stderr

@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
+from PIL import Image
+
+from upconv.export.pictures import PHOTOGRAPHS
 from upconv.models import CATALOGUE, DEFAULT
 
 Command = Callable[..., CompletedProcess[str]]
@@ -36,3 +40,20 @@ def test_evaluate_prints_a_row_for_each_method(command: Command) -> None:
     rows = {line.split()[0]: line.split()[1:] for line in lines[2:]}
     assert rows["nearest-x2"] == rows["nearest"]
     assert float(rows["lanczos"][0]) > float(rows["nearest"][0])
+
+
+def test_choose_names_a_model_for_each_picture(command: Command, tmp_path: Path) -> None:
+    photograph, dither = PHOTOGRAPHS / "ridge.jpg", tmp_path / "dither.png"
+    Image.fromarray((np.indices((40, 40)).sum(0) % 2 * 255).astype(np.uint8)).save(dither)
+    first, second = command("models", "choose", photograph, dither, "--scale", "4").stdout.splitlines()
+    assert first == f"{photograph}: photo-s-x2 (photograph, JPEG 92, x4)"
+    assert second == f"{dither}: nearest-x2 (dither, no loss, x4)"
+    (row,) = json.loads(command("models", "choose", dither, "--json").stdout)
+    assert row == {"path": str(dither), "model": "nearest-x2", "reason": "dither, no loss, x2"}
+
+
+def test_choose_refuses_what_is_no_picture_in_one_sentence(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    done = command("models", "choose", tmp_path / "a.png")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1

@@ -14,12 +14,14 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from tests.conftest import StandIn
 
 from upconv.cli import main
 from upconv.runtime import codecs
 from upconv.runtime.picture import Metadata, Picture
 
 Photograph = Callable[[int, int], np.ndarray]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 MODEL = ("--model", "nearest-x2")
 
 
@@ -76,6 +78,25 @@ def assert_page(page: Path) -> None:
     assert sum(source.startswith("data:image/webp;base64,") for source in sources) == 2, "browsers do not show TIFF"
     assert text.count('type="range"') == 2
     assert "<" not in "".join(re.findall(r'alt="([^"]*)"', text))
+
+
+def test_each_picture_gets_the_model_for_its_content(tmp_path: Path, photograph: Photograph, command: Command) -> None:
+    shades = np.array([[0, 0, 0], [255, 0, 80], [20, 200, 90], [250, 250, 240]], np.uint8)
+    sprite = shades[np.random.default_rng(0).integers(0, 4, (12, 12)).repeat(4, 0).repeat(4, 1)]
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(codecs.encode(Picture(photograph(24, 32)), "jpeg", 80)[0])
+    (folder / "b.png").write_bytes(codecs.encode(Picture(sprite), "png")[0])
+    chosen = {"a.jpg": ("photo-s-x2", "photograph, JPEG 80, x2"), "b.png": ("nearest-x2", "pixel art, no loss, x2")}
+    for status in ("done", "skipped"):
+        rows = json.loads(command("upscale", folder, "-o", out, "--scale", "2", "--json").stdout)
+        assert {row["status"] for row in rows} == {status}
+        assert {Path(row["input"]).name: (row["model"], row["chosen_for"]) for row in rows} == chosen
+    line = command("upscale", folder / "b.png", "-o", tmp_path / "c.png").stdout
+    assert "48x48 to 96x96 by nearest-x2 (pixel art, no loss, x2) in" in line
+    assert (tmp_path / "c.png").read_bytes() == (out / "b.png").read_bytes()
+    total = json.loads(command("upscale", folder, "-o", tmp_path / "d", "--dry-run", "--json").stdout)["total"]
+    assert (total["model"], total["pictures"]) == ("auto", 2)
 
 
 def test_options_of_one_picture(tmp_path: Path, photograph: Photograph) -> None:
@@ -256,3 +277,38 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 65536)
     except OSError:  # every writer has closed the terminal
         return b""
+
+
+@pytest.mark.parametrize(
+    ("error", "options", "code", "said"),
+    [
+        (0.0, (), 0, "proved: webgpu differs from the processor by 0.0e+00, and 2.4e-07 is allowed"),
+        (0.1, (), 1, "error: nearest-x2 is refused on webgpu: webgpu differs from the processor by 1.0e-01"),
+        (0.1, ("--unproved", "-q"), 0, "warning: unproved: webgpu differs from the processor by 1.0e-01"),
+        (0.0, ("-q",), 0, ""),
+    ],
+)
+def test_the_proof_on_the_spot_is_told(
+    album: Path,
+    tmp_path: Path,
+    webgpu_stand_in: StandIn,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: float,
+    options: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    webgpu_stand_in(lambda output: output + np.float32(error))
+    picture = album / "deep.tif"
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["upconv", "upscale", str(picture), "-o", str(tmp_path / "out.png"), *MODEL, "--provider", "webgpu", *options],
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    message = str(ended.value.code) if isinstance(ended.value.code, str) else capsys.readouterr().err
+    assert (1 if isinstance(ended.value.code, str) else ended.value.code or 0) == code
+    assert message.startswith(said)
+    assert (tmp_path / "out.png").exists() == (code == 0)

@@ -110,7 +110,9 @@ def test_sizes_far_from_the_example_come_out_as_in_torch(arguments: dict[str, ob
     np.testing.assert_allclose(made, module(torch.from_numpy(image)).numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "area", "bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    "mode", ["nearest", "nearest-exact", "area", "bilinear", pytest.param("bicubic", marks=pytest.mark.slow)]
+)
 def test_whole_scales_stay_one_resize_with_constant_scales(mode: str) -> None:
     for module in (Interpolated(scale_factor=2, mode=mode), Interpolated(scale_factor=3.0, mode=mode)):
         model = captured(module)

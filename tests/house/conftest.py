@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("export", "models", "runtime", "service", "src/upconv/cli")
+FOLDERS = ("cluster", "export", "models", "runtime", "service", "src/upconv/cli")
 KNOWN = ROOT / "tests" / "house" / "known.txt"
 """Offences that are to disappear, one a line: `rule: offence`."""
 

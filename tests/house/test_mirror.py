@@ -8,14 +8,24 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
-FOLDERS = ("cli", "export", "models", "runtime", "service")
+FOLDERS = ("cli", "cluster", "export", "models", "runtime", "service")
 UNTESTED: dict[str, str] = {
+    "export/formats/file_format.py": "an interface",
+    "export/repositories/repository_format.py": "an interface",
     "runtime/folders/worker_order.py": "a dataclass, covered by tests/runtime/folders/test_worker_program.py",
     "export/backends/openvino_model.py": "covered by tests/export/parity/test_comparison.py, where OpenVINO is installed",
+    "export/backends/process_worker.py": "a program, which tests/export/backends/test_runtime_process.py runs",
     "export/capture/interpolation/exported_program.py": "covered by tests/export/test_conformance.py",
+    "export/parity/parity_backend.py": "a dataclass, covered by tests/export/parity/test_backend_choice.py",
     "export/sources/ncnn/blob.py": "a dataclass, covered by the tests of the layers beside it",
     "export/sources/ncnn/graph_builder.py": "covered by tests/export/sources/ncnn/test_conversion.py and those of the layers",
     "export/sources/ncnn/handler.py": "the bounds of layers, covered by the tests of the layers",
+    "runtime/remote/endpoint.py": "covered by tests/runtime/remote/test_remote_executor.py",
+    "runtime/remote/faults.py": "errors, covered by the tests beside it",
+    "runtime/remote/fleet.py": "covered by tests/runtime/remote/test_remote_executor.py",
+    "runtime/remote/tensor_messages.py": "covered by tests/runtime/remote/test_remote_executor.py",
+    "runtime/remote/tile_client.py": "covered by tests/runtime/remote/test_remote_executor.py and test_inspection.py",
+    "runtime/remote/tile_race.py": "covered by tests/runtime/remote/test_remote_executor.py",
     "service/app.py": "assembles the app, which every test in tests/service/routes uses",
     "service/fetching.py": "covered by tests/service/routes/test_sources.py",
     "service/inference_protocol/inference.py": "covered by tests/service/routes/test_inference_protocol.py",
@@ -24,6 +34,7 @@ UNTESTED: dict[str, str] = {
     "service/inference_work.py": "covered by tests/service/routes/test_inference_protocol.py and tests/service/grpc_protocol",
     "service/jobs/events.py": "covered by tests/service/routes/test_jobs.py",
     "service/jobs/job.py": "a dataclass, covered by tests/service/jobs/test_store.py",
+    "service/jobs/schema.py": "an interface and a table, covered by tests/service/jobs/test_store.py",
     "service/network/http_server.py": "covered by tests/service/test_server.py and those of tests/service/network",
     "service/openapi/refusals.py": "covered by tests/system/test_openapi_conformance.py",
     "service/routes/inference_call.py": "covered by tests/service/routes/test_inference_protocol.py",

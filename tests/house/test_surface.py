@@ -11,8 +11,13 @@ import pytest
     ("module", "names"),
     [
         ("upconv", "Upscaler bundled to_onnx"),
-        ("upconv.runtime", "Contract Engine Model Picture Processed UpconvError UpscaleOptions Upscaler open_model process"),
+        (
+            "upconv.runtime",
+            "AutoUpscaler Contract Engine Model Picture Processed UpconvError UpscaleOptions Upscaler open_model process",
+        ),
+        ("upconv.runtime.doctor", "Check Diagnosis State diagnose"),
         ("upconv.runtime.folders", "FileResult FileTask FolderListing Journal Shard find_tasks process_folder stream_tasks"),
+        ("upconv.runtime.remote", "EndpointReport RemoteExecutor RemoteOptions"),
         (
             "upconv.runtime.video",
             "FrameFormat MatrixName PartialVideo RawFormat Y4mFormat check_frame_size frames parse_raw read_header upscaled_frames usual_matrix write_all",
@@ -21,7 +26,7 @@ import pytest
             "upconv.runtime.codecs",
             "ANIMATED FORMATS MAX_PIXELS MEDIA_TYPES SUFFIXES WRITABLE Animation check_options check_size decode decode_frames default_result encode encode_frames format_of read read_bytes read_size sniff to_srgb unread write_atomically",
         ),
-        ("upconv.models", "CATALOGUE DEFAULT CatalogueEntry bundled"),
+        ("upconv.models", "CATALOGUE DEFAULT CatalogueEntry bundled model_set"),
         (
             "upconv.models.training.comparison",
             "CANDIDATES Candidate ComparisonPlan DecoderComparison Pictures budget compare named page pictures text",
@@ -33,6 +38,16 @@ import pytest
         ("upconv.export.backends", "LEVELS Array Backend OnnxruntimeBackend Precision rounds_to"),
         ("upconv.export.backends.exact", "OPERATORS in_double"),
         ("upconv.export.conformance", "CaseResult GridBackend GridCase grid present run sample summarise"),
+        ("upconv.export.formats", "FORMATS FileFormat FormatOptions WrittenModel check_source write"),
+        (
+            "upconv.export.repositories",
+            "REPOSITORIES OvmsRepository RepositoryFormat RepositoryOptions ServedFile TritonRepository WrittenRepository add",
+        ),
+        ("upconv.runtime.triton_backend", "TritonPythonModel"),
+        (
+            "upconv.export.tile_settings",
+            "FileHalo ProgramSetting halo_of_file load_file program_settings stated_contract write_bioimageio",
+        ),
         (
             "upconv.export.precision",
             "CalibrationSamples Precision PrecisionOptions QualityGate ReducedModel from_folder of_pictures to_int8",

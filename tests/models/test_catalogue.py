@@ -15,6 +15,8 @@ from upconv.models.training.degradation import jpeg
 from upconv.models.training.evaluation import bicubic, psnr_y
 from upconv.runtime import Upscaler, open_model
 from upconv.runtime.errors import SourceError
+from upconv.runtime.model_choice import choose_model
+from upconv.runtime.picture import Metadata, Picture
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "data"
 BUNDLED = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
@@ -128,3 +130,13 @@ def test_an_installed_package_takes_trained_weights_from_a_checkout(tmp_path: Pa
         catalogue.source("upsample-s-x2")
     assert catalogue.source("upsample-s-x2", there).original.weights_sha256()
     assert catalogue.source("bicubic-x2").name == "bicubic-x2"
+
+
+def test_photographs_get_the_default_model_and_small_models_are_candidates() -> None:
+    found = {candidate.name: candidate for candidate in catalogue.candidates()}
+    photograph = Picture(np.full((8, 8, 3), 90, np.uint8), "jpeg", Metadata(jpeg_quality=75))
+    choice = choose_model(catalogue.candidates(), photograph, 2)
+    assert choice is not None and choice.name == DEFAULT
+    assert found["photo-s-x2"].kind == "web" and found["subpixel-s-x2"].kind == "clean" and found["nearest-x2"].kind == "pixels"
+    assert not {"deconv-m-x2", "photo-m-x2", "bicubic-x2", "autoencoder"} & set(found)
+    assert all(CATALOGUE[name].parameters <= catalogue.MOST_PARAMETERS for name in found)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from upconv.runtime.cores import available_cores
+from upconv.runtime import cores
+from upconv.runtime.cores import available_cores, instruction_sets, int8_saturates, processor
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,22 @@ def test_a_system_without_affinities_and_containers(tmp_path: Path, monkeypatch:
     assert available_cores(tmp_path / "no such folder") == 5
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_cores(tmp_path / "no such folder") == 1
+
+
+def test_the_processor_is_named_as_linux_describes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "CPUINFO", tmp_path / "cpuinfo")
+    assert processor()
+    assert instruction_sets() == ()
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A: B\nflags\t\t: fpu avx512_vnni avx2 avx512_vnni2\n")
+    assert processor() == "A: B"
+    assert instruction_sets() == ("avx2", "avx512_vnni")
+
+
+@pytest.mark.parametrize(
+    ("flags", "saturates"),
+    [("", False), ("avx2", True), ("avx2 avx512f", True), ("avx2 avx_vnni", False), ("avx2 avx512f avx512_vnni", False)],
+)
+def test_int8_saturates_without_vnni(flags: str, saturates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpuinfo").write_text(f"flags : fpu {flags}\n")
+    monkeypatch.setattr(cores, "CPUINFO", tmp_path / "cpuinfo")
+    assert int8_saturates() == saturates

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import StandIn
 
 from upconv.runtime import engine as engine_module
 from upconv.runtime import planner
 from upconv.runtime.calibration import Calibration
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.engine import Engine
-from upconv.runtime.errors import Cancelled, ModelError, OutOfMemoryError, Overloaded, TimedOut
+from upconv.runtime.errors import Cancelled, DeviceLostError, ModelError, OutOfMemoryError, Overloaded, TimedOut
 from upconv.runtime.pass_sessions import ModelPass
 from upconv.runtime.schedule import Priority, Schedule
 from upconv.runtime.session import Model, Tensor, open_model
@@ -34,6 +35,8 @@ def model(nearest_x2: Path) -> Model:
 class Gate:
     """An executor that blocks until `open` is set, and records the order of its tiles."""
 
+    name, tile_px, lost = "", None, False
+
     def __init__(self, slots: int = 1, batch: int = 1) -> None:
         self.slots, self.batch = slots, batch
         self.open = threading.Event()
@@ -41,6 +44,9 @@ class Gate:
         self.batches: list[int] = []
         self.closed = False
         self.released = 0
+
+    def start(self, model: Model) -> None:
+        self.started = model
 
     def run(self, tensor: Tensor, cancellation: Cancellation) -> Tensor:
         while not self.open.wait(0.01):
@@ -357,3 +363,51 @@ def test_no_batch_is_larger_than_the_contract_allows(model: Model, most: int | N
         gate.open.set()
         waiting.result(10)
     assert max(gate.batches) == largest
+
+
+def test_a_device_that_vanishes_fails_its_pictures_and_is_told(nearest_x2: Path, webgpu_stand_in: StandIn) -> None:
+    broken = [False]
+
+    def change(output: np.ndarray) -> np.ndarray:
+        if broken[0]:
+            raise RuntimeError("[ONNXRuntimeError] : 11 : EP_FAIL : x.cc:9 vkQueueSubmit failed with VK_ERROR_DEVICE_LOST.")
+        return output
+
+    webgpu_stand_in(change)
+    planes = np.random.default_rng(0).random((3, 40, 60), np.float32)
+    with Engine(open_model(nearest_x2, "webgpu"), workers=2, tile_px=16) as engine:
+        expected = engine.enlarge(planes)
+        broken[0] = True
+        sentence = r"cannot run on an input of .* on webgpu, because the device is lost: vkQueueSubmit failed with VK_ERROR_DEVICE_LOST; check it"
+        with pytest.raises(DeviceLostError, match=sentence):
+            engine.enlarge(planes)
+        assert engine.lost
+        broken[0] = False
+        assert np.array_equal(engine.enlarge(planes), expected)
+        assert not engine.lost
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA failure 2: out of memory",
+        "Failed to allocate memory for requested buffer of size 1073741824",
+        "Failed to download data from buffer: [Invalid Buffer (unlabeled)] is invalid due to a previous error.",
+        "Too many storage buffers in shader. Current: 15, Max is 12",
+        "vkAllocateMemory failed with VK_ERROR_OUT_OF_DEVICE_MEMORY",
+    ],
+)
+def test_a_tile_that_is_too_large_for_the_device_is_halved(nearest_x2: Path, webgpu_stand_in: StandIn, message: str) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def change(output: np.ndarray) -> np.ndarray:
+        shapes.append(output.shape)
+        if output.shape[0] * output.shape[2] * output.shape[3] > 64 * 64:
+            raise RuntimeError(f"[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : {message}")
+        return output
+
+    webgpu_stand_in(change)
+    planes = np.random.default_rng(0).random((3, 60, 90), np.float32)
+    with Engine(open_model(nearest_x2, "webgpu"), workers=1, tile_px=64) as engine:
+        assert np.array_equal(engine.enlarge(planes), planes.repeat(2, 1).repeat(2, 2))
+    assert max(shapes) > min(shapes)

@@ -7,6 +7,7 @@ import pytest
 from upconv.models import bundled
 from upconv.runtime import form_choice
 from upconv.runtime.form_choice import fastest_form
+from upconv.runtime.machine_profile import ProviderTimes
 from upconv.runtime.session import Model
 
 A, B = bundled("nearest-x2"), bundled("bicubic-x2")
@@ -40,3 +41,12 @@ def test_three_rounds_decide(monkeypatch: pytest.MonkeyPatch, third: float, four
     rounds = {A: iter([3.0, 3.0, third, fourth]), B: iter([2.0] * 4)}
     monkeypatch.setattr(form_choice, "_seconds", lambda model: next(rounds[model.path]))
     assert fastest_form([A, B]) == quicker
+
+
+def test_with_auto_the_form_whose_fastest_provider_is_fastest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, slow = (
+        ProviderTimes(fastest="cpu", ms_per_megapixel={"cpu": 1}),
+        ProviderTimes(fastest="a", ms_per_megapixel={"a": 2}),
+    )
+    monkeypatch.setattr(form_choice, "provider_times", lambda paths: [slow, quick])
+    assert fastest_form([A, B], "auto") == B

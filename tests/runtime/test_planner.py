@@ -9,7 +9,7 @@ from upconv.runtime import planner as planner_module
 from upconv.runtime.calibration import Calibration
 from upconv.runtime.contract import Halo, HaloDeviation, NoHalo
 from upconv.runtime.errors import ImageTooLargeError
-from upconv.runtime.planner import Planner
+from upconv.runtime.planner import OVERLAPS, Planner, plan_equal_tiles
 from upconv.runtime.session import Model, open_model
 
 FREE_BYTES = 16e9
@@ -125,3 +125,22 @@ def test_the_smallest_tile_of_a_wide_halo_may_take_all_of_the_free_memory(
     else:
         with pytest.raises(ImageTooLargeError, match="300 above"):
             planner.plan(3000, 3000)
+
+
+def test_tiles_of_another_machine_are_equal_and_not_measured(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner_module, "calibrate", None)
+    planner = Planner(model, 4, elsewhere_px=64)
+    assert {tile.shape for size in (64, 100, 999) for tile in planner.plan(size, size + 1).tiles} == {(64, 64)}
+    whole = model.contract.model_copy(update={"halo": NoHalo(node="pool", reason="it takes the mean of everything")})
+    assert [tile.shape for tile in plan_equal_tiles(300, 200, whole, 64).tiles] == [(300, 200)]
+
+
+@pytest.mark.parametrize(("tile_px", "halo_px"), [(OVERLAPS * 40, None), (OVERLAPS * 40 - 1, 4)])
+def test_equal_tiles_take_a_smaller_halo_only_if_the_exact_one_is_wide(model: Model, tile_px: int, halo_px: int | None) -> None:
+    halo = Halo(top=20, bottom=20, left=1, right=1)
+    deviation = HaloDeviation(halo_px=4, steps=0.1, share=0)
+    contract = model.contract.model_copy(update={"halo": halo, "halo_deviation": (deviation,)})
+    plan = plan_equal_tiles(4 * tile_px, 4 * tile_px, contract, tile_px, most_px=tile_px)
+    assert (plan.deviation and plan.deviation.halo_px) == halo_px
+    assert plan.tiles[0].shape == (tile_px, tile_px)
+    assert plan_equal_tiles(4 * tile_px, 4 * tile_px, contract, tile_px, exact=True).deviation is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from itertools import groupby
@@ -173,6 +174,27 @@ def test_the_progress_is_told_before_the_future_completes() -> None:
     made.finish_one()
     assert told == [(1, 2, False), (2, 2, False)]
     assert made.future.result(0) is None
+
+
+def test_the_future_waits_for_the_progress_that_another_worker_tells() -> None:
+    told, last_is_told = list[int](), threading.Event()
+
+    def slow_at_first(done: int, total: int) -> None:
+        if done == 1:
+            assert last_is_told.wait(30)
+        told.append(done)
+
+    made = PictureRequest(request(2).work, slow_at_first)
+    first = threading.Thread(target=made.finish_one)
+    first.start()
+    while made._done == 0:
+        time.sleep(0.001)
+    made.finish_one()
+    assert not made.over, "the first tile is not told yet"
+    last_is_told.set()
+    first.join()
+    assert made.over
+    assert sorted(told) == [1, 2]
 
 
 def test_a_picture_that_nobody_watches_completes_too() -> None:

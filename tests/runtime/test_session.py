@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import numpy_helper
 
+from upconv.export.pictures import PHOTOGRAPHS
+from upconv.export.precision import of_pictures
+from upconv.models import CATALOGUE
+from upconv.runtime import session
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.codecs import read
+from upconv.runtime.cores import int8_saturates
 from upconv.runtime.errors import Cancelled, ContractError, ModelError, OutOfMemoryError, ProviderError
+from upconv.runtime.install_hints import install_command
 from upconv.runtime.session import open_model, session_options
 
 
@@ -41,7 +50,7 @@ def test_a_file_without_a_contract_is_refused_with_the_command_that_adds_one(wit
 
 
 @pytest.mark.parametrize(
-    ("provider", "sentence"), [("cuda", r"pip install 'upconv\[cuda\]'"), ("tpu", "expected one of cpu, cuda, openvino")]
+    ("provider", "sentence"), [("cuda", re.escape(install_command("cuda"))), ("tpu", "expected one of cpu, cuda, tensorrt")]
 )
 def test_a_provider_that_is_not_there_is_an_error_that_says_what_to_do(nearest_x2: Path, provider: str, sentence: str) -> None:
     with pytest.raises(ProviderError, match=sentence):
@@ -90,3 +99,29 @@ def test_a_session_neither_spins_nor_plans_memory(threads: int) -> None:
     made = session_options(threads)
     assert (made.intra_op_num_threads, made.inter_op_num_threads, made.enable_mem_pattern) == (threads, 1, False)
     assert made.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize("saturates", [True, False])
+def test_int8_takes_exact_kernels_only_where_the_others_saturate(saturates: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "int8_saturates", lambda: saturates)
+    options = session_options(1)
+    try:
+        assert options.get_session_config_entry("session.x64quantprecision") == "1"
+        assert saturates
+    except RuntimeError:  # onnxruntime's answer for an entry that was not added
+        assert not saturates
+
+
+@pytest.mark.parametrize("name", ["upsample-s-x2", "deconv-s-x3"])
+def test_int8_is_as_near_to_float32_as_the_contract_says_on_every_processor(name: str) -> None:
+    if int8_saturates() and ort.__version__.startswith("1.24."):
+        pytest.skip("onnxruntime 1.24 has no exact kernels beside operators in float32")
+    forms = CATALOGUE[name].forms
+    quality = open_model(forms[1]).contract.evidence.quality
+    assert quality is not None
+    errors = []
+    for photograph in sorted(PHOTOGRAPHS.glob("*.jpg")):
+        [arrays] = of_pictures([read(photograph).samples], open_model(forms[1]).contract).inputs
+        exact, reduced = (open_model(path).run(arrays[0]) for path in forms)
+        errors.append(float(np.mean((exact - reduced) ** 2)))
+    assert -10 * np.log10(np.mean(errors)) == pytest.approx(quality.psnr_db, abs=0.3)

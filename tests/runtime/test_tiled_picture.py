@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from upconv.runtime.contract import Pixels
+from upconv.runtime.number_formats import to_levels
 from upconv.runtime.session import Tensor, open_model
-from upconv.runtime.tiled_picture import samples_to_tensor, tensor_to_samples, tiled_picture, to_levels
+from upconv.runtime.tiled_picture import samples_to_tensor, tensor_to_samples, tiled_picture
 from upconv.runtime.tiling import plan_tiles
 
 

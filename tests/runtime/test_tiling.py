@@ -28,11 +28,12 @@ halos = st.builds(Halo, top=st.integers(0, 7), bottom=st.integers(0, 7), left=st
     multiple=st.sampled_from([1, 2, 4]),
     minimum=st.integers(1, 9),
     tile=st.integers(1, 40),
+    equal=st.booleans(),
 )
 def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
-    height: int, width: int, halo: Halo, multiple: int, minimum: int, tile: int
+    height: int, width: int, halo: Halo, multiple: int, minimum: int, tile: int, equal: bool
 ) -> None:
-    tiles = plan_tiles(height, width, contract(halo, multiple=multiple, minimum=minimum), tile)
+    tiles = plan_tiles(height, width, contract(halo, multiple=multiple, minimum=minimum), tile, equal=equal)
     seen = np.zeros((tiles.rows.padded, tiles.columns.padded), np.int64)
     for part in tiles.tiles:
         seen[part.rows.keep_start : part.rows.keep_stop, part.columns.keep_start : part.columns.keep_stop] += 1
@@ -46,6 +47,15 @@ def test_every_pixel_is_kept_once_from_a_tile_that_holds_its_halo(
             assert span.stop - span.keep_stop >= after or span.stop == length
     assert (seen == 1).all()
     assert len({(t.rows.stop - t.rows.start, t.columns.stop - t.columns.start) for t in tiles.tiles}) == 1
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shape"),
+    [(64, 64, (64, 64)), (65, 900, (64, 64)), (333, 64, (64, 64)), (63, 65, (63, 64)), (9, 7, (9, 7))],
+)
+def test_equal_tiles_have_one_shape_for_all_pictures_that_are_as_large(height: int, width: int, shape: tuple[int, int]) -> None:
+    plan = plan_tiles(height, width, contract(Halo(top=7, bottom=7, left=7, right=7)), 64, equal=True)
+    assert {tile.shape for tile in plan.tiles} == {shape}
 
 
 @given(height=sizes, width=sizes, halo=halos, tile=st.integers(1, 40), multiple=st.sampled_from([1, 3, 4]), minimum=sizes)

@@ -155,7 +155,7 @@ def test_a_model_of_luma_leaves_the_chroma(nearest_x2: Path, photograph: Photogr
 
     model = replace(opened, contract=opened.contract.model_copy(update=planes))
     with Upscaler(model, tile_px=16, workers=1) as upscaler, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upscaler.engine._executor, "run", Luma().run)
+        patch.setattr(upscaler.engine.executor, "run", Luma().run)
         enlarged = upscaler.upscale(samples).astype(float)
     luma = samples @ LUMA
     np.testing.assert_allclose(enlarged @ LUMA, luma.repeat(2, axis=0).repeat(2, axis=1), atol=3)

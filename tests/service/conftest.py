@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ from upconv.service import Settings, create_app
 from upconv.service.network.descriptors import MOST_CONNECTIONS
 from upconv.service.network.http_server import HttpServer, Listeners
 from upconv.service.state import ServiceState
+from upconv.service.web_runtime import FILES, write_runtime
 
 Encoded = Callable[..., bytes]
 
@@ -145,7 +148,7 @@ def _jobs_in_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @contextmanager
 def _running(**settings: Any) -> Iterator[Service]:
-    chosen = Settings(**settings)
+    chosen = Settings(**{"drain_s": 5, **settings})
     app = create_app(chosen)
     server = HttpServer(app, chosen, chosen.max_connections or MOST_CONNECTIONS)
     with ExitStack() as stack:
@@ -160,8 +163,8 @@ def _running(**settings: Any) -> Iterator[Service]:
                 yield service
         finally:
             server.should_exit = True
-            thread.join(20)
-    assert not thread.is_alive()
+            thread.join(60)
+    assert not thread.is_alive(), "".join(traceback.format_stack(sys._current_frames()[thread.ident or 0]))
 
 
 @pytest.fixture(scope="session")
@@ -279,3 +282,13 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 20) -> None:
 @pytest.fixture(name="wait_until")
 def _wait_until() -> Callable[[Callable[[], bool]], None]:
     return wait_until
+
+
+def web_runtime_folder(tmp_path: Path) -> Path:
+    """Write a folder as `upconv web-runtime` does, of a package with tiny files."""
+    package = tmp_path / "node_modules" / "onnxruntime-web"
+    (package / "dist").mkdir(parents=True)
+    (package / "package.json").write_text('{"name": "onnxruntime-web", "version": "1.2.3"}')
+    for name in FILES:
+        (package / "dist" / name).write_bytes(b"\0asm...." if name.endswith(".wasm") else b"export {};")
+    return write_runtime(package, tmp_path / "runtime").folder

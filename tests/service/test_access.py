@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+@pytest.fixture(scope="module")
+def guarded(running: Any, nearest_x2: Path) -> Iterator[Any]:
+    with running(models=(nearest_x2,), workers=1, api_keys=f"ann:{ANN}", admin_key=ADMIN) as client:
+        yield client
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -34,16 +40,18 @@ def bearer(key: str) -> dict[str, str]:
         ({"Authorization": b"Bearer \xff\xfe"}, 401),
     ],
 )
-def test_keys(client_with: Callable[..., Any], headers: dict[str, str], status: int) -> None:
-    with client_with(api_keys=f"ann:{ANN}", admin_key=ADMIN) as client:
-        for path in ("/v1/models", "/v2/models/stats"):
-            answer = client.get(path, headers=headers)
-            assert answer.status_code == status
-            if status == 401:
-                assert answer.headers["www-authenticate"] == "Bearer"
-                assert "an API key is required" in answer.json()["detail" if path.startswith("/v1") else "error"]
-        for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v2/health/ready"):
-            assert client.get(path).status_code == 200
+def test_keys(guarded: Any, headers: dict[str, str], status: int) -> None:
+    for path in ("/v1/models", "/v2/models/stats"):
+        answer = guarded.get(path, headers=headers)
+        assert answer.status_code == status
+        if status == 401:
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert "an API key is required" in answer.json()["detail" if path.startswith("/v1") else "error"]
+
+
+def test_what_no_key_is_asked_for(guarded: Any) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v2/health/ready"):
+        assert guarded.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(

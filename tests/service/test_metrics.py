@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 from upconv.service.metrics import Metrics
 
 
@@ -20,6 +22,15 @@ def test_only_the_loaded_models_are_shown() -> None:
     metrics.loaded([("a", "1", "1", "cpu"), ("b", "1", "2", "cpu")])
     metrics.loaded([("b", "7", "3", "cuda")])
     assert lines(metrics, "upconv_model_info") == ['upconv_model_info{model="b",provider="cuda",sha256="3",version="7"} 1.0']
+
+
+def test_a_proof_that_cannot_be_measured_is_beyond_every_limit() -> None:
+    metrics = Metrics()
+    metrics.loaded([], {("a", "1", "cuda"): 0.25})
+    metrics.loaded([], {("b", "1", "cuda"): math.inf})
+    assert lines(metrics, "upconv_model_proof_ratio") == [
+        'upconv_model_proof_ratio{model="b",provider="cuda",version="1"} +Inf'
+    ]
 
 
 def test_unknown_methods_count_as_one() -> None:

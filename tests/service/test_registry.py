@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from upconv.models import bundled
 from upconv.runtime.errors import ParameterError
 from upconv.service import Settings, loading
 from upconv.service.errors import UnknownModelError
@@ -71,3 +72,29 @@ def test_the_default_is_drawn_by_shares(nearest_x2: Path, tmp_path: Path) -> Non
         divided = drawn({"net@1": 3, "net@2": 1, "gone": 5})
         assert set(divided) == {"net@1", "net@2"}
         assert 650 < divided["net@1"] < 850
+
+
+def test_auto_stands_for_the_models_that_may_be_chosen(nearest_x2: Path) -> None:
+    with contextlib.closing(load(nearest_x2, bundled("photo-s-x2"), bundled("subpixel-s-x2"))) as registry:
+        auto = registry.upscaling_models("auto")
+        assert (auto.name, [entry.name for entry in auto.entries]) == ("auto", ["photo-s-x2", "subpixel-s-x2"])
+        assert all(entry.model.sha256 in auto.identity for entry in auto.entries)
+        assert registry.upscaling_models(None).name == "nearest-x2-test"
+        by_content = replace(registry, by_content=True)
+        assert by_content.upscaling_models(None).name == "auto"
+        assert by_content.upscaling_models("subpixel-s-x2").entries == (registry.entry("subpixel-s-x2"),)
+        assert replace(by_content, shares={"subpixel-s-x2": 1}).upscaling_models(None).name == "subpixel-s-x2"
+
+
+def test_auto_without_models_to_choose_from(nearest_x2: Path) -> None:
+    with contextlib.closing(load(nearest_x2)) as registry:
+        with pytest.raises(UnknownModelError, match="no loaded model can be chosen by content; name one of: nearest-x2-test"):
+            registry.upscaling_models("auto")
+        assert replace(registry, by_content=True).upscaling_models(None).name == "nearest-x2-test"
+
+
+def test_a_model_with_the_name_auto_is_itself(nearest_x2: Path, tmp_path: Path) -> None:
+    (tmp_path / "auto" / "1").mkdir(parents=True)
+    shutil.copy(nearest_x2, tmp_path / "auto" / "1" / "model.onnx")
+    with contextlib.closing(load(tmp_path, bundled("photo-s-x2"))) as registry:
+        assert registry.upscaling_models("auto").entries == (registry.entry("auto"),)

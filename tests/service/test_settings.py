@@ -22,6 +22,7 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     "values",
     [
         {"models": ()},
+        {"web_runtime": "runtime", "model_files": False},
         {"port": 65536},
         {"port": -1},
         {"workers": 0},
@@ -41,6 +42,8 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         {"trusted_proxies": ("10.0.0.0/33",)},
         {"trusted_proxies": ("proxy.example.org",)},
         {"provider": "tpu"},
+        {"jobs_store": "postgresql://host/jobs"},
+        {"jobs_spool": "s3://bucket"},
         {"unknown": 1},
     ],
 )
@@ -80,6 +83,7 @@ DEFAULTS = {
     "trusted_proxies": (),
     "drain_s": 20,
     "job_workers": 1,
+    "job_claim_s": 30.0,
     "job_ttl_s": 86_400.0,
     "max_jobs": 1000,
     "max_job_bytes": 8 * 2**30,
@@ -126,6 +130,7 @@ def test_the_defaults_that_help_shows(name: str) -> None:
         ("admin_port", (0, 65535), (-1, 65536)),
         ("drain_s", (0,), (-1,)),
         ("job_workers", (1, 64), (0, 65)),
+        ("job_claim_s", (1, 3600), (0.9, 3601)),
         ("job_ttl_s", (1e-9,), (0,)),
         ("max_jobs", (1,), (0,)),
         ("max_job_bytes", (1,), (0,)),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Response
 
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.install_hints import install_command
 from upconv.service import tracing
 from upconv.service.response_headers import timing
 
@@ -34,7 +36,7 @@ def test_a_span_a_request(app: FastAPI, ask: Callable[..., Any]) -> None:
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(ParameterError, match=r"tracing needs .*; run pip install 'upconv\[tracing\]'"):
+    with pytest.raises(ParameterError, match=rf"tracing needs .*; run {re.escape(install_command('tracing'))}"):
         tracing.tracer()
 
 

@@ -81,7 +81,8 @@ def test_a_bad_file_is_refused_in_a_sentence(
     monkeypatch.setattr("sys.argv", ["upconv", "export", str(path), "-o", str(tmp_path / "out.onnx")])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == f"error: {refused.value}"
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.endswith(f"error: {refused.value}\n")
     assert len(str(refused.value).splitlines()) == 1
     assert not (tmp_path / "out.onnx").exists()
     assert capsys.readouterr().out == ""

@@ -121,7 +121,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "inspect of a bare model": (["inspect", "{bare}"], "carries no contract"),
     "parity of nothing": (["parity", "nope"], "no model called 'nope' in the catalogue"),
     "parity in no such backend": (["parity", "{bare}", "--backend", "abacus"], "unknown backend 'abacus'"),
-    "parity onto no page": (["parity", "{bare}", "--html", "{folder}/none/page.html"], "cannot write a page"),
+    "parity onto no page": (["parity", "{bare}", "--html", "{folder}/none/page.html"], "cannot write a report to"),
     "serve of nothing": (["serve", "--model", "nope"], "no model called 'nope'"),
 }
 

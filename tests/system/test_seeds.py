@@ -76,7 +76,7 @@ def test_output_size_follows_the_formula(arguments: dict[str, Any], exported: Ex
         np.testing.assert_allclose(result, layer(torch.ones(2, 8, 9, 11)).numpy(), atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", pytest.param("bicubic", marks=pytest.mark.slow)])
 def test_interpolation_alone_is_an_upscaler_too(mode: str, exported: Exported) -> None:
     artifact, _ = exported(nn.Upsample(scale_factor=2, mode=mode))
     assert artifact.contract.task == "upscale"

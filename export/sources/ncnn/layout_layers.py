@@ -2,7 +2,7 @@
 
 PixelShuffle   mode 0: channels (C, s, s), ONNX's CRD     mode 1: channels (s, s, C), ONNX's DCR
 Reorg          the inverse of PixelShuffle
-Permute        `_ORDERS` names the axes of the result from the last to the first, as ncnn's documentation does
+Permute        `ORDERS` names the axes of the result from the last to the first, as ncnn's documentation does
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from upconv.export.sources.ncnn.graph_builder import GraphBuilder
 from upconv.export.sources.ncnn.handler import LARGEST_SCALE, Handler, axis_of, bounded, only
 from upconv.export.sources.ncnn.param_file import NcnnLayer
 
-_ORDERS = ("WHC", "HWC", "WCH", "CWH", "HCW", "CHW")
+ORDERS = ("WHC", "HWC", "WCH", "CWH", "HCW", "CHW")
+"""The axes that Permute makes, from the last to the first, by its parameter 0."""
+LETTERS = {1: "W", 2: "HW", 3: "CHW", 4: "CDHW"}
+"""The letters of the axes of a blob, by their number."""
 _NONE, _REMAINING, _COPY = -233, -1, 0
-_LETTERS = {1: "W", 2: "HW", 3: "CHW", 4: "CDHW"}
 
 
 def pixel_shuffle(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Sequence[Blob]:
@@ -64,10 +66,10 @@ def permute(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Se
     """Convert Permute."""
     (blob,) = only(layer, inputs)
     blob, kind = graph.flat(blob), layer.integer(0)
-    letters = _LETTERS[blob.rank]
-    if not 0 <= kind < len(_ORDERS) or blob.rank > 3:
+    letters = LETTERS[blob.rank]
+    if not 0 <= kind < len(ORDERS) or blob.rank > 3:
         raise layer.refused(f"has the order {kind} for {blob.rank} axes, which is not supported; known are 0 to 5 for 3 axes")
-    order = [letter for letter in reversed(_ORDERS[kind]) if letter in letters]
+    order = [letter for letter in reversed(ORDERS[kind]) if letter in letters]
     axes = [letters.index(letter) for letter in order]
     if axes == sorted(axes):
         return [blob]
@@ -90,7 +92,7 @@ def reshape(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Se
     target = {letter: length for letter, length in stated.items() if length != _NONE}
     if not target or list(target.values()).count(_REMAINING) > 1 or min(target.values()) < _REMAINING:
         raise layer.refused(f"has the lengths {list(target.values())}; expected lengths, 0, and at most one -1")
-    own = _LETTERS[blob.rank]
+    own = LETTERS[blob.rank]
     lengths: list[Length] = [_copied(layer, blob, own, letter, length) for letter, length in target.items()]
     words = [
         _word(blob, own, letter, length, known, graph) for (letter, length), known in zip(target.items(), lengths, strict=True)
@@ -127,7 +129,7 @@ def squeeze(layer: NcnnLayer, inputs: Sequence[Blob], graph: GraphBuilder) -> Se
     """Convert Squeeze, which removes axes of length 1."""
     (blob,) = only(layer, inputs)
     blob = graph.flat(blob)
-    letters = _LETTERS[blob.rank]
+    letters = LETTERS[blob.rank]
     flags = {"W": layer.integer(0), "H": layer.integer(1), "D": layer.integer(11), "C": layer.integer(2)}
     stated = layer.integers(3) or tuple(n for n, letter in enumerate(letters) if flags[letter])
     # ncnn keeps an axis that is longer than 1.

@@ -27,10 +27,11 @@ from upconv.export.sources.options import Example, SourceKeywords, SourceOptions
 from upconv.export.sources.source import Source
 from upconv.runtime.contract import Pixels
 from upconv.runtime.errors import ExportError, SourceError, first_line
+from upconv.runtime.install_hints import package_command
 
 RULE = "not-compared"
 """The rule of the finding that the `ncnn` package is not installed."""
-NOT_COMPARED = "the graph was not compared with ncnn, because ncnn is not installed: pip install ncnn"
+NOT_COMPARED = f"the graph was not compared with ncnn, because ncnn is not installed: {package_command('ncnn')}"
 """The message of this finding."""
 
 ADDED = "added-picture"

@@ -14,23 +14,37 @@ from upconv.runtime.errors import ExportError
 
 
 class NcnnRuntime:
-    """A network that the `ncnn` package runs in float32 on the processor, one picture at a time.
+    """A network that the `ncnn` package runs on the processor, one picture at a time.
 
-    Raises `ExportError` if ncnn cannot load the files.
+    `winograd` permits the faster sums of ncnn for kernels of 3x3, which round more. `storage` is the type of the feature
+    maps: "fp32", "fp16" or "bf16". Raises `ExportError` if ncnn cannot load the files.
     """
 
     name = "ncnn"
     level = "-"
 
-    def __init__(self, param: Path, weights: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        param: Path,
+        weights: Path,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        *,
+        winograd: bool = True,
+        storage: str = "fp32",
+    ) -> None:
+        self.rounds_to = None if storage == "fp32" else storage
         ncnn = importlib.import_module("ncnn")
         self.version = importlib.metadata.version("ncnn")
         self._inputs, self._outputs = inputs, outputs
         self._ncnn, self._net = ncnn, ncnn.Net()
         options = self._net.opt
         options.num_threads = 1
-        for switch in ("use_vulkan_compute", "use_bf16_storage", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
-            setattr(options, switch, False)  # each rounds the weights or the feature maps
+        options.use_vulkan_compute = False
+        options.use_bf16_storage = storage == "bf16"
+        for switch in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
+            setattr(options, switch, storage == "fp16")
+        options.use_winograd_convolution = winograd
         if self._net.load_param(str(param)) or self._net.load_model(str(weights)):
             raise ExportError(f"ncnn cannot load {param} and {weights}")
 
@@ -52,10 +66,12 @@ class NcnnRuntime:
         return outputs
 
 
-def ncnn_runtime(param: Path, weights: Path, inputs: Sequence[str], outputs: Sequence[str]) -> NcnnRuntime | None:
+def ncnn_runtime(
+    param: Path, weights: Path, inputs: Sequence[str], outputs: Sequence[str], *, winograd: bool = True
+) -> NcnnRuntime | None:
     """Return the network in ncnn, or `None` if the `ncnn` package is not installed."""
     try:
         importlib.import_module("ncnn")
     except ImportError:
         return None
-    return NcnnRuntime(param, weights, inputs, outputs)
+    return NcnnRuntime(param, weights, inputs, outputs, winograd=winograd)

@@ -9,7 +9,24 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from upconv.cli import bench, compare, export, frames_option, inspect, models, operators, parity, serve, tune, upscale
+from upconv.cli import (
+    bench,
+    compare,
+    devices,
+    doctor,
+    export,
+    frames_option,
+    inspect,
+    models,
+    operators,
+    parity,
+    serve,
+    site,
+    train,
+    tune,
+    upscale,
+    web_runtime,
+)
 
 
 class _Commands(TyperGroup):
@@ -54,7 +71,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "parity operators": operators.operators,
     "bench": bench.bench,
     "compare": compare.compare,
+    "devices": devices.devices,
+    "doctor": doctor.doctor,
+    "site": site.site,
+    "train": train.train,
     "upscale": upscale.upscale,
+    "web-runtime": web_runtime.web_runtime,
 }
 _CLASSES: dict[str, type[TyperCommand]] = {"upscale": frames_option.UpscaleCommand}
 for name, command in COMMANDS.items():
@@ -67,35 +89,27 @@ def main() -> None:
     """Run a command. Print an error that a user can correct as one sentence, and exit with code 1."""
     from typer.exceptions import Abort, TyperException
 
-    from upconv.cli.console_text import accept_all_names, printable
+    from upconv.cli.console_text import accept_all_names
+    from upconv.cli.failure import CommandFailure, end, report
     from upconv.runtime.errors import UpconvError
+    from upconv.runtime.install_hints import extra_of, install_command
 
     accept_all_names()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UpconvError as error:
-        sys.exit(f"error: {printable(str(error), keep=chr(10))}")
+        end(CommandFailure.of(error))
     except TyperException as error:
-        print(f"error: {error.format_message().rstrip('.')}; see --help", file=sys.stderr)
-        sys.exit(error.exit_code)
+        end(CommandFailure(error.format_message().rstrip("."), "UsageError", error.exit_code, "; see --help"))
     except Abort:
+        report(CommandFailure("interrupted", "Interrupted", 130))
         sys.exit(130)
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        extra = extra_of(error.name)
         if extra is None:
             raise
-        sys.exit(f"error: this command needs {error.name}, which is not installed; pip install 'upconv[{extra}]'")
-
-
-_EXTRAS = {
-    "onnxruntime": "cpu",
-    "torch": "export",
-    "onnx": "export",
-    "safetensors": "export",
-    "keras": "keras",
-    "skimage": "train",
-    "jinja2": "train",
-    "fastapi": "serve",
-    "uvicorn": "serve",
-    "pydantic_settings": "serve",
-}
+        message = f"this command needs {error.name}, which is not installed; {install_command(extra)}"
+        end(CommandFailure(message, "MissingPackage"))
+    except Exception as error:  # a fault of the program, whose traceback Python prints
+        report(CommandFailure(f"{type(error).__name__}: {error}", "InternalError"))
+        raise

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from upconv.cli.console_text import plain_console
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def bench(
     from upconv.export.benchmark import PEERS
     from upconv.export.benchmark import bench as run
     from upconv.export.benchmark.subjects import subject_of
-    from upconv.export.tuner import processor
+    from upconv.runtime.cores import processor
 
     peers = [p for p in PEERS if not peer or any(part.lower() in p.name.lower() for part in peer)]
     if not peers:
@@ -48,7 +47,7 @@ def bench(
         results[spec] = {"shapes": [x.shape for x in subject.inputs], "peers": [row.as_dict() for row in rows]}
         if not as_json:
             shapes = " and ".join("x".join(map(str, x.shape)) for x in subject.inputs)
-            Console(width=None if sys.stdout.isatty() else 160).print(_table(f"{subject.name}, {shapes}", rows))
+            plain_console(width=160).print(_table(f"{subject.name}, {shapes}", rows))
     if as_json:
         print(json.dumps({"machine": processor(), "threads": 1, "sources": results}, indent=2))
 

@@ -6,6 +6,10 @@ import os
 import sys
 import unicodedata
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _ESCAPED = frozenset(("Cc", "Zl", "Zp"))
 """Unicode categories of control characters, line separators and paragraph separators, which move the cursor of a terminal."""
@@ -22,6 +26,17 @@ def printable(text: str, *, keep: str = "") -> str:
     if decoded.isprintable():
         return decoded
     return "".join(letter if letter in keep or not _is_control(letter) else _escape(letter) for letter in decoded)
+
+
+def plain_console(*, width: int | None = None, stderr: bool = False) -> Console:
+    """Return a console that prints every text as it is.
+
+    By default, rich takes `[onnx]` for the name of a style, and removes it. `width` counts if the output is no terminal.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    return console if width is None or console.is_terminal else Console(width=width, markup=False, emoji=False, highlight=False)
 
 
 def accept_all_names() -> None:

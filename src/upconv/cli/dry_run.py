@@ -13,6 +13,7 @@ from upconv.runtime.errors import UpconvError, first_line
 
 if TYPE_CHECKING:
     from upconv.runtime import UpscaleOptions, Upscaler
+    from upconv.runtime.auto_upscaler import AnyUpscaler
     from upconv.runtime.calibration import Calibration
     from upconv.runtime.codecs.coding_speed import CodingSpeeds
     from upconv.runtime.folders import FileTask
@@ -59,17 +60,16 @@ class PlannedPicture:
 
 
 class Prediction:
-    """Predicts pictures for one model, whose speed and memory are measured once, in a quarter of a second."""
+    """Predicts pictures. The speed and memory of each model are measured once, in a quarter of a second."""
 
-    def __init__(self, upscaler: Upscaler, options: UpscaleOptions) -> None:
-        """Measure the model of `upscaler`."""
-        from upconv.runtime.calibration import calibrate
+    def __init__(self, upscaler: AnyUpscaler, options: UpscaleOptions) -> None:
+        """Measure the model of `upscaler`, or the usual model of its set."""
         from upconv.runtime.codecs.coding_speed import CodingSpeeds
         from upconv.runtime.cores import available_cores
 
         self._upscaler, self._options = upscaler, options
         self._cores = available_cores()
-        self._calibration: Calibration = calibrate(upscaler.model, self._cores, speed=True)
+        self._calibrations: dict[str, Calibration] = {}
         self._speeds: CodingSpeeds = CodingSpeeds()
         self._tile_px = 0
 
@@ -103,7 +103,7 @@ class Prediction:
         seconds = self._tile_seconds(passes)
         at_once = (self._cores + 2) * passes.largest_px * _BYTES_PER_FRAME_PX
         return {
-            "model": str(self._upscaler.model.contract.name),
+            "model": self._upscaler.name,
             "from": (passes.width, passes.height),
             "to": passes.output_size,
             "frames_per_s": round(self._cores / max(seconds, 1e-6), 2),
@@ -112,7 +112,9 @@ class Prediction:
 
     def _process_bytes(self) -> float:
         """Return the memory of the process and of the tiles that are computed at the same time."""
-        return _resident_bytes() + self._cores * self._tile_px * self._calibration.bytes_per_px
+        return _resident_bytes() + self._cores * self._tile_px * max(
+            (each.bytes_per_px for each in self._calibrations.values()), default=0
+        )
 
     def _planned(self, task: FileTask) -> PlannedPicture:
         from upconv.runtime.codecs import format_of, read_bytes, sniff
@@ -136,11 +138,20 @@ class Prediction:
         """Return the seconds of one core that the tiles take, and remember the largest tile."""
         areas = [tile.area for plan in passes.plans for tile in plan.tiles[:1]]
         self._tile_px = max([self._tile_px, *areas])
-        return passes.computed_px * min(self._calibration.seconds_per_px.values(), default=0)
+        return passes.computed_px * min(self._calibration(passes).seconds_per_px.values(), default=0)
+
+    def _calibration(self, passes: Passes) -> Calibration:
+        """Return the speed and memory of the model for a picture of this size. A model is measured once."""
+        from upconv.runtime.calibration import calibrate
+
+        model = self._upscaler.for_size(passes.width, passes.height, self._options).model
+        if model.sha256 not in self._calibrations:
+            self._calibrations[model.sha256] = calibrate(model, self._cores, speed=True)
+        return self._calibrations[model.sha256]
 
 
 def print_prediction(
-    tasks: Iterable[FileTask], upscaler: Upscaler, options: UpscaleOptions, done: int, *, as_json: bool
+    tasks: Iterable[FileTask], upscaler: AnyUpscaler, options: UpscaleOptions, done: int, *, as_json: bool
 ) -> bool:
     """Print what would be done with each picture, and the sum. Return true if a picture would fail.
 
@@ -148,7 +159,7 @@ def print_prediction(
     """
     prediction = Prediction(upscaler, options)
     planned = [prediction.of(task) for task in tasks]
-    total = prediction.total(planned, str(upscaler.model.contract.name))
+    total = prediction.total(planned, upscaler.name)
     if as_json:
         print(json.dumps({"pictures": [picture.row() for picture in planned], "total": total | {"skipped": done}}, indent=2))
     else:

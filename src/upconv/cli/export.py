@@ -6,11 +6,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from upconv.cli.export_folder import check_folder, export_models
+from upconv.cli.export_repository import SERVERS, check_unfinished, export_repository
 from upconv.cli.inspect import described
 from upconv.cli.option_types import (
     AsJson,
@@ -30,6 +31,7 @@ from upconv.cli.option_types import (
     Verbose,
     Weights,
 )
+from upconv.cli.output_names import check_model_name
 from upconv.cli.stages import measuring, nothing, show
 from upconv.runtime.errors import ParameterError
 
@@ -47,15 +49,20 @@ KINDS = ("float32", "int64", "int32", "bool")
 
 
 def export(
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str],
         typer.Argument(
+            metavar="SOURCE...",
             help="A catalogue name, file.py:factory, package.module:factory, a file (.pth, .pt, .ckpt, .safetensors, .pt2, .keras, "
-            ".onnx, or ncnn's .param with its .bin beside it), or a folder of such files."
+            ".onnx, or ncnn's .param with its .bin beside it), or a folder of such files. --to triton and --to ovms take several, and "
+            "exported .onnx files as they are.",
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The .onnx file to write; for a folder of models, the folder to write into.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="The .onnx file to write; for a folder of models and for a server, the folder to write into."
+        ),
     ],
     weights: Weights = None,
     kwargs: FactoryArguments = "{}",
@@ -75,10 +82,31 @@ def export(
     tune_s: TuneSeconds = 60,
     rewrite: Annotated[bool, typer.Option(help="Rewrite the graph to an equal one that runs faster.")] = True,
     as_json: AsJson = False,
+    to: Annotated[
+        Literal["onnx", "ncnn", "openvino", "triton", "ovms"],
+        typer.Option(
+            "--to",
+            help="The format to write, with weights in --precision; ncnn writes OUTPUT.param and OUTPUT.bin, openvino OUTPUT.xml and "
+            "OUTPUT.bin; triton and ovms add models to the model repository OUTPUT of NVIDIA Triton or OpenVINO Model Server.",
+        ),
+    ] = "onnx",
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="With --to triton: compute with TensorRT on NVIDIA cards, instead of CUDA.")
+    ] = False,
+    names: Annotated[
+        Literal["upscayl", "realesrgan", "waifu2x"] | None,
+        typer.Option("--names", help="Name input and output of ncnn files as this program expects them."),
+    ] = None,
 ) -> None:
     """Export a decoder to one verified .onnx file with a contract, or every model of a folder."""
     if quiet + verbose + as_json > 1:
         raise ParameterError("--quiet, --verbose and --json exclude each other; give one of them")
+    source = sources[0]
+    if len(sources) > 1 and to not in SERVERS:
+        raise ParameterError(f"--to {to} writes one model; got {len(sources)} sources: give one, or a folder of models")
+    if tensorrt and to != "triton":
+        raise ParameterError(f"--tensorrt is for --to triton; --to {to} has no settings of a server")
+    _check_format(source, to, names, precision, tune=tune)
     auto = precision == "auto"
     budget_s = tune_s if tune or auto else None
     options: dict[str, Any] = {
@@ -92,7 +120,24 @@ def export(
     }
     stated = cast("SourceKeywords", {name: value for name, value in options.items() if value is not None})
     silent = quiet or as_json
-    run = _exporter(opset, rewrite, ("int8" if precision == "auto" else precision, calibrate, limit_db, auto), budget_s, silent)
+
+    def run(source: Source, out: Path, on_stage: Callable[[StageReport], None]) -> Artifact:
+        chosen = ("int8" if precision == "auto" else precision, calibrate, limit_db, auto)
+        return _exporter(opset, rewrite, chosen, budget_s, silent)(source, out, on_stage)
+
+    if to in SERVERS:
+        check_unfinished(
+            sources, [value for value in (tune, precision != "fp32", not rewrite, opset != 18, shape, stated) if value]
+        )
+        export_repository(
+            sources,
+            to,
+            output,
+            lambda spec, out: run(_source(spec, shape or [], stated), out, nothing if silent else show),
+            tensorrt=tensorrt,
+            verbosity="json" if as_json else "quiet" if quiet else "usual",
+        )
+        return
     if is_folder(source):
         given = {"--weights": weights, "--kwargs": kwargs != "{}", "--shape": shape, "--axes": axes, "--fixed": fixed}
         check_folder(source, output, [option for option, value in given.items() if value])
@@ -104,7 +149,12 @@ def export(
             "json" if as_json else "quiet" if quiet else "usual",
         )
         return
-    _check_file(output)
+    check_model_name(output, to)
+    if to != "onnx":
+        _write(
+            _source(source, shape or [], stated), output, (to, names, precision == "fp16"), opset, quiet=quiet, as_json=as_json
+        )
+        return
     artifact = run(_source(source, shape or [], stated), output, nothing if silent else show)
     if as_json:
         print(json.dumps(artifact.as_dict(), indent=2))
@@ -140,18 +190,43 @@ def _exporter(
     return run
 
 
+def _check_format(source: str, to: str, names: str | None, precision: str, *, tune: bool) -> None:
+    """Raise `ParameterError` if the options do not fit the format."""
+    if names and to != "ncnn":
+        raise ParameterError(f"--names is for --to ncnn; --to {to} keeps the names of the model")
+    if to == "onnx" or to in SERVERS:
+        return
+    if is_folder(source):
+        raise ParameterError(f"--to {to} writes one model; {source} is a folder")
+    if tune or precision not in ("fp32", "fp16"):
+        raise ParameterError(f"--to {to} writes fp32 or fp16 weights; --tune and --precision {precision} are for ONNX")
+
+
+def _write(
+    source: Source, output: Path, chosen: tuple[str, str | None, bool], opset: int, *, quiet: bool, as_json: bool
+) -> None:
+    """Export a source without rewrites, which are for onnxruntime, and write it in another format."""
+    from upconv.export import to_onnx
+    from upconv.export.formats import FORMATS, FormatOptions, check_source, write
+    from upconv.export.formats.ncnn import PROGRAM_NAMES
+
+    to, names, half = chosen
+    check_source(source, FORMATS[to])
+    warn_of_random_weights(source)
+    artifact = to_onnx(source, opset=opset, rewrites=(), on_stage=nothing if quiet or as_json else show)
+    stem = output.with_suffix("") if output.suffix in FORMATS[to].suffixes else output
+    written = write(artifact, source, FORMATS[to], stem, FormatOptions(half, PROGRAM_NAMES[names] if names else None))
+    if as_json:
+        print(json.dumps({**artifact.as_dict(), "written": written.as_dict()}, indent=2))
+    elif not quiet:
+        print(written)
+
+
 def is_folder(source: str) -> bool:
     """Return true if `source` names a folder and no model of the catalogue."""
     from upconv.models.catalogue import CATALOGUE
 
     return source not in CATALOGUE and Path(source).is_dir()
-
-
-def _check_file(output: Path) -> None:
-    if output.is_dir():
-        raise ParameterError(f"--output {output} is a folder; give the name of a file in it")
-    if not output.parent.is_dir():
-        raise ParameterError(f"there is no folder {output.parent} to write {output.name} into; create it first")
 
 
 def warn_of_random_weights(source: Source) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from upconv.cli.console_text import plain_console
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _print(outcomes: Sequence[ModelOutcome], verbosity: Verbosity) -> None:
             if outcome.reason is not None:
                 print(f"error: {outcome.reason}", file=sys.stderr)
         return
-    Console(width=None if sys.stdout.isatty() else 1000).print(table(outcomes))
+    plain_console(width=1000).print(table(outcomes))
     done = sum(outcome.artifact is not None for outcome in outcomes)
     print(f"{done} of {len(outcomes)} models exported")
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -33,6 +34,19 @@ KeepTime = Annotated[bool, typer.Option("--keep-time", help="Give results the mo
 _CHUNK = 1 << 16
 
 
+class WorkPlace(StrEnum):
+    """The machines that do the work: this one, or those of Ray."""
+
+    HERE = "here"
+    RAY = "ray"
+
+
+OnMachines = Annotated[
+    WorkPlace,
+    typer.Option("--on", help="Upscale a folder here, or on Ray: the cluster of RAY_ADDRESS, or one on this machine."),
+]
+
+
 @dataclass(frozen=True)
 class FolderOptions:
     """The options of a run over many pictures."""
@@ -56,7 +70,9 @@ class FolderOptions:
     compare: Path | None = None
     """The page that shows before and after."""
     workers: int | None = None
-    """The number of worker threads, and of worker processes for small pictures."""
+    """The number of worker threads, and of worker processes for small pictures; on Ray, the number of actors."""
+    on: WorkPlace = WorkPlace.HERE
+    """The machines that do the work."""
 
     def check(self) -> None:
         """Raise `ParameterError` if two options exclude each other."""
@@ -68,6 +84,8 @@ class FolderOptions:
 
     def check_places(self, inputs: list[Path], output: str | None) -> None:
         """Raise `ParameterError` if there is nothing to upscale, or no place for the results."""
+        if self.on is WorkPlace.RAY and output is None:
+            raise ParameterError("--on ray needs --output, the folder of the results")
         if not inputs and self.files_from is None:
             raise ParameterError("nothing to upscale; give pictures, folders or --files-from")
         if output is None and (self.files_from is not None or self.shard is not None):

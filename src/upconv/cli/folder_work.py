@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from upconv.cli.default_names import check_inputs
-from upconv.cli.folder_options import FolderOptions, check_free, format_of_result, parse_shard, paths_in
+from upconv.cli.folder_options import FolderOptions, WorkPlace, check_free, format_of_result, parse_shard, paths_in
+from upconv.cli.tiles_option import pictures_at_once
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
-    from upconv.runtime import Upscaler
+    from upconv.runtime.auto_upscaler import AnyUpscaler
     from upconv.runtime.folders import FileResult, FolderListing
     from upconv.runtime.options import UpscaleOptions
 
@@ -63,20 +64,20 @@ def work_into(
     return work
 
 
-def upscale_files(work: FileWork, upscaler: Upscaler, options: UpscaleOptions, *, exact: bool) -> None:
+def upscale_files(work: FileWork, upscaler: AnyUpscaler, options: UpscaleOptions, *, exact: bool, unproved: bool) -> None:
     """Upscale the pictures and report. Raises `typer.Exit` with 1 if one has no result, and `ParameterError` if there is none."""
     from upconv.cli.before_after import write_page
     from upconv.cli.progress import ProgressReport
     from upconv.cli.result_rows import ResultRows
 
-    wanted, model = work.wanted, str(upscaler.model.contract.name)
+    wanted, model = work.wanted, upscaler.name
     silent = wanted.quiet or wanted.as_json or wanted.json_lines
     rows = ResultRows(model, lines=wanted.json_lines, listed=wanted.as_json, failures=wanted.report)
     with rows:
         listing = work.search(rows.ignore if wanted.as_json or wanted.json_lines else None)
         count = (lambda: sum(1 for _ in work.search(None).jobs)) if work.repeatable else None
         with ProgressReport(listing, model, quiet=silent, keep=wanted.compare is not None, count=count) as report:
-            _run(work, listing, upscaler, options, (report.take, rows.take), exact=exact)
+            _run(work, listing, upscaler, options, (report.take, rows.take), exact=exact, unproved=unproved)
         rows.print_list()
     if wanted.compare is not None:
         write_page(wanted.compare, report.outcomes, model)
@@ -84,7 +85,7 @@ def upscale_files(work: FileWork, upscaler: Upscaler, options: UpscaleOptions, *
         raise typer.Exit(1)
 
 
-def predict_files(work: FileWork, upscaler: Upscaler, options: UpscaleOptions) -> None:
+def predict_files(work: FileWork, upscaler: AnyUpscaler, options: UpscaleOptions) -> None:
     """Print what would be done. Raises `typer.Exit` with 1 if a picture would have no result."""
     from upconv.cli.dry_run import print_prediction
     from upconv.runtime.folders import Journal
@@ -92,7 +93,7 @@ def predict_files(work: FileWork, upscaler: Upscaler, options: UpscaleOptions) -
     listing = work.search(None)
     tasks = found = tuple(listing.jobs)
     if work.folder is not None and not work.wanted.overwrite:
-        journal = Journal(work.folder, upscaler.model.sha256, options)
+        journal = Journal(work.folder, upscaler.identity, options)
         tasks = tuple(task for task in found if journal.done(task) is None)
     failed = print_prediction(tasks, upscaler, options, len(found) - len(tasks), as_json=work.wanted.as_json)
     if failed or listing.closed:
@@ -102,30 +103,46 @@ def predict_files(work: FileWork, upscaler: Upscaler, options: UpscaleOptions) -
 def _run(
     work: FileWork,
     listing: FolderListing,
-    upscaler: Upscaler,
+    upscaler: AnyUpscaler,
     options: UpscaleOptions,
     takers: tuple[Callable[[FileResult], None], ...],
     *,
     exact: bool,
+    unproved: bool,
 ) -> None:
     """Process the pictures and give each result to all `takers`."""
+    from upconv.runtime.auto_upscaler import AutoUpscaler
     from upconv.runtime.folders import Journal, process_folder
     from upconv.runtime.folders.worker_order import WorkerOrder
     from upconv.runtime.folders.worker_processes import WorkerProcesses
+    from upconv.runtime.providers import NAMES, short_name
 
-    wanted, model = work.wanted, upscaler.model
-    provider = "cpu" if model.provider == "CPUExecutionProvider" else model.provider
-    order = WorkerOrder(model.path, options, provider, exact, wanted.keep_time)
-    journal = None if work.folder is None else Journal(work.folder, model.sha256, options)
+    wanted = work.wanted
+    provider = short_name(upscaler.provider) if upscaler.provider in NAMES.values() else upscaler.provider
+    model = upscaler.models if isinstance(upscaler, AutoUpscaler) else upscaler.model.path
+    order = WorkerOrder(model, options, provider, exact, wanted.keep_time, unproved)
+    journal = None if work.folder is None else Journal(work.folder, upscaler.identity, options)
     with ExitStack() as stack:
-        spread = stack.enter_context(WorkerProcesses(upscaler, order, processes=wanted.workers))
+        if wanted.on is WorkPlace.RAY:
+            from upconv.cluster import ActorOrder, process_on_ray
+
+            cluster_order = ActorOrder(order, work.folder, wanted.overwrite)
+            on_ray = stack.enter_context(closing(process_on_ray(listing.jobs, cluster_order, actors=wanted.workers)))  # type: ignore[type-var]
+            _give(on_ray, takers)
+            return
+        inside = pictures_at_once(upscaler)
+        spread = stack.enter_context(WorkerProcesses(upscaler, order, processes=wanted.workers, inside=inside))
         outcomes = process_folder(
             listing.jobs, upscaler, options, journal, overwrite=wanted.overwrite, in_flight=spread.at_once, work=spread
         )
         stack.enter_context(closing(outcomes))  # type: ignore[type-var]  # it is a generator
-        for outcome in outcomes:
-            for take in takers:
-                take(outcome)
+        _give(outcomes, takers)
+
+
+def _give(outcomes: Iterable[FileResult], takers: tuple[Callable[[FileResult], None], ...]) -> None:
+    for outcome in outcomes:
+        for take in takers:
+            take(outcome)
 
 
 def _is_single(inputs: list[Path], output: Path, wanted: FolderOptions) -> bool:

@@ -7,20 +7,34 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from upconv.runtime.errors import ParameterError
+from upconv.runtime.install_hints import package_command
+
 if TYPE_CHECKING:
     from upconv.export.lint import Finding
+    from upconv.export.tile_settings import FileHalo
     from upconv.runtime.contract import Contract
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="An .onnx file with a contract.")],
+    model: Annotated[Path, typer.Argument(help="An .onnx file with a contract, or with --halo any .onnx file.")],
+    halo: Annotated[bool, typer.Option("--halo", help="Show the halo, and what to set in programs that tile by hand.")] = False,
+    bioimageio: Annotated[
+        Path | None,
+        typer.Option(
+            help="The .yaml file to write: the description of bioimage.io with its halo, and two .npy files beside it."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the contract of a model file, its operators and the findings of lint."""
+    if halo or bioimageio is not None:
+        _show_halo(model, bioimageio, as_json=as_json)
+        return
     from upconv.runtime import open_model
 
     opened = open_model(model)
@@ -37,7 +51,45 @@ def inspect(
     for finding in findings or ():
         print(f"{'look at':<11}{finding}")
     if findings is None:
-        print("onnx is not installed, so operators and findings are missing; pip install onnx", file=sys.stderr)
+        print(f"onnx is not installed, so operators and findings are missing; {package_command('onnx')}", file=sys.stderr)
+
+
+def _show_halo(model: Path, bioimageio: Path | None, *, as_json: bool) -> None:
+    from upconv.export.tile_settings import halo_of_file, load_file, program_settings, stated_contract, write_bioimageio
+
+    if bioimageio is not None and (bioimageio.is_dir() or not bioimageio.parent.is_dir()):
+        raise ParameterError(f"cannot write a description to {bioimageio}: expected a file in a folder that exists")
+    loaded = load_file(model)
+    contract = stated_contract(loaded, model)
+    found = halo_of_file(loaded, contract)
+    settings = program_settings(found)
+    licence = contract.provenance.licence if contract is not None else None
+    written = [] if bioimageio is None else write_bioimageio(bioimageio, model, loaded, found, licence)
+    if as_json:
+        facts: dict[str, Any] = {
+            name: part.model_dump() for name, part in (("halo", found.halo), ("height", found.height), ("width", found.width))
+        }
+        facts |= {"path": str(model), "channels": found.channels, "origin": found.origin}
+        print(json.dumps(facts | {"settings": [asdict(s) for s in settings], "written": [str(f) for f in written]}, indent=2))
+        return
+    for name, value in _halo_lines(found):
+        print(f"{name:<15}{value}")
+    for setting in settings:
+        print(f"{setting.program:<15}{setting.setting}{f'; {setting.note}' if setting.note else ''}")
+    if written:
+        print(f"{'written':<15}{', '.join(str(file) for file in written)}")
+
+
+def _halo_lines(found: FileHalo) -> Iterator[tuple[str, str]]:
+    from upconv.runtime.contract import Halo
+
+    if isinstance(found.halo, Halo):
+        place = "as the contract states" if found.origin == "contract" else "derived from the graph and probed"
+        yield "halo", f"{found.halo}; {place}"
+    else:
+        yield "halo", f"none finite, because of {found.halo.node}: {found.halo.reason}; compute the whole picture at once"
+    yield "height", str(found.height)
+    yield "width", str(found.width)
 
 
 def _graph(model: Path) -> tuple[dict[str, int] | None, tuple[Finding, ...] | None]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from upconv.cli.console_text import plain_console
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def models(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
         scale = f"x{entry.scale}" if entry.scale else "-"
         name = f"{entry.name} (default)" if entry.name == DEFAULT else entry.name
         table.add_row(name, entry.task, scale, f"{entry.parameters:,}", quality, entry.licence, entry.summary)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    plain_console(width=200).print(table)
 
 
 def _row(entry: CatalogueEntry) -> dict[str, object]:
@@ -49,6 +48,30 @@ def _row(entry: CatalogueEntry) -> dict[str, object]:
         "licence": entry.licence,
         "artifact": str(entry.artifact) if entry.artifact.exists() else None,
     }
+
+
+@app.command()
+def choose(
+    pictures: Annotated[list[Path], typer.Argument(help="Image files.")],
+    scale: Annotated[float, typer.Option(min=1, help="Output pixels per input pixel, per side.")] = 2,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of the largest picture to read.")] = 100_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Name the small model that suits each picture, by its content, its loss and the scale."""
+    from upconv.models.catalogue import candidates
+    from upconv.runtime import codecs
+    from upconv.runtime.model_choice import choose_model
+
+    rows = []
+    for path in pictures:
+        choice = choose_model(candidates(), codecs.decode(codecs.read_bytes(path), max_pixels), scale)
+        assert choice is not None
+        rows.append({"path": str(path), "model": choice.name, "reason": choice.reason})
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(f"{row['path']}: {row['model']} ({row['reason']})")
 
 
 @app.command()

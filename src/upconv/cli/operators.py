@@ -13,11 +13,15 @@ import typer
 
 def operators(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The Markdown page to write.")] = None,
-    as_json: Annotated[Path | None, typer.Option("--json", help="Write every result to this file as JSON.")] = None,
+    results: Annotated[Path | None, typer.Option("--results", help="The .json file to write every result to.")] = None,
     count: Annotated[
         int | None, typer.Option("--sample", min=1, help="Number of cases to choose at random; all by default.")
     ] = None,
+    runtimes: Annotated[
+        Path | None, typer.Option(help="A folder with more runtimes, which scripts/runtimes makes.", envvar="UPCONV_RUNTIMES")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random choice.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
 ) -> None:
     """Test every upsampling layer with every parameter in every backend."""
     from upconv.export.conformance import grid, present, run, sample, table
@@ -31,10 +35,11 @@ def operators(
         done += number
         print(f"\r{done} of {len(cases)} cases", end="", file=sys.stderr, flush=True)
 
-    results = run(cases, present(), report)
+    outcomes = run(cases, present(runtimes), report)
     print(file=sys.stderr)
     if output is not None:
-        write_atomically(output, table.page(results, shlex.join(["upconv", *sys.argv[1:]])).encode())
-    if as_json is not None:
-        write_atomically(as_json, json.dumps([result.as_dict() for result in results], indent=1).encode())
-    print(table.summary(results))
+        write_atomically(output, table.page(outcomes, shlex.join(["upconv", *sys.argv[1:]])).encode())
+    rows = [outcome.as_dict() for outcome in outcomes]
+    if results is not None:
+        write_atomically(results, json.dumps(rows, indent=1).encode())
+    print(json.dumps(rows, indent=2) if as_json else table.summary(outcomes))

@@ -75,6 +75,12 @@ Calibrate = Annotated[
 ]
 LimitDb = Annotated[float, typer.Option("--limit-db", min=0, help="Decibels of quality that reduced precision may lose.")]
 TuneSeconds = Annotated[float, typer.Option("--tune-s", min=1, help="Seconds that tuning may take.")]
+Unproved = Annotated[
+    bool,
+    typer.Option(
+        "--unproved", help="Use a model even if its output on the provider differs from the processor's by more than allowed."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only a report, as JSON.")]
 FramesChoice = Annotated[
     str | None,

@@ -15,7 +15,8 @@ from upconv.cli.standard_streams import STANDARD, ending_with_the_reader, opened
 from upconv.runtime.errors import ImageError, ImageTooLargeError, OutputError, ParameterError, machine_error
 
 if TYPE_CHECKING:
-    from upconv.runtime import UpscaleOptions, Upscaler
+    from upconv.runtime import UpscaleOptions
+    from upconv.runtime.auto_upscaler import AnyUpscaler
     from upconv.runtime.options import ImageFormat
 
 _BYTES_A_PIXEL, _BYTES_BESIDE = 16, 1 << 26
@@ -32,9 +33,9 @@ def is_piped(inputs: list[Path], output: str | None) -> bool:
     return True
 
 
-def check_piped(*, dry_run: bool, compare: Path | None) -> None:
+def check_piped(*, dry_run: bool, compare: Path | None, json_lines: bool = False) -> None:
     """Raise `ParameterError` if an option is given that needs files."""
-    wanted = {"--dry-run": dry_run, "--compare": compare is not None}
+    wanted = {"--dry-run": dry_run, "--compare": compare is not None, "--jsonl": json_lines}
     for name in (name for name, given in wanted.items() if given):
         raise ParameterError(f"{name} needs files; give it without -")
 
@@ -43,7 +44,7 @@ def upscale_piped(
     source: Path,
     output: str | None,
     format: str | None,
-    opened_upscaler: Callable[[], Upscaler],
+    opened_upscaler: Callable[[], AnyUpscaler],
     options: UpscaleOptions,
     *,
     as_json: bool,
@@ -61,11 +62,11 @@ def upscale_piped(
     data = _read(source, options.max_pixels)
     started = time.perf_counter()
     with opened_upscaler() as upscaler:
-        model = str(upscaler.model.contract.name)
+        model = upscaler.name
         result = process(data, upscaler, options)
     _write(destination, result.data)
     seconds, sizes = time.perf_counter() - started, (result.input_size, result.output_size)
-    outcome = FileResult(FileTask(source, destination), "done", *sizes, seconds=seconds, conversions=result.conversions)
+    outcome = FileResult(FileTask(source, destination), "done", *sizes, seconds, result.conversions, choice=result.choice)
     text = json.dumps([outcome_row(outcome, model)], indent=2) if as_json else outcome_line(outcome, model)
     free = as_json and str(destination) != STANDARD
     print(text, file=sys.stdout if free else sys.stderr, flush=True)

@@ -131,13 +131,17 @@ def outcome_line(outcome: FileResult, model: str) -> str:
     assert outcome.before is not None and outcome.after is not None
     (width, height), (to_width, to_height) = outcome.before, outcome.after
     notes = "".join(f"; {conversion}" for conversion in outcome.conversions)
-    size = f"{width}x{height} to {to_width}x{to_height}"
-    return f"{outcome.job.destination}: {size} by {model} in {outcome.seconds:.2f} s{notes}"
+    size, choice = f"{width}x{height} to {to_width}x{to_height}", outcome.choice
+    by = model if choice is None else f"{choice.name} ({choice.reason})"
+    return f"{outcome.job.destination}: {size} by {by} in {outcome.seconds:.2f} s{notes}"
 
 
 def outcome_row(outcome: FileResult, model: str) -> dict[str, Any]:
     """Return the result of a picture for `--json`."""
+    choice = outcome.choice
     row: dict[str, Any] = {"input": str(outcome.job.source), "status": outcome.status, "model": model}
+    if choice is not None:
+        row |= {"model": choice.name, "chosen_for": choice.reason}
     if outcome.error is not None:
         return row | {"error": outcome.error}
     return row | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _FLAGS = {"models": "--model"}
-_SECRET = ("api_keys", "admin_key", "webhook_secret", "url_key", "url_salt")
+_SECRET = ("api_keys", "admin_key", "webhook_secret", "url_key", "url_salt", "tiles_key")
 """Settings that are read from the environment only, because other users can see a command line."""
 
 
@@ -26,7 +27,7 @@ def serve() -> None:
 
     Every setting is also read from the environment, for example UPCONV_PORT; a flag has precedence. Keys are read from
     the environment only: UPCONV_API_KEYS as NAME:KEY separated by commas, UPCONV_ADMIN_KEY, UPCONV_WEBHOOK_SECRET,
-    UPCONV_URL_KEY and UPCONV_URL_SALT. For the name of a catalogue model, the service uses the int8 form if it is faster on this machine. A file is served as it is.
+    UPCONV_URL_KEY, UPCONV_URL_SALT and UPCONV_TILES_KEY. For the name of a catalogue model, the service uses the int8 form if it is faster on this machine. A file is served as it is.
     """
 
 
@@ -43,7 +44,9 @@ class ServeCommand(TyperCommand):
         """Serve with the options that were given, or print the settings or a new key."""
         options = {name: value for name, value in ctx.params.items() if value not in (None, (), [])}
         if name := options.pop("new_key", None):
-            _print_key(name)
+            _print_key(name, as_json=bool(options.get("as_json")))
+        elif options.pop("as_json", False) and not options.get("print_config"):
+            raise ParameterError("--json is for --new-key and --print-config; --log-format json makes the log JSON")
         elif options.pop("print_config", False):
             print(_settings(options).model_dump_json(indent=2))
         else:
@@ -73,9 +76,10 @@ def _command() -> Any:
     shortcuts: dict[str, tuple[Any, str]] = {
         "print_config": (bool, "Print the settings as JSON, and exit."),
         "new_key": (str, "Print a new API key with this name and its line for --api-keys-file, and exit."),
+        "as_json": (bool, "With --new-key, print JSON."),
     }
     for name, (kind, help) in shortcuts.items():
-        option = typer.Option(f"--{name.replace('_', '-')}", help=help, show_default=False)
+        option = typer.Option("--json" if name == "as_json" else f"--{name.replace('_', '-')}", help=help, show_default=False)
         annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     app = typer.Typer(add_completion=False)
@@ -105,7 +109,8 @@ def _kind(annotation: Any) -> Any:
         return list[str] if get_args(annotation)[0] is Path else str
     if get_origin(annotation) is Literal:
         return str
-    return next((kind for kind in get_args(annotation) if kind is not type(None)), annotation)
+    kind = next((kind for kind in get_args(annotation) if kind is not type(None)), annotation)
+    return str if getattr(kind, "__name__", "") == "SecretStr" else kind
 
 
 def _help(name: str, field: FieldInfo) -> str:
@@ -113,7 +118,7 @@ def _help(name: str, field: FieldInfo) -> str:
 
     text = "An .onnx file, a folder of them or a catalogue name; can be repeated." if name == "models" else field.description
     choices = f" One of {', '.join(get_args(field.annotation))}." if get_origin(field.annotation) is Literal else ""
-    shown = field.default not in (None, ()) and not field.is_required() and not isinstance(field.default, bool)
+    shown = field.default not in (None, (), "") and not field.is_required() and not isinstance(field.default, bool)
     return escape(f"{text}{choices}{f' Default: {field.default}.' if shown else ''}")
 
 
@@ -130,9 +135,13 @@ def _settings(options: dict[str, Any]) -> Any:
 
     if "models" in options or "UPCONV_MODELS" not in os.environ:
         exported = [name for name, entry in CATALOGUE.items() if entry.artifact.exists()]
+        if "models" not in options and "UPCONV_BY_CONTENT" not in os.environ:
+            options.setdefault("by_content", True)
         names = options.get("models") or sorted(exported, key=lambda name: name != DEFAULT)  # the default is the first
         with ThreadPoolExecutor(available_cores()) as pool:
-            paths = pool.map(lambda name: _path(name, options.get("provider", "cpu")), names)
+            places = ("web_runtime", "tiles_from")
+            elsewhere = any(name in options or f"UPCONV_{name.upper()}" in os.environ for name in places)
+            paths = pool.map(lambda name: _path(name, options.get("provider", "cpu"), elsewhere=elsewhere), names)
             import_module("upconv.service.server")  # at the same time, because it takes as long as the choice
             options["models"] = tuple(paths)
     try:
@@ -142,20 +151,26 @@ def _settings(options: dict[str, Any]) -> Any:
         raise ParameterError(f"setting {'.'.join(str(p) for p in first['loc']) or 'of the service'}: {first['msg']}") from error
 
 
-def _path(name: str, provider: str) -> Path:
-    """Return a file or folder as it is, and for a catalogue model the form that is fastest on this machine."""
+def _path(name: str, provider: str, *, elsewhere: bool) -> Path:
+    """Return a file or folder as it is, and for a catalogue model the form that is fastest on this machine.
+
+    `elsewhere` takes float32, which the page can compute, and which other servers are likely to have.
+    """
     from upconv.cli.upscale import model_path
     from upconv.models.catalogue import CATALOGUE
     from upconv.runtime.form_choice import fastest_form
 
     forms = CATALOGUE[name].forms if name in CATALOGUE else ()
     if forms:
-        return fastest_form(forms, provider)
+        return forms[0] if elsewhere else fastest_form(forms, provider)
     return Path(name) if Path(name).is_dir() else model_path(name)
 
 
-def _print_key(name: str) -> None:
+def _print_key(name: str, *, as_json: bool) -> None:
     from upconv.service.keys import new_key
 
     secret, key = new_key(name)
+    if as_json:
+        print(json.dumps({"name": name, "key": secret, "line": key.line()}, indent=2))
+        return
     print(f"The key, which is shown only once: {secret}\nIts line for --api-keys-file:      {key.line()}")

@@ -24,7 +24,7 @@ def measuring(budget_s: float | None, silent: bool) -> Iterator[Tuner | None]:
         yield None
         return
 
-    columns = (TextColumn("tuning: {task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("tuning: {task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=silent) as progress:
         bar = progress.add_task("first comparison", total=budget_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from upconv.cli.default_names import listing_beside
-from upconv.cli.folder_options import FailureFile, FilesFrom, FolderOptions, JsonLines, KeepTime, ShardChoice, check_free
+from upconv.cli.folder_options import (
+    FailureFile,
+    FilesFrom,
+    FolderOptions,
+    JsonLines,
+    KeepTime,
+    OnMachines,
+    ShardChoice,
+    WorkPlace,
+    check_free,
+)
 from upconv.cli.folder_work import FileWork, predict_files, upscale_files, work_into
 from upconv.cli.option_types import (
     Border,
@@ -22,15 +33,19 @@ from upconv.cli.option_types import (
     Quiet,
     Resume,
     StartFrame,
+    Unproved,
     box,
 )
 from upconv.cli.piped_picture import check_piped, is_piped, upscale_piped
 from upconv.cli.standard_streams import STANDARD
+from upconv.cli.tiles_option import TilesElsewhere, TilesFrom, TilesWire
 from upconv.cli.video import VideoTask, check_options, one_input, upscale_video
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
-    from upconv.runtime import Upscaler
+    from upconv.runtime.auto_upscaler import AnyUpscaler
+    from upconv.runtime.model_choice import ModelSet
+    from upconv.runtime.spot_proof import SpotProof
 
 _COUNTS: dict[str, Literal[2, 4, 16, 256]] = {"2": 2, "4": 4, "16": 16, "256": 256}
 
@@ -73,7 +88,9 @@ def upscale(
             help="A file for one input, a folder, or - for standard output; by default a file beside each input.",
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="An .onnx file or a catalogue name.")] = None,
+    model: Annotated[
+        str, typer.Option(help="An .onnx file, a catalogue name, or auto for the one that fits each picture.")
+    ] = "auto",
     scale: Annotated[
         float | None, typer.Option(help="Output pixels per input pixel, per side; by default the model's.")
     ] = None,
@@ -103,8 +120,14 @@ def upscale(
     keep_time: KeepTime = False,
     compare: Annotated[Path | None, typer.Option(help="The .html page to write, which shows before and after.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Use the exact halo of the model, even if it is slow.")] = False,
-    provider: Annotated[str, typer.Option(help="Execution provider: cpu, cuda or openvino.")] = "cpu",
+    provider: Annotated[
+        str, typer.Option(help="Execution provider: cpu, cuda, webgpu, ... (upconv devices), or auto for the fastest here.")
+    ] = "cpu",
+    unproved: Unproved = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker threads; by default one for each available core.")] = None,
+    on: OnMachines = WorkPlace.HERE,
+    tiles_from: TilesFrom = None,
+    tiles_wire: TilesWire = "fp32",
     dry_run: DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
     json_lines: JsonLines = False,
@@ -115,18 +138,31 @@ def upscale(
     from upconv.cli.before_after import check_page
     from upconv.cli.frames_option import frames_kind
     from upconv.cli.termination import ending_on_sigterm
-    from upconv.models.catalogue import DEFAULT
-    from upconv.runtime import Upscaler
+    from upconv.runtime.auto_upscaler import open_upscaler
     from upconv.runtime.options import UpscaleOptions
 
     kind = frames_kind(frames)
     check_page(compare)
+    if json_lines and (dry_run or kind == "video"):
+        raise ParameterError("--jsonl is for the pictures of a folder; give --json with --dry-run and with video")
     wanted = FolderOptions(
-        shard, files_from, json_lines, as_json, quiet, report, keep_time, overwrite=overwrite, compare=compare, workers=workers
+        shard,
+        files_from,
+        json_lines,
+        as_json,
+        quiet,
+        report,
+        keep_time,
+        overwrite=overwrite,
+        compare=compare,
+        workers=workers,
+        on=on,
     )
     wanted.check()
     inputs, name = inputs or [], None if format is None else format.value
     wanted.check_places(inputs, output)
+    if on is WorkPlace.RAY and tiles_from is not None:
+        raise ParameterError("--on ray and --tiles-from exclude each other; give one of them")
     if kind != "video" and (matrix is not None or start_frame or resume):
         raise ParameterError("--matrix, --start-frame and --resume apply to video; give --frames y4m too")
     width, height, fitting = box(width, height, fit, fill)
@@ -145,8 +181,15 @@ def upscale(
         max_pixels=max_pixels,
     )
 
-    def opened_upscaler() -> Upscaler:
-        return Upscaler(model_path(model or DEFAULT), provider=provider, workers=workers, exact=exact)
+    executors = TilesElsewhere(tiles_from, tiles_wire, quiet).executors(provider, workers)
+
+    def opened_upscaler() -> AnyUpscaler:
+        models = chosen_models(model)
+        upscaler = open_upscaler(
+            models, provider=provider, workers=workers, exact=exact, unproved=unproved, executors=executors
+        )
+        _tell_proof(upscaler.proof, quiet=quiet)
+        return upscaler
 
     with ending_on_sigterm():
         if kind == "video":
@@ -154,7 +197,7 @@ def upscale(
             task = VideoTask(one_input(inputs), output, str(frames), matrix, start_frame, resume, overwrite)
             upscale_video(task, opened_upscaler, options, dry_run=dry_run, as_json=as_json)
         elif inputs and is_piped(inputs, output):
-            check_piped(dry_run=dry_run, compare=compare)
+            check_piped(dry_run=dry_run, compare=compare, json_lines=json_lines)
             if output is not None and output != STANDARD:
                 check_free(Path(output), overwrite=overwrite)
             upscale_piped(inputs[0], output, name, opened_upscaler, options, as_json=as_json)
@@ -167,7 +210,21 @@ def upscale(
                 if dry_run:
                     predict_files(work, upscaler, options)
                 else:
-                    upscale_files(work, upscaler, options, exact=exact)
+                    upscale_files(work, upscaler, options, exact=exact, unproved=unproved)
+
+
+def _tell_proof(proof: SpotProof | None, *, quiet: bool) -> None:
+    """Say on standard error how far the provider is from the processor."""
+    if proof is not None and not (quiet and proof.passed):
+        print(f"{'proved' if proof.passed else 'warning: unproved'}: {proof}", file=sys.stderr)
+
+
+def chosen_models(name: str) -> Path | ModelSet:
+    """Return the file of a model, or the catalogue's models if `name` is `auto`. Raises what `model_path` raises."""
+    from upconv.models.catalogue import model_set
+    from upconv.runtime.auto_upscaler import NAME
+
+    return model_set() if name == NAME else model_path(name)
 
 
 def model_path(name: str) -> Path:

@@ -18,6 +18,7 @@ from upconv.runtime.errors import OutputError, ParameterError, UpconvError, mach
 
 if TYPE_CHECKING:
     from upconv.runtime import UpscaleOptions, Upscaler
+    from upconv.runtime.auto_upscaler import AnyUpscaler
     from upconv.runtime.video import FrameFormat, MatrixName, PartialVideo
 
 _ENCODER_NAMES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
@@ -95,7 +96,7 @@ class _Progress:
 
 
 def upscale_video(
-    task: VideoTask, opened_upscaler: Callable[[], Upscaler], options: UpscaleOptions, *, dry_run: bool, as_json: bool
+    task: VideoTask, opened_upscaler: Callable[[], AnyUpscaler], options: UpscaleOptions, *, dry_run: bool, as_json: bool
 ) -> None:
     """Upscale the frames of a stream. Messages go to standard error, and a report as JSON to standard output if that is free.
 
@@ -108,12 +109,13 @@ def upscale_video(
     _check_task(task)
     with opened(task.source) as file:
         before = _format(file, task, options.max_pixels)
-        with opened_upscaler() as upscaler:
+        with opened_upscaler() as any_upscaler:
+            upscaler = any_upscaler.for_size(before.width, before.height, options)
             passes = upscaler.passes(before.width, before.height, options)
             after = before.resized(*passes.output_size)
             destination = _destination(task, options, upscaler.scale)
             notes = [*deviations(passes), *_advice(before, after)]
-            progress = _Progress(task, destination, str(upscaler.model.contract.name), before, after, notes)
+            progress = _Progress(task, destination, upscaler.name, before, after, notes)
             partial = _partial(progress, upscaler, options)
             if dry_run:
                 print_frame_prediction(passes, upscaler, notes, as_json=as_json)
@@ -172,7 +174,7 @@ def _partial(progress: _Progress, upscaler: Upscaler, options: UpscaleOptions) -
     if task.piped:
         return None
     size = replace(options, max_pixels=DEFAULTS.max_pixels)  # the limit does not change a result
-    identity = f"{upscaler.model.sha256} {size} {task.start_frame} {progress.before}"
+    identity = f"{upscaler.identity} {size} {task.start_frame} {progress.before}"
     partial = PartialVideo(progress.destination, progress.after, identity)
     partial.check(resume=task.resume, overwrite=task.overwrite)
     return partial

@@ -47,7 +47,8 @@ def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("OpenVINO fp32", "OpenVINO"), ("OpenVINO bf16", "OpenVINO"), ("ncnn fp32", "ncnn")]
+    ("name", "package"),
+    [("OpenVINO fp32", "OpenVINO"), ("OpenVINO bf16", "OpenVINO"), ("ncnn fp32", "ncnn"), ("ncnn bf16", "ncnn")],
 )
 def test_a_missing_package_is_the_reason(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

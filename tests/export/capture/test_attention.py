@@ -32,7 +32,7 @@ class Attended(nn.Module):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
-@pytest.mark.parametrize("lead", [1, 2, 3])
+@pytest.mark.parametrize("lead", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["plain", "scaled", "causal", "near", "added"])
 def test_attention_is_equal_for_any_number_of_axes_and_pixels(lead: int, kind: str) -> None:
     torch.manual_seed(0)

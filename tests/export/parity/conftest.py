@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from upconv.export import Source, from_module, to_onnx
 from upconv.export.backends import Backend
 from upconv.export.parity import backend_choice
-from upconv.export.parity.backend_choice import ParityBackend
+from upconv.export.parity.parity_backend import ParityBackend
 from upconv.export.parity.subject import ParitySubject, from_source
 
 

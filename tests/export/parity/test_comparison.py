@@ -86,7 +86,7 @@ def test_what_takes_other_inputs_or_no_such_runtime_is_one_sentence(a: ParitySub
     four = from_source(from_module(nn.ConvTranspose2d(4, 4, 2, stride=2), name="four"), "four")
     with pytest.raises(ParameterError, match="no input in common"):
         compare(a, four)
-    with pytest.raises(ParameterError, match="unknown backend 'abacus'; expected one of torch:float64"):
+    with pytest.raises(ParameterError, match="unknown backend 'abacus'; expected one of all, torch:float64"):
         compare(a, backends=["abacus"])
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from types import ModuleType
 
@@ -8,6 +9,7 @@ import pytest
 from upconv.export.sources import architectures
 from upconv.export.sources.architectures import NEED_TORCHVISION, UnavailableArchitecture, absent, registry
 from upconv.runtime.errors import SourceError
+from upconv.runtime.install_hints import install_command
 
 
 def test_a_placeholder_recognises_nothing() -> None:
@@ -34,7 +36,7 @@ def test_without_torchvision_placeholders_stand_in_and_are_listed(monkeypatch: p
     monkeypatch.setattr(architectures, "_torchvision", lambda: False)
     before = set(sys.modules)
     try:
-        with pytest.raises(SourceError, match=r"no spandrel here.*pip install 'upconv\[spandrel\]'"):
+        with pytest.raises(SourceError, match=rf"no spandrel here.*{re.escape(install_command('spandrel'))}"):
             registry()
         assert absent() == list(NEED_TORCHVISION)
         made = sys.modules["spandrel.architectures.LaMa"].LaMaArch()

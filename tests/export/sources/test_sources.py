@@ -102,7 +102,14 @@ class Fails(nn.Module):
         return image * 2 if image.sum() > 0 else image
 
 
-@pytest.mark.parametrize(("last", "dtype"), [(nn.ReLU(), torch.float32), (nn.ReLU(), torch.float16), (Fails(), torch.float64)])
+@pytest.mark.parametrize(
+    ("last", "dtype"),
+    [
+        (nn.ReLU(), torch.float32),
+        pytest.param(nn.ReLU(), torch.float16, marks=pytest.mark.slow),
+        (Fails(), torch.float64),
+    ],
+)
 def test_the_module_of_the_caller_stays_as_it_was(last: nn.Module, dtype: torch.dtype) -> None:
     called: list[int] = []
     bias = (conv := nn.Conv2d(3, 4, 3, padding=1)).bias

@@ -34,7 +34,7 @@ def everywhere(captured: Callable[..., ExportDraft]) -> ExportDraft:
 
 @pytest.mark.parametrize("budget", [1e11, 1.0])
 def test_the_halo_is_that_of_the_operators(doubler: ExportDraft, budget: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upconv.export.steps.halo_step.BUDGET", budget)
+    monkeypatch.setattr("upconv.export.halo.probing.BUDGET", budget)
     draft, report = derive_halo(doubler)
     assert draft.halo == Halo(top=2, bottom=2, left=2, right=2)
     assert (report.name, report.changed) == ("halo", False)

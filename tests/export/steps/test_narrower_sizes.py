@@ -97,7 +97,13 @@ def test_a_u_net_that_pads_odd_sizes_takes_even_ones() -> None:
     assert max(difference(module, model, (2, 1, *size)) for size in ((2, 4), (34, 50), (128, 32))) < 1e-5
 
 
-@pytest.mark.parametrize(("function", "said"), [(rotated, "one size only"), (by_rows, "height up to 32")], ids=["grid", "loop"])
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        pytest.param(rotated, "one size only", id="grid", marks=pytest.mark.slow),
+        pytest.param(by_rows, "height up to 32", id="loop"),
+    ],
+)
 def test_a_size_that_torch_writes_as_a_constant_is_the_only_one(function: Callable[[Tensor], Tensor], said: str) -> None:
     module = Calls(function)
     artifact = to_onnx(module, torch.rand(1, 3, 32, 32))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -42,3 +43,14 @@ def test_odd_sizes_are_cropped_to_the_scale() -> None:
     low, high = low_high(Image.new("RGB", (11, 8)), 3)
     assert low.shape == (2, 3, 3)
     assert high.shape == (6, 9, 3)
+
+
+def test_generated_pairs_replace_patches_and_are_degraded(folder: Path) -> None:
+    flat = np.full((12, 12, 3), 9, np.uint8), np.full((24, 24, 3), 8, np.uint8)
+    patches = Patches.from_folder(
+        folder, 2, 12, 0.5, degrade=lambda p, _: p + 1, generate=lambda *a: flat if a[2].random() < 0.5 else None
+    )
+    low, high = patches.batch(0, 0, 32)
+    drawn = (high.flatten(1) * 255).round().eq(8).all(dim=1)
+    assert 5 < int(drawn.sum()) < 27
+    assert (low[drawn] * 255).round().eq(10).all()

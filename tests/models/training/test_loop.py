@@ -149,3 +149,15 @@ def test_a_run_can_build_a_module_of_its_own(folder: Path, tmp_path: Path) -> No
     train(TINY, patches, held_out(folder, 2), tmp_path / "out", build=build)
     assert layer in averaged_weights(tmp_path / "out")
     assert layer in load_file(tmp_path / "out" / "best.safetensors")
+
+
+@pytest.mark.parametrize("interrupted_at", [3])
+def test_a_run_with_expanded_kernels_saves_plain_weights_and_resumes(folder: Path, tmp_path: Path, interrupted_at: int) -> None:
+    config = replace(TINY, expansion=2)
+    straight = run(folder, tmp_path / "straight", config=config)
+    assert straight.keys() == TINY.model.build().state_dict().keys()
+    run(folder, tmp_path / "resumed", stop_after=interrupted_at, config=config)
+    resumed = run(folder, tmp_path / "resumed", config=config)
+    for name, tensor in straight.items():
+        assert torch.equal(tensor, resumed[name]), name
+    CompactUpscaler("upsample", 2, 4, 2).load_state_dict(load_file(tmp_path / "straight" / "best.safetensors"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from upconv.runtime import codecs
 from upconv.runtime.codecs import decoder_process, pillow_formats
 from upconv.runtime.errors import ImageError, ImageTooLargeError
+from upconv.runtime.install_hints import install_command
 
 Encoded = Callable[..., bytes]
 FORMATS = {"bmp": "BMP", "tga": "TGA", "pnm": "PPM", "jp2": "JPEG2000", "heic": "HEIF"}
@@ -75,7 +77,7 @@ def test_ten_bits_stay_where_the_format_holds_them(photograph: Any) -> None:
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(Image.new("RGB", (64, 64)), "heic")
     monkeypatch.setattr(pillow_formats, "find_spec", lambda _: None)
-    with pytest.raises(ImageError, match=r"this is a HEIC file; install .* pip install 'upconv\[heic\]'"):
+    with pytest.raises(ImageError, match=rf"this is a HEIC file; install .*: {re.escape(install_command('heic'))}"):
         codecs.decode(data)
 
 

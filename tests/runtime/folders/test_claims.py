@@ -110,6 +110,17 @@ def test_the_claim_of_a_process_that_is_gone_is_free_at_once(tmp_path: Path) -> 
     assert not (tmp_path / FOLDER).exists()
 
 
+def test_the_claims_of_processes_that_are_gone_are_removed_at_the_end(others: Claims, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", TAKE, tmp_path], capture_output=True, check=True)
+    held = others.take("b.png")
+    assert held is not None
+    Claims(tmp_path).close()
+    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [held.files[0].name], "the claim of a running process stays"
+    others.release(held)
+    Claims(tmp_path).close()
+    assert not (tmp_path / FOLDER).exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', json.dumps({"machine": 1}).encode()])
 def test_a_claim_that_says_nothing_is_kept_until_it_expires(
     content: bytes, ours: Claims, others: Claims, tmp_path: Path

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from upconv.models import model_set
 from upconv.runtime import UpscaleOptions, Upscaler
+from upconv.runtime.auto_upscaler import AutoUpscaler
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
 from upconv.runtime.folders import FileTask, Journal, find_tasks, process_folder
+from upconv.runtime.folders.file_task import process_file
 from upconv.runtime.folders.worker_order import WorkerOrder
 from upconv.runtime.folders.worker_processes import SMALL_BYTES, START_AFTER, WorkerProcesses
 
@@ -54,6 +57,20 @@ def test_the_results_are_equal_to_those_of_one_process(
         written.append({path.name: path.read_bytes() for path in out.glob("*.*") if path.is_file()})
     assert written[0] == written[1]
     assert len(written[0]) == 12
+
+
+def test_processes_choose_as_this_one_does(album: Album, tmp_path: Path) -> None:
+    folder, results = album("a.png", "b.jpg"), []
+    with AutoUpscaler(model_set(), workers=1) as auto:
+        order = WorkerOrder(auto.models, UpscaleOptions())
+        with WorkerProcesses(auto, order, processes=2, start_after=0) as work:
+            assert len(started(work, FileTask(folder / "a.png", tmp_path / "first.png"), 2)) == 2
+            for name in ("a.png", "b.jpg"):
+                apart = work(FileTask(folder / name, tmp_path / f"apart-{name}"), Cancellation())
+                here = process_file(FileTask(folder / name, tmp_path / f"here-{name}"), auto, order.options, Cancellation())
+                assert apart.choice == here.choice is not None
+                results.append(here.job.destination.read_bytes() == apart.job.destination.read_bytes())
+    assert results == [True, True]
 
 
 def test_what_a_killed_process_left_is_done_here(doubler: Upscaler, order: WorkerOrder, album: Album, tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from upconv.runtime import codecs
 from upconv.service.client import AsyncClient, Client, JobInfo, RetryPolicy, ServiceError, UpscaleOptions
+from upconv.service.client.answers import ModelInfo
 
 QUICK = RetryPolicy(first_wait_s=0.01)
 
@@ -49,6 +52,13 @@ def test_failed_job(asks: Client, encoded: Callable[..., bytes]) -> None:
 def test_models(asks: Client) -> None:
     (model,) = asks.models()
     assert (model.name, model.default, model.contract["height"]["scale"]) == ("nearest-x2-test", True, 2)
+
+
+def test_a_newer_service_may_state_more_of_a_model_and_an_older_one_less(asks: Client) -> None:
+    (model,) = asks.models()
+    stated = {**asdict(model), "of tomorrow": 1}
+    del stated["by_content"]
+    assert ModelInfo.all_of(httpx.Response(200, json={"models": [stated]})) == [model]
 
 
 def test_asyncio(client: Any, encoded: Callable[..., bytes]) -> None:

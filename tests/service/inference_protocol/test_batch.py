@@ -13,6 +13,7 @@ from upconv.runtime import Upscaler, open_model
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, DiskFullError, ModelError
 from upconv.runtime.executors import LocalExecutor
+from upconv.runtime.tiling import TilingPlan
 from upconv.service.errors import TensorError
 from upconv.service.inference_protocol.batch import AT_ONCE, upscale_batch
 
@@ -27,16 +28,22 @@ def pictures(count: int, side: int = 2) -> np.ndarray[Any, np.dtype[np.float32]]
     return np.random.default_rng(0).random((count, 3, side, side), np.float32)
 
 
+def plan_of(batch: np.ndarray[Any, np.dtype[np.float32]], upscaler: Upscaler) -> TilingPlan:
+    return upscaler.engine.plan(*batch.shape[2:])
+
+
 @pytest.mark.parametrize("count", [1, AT_ONCE, AT_ONCE + 1, 1100])
 def test_each_picture_is_that_of_itself(upscaler: Upscaler, count: int) -> None:
     batch = pictures(count)
-    result = upscale_batch(batch, upscaler, Cancellation())
+    result = upscale_batch(batch, upscaler, Cancellation(), plan_of(batch, upscaler))
     np.testing.assert_array_equal(result, batch.repeat(2, axis=2).repeat(2, axis=3))
 
 
 def test_pictures_of_several_tiles(upscaler: Upscaler) -> None:
     batch = pictures(2, 700)
-    np.testing.assert_array_equal(upscale_batch(batch, upscaler, Cancellation())[1], upscaler.engine.enlarge(batch[1]))
+    np.testing.assert_array_equal(
+        upscale_batch(batch, upscaler, Cancellation(), plan_of(batch, upscaler))[1], upscaler.engine.enlarge(batch[1])
+    )
 
 
 def test_a_cancellation_leaves_nothing_in_the_queue(
@@ -54,7 +61,7 @@ def test_a_cancellation_leaves_nothing_in_the_queue(
 
     def compute() -> None:
         try:
-            upscale_batch(pictures(1000), upscaler, cancellation)
+            upscale_batch(pictures(1000), upscaler, cancellation, plan_of(pictures(1000), upscaler))
         except BaseException as error:
             raised.append(error)
 
@@ -73,7 +80,7 @@ def test_nothing_begins_after_a_cancellation(upscaler: Upscaler, gate: Any) -> N
     cancellation = Cancellation()
     cancellation.cancel()
     with pytest.raises(Cancelled):
-        upscale_batch(pictures(2), upscaler, cancellation)
+        upscale_batch(pictures(2), upscaler, cancellation, plan_of(pictures(2), upscaler))
     assert gate.tiles == 0
 
 
@@ -84,4 +91,4 @@ def test_failures(upscaler: Upscaler, error: Exception, kind: type[Exception], m
 
     monkeypatch.setattr(LocalExecutor, "run", fail)
     with pytest.raises(kind, match=str(error)):
-        upscale_batch(pictures(3), upscaler, Cancellation())
+        upscale_batch(pictures(3), upscaler, Cancellation(), plan_of(pictures(3), upscaler))

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from tests.service.object_store import ObjectStore, object_store
+from tests.service.postgres import PostgresServer, missing, postgres_server
 
 from upconv.service.jobs import deliveries
 
@@ -77,3 +79,36 @@ def count() -> Callable[[Any, str, str], int]:
         return sum(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
 
     return of
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that all tests share; each one makes a schema of its own."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test's own, which it may stop."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[ObjectStore]:
+    """An S3 server that all tests share; each one has a prefix of its own."""
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(bucket_server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The S3 server, as the environment names it."""
+    for name, value in bucket_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return bucket_server

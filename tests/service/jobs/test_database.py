@@ -10,7 +10,7 @@ import pytest
 
 from upconv.service.errors import StorageError
 from upconv.service.jobs import database
-from upconv.service.jobs.database import JobDatabase
+from upconv.service.jobs.database import SqliteDatabase
 
 BEFORE_VERSIONS = """
 CREATE TABLE jobs (id TEXT PRIMARY KEY, owner TEXT NOT NULL, "order" TEXT NOT NULL, fingerprint TEXT NOT NULL, bytes_in INTEGER NOT NULL,
@@ -32,23 +32,23 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(path: Path) -> Iterator[JobDatabase]:
-    opened = JobDatabase(path)
+def opened(path: Path) -> Iterator[SqliteDatabase]:
+    opened = SqliteDatabase(path)
     yield opened
     opened.close()
 
 
-def insert(database: JobDatabase, id: str) -> None:
+def insert(database: SqliteDatabase, id: str) -> None:
     database.write("INSERT INTO jobs (id) VALUES (?)", id)
 
 
-def ids(database: JobDatabase) -> list[str]:
+def ids(database: SqliteDatabase) -> list[str]:
     return [row["id"] for row in database.read("SELECT id FROM jobs ORDER BY id")]
 
 
 @pytest.mark.parametrize(("schema", "order", "attempts"), [(BEFORE_VERSIONS, '{"scale": 3}', 2), (OLDER_STILL, "{}", 0)])
 def test_an_older_schema_is_migrated_with_its_rows(
-    path: Path, opened: JobDatabase, schema: str, order: str, attempts: int
+    path: Path, opened: SqliteDatabase, schema: str, order: str, attempts: int
 ) -> None:
     with closing(sqlite3.connect(path)) as older:
         older.executescript(schema)
@@ -58,22 +58,22 @@ def test_an_older_schema_is_migrated_with_its_rows(
     assert (row["due"], row["lease_s"], row["result_url"], row["upload_tries"]) == (0.0, None, None, 0), (
         "new columns have their defaults"
     )
-    assert opened.read("PRAGMA user_version")[0][0] == database.VERSION
+    assert opened.read("PRAGMA user_version")[0]["user_version"] == database.VERSION
     with pytest.raises(StorageError, match="UNIQUE"):
         opened.write("INSERT INTO jobs (id, owner, idempotency_key) VALUES ('b', 'ann', 'k')")
     insert(opened, "c")
 
 
-def test_a_later_schema_is_refused_and_left_alone(path: Path, opened: JobDatabase) -> None:
+def test_a_later_schema_is_refused_and_left_alone(path: Path, opened: SqliteDatabase) -> None:
     with closing(sqlite3.connect(path)) as later:
         later.execute(f"PRAGMA user_version = {database.VERSION + 1}")
-    with pytest.raises(StorageError, match=r"later version of upconv \(schema 4, this version has 3\); start that version"):
+    with pytest.raises(StorageError, match=r"later version of upconv \(schema 5, this version has 4\); start that version"):
         opened.read("SELECT 1")
     with closing(sqlite3.connect(path)) as later:
         assert later.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
-def test_a_migration_that_fails_changes_nothing(path: Path, opened: JobDatabase) -> None:
+def test_a_migration_that_fails_changes_nothing(path: Path, opened: SqliteDatabase) -> None:
     with closing(sqlite3.connect(path)) as older:
         older.executescript(
             "CREATE TABLE jobs (id TEXT, created TEXT); INSERT INTO jobs VALUES ('a', '5'), ('b', 'no time at all')"
@@ -85,12 +85,12 @@ def test_a_migration_that_fails_changes_nothing(path: Path, opened: JobDatabase)
         assert same.execute("PRAGMA user_version").fetchone() == (0,)
 
 
-def test_what_is_committed_outlives_a_loss_of_power(opened: JobDatabase) -> None:
-    pragmas = {name: opened.write(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous")}
+def test_what_is_committed_outlives_a_loss_of_power(opened: SqliteDatabase) -> None:
+    pragmas = {name: opened.write(f"PRAGMA {name}")[0][name] for name in ("journal_mode", "synchronous")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}  # FULL
 
 
-def test_readers_do_not_wait_for_a_locked_file_and_writers_not_for_long(path: Path, opened: JobDatabase) -> None:
+def test_readers_do_not_wait_for_a_locked_file_and_writers_not_for_long(path: Path, opened: SqliteDatabase) -> None:
     insert(opened, "a")
     opened.patience_s = 0.1
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -105,7 +105,7 @@ def test_readers_do_not_wait_for_a_locked_file_and_writers_not_for_long(path: Pa
 
 
 @pytest.mark.parametrize("noise", [b"no database at all" * 1000, b""])
-def test_a_damaged_file_is_an_error_until_it_is_replaced(path: Path, opened: JobDatabase, noise: bytes) -> None:
+def test_a_damaged_file_is_an_error_until_it_is_replaced(path: Path, opened: SqliteDatabase, noise: bytes) -> None:
     insert(opened, "a")
     for file in path.parent.iterdir():
         file.write_bytes(noise)
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_an_error_until_it_is_replaced(path: Path, opened: Job
     assert ids(opened) == ["c"]
 
 
-def test_a_deleted_file_is_made_again(path: Path, opened: JobDatabase) -> None:
+def test_a_deleted_file_is_made_again(path: Path, opened: SqliteDatabase) -> None:
     insert(opened, "a")
     assert ids(opened) == ["a"]
     path.unlink()
@@ -129,7 +129,7 @@ def test_a_deleted_file_is_made_again(path: Path, opened: JobDatabase) -> None:
         assert other.execute("SELECT id FROM jobs").fetchall() == [("b",)]
 
 
-def test_a_stop_shortens_a_wait_that_has_begun(path: Path, opened: JobDatabase) -> None:
+def test_a_stop_shortens_a_wait_that_has_begun(path: Path, opened: SqliteDatabase) -> None:
     insert(opened, "a")
     opened.patience_s = 60.0
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:

@@ -44,20 +44,20 @@ def job(**values: Any) -> Job:
     ids=lambda error: type(error).__name__,
 )
 def test_passing_trouble_is_waited_out_until_the_job_expires(error: Exception) -> None:
-    after = after_error(job(troubles=3), error, TTL_S)
+    after = after_error(job(troubles=3), error, TTL_S, time.time())
     assert (after.state, after.attempts, after.troubles) == ("queued", 0, 4)
     assert after.due == pytest.approx(time.time() + 8, abs=1)
     assert after.error is not None
-    assert after_error(job(created=time.time() - TTL_S + 10), error, TTL_S).state == "queued"
-    assert after_error(job(created=time.time() - TTL_S - 10), error, TTL_S).state == "failed"
+    assert after_error(job(created=time.time() - TTL_S + 10), error, TTL_S, time.time()).state == "queued"
+    assert after_error(job(created=time.time() - TTL_S - 10), error, TTL_S, time.time()).state == "failed"
 
 
 @pytest.mark.parametrize("error", [ModelError("wrong"), ValueError("a bug"), FileNotFoundError(errno.ENOENT, "No such file")])
 def test_other_failures_of_the_service_are_tried_a_few_times(error: Exception) -> None:
-    again = after_error(job(attempts=MAX_ATTEMPTS - 1), error, TTL_S)
+    again = after_error(job(attempts=MAX_ATTEMPTS - 1), error, TTL_S, time.time())
     assert (again.state, again.attempts) == ("queued", MAX_ATTEMPTS - 1)
     assert again.due == pytest.approx(time.time() + 8, abs=1)
-    failed = after_error(job(attempts=MAX_ATTEMPTS), error, TTL_S)
+    failed = after_error(job(attempts=MAX_ATTEMPTS), error, TTL_S, time.time())
     assert failed.state == "failed"
     assert failed.error is not None
     assert (failed.error["status"], "a bug" in failed.error["detail"]) == (500, False)
@@ -65,7 +65,7 @@ def test_other_failures_of_the_service_are_tried_a_few_times(error: Exception) -
 
 @pytest.mark.parametrize("error", [ImageError("damaged"), ImageTooLargeError("large"), ParameterError("no"), TooLongError("s")])
 def test_errors_of_the_picture_are_final(error: Exception) -> None:
-    failed = after_error(job(), error, TTL_S)
+    failed = after_error(job(), error, TTL_S, time.time())
     assert (failed.state, failed.error and failed.error["detail"]) == ("failed", str(error))
 
 

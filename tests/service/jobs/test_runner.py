@@ -21,6 +21,7 @@ from upconv.runtime.schedule import Priority
 from upconv.runtime.session import Tensor
 from upconv.service.jobs.folder import opened
 from upconv.service.jobs.job import Job
+from upconv.service.jobs.job_files import picture_name
 from upconv.service.parameters import UpscaleQuery
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -37,10 +38,10 @@ def test_a_picture_that_ends_the_process_five_times_fails_and_can_be_tried_again
     client_with: Callable[..., Any], encoded: Callable[..., bytes], tmp_path: Path, wait_until: Wait
 ) -> None:
     begun_before = {"a": 0, "b": 4, "c": 5, "d": 9}
-    with opened(tmp_path) as folder:
+    with opened(tmp_path) as storage:
         for id, attempts in begun_before.items():
-            folder.write(folder.picture(id), encoded())
-            folder.store.add(Job(id, "", UpscaleQuery(model="nearest-x2-test"), "f", 10, time.time(), attempts=attempts))
+            storage.files.write(picture_name(id), encoded())
+            storage.store.add(Job(id, "", UpscaleQuery(model="nearest-x2-test"), "f", 10, time.time(), attempts=attempts))
     with client_with(jobs_dir=tmp_path) as client:
         wait_until(lambda: client.state.jobs.waiting == 0)
         jobs = {id: client.get(f"/v1/jobs/{id}").json() for id in begun_before}
@@ -52,7 +53,7 @@ def test_a_picture_that_ends_the_process_five_times_fails_and_can_be_tried_again
 
 
 def _paused_or_over(service: Any, id: str) -> bool:
-    job = service.state.jobs.folder.store.get(id)
+    job = service.state.jobs.storage.store.get(id)
     return bool(job.over or job.troubles)
 
 
@@ -76,22 +77,23 @@ def test_a_job_waits_for_address_space(
 def test_trouble_with_the_disk_is_waited_out(
     own: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, wait_until: Wait
 ) -> None:
-    folder, write = own.state.jobs.folder, own.state.jobs.folder.write
+    storage = own.state.jobs.storage
+    files, write = storage.files, storage.files.write
 
-    def full(path: Path, data: bytes) -> None:
-        if path.suffix == ".out":
+    def full(name: str, data: bytes) -> None:
+        if name.endswith(".out"):
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, data)
+        write(name, data)
 
-    monkeypatch.setattr(folder, "write", full)
+    monkeypatch.setattr(files, "write", full)
     id = own.post("/v1/jobs", content=encoded()).json()["id"]
-    wait_until(lambda: folder.store.get(id).troubles == 2)
+    wait_until(lambda: storage.store.get(id).troubles == 2)
     waiting = own.get(f"/v1/jobs/{id}").json()
     assert waiting["state"] == "queued"
     assert (waiting["error"]["type"], "No space left on device" in waiting["error"]["detail"]) == ("/docs#no-room", True)
-    assert folder.store.get(id).due == pytest.approx(time.time() + 2, abs=1)
-    assert folder.picture(id).exists()
-    monkeypatch.setattr(folder, "write", write)
+    assert storage.store.get(id).due == pytest.approx(time.time() + 2, abs=1)
+    assert files.exists(picture_name(id))
+    monkeypatch.setattr(files, "write", write)
     assert own.post(f"/v1/jobs/{id}/retry").status_code == 202, "the operator made room and does not wait"
     wait_until(lambda: own.get(f"/v1/jobs/{id}").json()["state"] == "done")
     assert own.get(f"/v1/jobs/{id}").json()["error"] is None
@@ -102,7 +104,7 @@ def test_a_result_is_computed_once_even_if_the_database_is_locked_when_it_is_rea
 ) -> None:
     id = own.post("/v1/jobs", content=encoded()).json()["id"]
     wait_until(lambda: gate.tiles == 1)
-    with closing(sqlite3.connect(own.state.jobs.folder.path / "jobs.sqlite3", isolation_level=None)) as other:
+    with closing(sqlite3.connect(own.state.jobs.storage.files.folder.parent / "jobs.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         gate.opened.set()
         wait_until(lambda: "results" in own.state.supervisor.failing)

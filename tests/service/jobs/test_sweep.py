@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from upconv.service.jobs import sweep
+from upconv.service.jobs.job_files import id_of
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -25,16 +26,16 @@ def test_a_job_whose_client_went_away_is_deleted_with_its_result(
     left = service.post("/v1/jobs?lease_s=60", content=encoded())
     kept = service.post("/v1/jobs", content=encoded()).json()["id"]
     assert left.json()["lease_s"] == 60
-    id, folder = left.json()["id"], service.state.jobs.folder
-    wait_until(lambda: folder.store.get(id).state == "done" and folder.store.get(kept).state == "done")
+    id, storage = left.json()["id"], service.state.jobs.storage
+    wait_until(lambda: storage.store.get(id).state == "done" and storage.store.get(kept).state == "done")
     now += 59
     assert service.get(f"/v1/jobs/{id}/result").status_code == 200, "this renews the lease"
     now += 59
     time.sleep(0.2)
-    assert folder.store.get(id) is not None
+    assert storage.store.get(id) is not None
     now += 2
-    wait_until(lambda: folder.store.get(id) is None)
-    wait_until(lambda: [path.stem for path in folder.path.glob("spool/*")] == [kept])
+    wait_until(lambda: storage.store.get(id) is None)
+    wait_until(lambda: [id_of(path.name) for path in storage.files.folder.glob("*")] == [kept])
 
 
 def test_who_watches_the_events_keeps_a_job(
@@ -43,25 +44,26 @@ def test_who_watches_the_events_keeps_a_job(
     now = time.monotonic()
     monkeypatch.setattr(service.state.jobs.leases, "_clock", lambda: now)
     id = service.post("/v1/jobs?lease_s=60", content=encoded()).json()["id"]
-    folder = service.state.jobs.folder
+    storage = service.state.jobs.storage
     with service.stream("GET", f"/v1/jobs/{id}/events") as events:
         lines = events.iter_lines()
         next(lines)
         for _ in range(3):
             now += 50
             time.sleep(1.2)  # the stream renews the lease every second
-            assert folder.store.get(id) is not None
+            assert storage.store.get(id) is not None
         lines.close()
     now += 70
-    wait_until(lambda: folder.store.get(id) is None)
+    wait_until(lambda: storage.store.get(id) is None)
     gate.opened.set()
-    wait_until(lambda: not any(folder.path.glob("spool/*")))
+    wait_until(lambda: not any(storage.files.folder.glob("*")))
 
 
 def test_strays_are_removed(client_with: Callable[..., Any], wait_until: Wait) -> None:
     with client_with(job_ttl_s=100.0) as client:
-        stray = client.state.jobs.folder.picture("stray")
-        client.state.jobs.folder.write(stray, b"data")
+        files = client.state.jobs.storage.files
+        files.write("stray.in", b"data")
+        stray = files.path("stray.in")
         os.utime(stray, (time.time(), time.time() - 101))
         wait_until(lambda: not stray.exists())
 

@@ -15,8 +15,12 @@ import pytest
 from tests.service.jobs.conftest import Receiver
 
 from upconv.runtime import codecs
+from upconv.service.errors import StorageError
 from upconv.service.jobs import uploads
 from upconv.service.jobs.folder import opened
+from upconv.service.jobs.job import Job
+from upconv.service.jobs.job_files import result_name
+from upconv.service.jobs.storage import JobStorage
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -31,6 +35,12 @@ def submit(client: Any, url: str, picture: bytes, **options: str) -> Any:
     answer = client.post("/v1/jobs", params={"result_url": url, **options}, content=picture)
     assert answer.status_code == 202, answer.text
     return answer.json()
+
+
+def stored(storage: JobStorage, id: str) -> Job:
+    job = storage.store.get(id)
+    assert job is not None
+    return job
 
 
 def delivery(client: Any, id: str) -> Any:
@@ -97,7 +107,7 @@ def test_attempts_are_repeated_and_no_secret_is_shown(
         wait_until(lambda: count(client, "uploads", "delivered") == 1)
         last = client.get(f"/v1/jobs/{first['id']}")
         result = client.get(last.json()["result"]["url"])
-        assert client.state.jobs.folder.store.get(first["id"]).result_url == f"http://{receiver.address}/a"
+        assert client.state.jobs.storage.store.get(first["id"]).result_url == f"http://{receiver.address}/a"
         shown = [str(first), last.text, client.get("/metrics").text, client.get("/readyz").text]
     assert last.json()["delivery"] | {"delivered": ""} == {
         "url": f"http://{receiver.address}/a",
@@ -134,6 +144,30 @@ def test_a_result_that_nobody_takes_stays_available(
     assert len(receiver.messages) == attempts
 
 
+@pytest.mark.parametrize("error", [StorageError("the bucket is busy", 10), PermissionError(13, "Permission denied")])
+def test_a_result_that_cannot_be_read_at_the_moment_is_sent_later(
+    client_with: Callable[..., Any],
+    receiver: Receiver,
+    encoded: Encoded,
+    wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    with client_with(result_hosts=receiver.address) as client:
+        files = client.state.jobs.storage.files
+        open_file, failures = files.chunks, [error]
+
+        def chunks(*arguments: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return open_file(*arguments)
+
+        monkeypatch.setattr(files, "chunks", chunks)
+        id = submit(client, f"http://{receiver.address}/", encoded())["id"]
+        wait_until(lambda: delivery(client, id)["state"] == "delivered")
+        assert (delivery(client, id)["attempts"], client.get("/readyz").json()["failing"]) == (2, [])
+
+
 def test_nothing_is_sent_for_a_job_that_fails(
     client_with: Callable[..., Any], receiver: Receiver, encoded: Encoded, wait_until: Wait
 ) -> None:
@@ -153,19 +187,19 @@ def test_a_delivery_outlives_a_restart(
     with client_with(jobs_dir=tmp_path, result_hosts="elsewhere.example," + receiver.address) as client:
         id = submit(client, url, encoded())["id"]
         wait_until(lambda: delivery(client, id)["state"] == "delivered")
-    with opened(tmp_path) as folder:
-        folder.store.upload_tried(id, "the process ended", 1.0)
+    with opened(tmp_path) as storage:
+        storage.store.upload_tried(stored(storage, id), "the process ended", 1.0)
     with client_with(jobs_dir=tmp_path, result_hosts=receiver.address) as client:
         wait_until(lambda: delivery(client, id)["state"] == "delivered")
     assert len(receiver.messages) == 2
-    with opened(tmp_path) as folder:
-        folder.store.upload_tried(id, "the process ended", 1.0)
-        folder.result(id).unlink()
+    with opened(tmp_path) as storage:
+        storage.store.upload_tried(stored(storage, id), "the process ended", 1.0)
+        storage.files.remove(result_name(stored(storage, id)))
     with client_with(jobs_dir=tmp_path, result_hosts=receiver.address) as client:
         wait_until(lambda: delivery(client, id)["state"] == "failed")
         assert delivery(client, id)["error"] == "the result is gone"
-    with opened(tmp_path) as folder:
-        folder.store.upload_tried(id, "the process ended", 1.0)
+    with opened(tmp_path) as storage:
+        storage.store.upload_tried(stored(storage, id), "the process ended", 1.0)
     with client_with(jobs_dir=tmp_path, result_hosts="other.example") as client:
         wait_until(lambda: delivery(client, id)["state"] == "failed")
         assert "did not allow this one" in delivery(client, id)["error"]

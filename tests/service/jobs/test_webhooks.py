@@ -79,7 +79,7 @@ def test_attempts(
             count(client, "webhooks", "failed"),
             count(client, "webhooks", "given-up"),
         ) == counts
-        assert client.state.jobs.folder.store.get(id).webhook_due is None
+        assert client.state.jobs.storage.store.get(id).webhook_due is None
     assert len(receiver.messages) == sum(counts)
     assert len({headers["webhook-id"] for headers, _ in receiver.messages}) == 1, "the receiver recognises a repetition"
 
@@ -95,8 +95,8 @@ def test_a_message_outlives_a_restart(
     with client_with(jobs_dir=tmp_path, **settings(receiver)) as client:
         id = submit(client, receiver, encoded())
         wait_until(lambda: count(client, "webhooks", "delivered") == 1)
-    with opened(tmp_path) as folder:
-        folder.store.told(id, 1.0)  # as if the process had ended before the message
+    with opened(tmp_path) as storage:
+        storage.store.told(id, 1.0)  # as if the process had ended before the message
     with client_with(jobs_dir=tmp_path, **settings(receiver)) as client:
         wait_until(lambda: count(client, "webhooks", "delivered") == 1)
     assert len(receiver.messages) == 2

@@ -15,7 +15,7 @@ def test_routes(description: dict[str, Any]) -> None:
     assert {path for path in description["paths"] if path.startswith("/v2")} == one_model | others
     assert {path for path in description["paths"] if not path.startswith("/v2")} == {
         *("/v1/upscale", "/v1/upscale/{signature}/{path}", "/v1/models", "/v1/models/reload", "/v1/models/default"),
-        *("/v1/models/{name}/load", "/v1/models/{name}/unload"),
+        *("/v1/models/{name}/load", "/v1/models/{name}/unload", "/v1/models/{name}/file"),
         *("/v1/jobs", "/v1/jobs/{id}", "/v1/jobs/{id}/events", "/v1/jobs/{id}/result", "/v1/jobs/{id}/retry"),
         *("/healthz", "/readyz", "/metrics"),
     }

@@ -91,7 +91,7 @@ def test_conversions_are_told(platform: httpx.Client, encoded: Callable[..., byt
         (request(tensor(name="other")), 400, "no input 'other'"),
         (request(tensor(name=7)), 400, "inputs.0.name"),
         (request(tensor(datatype="FP31")), 400, "unknown datatype 'FP31'"),
-        (request(tensor(datatype="INT32", data=[1, 2, 3])), 400, "datatype INT32; expected FP32 or BYTES"),
+        (request(tensor(datatype="INT32", data=[1, 2, 3])), 400, "datatype INT32; expected FP32 or FP16 or UINT8 or BYTES"),
         (request(tensor(shape=[1, 3, 1])), 400, "has the shape [1, 3, 1]"),
         (request(tensor(shape=[3, 1, 1, 1])), 400, "expected [-1, 3, -1, -1]"),
         (request(tensor(shape=[1, 3, 2, 1])), 400, "needs 6 elements; it has 3"),

@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
+from upconv.models import bundled
 from upconv.runtime import codecs
+from upconv.service.jobs.job_files import picture_name
 
 Encoded = Callable[..., bytes]
 Wait = Callable[[Callable[[], bool]], None]
@@ -43,6 +46,14 @@ def events(client: httpx.Client, id: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in pairs]
 
 
+def test_the_content_of_a_picture_chooses_the_model(client_with: Any, encoded: Encoded, wait_until: Wait) -> None:
+    with client_with(models=tuple(map(bundled, ("photo-s-x2", "subpixel-s-x2"))), by_content=True) as client:
+        id = submit(client, encoded("png", 48, 64))["id"]
+        answer = client.get(ended(client, id, wait_until)["result"]["url"])
+        assert answer.headers["x-upconv-model"] == "subpixel-s-x2"
+        assert unquote(answer.headers["x-upconv-chosen-for"]) == "photograph, no loss, x2"
+
+
 def test_from_submission_to_result(service: Any, encoded: Encoded, wait_until: Wait) -> None:
     id = submit(service, encoded("jpeg"), "?scale=3&format=png")["id"]
     job = ended(service, id, wait_until)
@@ -62,7 +73,7 @@ def test_from_submission_to_result(service: Any, encoded: Encoded, wait_until: W
     assert answer.content == direct.content
     picture = codecs.decode(answer.content)
     assert (picture.width, picture.height) == (60, 36)
-    assert service.state.jobs.folder.picture(id).exists() is False, "what is done needs its picture no longer"
+    assert service.state.jobs.storage.files.exists(picture_name(id)) is False, "what is done needs its picture no longer"
 
 
 def test_ranges(service: Any, encoded: Encoded, wait_until: Wait) -> None:
@@ -114,16 +125,16 @@ def test_events_tell_of_tiles(service: Any, gate: Any, encoded: Encoded, wait_un
 def test_delete(service: Any, gate: Any, encoded: Encoded, wait_until: Wait) -> None:
     running, queued = submit(service, encoded("png", 700, 700))["id"], submit(service, encoded())["id"]
     wait_until(lambda: gate.tiles == 1)
-    folder = service.state.jobs.folder
+    storage = service.state.jobs.storage
     for id in (queued, running):
         assert service.delete(f"/v1/jobs/{id}").status_code == 204
         assert service.get(f"/v1/jobs/{id}").json()["type"] == "/docs#unknown-job"
         assert service.delete(f"/v1/jobs/{id}").status_code == 404
     gate.opened.set()
-    wait_until(lambda: not any((folder.path / "spool").iterdir()))
-    wait_until(lambda: not service.state.jobs._running)
+    wait_until(lambda: not any(storage.files.folder.iterdir()))
+    wait_until(lambda: not service.state.jobs.running)
     assert gate.tiles <= 2
-    assert folder.store.ids() == set()
+    assert storage.store.ids() == set()
 
 
 def test_events_of_a_deleted_job(service: Any, gate: Any, encoded: Encoded, wait_until: Wait) -> None:
@@ -149,7 +160,7 @@ def test_expiry(client_with: Callable[..., Any], encoded: Encoded, wait_until: W
     with client_with(job_ttl_s=0.2) as client:
         id = submit(client, encoded())["id"]
         wait_until(lambda: client.get(f"/v1/jobs/{id}").status_code == 404)
-        wait_until(lambda: not any((client.state.jobs.folder.path / "spool").iterdir()))
+        wait_until(lambda: not any(client.state.jobs.storage.files.folder.iterdir()))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,7 @@ def test_what_cannot_be_done_is_not_accepted(
     with client_with(max_output_pixels=10_000) as client:
         answer = client.post(f"/v1/jobs{query}", content=encoded() if body is None else body)
         assert (answer.status_code, answer.json()["type"]) == (status, f"/docs#{kind}")
-        assert client.state.jobs.folder.store.ids() == set()
+        assert client.state.jobs.storage.store.ids() == set()
 
 
 def test_a_picture_that_turns_out_damaged(service: Any, encoded: Encoded, wait_until: Wait) -> None:
@@ -203,13 +214,14 @@ def test_a_full_disk(service: Any, encoded: Encoded, monkeypatch: pytest.MonkeyP
             else OSError(28, "No space left on device")
         )
 
-    folder = service.state.jobs.folder
-    places = {"file": (folder, "write"), "database": (folder.store.database._writer, "run"), "folder": (folder, "free_bytes")}
+    storage = service.state.jobs.storage
+    files = storage.files
+    places = {"file": (files, "write"), "database": (storage.store.database._writer, "run"), "folder": (files, "free_bytes")}
     monkeypatch.setattr(*places[what], fail)
     answer = service.post("/v1/jobs", content=encoded())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert ("the database of jobs cannot be used" if what == "database" else "the picture cannot be stored") in answer.text
-    assert not list(folder.path.glob("spool/*"))
+    assert not list(files.folder.glob("*"))
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/unknown", "/v1/jobs/unknown/events", "/v1/jobs/unknown/result", "/v1/jobs/..%2Fx"])
@@ -275,7 +287,7 @@ def test_keys_take_turns(client_with: Callable[..., Any], gate: Any, encoded: En
         one = submit(client, encoded(), **bob)["id"]
         gate.opened.set()
         wait_until(lambda: client.state.jobs.waiting == 0)
-        store = client.state.jobs.folder.store
+        store = client.state.jobs.storage.store
         finished = sorted([*many, one], key=lambda each: store.get(each).finished)
     assert finished.index(one) == 1
 
@@ -318,7 +330,7 @@ def test_retry(service: Any, encoded: Encoded, wait_until: Wait, state: str, pic
     id = submit(service, encoded("png", 64, 64)[: -100 if state == "failed" else None])["id"]
     before = ended(service, id, wait_until)
     assert before["state"] == state
-    path = service.state.jobs.folder.picture(id)
+    path = service.state.jobs.storage.files.path(picture_name(id))
     assert path.exists() is (state == "failed"), "the picture of a failed job stays"
     if not picture:
         path.unlink()
@@ -336,7 +348,7 @@ def test_retry(service: Any, encoded: Encoded, wait_until: Wait, state: str, pic
 def test_many_who_watch_one_job_share_the_reading(service: Any, gate: Any, encoded: Encoded, wait_until: Wait) -> None:
     first, id = submit(service, encoded())["id"], submit(service, encoded())["id"]
     wait_until(lambda: gate.tiles == 1)
-    store, reads = service.state.jobs.folder.store, list[str]()
+    store, reads = service.state.jobs.storage.store, list[str]()
     get = store.get
 
     def counted(id: str) -> Any:

@@ -25,6 +25,54 @@ def test_models(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path
     assert Contract.model_validate(models[0]["contract"]).scale == 2
 
 
+def test_file(client: Any, nearest_x2: Path) -> None:
+    path, content = "/v1/models/nearest-x2-test/file", nearest_x2.read_bytes()
+    answer = client.get(path)
+    tag = f'"{hashlib.sha256(content).hexdigest()}"'
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (200, content, tag)
+    assert client.head(path).headers["Content-Length"] == str(len(content))
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+    part = client.get(path, headers={"Range": "bytes=4-9", "If-Range": tag})
+    assert (part.status_code, part.content) == (206, content[4:10])
+    assert client.get(path, headers={"Range": "bytes=4-9", "If-Range": '"other"'}).status_code == 200
+    assert client.get(path, headers={"Range": "bytes=999999-"}).status_code == 416
+    assert client.get(f"/v1/models/nearest-x2-test@{tag[1:13]}/file").content == content
+    assert client.get("/v1/models/unknown/file").json()["type"] == "/docs#unknown-model"
+
+
+def test_file_that_changed_after_it_was_loaded(client_with: Callable[..., Any], nearest_x2: Path, tmp_path: Path) -> None:
+    shutil.copy(nearest_x2, tmp_path / "a.onnx")
+    with client_with(models=(tmp_path,)) as client:
+        (tmp_path / "a.onnx").write_bytes(b"other")
+        answer = client.get("/v1/models/nearest-x2-test/file")
+        assert (answer.status_code, answer.json()["type"]) == (409, "/docs#model-changed")
+        (tmp_path / "a.onnx").unlink()
+        assert client.get("/v1/models/nearest-x2-test/file").status_code == 409
+
+
+def test_file_needs_a_key_with_the_scope_infer(client_with: Callable[..., Any], tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text(
+        "\n".join(
+            f"{name} sha256:{hashlib.sha256(f'{name}-0123456789abcdef'.encode()).hexdigest()} scopes={scope}"
+            for name, scope in (("ann", "infer"), ("bob", "jobs"))
+        )
+    )
+    with client_with(api_keys_file=keys) as client:
+        for name, status in (("ann", 200), ("bob", 403), ("eve", 401)):
+            headers = {"Authorization": f"Bearer {name}-0123456789abcdef"}
+            assert client.get("/v1/models/nearest-x2-test/file", headers=headers).status_code == status
+
+
+def test_file_that_the_operator_keeps(client_with: Callable[..., Any]) -> None:
+    with client_with(model_files=False) as client:
+        answer = client.get("/v1/models/nearest-x2-test/file")
+        assert answer.status_code == 403
+        assert "--no-model-files" in answer.json()["detail"]
+        assert client.get("/v1/models").status_code == 200
+
+
 def test_reload(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path, tmp_path: Path) -> None:
     shutil.copy(nearest_x2, tmp_path / "a.onnx")
     with client_with(models=(tmp_path,), admin_key=KEY) as client:

@@ -5,15 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pytest
 from fastapi import FastAPI
+from tests.conftest import StandIn
+
+from upconv.runtime.errors import DeviceLostError
+from upconv.runtime.executors import LocalExecutor
+from upconv.service.trials.child_process import TrialChild
 
 
 def test_live_and_ready(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "live"}
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    models = [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider"}]
-    assert answer.json() == {"status": "ready", "models": models, "refused": [], "failing": []}
+    assert answer.json() == {
+        "status": "ready",
+        "models": [{"name": "nearest-x2-test", "provider": "CPUExecutionProvider", "proof": None, "endpoints": []}],
+        "refused": [],
+        "failing": [],
+    }
 
 
 def test_not_ready_before_the_models_are_warm(app: FastAPI, ask: Callable[..., httpx.Response]) -> None:
@@ -100,3 +111,62 @@ def test_refused_files_are_told(client_with: Callable[..., Any], nearest_x2: Pat
         refused = client.get("/v1/models").json()["refused"]
         assert "carries no contract" in refused[str(without_contract)]
         assert "upconv_models_refused 1.0" in client.get("/metrics").text
+
+
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child process of trials does not know the provider that stands in."""
+    monkeypatch.setattr(TrialChild, "try_file", lambda *_: None)
+
+
+@pytest.mark.usefixtures("untried")
+@pytest.mark.parametrize(("error", "passed"), [(0.0, True), (0.1, False)])
+def test_a_proof_on_the_spot_is_shown(
+    client_with: Callable[..., Any],
+    webgpu_stand_in: StandIn,
+    capsys: pytest.CaptureFixture[str],
+    error: float,
+    passed: bool,
+) -> None:
+    webgpu_stand_in(lambda output: output + np.float32(error))
+    with client_with(provider="webgpu", unproved=not passed) as client:
+        ready = client.get("/readyz").json()["models"][0]
+        listed = client.get("/v1/models").json()["models"][0]
+        metrics = client.get("/metrics").text.splitlines()
+    assert ready["provider"] == listed["provider"] == "WebGpuExecutionProvider"
+    assert ready["proof"] == listed["proof"]
+    proof = ready["proof"]
+    assert (proof["provider"], proof["measure"], proof["passed"]) == ("webgpu", "max_abs", passed)
+    assert proof["value"] == pytest.approx(error, abs=1e-6)
+    labels = 'model="nearest-x2-test",provider="WebGpuExecutionProvider",version="1"'
+    [line] = [line for line in metrics if line.startswith(f"upconv_model_proof_ratio{{{labels}}} ")]
+    assert float(line.split()[-1]) == pytest.approx(proof["share"])
+    assert f'"event": "model {"proved" if passed else "unproved"}"' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("untried")
+def test_a_model_that_fails_its_proof_is_refused_and_another_is_served(
+    client_with: Callable[..., Any], webgpu_stand_in: StandIn, nearest_x2: Path, adder: Path
+) -> None:
+    webgpu_stand_in(lambda output: output + np.float32(0.1))
+    with client_with(models=(nearest_x2, adder), provider="webgpu") as client:
+        answer = client.get("/v1/models").json()
+        assert [model["name"] for model in answer["models"]] == ["adder"]
+        assert "is refused on webgpu: webgpu differs from the processor by 1.0e-01" in answer["refused"][str(nearest_x2)]
+        assert client.get("/readyz").json()["refused"] == [nearest_x2.name]
+
+
+def test_not_ready_while_the_device_does_not_answer(
+    service: Any, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(*_: object) -> None:
+        raise DeviceLostError("the device is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalExecutor, "run", vanish)
+        answer = service.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"})
+        assert (answer.status_code, answer.json()["type"].rpartition("#")[2]) == (503, "device-lost")
+        assert (service.get("/readyz").status_code, service.get("/readyz").json()["status"]) == (503, "device-lost")
+        assert service.get("/healthz").status_code == 200
+    assert service.post("/v1/upscale", content=encoded(), headers={"Content-Type": "image/png"}).status_code == 200
+    assert service.get("/readyz").status_code == 200

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
@@ -15,6 +16,7 @@ import pyvips
 from PIL import Image
 from tests.service.tickets import admitted
 
+from upconv.models import bundled
 from upconv.runtime import Upscaler, codecs, memory
 from upconv.service.log_output import wait_for_outputs
 
@@ -60,6 +62,33 @@ def test_headers_say_how_it_was_done(client: httpx.Client, encoded: Encoded, nea
     assert headers["x-upconv-tiles"] == "2", "one tile a pass, two passes to four times the size"
     assert re.fullmatch(r"[0-9a-f]{32}", headers["x-request-id"])
     assert "x-upconv-conversions" not in headers
+
+
+def test_the_content_of_a_picture_chooses_the_model(client_with: Any, encoded: Encoded) -> None:
+    models = tuple(map(bundled, ("photo-s-x2", "subpixel-s-x2", "nearest-x2", "deconv-m-x2")))
+    with client_with(models=models, by_content=True) as client:
+        listed = client.get("/v1/models").json()
+        assert listed["by_content"]
+        assert {model["name"] for model in listed["models"] if model["by_content"]} == {
+            "photo-s-x2",
+            "subpixel-s-x2",
+            "nearest-x2",
+        }
+        tags = set()
+        for format, name, reason in (
+            ("jpeg", "photo-s-x2", "photograph, JPEG 90, x2"),
+            ("png", "subpixel-s-x2", "photograph, no loss, x2"),
+        ):
+            data = encoded(format, 48, 64)
+            answers = [client.post(f"/v1/upscale{query}", content=data) for query in ("", "?model=auto", f"?model={name}")]
+            assert [answer.status_code for answer in answers] == [200] * 3
+            assert {answer.headers["x-upconv-model"] for answer in answers} == {name}
+            assert len({answer.content for answer in answers}) == 1
+            assert [unquote(answer.headers.get("x-upconv-chosen-for", "")) for answer in answers] == [reason, reason, ""]
+            assert answers[0].headers["etag"] == answers[1].headers["etag"] != answers[2].headers["etag"]
+            tags.add(answers[0].headers["etag"])
+        assert len(tags) == 2
+        assert 'upconv_tiles_total{model="subpixel-s-x2"} 3.0' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_good_and_bad_files(nearest_x2: Path, decoder: Path, without_contract: P
 
 
 def test_memory_errors_name_the_setting(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(first_run, "open_and_warm", full)

@@ -24,6 +24,7 @@ def test_equal_is_the_end_of_the_worst_curve() -> None:
     assert to_equal(curves, 0).loss == pytest.approx(1.333, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_comparison_can_be_resumed(
     tiny: TrainingConfig, comparison: DecoderComparison, folders: tuple[Path, Path], work: Path
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_comparison_can_be_resumed(
         assert torch.equal(tensor, again.decoder.state_dict()[name])
 
 
+@pytest.mark.slow
 def test_another_comparison_is_not_mixed_in(
     tiny: TrainingConfig, comparison: DecoderComparison, folders: tuple[Path, Path], work: Path
 ) -> None:

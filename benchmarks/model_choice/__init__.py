@@ -1,0 +1,1 @@
+"""Measures whether the model that `--model auto` chooses is the best one."""
