@@ -28,9 +28,16 @@ from upconv.runtime import Upscaler
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 PROGRAM = """
-import time
+import os, time
+from onnxruntime import InferenceSession
 ahead_s, now = {ahead_s}, time.time
 time.time = lambda: now() + ahead_s
+run = InferenceSession.run
+def slowed(*arguments):
+    if os.path.exists({brake!r}):
+        time.sleep(0.2)
+    return run(*arguments)
+InferenceSession.run = slowed
 from upconv.service import Settings, serve
 serve(Settings())
 """
@@ -70,6 +77,16 @@ class Fleet:
     bucket: ObjectStore
     model: Path
     settings: dict[str, str]
+    brake: Path
+
+    @contextmanager
+    def slow(self) -> Iterator[None]:
+        """Every tile takes 0.2 s more, so that jobs last as long as a test looks at them."""
+        self.brake.touch()
+        try:
+            yield
+        finally:
+            self.brake.unlink()
 
     @contextmanager
     def replica(self, ahead_s: float = 0, **settings: str) -> Iterator[Replica]:
@@ -77,7 +94,7 @@ class Fleet:
         chosen = {"MODELS": str(self.model), "PORT": "0", "WORKERS": "1", "TILE_PX": "32", "LOG_FORMAT": "json"}
         chosen |= {"JOB_CLAIM_S": "3", **self.settings, **settings}
         environment = {**os.environ, **self.bucket.environment, **{f"UPCONV_{name}": each for name, each in chosen.items()}}
-        command = [sys.executable, "-c", PROGRAM.format(ahead_s=ahead_s)]
+        command = [sys.executable, "-c", PROGRAM.format(ahead_s=ahead_s, brake=str(self.brake))]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
             assert process.stdout is not None
@@ -121,7 +138,7 @@ def servers() -> Iterator[tuple[PostgresServer, ObjectStore]]:
 def fleet(servers: tuple[PostgresServer, ObjectStore], nearest_x2: Path, tmp_path: Path) -> Fleet:
     postgres, bucket = servers
     settings = {"JOBS_STORE": postgres.url(), "JOBS_SPOOL": f"s3://jobs/{tmp_path.name}"}
-    return Fleet(postgres, bucket, nearest_x2, settings)
+    return Fleet(postgres, bucket, nearest_x2, settings, tmp_path / "brake")
 
 
 def state(client: httpx.Client, id: str) -> str:
@@ -202,11 +219,12 @@ def submit(replica: Replica, picture: bytes, query: str = "") -> str:
 def test_progress_goes_on_through_another_replica(fleet: Fleet, encoded: Callable[..., bytes]) -> None:
     with fleet.replica() as first, fleet.replica() as second:
         until(lambda: not second.client.get("/readyz").json()["failing"])
-        ids = [submit(first, encoded("png", 1600, 2000)) for _ in range(2)]
-        until(lambda: sorted(_running(second, ids)) == sorted(ids))
-        watchers = [Watcher(second, id) for id in ids]
-        until(lambda: all(any(event["progress"]["done"] for _, event in watcher.events) for watcher in watchers))
-        assert first.killed_if(lambda: fleet.running() == 2), "both replicas compute one"
+        with fleet.slow():
+            ids = [submit(first, encoded("png", 300, 400)) for _ in range(2)]
+            until(lambda: sorted(_running(second, ids)) == sorted(ids))
+            watchers = [Watcher(second, id) for id in ids]
+            until(lambda: all(any(event["progress"]["done"] for _, event in watcher.events) for watcher in watchers))
+            assert first.killed_if(lambda: fleet.running() == 2), "both replicas compute one"
         for watcher, id in zip(watchers, ids, strict=True):
             names = [name for name, _ in watcher.join()]
             assert names == ["progress"] * (len(names) - 1) + ["done"]
@@ -222,11 +240,12 @@ def test_any_replica_answers_for_a_job_of_another_one_and_deletes_it(fleet: Flee
         assert (streamed.status_code, redirect.status_code) == (200, 302)
         signed = httpx.get(redirect.headers["location"])
         assert (signed.content, signed.headers["content-type"]) == (streamed.content, "image/png")
-        large = [submit(first, encoded("png", 900, 1400)) for _ in range(2)]
-        until(lambda: sorted(_running(first, large)) == sorted(large))
-        for each in large:
-            assert first.client.delete(f"/v1/jobs/{each}").status_code == 204
-            assert second.client.get(f"/v1/jobs/{each}").status_code == 404
+        with fleet.slow():
+            large = [submit(first, encoded("png", 300, 400)) for _ in range(2)]
+            until(lambda: sorted(_running(first, large)) == sorted(large))
+            for each in large:
+                assert first.client.delete(f"/v1/jobs/{each}").status_code == 204
+                assert second.client.get(f"/v1/jobs/{each}").status_code == 404
         until(lambda: sorted(first.ended("gone") + second.ended("gone")) == sorted(large))
         assert second.client.delete(f"/v1/jobs/{id}").status_code == 204
         assert fleet.bucket.names(fleet.settings["JOBS_SPOOL"].removeprefix("s3://jobs/")) == []
