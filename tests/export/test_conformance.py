@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import compose
-from onnx.backend.test.case.node import collect_testcases
+from tests.export.onnx_cases import onnx_cases
 from torch import Tensor, nn
 
 import upconv
@@ -191,20 +190,15 @@ def test_the_output_s_size_follows_the_formula(drawn: list[tuple[int, ...]]) -> 
             np.testing.assert_allclose(output, layer(torch.from_numpy(image)).numpy(), atol=1e-6)
 
 
-OPERATORS = {"Resize", "ConvTranspose", "Upsample", "DepthToSpace"}
+OPERATORS = ("Resize", "ConvTranspose", "Upsample", "DepthToSpace")
 Tensors = Sequence[np.ndarray]
 
 
 def node_tests() -> Iterator[tuple[str, onnx.ModelProto, Tensors, Tensors]]:
     """onnx's own tests of the operators that upsample: a model, its inputs and what comes out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = collect_testcases(None)
-    for test in found:
-        if test.model is None or OPERATORS.isdisjoint(node.op_type for node in test.model.graph.node):
-            continue
-        assert test.data_sets is not None
-        yield test.name, test.model, *test.data_sets[0]
+    for operator in OPERATORS:
+        for test in onnx_cases(operator):
+            yield test.name, test.model, *test.data_sets[0]
 
 
 def passes(model: onnx.ModelProto, inputs: Tensors, expected: Tensors) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from tests.export.onnx_cases import onnx_cases
 
 from upconv.export.rewrite import RULES, every_conv_transpose_to_phases
 
@@ -19,14 +19,9 @@ EVERY = (*RULES, every_conv_transpose_to_phases)
 
 
 def cases() -> Iterator[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some cases of other operators overflow on purpose
-        from onnx.backend.test.case.node import collect_testcases
-
-        case: Any
-        for case in collect_testcases(None):  # with an operator as argument, it returns no others later in this process
-            kinds = [node.op_type for node in case.model.graph.node]
-            if len(kinds) == 1 and kinds[0] in OPERATORS and case.model.opset_import[0].version >= 18:
+    for operator in OPERATORS:
+        for case in onnx_cases(operator):
+            if case.model.opset_import[0].version >= 18:
                 yield pytest.param(case.model, case.data_sets[0][0], id=case.name)
 
 
