@@ -21,6 +21,24 @@ def test_the_functions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(times) == 1
 
 
+def test_signatures_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    times, module = list[object](), ModuleType("torch.onnx._internal.exporter._schemas")
+    module.op_signature_from_function = lambda function, domain, since_version=1: times.append(function)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for function in (len, len, max, len):
+        operator_library.read_once()
+        module.op_signature_from_function(function, "ai.onnx", since_version=18)
+    assert times == [len, max]
+
+
+def test_another_version_of_torch_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = [ModuleType(name) for name in ("onnxscript._framework_apis.torch_9_8", "torch.onnx._internal.exporter._schemas")]
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    operator_library.read_once()
+    assert not any(hasattr(module, "get_torchlib_ops") or hasattr(module, "op_signature_from_function") for module in modules)
+
+
 def test_a_second_graph_is_the_same_and_reads_nothing() -> None:
     decoder = nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.PixelShuffle(2))
     first, second = (capture(decoder, "m", [torch.rand(1, 4, 8, 8).numpy()], []).SerializeToString() for _ in range(2))
