@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -16,9 +16,15 @@ import pytest
         (["--data", "."], "belong together"),
     ],
 )
-def test_an_impossible_comparison_is_one_sentence(arguments: list[str], reason: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "upconv", "compare", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+def test_an_impossible_comparison_is_one_sentence(
+    arguments: list[str],
+    reason: str,
+    command: Callable[..., CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command("compare", *arguments)
     assert done.returncode == 1
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -2,21 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import onnx
 import pytest
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def parity(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "upconv", "parity", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -27,8 +21,8 @@ def other(nearest_x2: Path, tmp_path: Path) -> Path:
     return tmp_path / "other.onnx"
 
 
-def test_equal_is_exit_code_0_and_a_page(nearest_x2: Path, tmp_path: Path) -> None:
-    done = parity("nearest-x2", nearest_x2, "--backend", "onnxruntime", "--html", tmp_path / "page.html")
+def test_equal_is_exit_code_0_and_a_page(command: Command, nearest_x2: Path, tmp_path: Path) -> None:
+    done = command("parity", "nearest-x2", nearest_x2, "--backend", "onnxruntime", "--html", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split()[:2] == ["backend", "version"]
@@ -36,21 +30,21 @@ def test_equal_is_exit_code_0_and_a_page(nearest_x2: Path, tmp_path: Path) -> No
     assert "data:image/png" in (tmp_path / "page.html").read_text()
 
 
-def test_not_equal_is_exit_code_1_and_the_attribute(nearest_x2: Path, other: Path) -> None:
-    done = parity(nearest_x2, other, "--backend", "onnxruntime:all", "--json")
+def test_not_equal_is_exit_code_1_and_the_attribute(command: Command, nearest_x2: Path, other: Path) -> None:
+    done = command("parity", nearest_x2, other, "--backend", "onnxruntime:all", "--json")
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
     assert report["equal"] is False
     assert report["first_difference"]["explanation"] == ["nearest_mode is 'floor' in A and 'ceil' in B"]
-    quiet = parity(nearest_x2, other, "--backend", "onnxruntime:all", "--quiet")
+    quiet = command("parity", nearest_x2, other, "--backend", "onnxruntime:all", "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
 
 
-def test_what_cannot_be_compared_is_exit_code_2(tmp_path: Path) -> None:
-    done = parity(tmp_path / "none.onnx")
+def test_what_cannot_be_compared_is_exit_code_2(command: Command, tmp_path: Path) -> None:
+    done = command("parity", tmp_path / "none.onnx")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no model file at")
-    failure = json.loads(parity(tmp_path / "none.onnx", "--json").stdout)
+    failure = json.loads(command("parity", tmp_path / "none.onnx", "--json").stdout)
     assert (failure["exit_code"], failure["kind"]) == (2, "SourceError")
 
 
@@ -94,9 +88,9 @@ def test_options_that_exclude_each_other_are_exit_code_2(
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
-def test_a_provider_stands_for_its_backend(nearest_x2: Path) -> None:
-    done = parity(nearest_x2, "--provider", "cpu", "--json")
+def test_a_provider_stands_for_its_backend(command: Command, nearest_x2: Path) -> None:
+    done = command("parity", nearest_x2, "--provider", "cpu", "--json")
     assert done.returncode == 0, done.stderr
     assert [row["name"] for row in json.loads(done.stdout)["backends"]] == ["onnxruntime:all"]
-    done = parity(nearest_x2, "--provider", "cpu", "--backend", "onnxruntime")
+    done = command("parity", nearest_x2, "--provider", "cpu", "--backend", "onnxruntime")
     assert (done.returncode, done.stderr) == (2, "error: --provider and --backend exclude each other; give one of them\n")

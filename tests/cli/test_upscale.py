@@ -217,7 +217,7 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(
 ) -> None:
     folder, out = tmp_path / "many", tmp_path / "out"
     folder.mkdir()
-    data, _ = codecs.encode(Picture(photograph(240, 320)), "png")
+    data, _ = codecs.encode(Picture(photograph(160, 240)), "png")
     for n in range(12):
         (folder / f"{n:02}.png").write_bytes(data)
     command = [
@@ -243,7 +243,7 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_continued(
     assert run.returncode == status
     assert "Traceback" not in errors
     assert "left to do; run the same command to continue" in output
-    done = [path for path in out.glob("*.png") if codecs.read(path).width == 1280]
+    done = [path for path in out.glob("*.png") if codecs.read(path).width == 960]
     assert 1 <= len(done) < 12
     assert len(list(out.iterdir())) == len(done) + 1, "only the results and the journal exist"
     rows = json.loads(upconv("upscale", folder, "-o", out, "--model", "deconv-s-x2", "--scale", "4", "--json").stdout)

@@ -117,6 +117,7 @@ def exported(module: nn.Module, folder: Path, *shapes: tuple[int, ...]) -> Artif
     return to_onnx(from_module(module, name="m", example=arrays), out=folder / "m.onnx")
 
 
+@pytest.mark.slow
 def test_a_vae_decoder_works_at_any_size_and_names_what_keeps_it_from_tiling(tmp_path: Path) -> None:
     contract = exported(vae_decoder(), tmp_path, (1, 4, 8, 8)).contract
     assert contract.task == "decode"

@@ -12,7 +12,12 @@ from upconv.export import Artifact, to_onnx
 from upconv.models import CATALOGUE, catalogue
 from upconv.runtime.contract import NoHalo
 
-NAMES = [name for name, entry in CATALOGUE.items() if not entry.artifact.exists()]
+LARGE = {"autoencoder-encoder", "fcn", "generator", "generator-interpolate"}
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [])
+    for name, entry in CATALOGUE.items()
+    if not entry.artifact.exists()
+]
 Exported = Callable[[str], Artifact]
 
 
@@ -40,6 +45,7 @@ def test_an_entry_passes_parity(name: str, exported: Exported) -> None:
     assert all(p.max_abs <= p.factor * p.noise_floor for p in contract.evidence.parity)
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_generator_become_one_graph(exported: Exported) -> None:
     first, second = exported("generator"), exported("generator-interpolate")
     assert first.operators == second.operators
@@ -66,7 +72,7 @@ def test_the_net_takes_one_size(exported: Exported) -> None:
         ("net", (5, 3, 32, 32), (5, 10, 2, 2)),
         ("dcgan", (1, 100, 1, 1), (1, 3, 64, 64)),
         ("cgan", (1, 110), (1, 1, 28, 28)),
-        ("fcn", (1, 3, 40, 48), (1, 21, 40, 48)),
+        pytest.param("fcn", (1, 3, 40, 48), (1, 21, 40, 48), marks=pytest.mark.slow),
     ],
 )
 def test_what_a_decoder_makes_is_as_large_as_the_articles_say(

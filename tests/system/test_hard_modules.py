@@ -97,9 +97,10 @@ MODULES: dict[str, tuple[nn.Module, Tensor, list[tuple[int, ...]]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "an affine grid" else []) for name in MODULES]
-)
+SLOW = {"a volume", "an affine grid", "bicubic to one pixel"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in MODULES])
 def test_a_hard_module_is_exported_and_equal(name: str) -> None:
     module, example, shapes = MODULES[name]
     artifact = to_onnx(module.eval(), example)

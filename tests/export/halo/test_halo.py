@@ -234,7 +234,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     yield open_model(path)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(height=st.integers(1, 90), width=st.integers(1, 90), tile_px=st.integers(1, 70))
 def test_tiles_equal_the_whole_at_any_size(model: Model, height: int, width: int, tile_px: int) -> None:
     picture = np.random.default_rng(height * 100 + width).random((3, height, width), np.float32)
