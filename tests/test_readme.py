@@ -58,6 +58,7 @@ def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", line], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.timeout(600)  # it starts ten processes
 def test_the_commands_run_in_order(folder: Path) -> None:
     commands = [line for line in lines("upconv") if line != "upconv serve"]  # `address` serves
     assert len(commands) >= 7

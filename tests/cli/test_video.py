@@ -159,6 +159,12 @@ def test_a_killed_run_is_resumed_without_losing_or_repeating_a_frame(tmp_path: P
     assert result == out.read_bytes()
 
 
+def _waits(pid: int) -> bool:
+    """Return true if no thread of the process runs, so that its last frame is counted."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"S"}
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_counts_its_frames(number: signal.Signals, status: int, tmp_path: Path) -> None:
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -169,7 +175,7 @@ def test_a_stopped_run_counts_its_frames(number: signal.Signals, status: int, tm
     assert run.stdin is not None
     run.stdin.write(stream(2))
     run.stdin.flush()  # and no end, as from a camera
-    while not any(part.stat().st_size > 9000 for part in tmp_path.glob("*.part")):
+    while not (any(part.stat().st_size > 9000 for part in tmp_path.glob("*.part")) and _waits(run.pid)):
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(number)
