@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,6 +139,7 @@ def problems() -> dict[str, tuple[int, str]]:
     return {kind.slug: (kind.status, kind.title) for kind in (*KINDS.values(), UNEXPECTED)}
 
 
+@cache
 def failures() -> dict[str, str]:
     """Return the first line of the docstring of every error of the folders that commands use, by the name of its class.
 
