@@ -104,7 +104,7 @@ def errors() -> Iterator[str]:
     yield 'Under `/v2`, an error is `{"error": SENTENCE}` with the same status, except that 415 and 422 become 400. The Python client raises `ServiceError`,'
     yield "whose `kind` is the name. A job that failed has the object in its field `error`."
     for slug, (status, title) in sorted(problems().items(), key=lambda entry: (entry[1][0], entry[0])):
-        yield from ("", f"### {slug}", "", f"{status}. {title}.", "", PROBLEMS[slug])
+        yield from ("", f"### {slug}", "", f"Status {status}. {title}.", "", PROBLEMS[slug])
     yield from ("", "### Of HTTP itself", "")
     yield from ("What is wrong with the request as HTTP has the name that HTTP gives to the status, such as `not-found`:", "")
     yield from ("| status | what to do |", "| --- | --- |")

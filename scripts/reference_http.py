@@ -96,9 +96,8 @@ def _route(method: str, path: str, operation: dict[str, Any], described: dict[st
     yield from ("", "| answer | |", "| --- | --- |")
     for status in sorted(operation["responses"], key=int):
         yield f"| {status} | {_answer(path, int(status), operation['responses'][status])} |"
-    headers = next(
-        (response["headers"] for response in operation["responses"].values() if "ETag" in response.get("headers", ())), {}
-    )
+    described_headers: list[dict[str, Any]] = [response.get("headers", {}) for response in operation["responses"].values()]
+    headers = next((each for each in described_headers if "ETag" in each), {})
     if headers:
         yield from ("", "| header of the answer | |", "| --- | --- |")
         yield from (f"| `{name}` | {header['description']} |" for name, header in headers.items())

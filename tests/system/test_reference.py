@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def test_every_parameter_says_what_it_is() -> None:
 
 def test_every_problem_of_the_service_has_advice() -> None:
     assert set(reference_errors.PROBLEMS) == set(reference_errors.problems())
+
+
+def test_no_status_becomes_a_list() -> None:
+    """A line that begins with a number and a full stop is a list in Markdown."""
+    for path in (ROOT / "docs").glob("reference-*.md"):
+        assert re.findall(r"^\d+\. ", path.read_text(), re.MULTILINE) == [], path
+    assert re.findall(r"^\d+\. ", (ROOT / "docs/errors.md").read_text(), re.MULTILINE) == []
 
 
 def test_every_failure_of_the_command_line_has_advice() -> None:
