@@ -9,11 +9,13 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 from PIL import Image
 
 from upconv.runtime import Upscaler
-from upconv.runtime.contract import Contract
+from upconv.runtime.contract import KEY, Contract, Halo, SizeLaw
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "examples/consumers"
@@ -104,6 +106,40 @@ def test_a_sample_computes_the_pixels_of_upconv(
     difference = np.abs(found - expected)
     assert difference.max() <= 1  # a value that lies on the border between two 8-bit values
     assert (difference > 0).mean() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def multiples_of_4(nearest_x2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that fails for lengths that are no multiple of 4, and a contract that states a halo."""
+    model = onnx.load(nearest_x2)
+    blocks = [
+        helper.make_node("SpaceToDepth", ["image"], ["deep"], blocksize=4),
+        helper.make_node("DepthToSpace", ["deep"], ["same"], blocksize=4),
+    ]
+    model.graph.node[0].input[0] = "same"
+    nodes = [*blocks, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    law = SizeLaw(scale=2, multiple=4, minimum=16)
+    contract = Contract.from_metadata({entry.key: entry.value for entry in model.metadata_props}, nearest_x2)
+    stated = contract.model_copy(update={"height": law, "width": law, "halo": Halo(top=3, bottom=5, left=0, right=9)})
+    helper.set_model_props(model, {KEY: stated.to_json()})
+    path = tmp_path_factory.mktemp("multiples") / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tile", ["1", "10", "1000"])
+@pytest.mark.parametrize("language", ["javascript", "compiled", "csharp"])
+def test_a_sample_keeps_to_the_size_law(
+    language: str, tile: str, multiples_of_4: Path, picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    words = [*request.getfixturevalue(language), multiples_of_4, picture, tmp_path / "out.ppm", tile]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.ppm") as larger, Image.open(picture) as small:
+        assert np.array_equal(np.asarray(larger), np.asarray(small).repeat(2, axis=0).repeat(2, axis=1))
 
 
 @pytest.mark.slow
