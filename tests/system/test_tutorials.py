@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,13 +63,21 @@ def differs(printed: str, expected: str) -> bool:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder. Processes whose ids are in `*.pid` files end with the test."""
+    """An empty folder. A process whose id is in a `*.pid` file ends with the test."""
     path = tmp_path / "tutorial"
     path.mkdir()
     yield path
     for file in path.glob("*.pid"):
-        with suppress(ProcessLookupError):
-            os.kill(int(file.read_text()), signal.SIGKILL)
+        end(int(file.read_text()))
+
+
+def end(process: int) -> None:
+    """Wait until a process that was told to end has ended, and kill it after 10 s."""
+    with suppress(ProcessLookupError):
+        for _ in range(100):
+            os.kill(process, 0)
+            time.sleep(0.1)
+        os.kill(process, signal.SIGKILL)
 
 
 def run(block: Block, folder: Path, port: str) -> str:
@@ -96,6 +105,7 @@ def run(block: Block, folder: Path, port: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_tutorial_prints_what_it_says(page: Path, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
