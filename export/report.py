@@ -9,9 +9,10 @@ from typing import Any
 import onnx
 
 from upconv.export.fusion import Fusion
+from upconv.export.html_table import facts_table
 from upconv.export.lint import Finding
 from upconv.export.storage import save
-from upconv.runtime.contract import Contract
+from upconv.runtime.contract import Contract, NoHalo
 from upconv.runtime.errors import OutputError
 
 
@@ -76,6 +77,29 @@ class Artifact:
             "findings": [asdict(finding) for finding in self.findings],
             "contract": self.contract.model_dump(mode="json"),
         }
+
+    def _repr_html_(self) -> str:
+        """Return the table that Jupyter shows."""
+        contract = self.contract
+        halo = contract.halo
+        parity = next((each for each in contract.evidence.parity if each.level == "all"), None)
+        facts = [
+            ("file", str(self.saved_to or "not saved")),
+            ("task", contract.task),
+            ("height", str(contract.height or "")),
+            ("width", str(contract.width or "")),
+            ("halo", f"none: {halo.reason}" if isinstance(halo, NoHalo) else str(halo or "")),
+            ("precision", contract.precision),
+            ("opset", str(contract.opset)),
+            ("nodes", str(sum(self.operators.values()))),
+            ("changed by", ", ".join(stage.name for stage in self.stages if stage.changed)),
+            (
+                "largest error",
+                "" if parity is None else f"{parity.max_abs:.2g}, {parity.factor * parity.noise_floor:.2g} allowed",
+            ),
+            *(("look at", str(finding)) for finding in self.findings),
+        ]
+        return facts_table(contract.name, facts)
 
     @property
     def summary(self) -> str:

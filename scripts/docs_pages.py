@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "pages"
 PAGES = ("docs/*.md", "models/cards/*.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
-PICTURES = ("docs/*.png", "docs/*.jpg", "docs/*.svg")
+FILES = ("docs/*.png", "docs/*.jpg", "docs/*.svg", "docs/*.json")
+"""Files that pages show or link to."""
 HOME = "docs/start.md"
 """The page that is the home of the site."""
 
@@ -30,11 +31,12 @@ def main() -> None:
         sys.exit("\n".join(broken))
     shutil.rmtree(OUT, ignore_errors=True)
     pages = set(names(PAGES)) - {"LICENSE"}
-    for name in (*pages, *names(PICTURES)):
+    files = set(names(FILES))
+    for name in (*pages, *files):
         target = OUT / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if name in pages:
-            target.write_text(without_links_to_code(name, (ROOT / name).read_text(), pages))
+            target.write_text(without_links_to_code(name, (ROOT / name).read_text(), pages | files))
         else:
             shutil.copy(ROOT / name, target)
     home = (OUT / HOME).read_text()

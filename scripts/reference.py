@@ -1,21 +1,26 @@
-"""Write the reference from the code: the command line and the settings from the tables that the program reads, and the public names of
-Python from their docstrings. With --check, only compare the pages with the code.
+"""Write the reference from the code: the command line and the settings from the tables that the program reads, HTTP from the OpenAPI
+description, the public names of Python from their docstrings, and the errors. With --check, only compare the pages with the code.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import sys
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
 from typer import Context
 from typer.main import get_command
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # as a program, this file does not see its folder as a package
+
+from scripts.reference_contract import contract, contract_schema
+from scripts.reference_errors import errors
+from scripts.reference_http import http
+from scripts.reference_tables import documented_fields, plain, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "<!-- made by scripts/reference -->"
@@ -47,11 +52,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Return every page by its name."""
-    return {
-        "reference-command-line.md": _page("Command line", command_line()),
-        "reference-settings.md": _page("Settings of the service", settings()),
-        "reference-python.md": _page("Python", python()),
-    }
+    return {name: write() for name, write in WRITERS.items()}
 
 
 def _page(title: str, lines: Iterator[str]) -> str:
@@ -72,7 +73,7 @@ def command_line() -> Iterator[str]:
         if words == ("serve",):
             yield "Its options are the [settings](reference-settings.md), with `--print-config`, `--new-key NAME` and `--json`."
             continue
-        yield from _table(("option", "", "default"), [_row(option) for option in command.get_params(Context(command))])
+        yield from table(("option", "", "default"), [_row(option) for option in command.get_params(Context(command))])
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -90,7 +91,7 @@ def _row(option: Any) -> tuple[str, str, str]:
     given = (
         "required" if option.required else "" if default in (None, False, (), []) else f"`{getattr(default, 'value', default)}`"
     )
-    return ", ".join(f"`{name}`" for name in names), _plain(getattr(option, "help", "") or ""), given
+    return ", ".join(f"`{name}`" for name in names), plain(getattr(option, "help", "") or ""), given
 
 
 def settings() -> Iterator[str]:
@@ -106,9 +107,9 @@ def settings() -> Iterator[str]:
         choices = [str(value) for value in get_args(field.annotation) if isinstance(value, str)]
         default = "" if field.is_required() or field.default in (None, (), "") else f"`{field.default}`"
         text = f"{field.description or ''}{f' One of {chr(44).join(choices)}.'.replace(',', ', ') if choices else ''}"
-        rows.append((f"`UPCONV_{name.upper()}`", flag, _plain(text), default))
+        rows.append((f"`UPCONV_{name.upper()}`", flag, plain(text), default))
     yield ""
-    yield from _table(("variable", "option", "", "default"), rows)
+    yield from table(("variable", "option", "", "default"), rows)
 
 
 def python() -> Iterator[str]:
@@ -131,7 +132,7 @@ def _name(package: str, name: str, value: Any) -> Iterator[str]:
     yield from ("```python", *_signature(name, value), "```", "", inspect.getdoc(value) or "", "")
     if inspect.isclass(value):
         fields = list(documented_fields(value))
-        yield from _table(("field", "type", ""), fields) if fields else ()
+        yield from table(("field", "type", ""), fields) if fields else ()
         yield ""
         for method, function in _methods(value):
             yield from ("```python", *_signature(f"{name}.{method}", function), "```", "", inspect.getdoc(function) or "", "")
@@ -173,30 +174,16 @@ def _methods(kind: Any) -> Iterator[tuple[str, Any]]:
             yield name, inner
 
 
-def documented_fields(kind: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield the fields of a class that have a text under them, with their types."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
-    except (OSError, TypeError):
-        return
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    for node, following in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not node.target.id.startswith("_"):
-            text = (
-                following.value.value if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant) else ""
-            )
-            yield f"`{node.target.id}`", f"`{ast.unparse(node.annotation)}`".replace("|", "\\|"), _plain(str(text))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("\\[", "[").split()).replace("|", "\\|")
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+WRITERS: dict[str, Callable[[], str]] = {
+    "reference-command-line.md": lambda: _page("Command line", command_line()),
+    "reference-settings.md": lambda: _page("Settings of the service", settings()),
+    "reference-http.md": lambda: _page("HTTP", http()),
+    "reference-python.md": lambda: _page("Python", python()),
+    "reference-contract.md": lambda: _page("Fields of the contract", contract()),
+    "contract.schema.json": contract_schema,
+    "errors.md": lambda: _page("Errors", errors()),
+}
+"""The pages, and what writes each."""
 
 
 if __name__ == "__main__":

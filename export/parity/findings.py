@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from upconv.export.backends import Array
+from upconv.export.html_table import rows_table
 from upconv.export.parity.bisection import FirstDifference
 from upconv.export.parity.measures import Measures
 from upconv.export.parity.run_record import RunRecord
@@ -71,6 +72,11 @@ class Comparison:
         """True if every available backend computes the function of A."""
         return all(row.status != "different" for row in self.rows)
 
+    def _repr_html_(self) -> str:
+        """Return the table that Jupyter shows."""
+        caption = f"{self.title}: {'equal' if self.equal else 'not equal'}, on {len(self.inputs)} inputs"
+        return rows_table(caption, _HEAD, [_cells(row) for row in self.rows], self.explained)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report in types that JSON has. `JSON_VERSION` is the version of its fields."""
         return {
@@ -86,6 +92,18 @@ class Comparison:
             "notes": list(self.notes),
             "run": self.run and self.run.as_dict(),
         }
+
+
+_HEAD = ("backend", "version", "precision", "max abs", "PSNR", "verdict")
+
+
+def _cells(row: BackendResult) -> tuple[str, ...]:
+    found = row.measures
+    precision = "" if row.status == "missing" else row.precision
+    if found is None:
+        return row.name, row.version, precision, "", "", f"{row.status}: {row.said}"
+    psnr = "no difference" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"
+    return row.name, row.version, precision, f"{found.max_abs:.2g}", psnr, f"{row.status}: {row.said}"
 
 
 def _row_dict(row: BackendResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from upconv.export.fusion import Fusion
 from upconv.export.lint import Finding
 from upconv.export.report import Artifact, StageReport
 from upconv.models import bundled
-from upconv.runtime.contract import Contract
+from upconv.runtime.contract import Contract, Evidence, NoHalo
 from upconv.runtime.errors import OutputError
 
 
@@ -45,3 +45,28 @@ def test_the_report_is_json(artifact: Artifact, tmp_path: Path) -> None:
     assert report["stages"][0] == {"name": "capture", "seconds": 0.5, "changed": True, "summary": "1 nodes", "equality": ""}
     assert report["findings"] == [{"rule": "rule", "node": "node", "message": "message"}]
     assert artifact.as_dict()["path"] is None
+
+
+def test_notebooks_show_a_table(artifact: Artifact, tmp_path: Path) -> None:
+    shown = artifact._repr_html_()
+    assert shown.startswith("<table><caption>nearest-x2</caption>")
+    assert "not saved" in shown
+    for name, value in (
+        ("task", "upscale"),
+        ("halo", "0 above"),
+        ("changed by", "capture"),
+        ("look at", "rule: node: message"),
+    ):
+        assert f'<th scope="row">{name}</th><td>{value}' in shown
+    assert str(tmp_path) in artifact.save(tmp_path / "m.onnx")._repr_html_()
+
+
+def test_a_table_escapes_names_and_says_why_there_is_no_halo(artifact: Artifact) -> None:
+    contract = artifact.contract.model_copy(
+        update={"name": "<b>", "halo": NoHalo(node="n", reason="a & b"), "height": None, "evidence": Evidence()}
+    )
+    shown = replace(artifact, contract=contract)._repr_html_()
+    assert "<caption>&lt;b&gt;</caption>" in shown
+    assert "<td>none: a &amp; b</td>" in shown
+    assert ">height<" not in shown
+    assert ">largest error<" not in shown
