@@ -95,14 +95,14 @@ def _row(option: Any) -> tuple[str, str, str]:
 
 def settings() -> Iterator[str]:
     """Yield the lines of the page on the settings of the service."""
-    from upconv.cli.serve import _FLAGS, _SECRET
+    from upconv.cli.serve import _FLAGS, SECRET
     from upconv.service import Settings
 
     yield "Each setting is an option of `upconv serve` and a variable of the environment. The option has precedence. Secrets are read from the environment only."
     yield "`upconv serve --print-config` prints the values that are in effect."
     rows = []
     for name, field in Settings.model_fields.items():
-        flag = "" if name in _SECRET else f"`{_FLAGS.get(name, '--' + name.replace('_', '-'))}`"
+        flag = "" if name in SECRET else f"`{_FLAGS.get(name, '--' + name.replace('_', '-'))}`"
         choices = [str(value) for value in get_args(field.annotation) if isinstance(value, str)]
         default = "" if field.is_required() or field.default in (None, (), "") else f"`{field.default}`"
         text = f"{field.description or ''}{f' One of {chr(44).join(choices)}.'.replace(',', ', ') if choices else ''}"

@@ -1,0 +1,121 @@
+"""The service on Ray, from its start to its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from upconv.cluster.cluster_shape import ClusterShape
+from upconv.cluster.ray_connection import connected_ray, is_local
+from upconv.runtime.cores import available_cores
+from upconv.runtime.errors import MachineError, ModelError, first_line
+from upconv.service.model_files import model_files
+from upconv.service.settings import Settings
+
+NAME = "upconv"
+"""The name of the application."""
+PROXY = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "upconv.cluster.proxy_middleware:proxy_middleware"}
+"""The variable with which Ray's proxies answer 503 for requests whose ingress replica ended."""
+_LOOK_S = 0.5
+
+
+def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
+    """Serve on the cluster of `RAY_ADDRESS`, or on a Ray on this machine, until SIGTERM or SIGINT.
+
+    Prints `upconv is ready on http://HOST:PORT` when requests are accepted. At the end, running requests get `settings.drain_s`,
+    and a Ray that was started here ends, too.
+
+    Raises `ParameterError` if Ray is not installed or a setting has no effect on it, and `MachineError` if the service cannot be
+    started.
+    """
+    shape.check(settings)
+    files = model_files(settings)
+    if not files:
+        raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
+    port = settings.port or _free_port(settings.host)
+    if is_local():
+        os.environ.update(PROXY)
+        if "max_tile_replicas" not in shape.model_fields_set:
+            shape = shape.model_copy(update={"max_tile_replicas": available_cores()})
+    with connected_ray("upconv cluster", cores=shape.places(len(files))), _stopping() as stop:
+        _serve(settings, shape, port, stop)
+
+
+def _serve(settings: Settings, shape: ClusterShape, port: int, stop: threading.Event) -> None:
+    from ray import serve
+
+    from upconv.cluster.application import application_of
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    try:
+        serve.start(
+            proxy_location="EveryNode",
+            http_options={"host": settings.host, "port": port},
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+        target = serve.RunTarget(application_of(settings, shape), name=NAME)
+        serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+        if _is_running(serve, stop):
+            print(f"upconv is ready on http://{_shown(settings.host)}:{port}", flush=True)
+            stop.wait()
+    finally:
+        serve.delete(NAME)
+        if is_local():
+            serve.shutdown()
+
+
+def _is_running(serve: Any, stop: threading.Event) -> bool:
+    """Wait until requests are accepted. Return false after a stop. Raises `MachineError` if the start fails."""
+    while not stop.wait(_LOOK_S):
+        state = serve.status().applications.get(NAME)
+        if state is None:
+            continue
+        if state.status == "RUNNING":
+            return True
+        if state.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+            reasons = [each.message for each in state.deployments.values() if each.message] or [state.message]
+            raise MachineError(f"the service cannot be started on Ray: {_cause(reasons[0])}")
+    return False
+
+
+def _cause(message: str) -> str:
+    """Return the last error in a traceback of Ray, or the first line of another message."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("upconv.") or ".errors." in line.split(":")[0]]
+    return errors[-1].split(": ", 1)[-1] if errors else first_line(Exception(message))
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Return an event that SIGTERM and SIGINT set within the context."""
+    stop = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _free_port(host: str) -> int:
+    """Return a free port, because Ray's proxies take none by themselves."""
+    with socket.create_server((host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
