@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from upconv.cluster.ray_executor import RayExecutor, TileTerms, TileTransport
+from upconv.cluster.upload_memory import ReturnedMemory
 from upconv.runtime.errors import ModelError
 from upconv.runtime.executors import Executor
 from upconv.service import Settings, create_app, heap, tracing
@@ -30,6 +31,7 @@ class IngressApp:
         """The ASGI app, whose lifespan opens the models."""
         admission = self.app.state.upconv.admission
         self._wait_s = lambda: float(admission.wait_s)
+        self.app.add_middleware(ReturnedMemory)
         if settings.tracing:
             tracer, _ = tracing.tracer()
             self.app.add_middleware(tracing.Tracing, tracer=tracer)

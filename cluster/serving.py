@@ -23,6 +23,8 @@ NAME = "upconv"
 """The name of the application."""
 PROXY = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "upconv.cluster.proxy_middleware:proxy_middleware"}
 """The variable with which Ray's proxies answer 503 for requests whose ingress replica ended."""
+BYTES = "UPCONV_MAX_WAITING_BYTES"
+"""The variable from which the proxies read how many bytes of uploads they may hold."""
 _LOOK_S = 0.5
 
 
@@ -41,7 +43,7 @@ def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
         raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
     port = settings.port or _free_port(settings.host)
     if is_local():
-        os.environ.update(PROXY)
+        os.environ.update(PROXY | {BYTES: str(settings.max_waiting_bytes)})
         if "max_tile_replicas" not in shape.model_fields_set:
             shape = shape.model_copy(update={"max_tile_replicas": available_cores()})
     with connected_ray("upconv cluster", cores=shape.places(len(files))), _stopping() as stop:
