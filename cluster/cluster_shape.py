@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -76,7 +77,7 @@ class ClusterShape(BaseModel):
 
     def places(self, models: int) -> int:
         """Return the number of cores that Ray must have for this shape and so many models."""
-        return max(1, round(self.num_cpus * (self.ingress_replicas + models * self.most_tile_replicas) + 0.5))
+        return max(1, math.ceil(self.num_cpus * (self.ingress_replicas + models * self.most_tile_replicas)))
 
     def check(self, settings: Settings) -> None:
         """Raise `ParameterError` for settings that have no effect on Ray, or that do not fit this shape."""

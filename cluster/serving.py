@@ -21,8 +21,11 @@ from upconv.service.settings import Settings
 
 NAME = "upconv"
 """The name of the application."""
-PROXY = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "upconv.cluster.proxy_middleware:proxy_middleware"}
-"""The variable with which Ray's proxies answer 503 for requests whose ingress replica ended."""
+VARIABLES = {
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "upconv.cluster.proxy_middleware:proxy_middleware",
+    "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
+}
+"""The environment of Ray's processes: the middleware of its proxies, and the seconds between two reports for autoscaling."""
 BYTES = "UPCONV_MAX_WAITING_BYTES"
 """The variable from which the proxies read how many bytes of uploads they may hold."""
 _LOOK_S = 0.5
@@ -43,7 +46,7 @@ def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
         raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
     port = settings.port or _free_port(settings.host)
     if is_local():
-        os.environ.update(PROXY | {BYTES: str(settings.max_waiting_bytes)})
+        os.environ.update(VARIABLES | {BYTES: str(settings.max_waiting_bytes)})
         if "max_tile_replicas" not in shape.model_fields_set:
             shape = shape.model_copy(update={"max_tile_replicas": available_cores()})
     with connected_ray("upconv cluster", cores=shape.places(len(files))), _stopping() as stop:
@@ -69,8 +72,6 @@ def _serve(settings: Settings, shape: ClusterShape, port: int, stop: threading.E
             stop.wait()
     finally:
         serve.delete(NAME)
-        if is_local():
-            serve.shutdown()
 
 
 def _is_running(serve: Any, stop: threading.Event) -> bool:
@@ -119,5 +120,3 @@ def _free_port(host: str) -> int:
 
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-

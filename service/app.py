@@ -36,7 +36,7 @@ from upconv.service.jobs.sweep import sweep
 from upconv.service.jobs.uploads import Uploads
 from upconv.service.jobs.webhooks import Webhooks
 from upconv.service.keys import ApiKeys
-from upconv.service.loading import Executors
+from upconv.service.loading import FileExecutors
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
 from upconv.service.network.forwarding import Forwarding, TrustedProxies
@@ -56,7 +56,7 @@ _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
 
 
-def create_app(settings: Settings, executors: Executors | None = None) -> FastAPI:
+def create_app(settings: Settings, executors: FileExecutors | None = None) -> FastAPI:
     """Return the service as an ASGI app. Its lifespan opens and closes the models and the jobs.
 
     `executors` returns what computes the tiles of the model in a file; by default this machine or `settings.tiles_from` does.
@@ -107,7 +107,7 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
         app.add_middleware(Forwarding, proxies=proxies)
 
 
-def _state(settings: Settings, executors: Executors | None) -> ServiceState:
+def _state(settings: Settings, executors: FileExecutors | None) -> ServiceState:
     throughput = Throughput(settings.workers or available_cores())
     metrics, log = Metrics(), new_log(level=settings.log_level, format=settings.log_format)
     state = ServiceState(

@@ -24,8 +24,7 @@ from upconv.service.registry import Registry, ServedModel
 from upconv.service.settings import Settings
 from upconv.service.trials.trials import Trials
 
-
-Executors = Callable[[Path], Executor]
+FileExecutors = Callable[[Path], Executor]
 """Returns a new executor for the tiles of the model in a file."""
 
 
@@ -44,7 +43,7 @@ def load(
     settings: Settings,
     trials: Trials,
     stopping: Callable[[], bool] = lambda: False,
-    executors: Executors | None = None,
+    executors: FileExecutors | None = None,
 ) -> Registry:
     """Try, open and warm all models of `settings`. A file that cannot be used is refused.
 
@@ -70,7 +69,7 @@ def reload(
     settings: Settings,
     trials: Trials,
     unloaded: Mapping[Path, str] = MappingProxyType({}),
-    executors: Executors | None = None,
+    executors: FileExecutors | None = None,
 ) -> tuple[Registry, Changes]:
     """Return a registry of the current files, and the changes. Models with an unchanged file are reused.
 
@@ -101,7 +100,7 @@ def _by_version(registry: Registry) -> dict[str, ServedModel]:
 
 
 def _read(
-    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str], executors: Executors | None
+    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str], executors: FileExecutors | None
 ) -> Registry:
     files = [file for file in model_files(settings) if file.path not in unloaded]
     before = {entry.model.path: entry for entry in current.models}

@@ -97,14 +97,17 @@ class ClusterConfigCommand(_ClusterCommand):
     def run(self, settings: Any, shape: Any, given: frozenset[str], extra: str | None) -> None:
         """Write the file."""
         from upconv.cluster.serve_config import serve_config
-        from upconv.runtime.errors import converting
+        from upconv.runtime.errors import OutputError, machine_error
 
         text = serve_config(settings, shape, given)
         if extra is None:
             print(text, end="")
             return
-        with converting(f"{extra} cannot be written"):
+        try:
             Path(extra).write_text(text)
+        except OSError as error:
+            failure = f"{extra} cannot be written"
+            raise machine_error(error, failure) or OutputError(f"{failure}: {error.strerror}") from error
 
 
 def _command(extra: Option) -> Any:

@@ -27,7 +27,7 @@ def serve() -> None:
     """Serve models over HTTP.
 
     Every setting is also read from the environment, for example UPCONV_PORT; a flag has precedence. Keys are read from
-    the environment only: UPCONV_API_KEYS as NAME:KEY separated by commas, UPCONV_ADMIN_KEY, UPCONV_WEBHOOKSECRET,
+    the environment only: UPCONV_API_KEYS as NAME:KEY separated by commas, UPCONV_ADMIN_KEY, UPCONV_WEBHOOK_SECRET,
     UPCONV_URL_KEY, UPCONV_URL_SALT and UPCONV_TILES_KEY. For the name of a catalogue model, the service uses the int8 form if it is faster on this machine. A file is served as it is.
     """
 
