@@ -90,7 +90,7 @@ def _tiles(path: Path, name: str, settings: Settings, shape: ClusterShape) -> An
                 "policy_function": f"{PredictedWait.__module__}:{PredictedWait.__name__}",
                 "policy_kwargs": {"target_s": shape.wait_target_s},
             },
-            "look_back_period_s": 10,
+            "look_back_period_s": 11,
             "upscale_delay_s": 5,
             "downscale_delay_s": 300,
         }

@@ -76,9 +76,9 @@ def _results(ray: Any, chunk: tuple[FileTask, ...], order: ActorOrder, count: in
 def _ray() -> Iterator[Any]:
     """Return a context with Ray, whose reports on progress are off."""
     with connected_ray("--on ray") as ray:
-        import ray.data
+        from ray.data import DataContext
 
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         yield ray
 

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,6 +17,7 @@ from upconv.cluster.cluster_shape import ClusterShape
 from upconv.cluster.ray_connection import connected_ray, is_local
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import MachineError, ModelError, first_line
+from upconv.runtime.session import open_model
 from upconv.service.model_files import model_files
 from upconv.service.settings import Settings
 
@@ -37,8 +39,8 @@ def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
     Prints `upconv is ready on http://HOST:PORT` when requests are accepted. At the end, running requests get `settings.drain_s`,
     and a Ray that was started here ends, too.
 
-    Raises `ParameterError` if Ray is not installed or a setting has no effect on it, and `MachineError` if the service cannot be
-    started.
+    Raises `ParameterError` if Ray is not installed or a setting has no effect on it, `ModelError` or `ContractError` if a model on
+    this machine cannot be used, and `MachineError` if the service cannot be started.
     """
     shape.check(settings)
     files = model_files(settings)
@@ -46,6 +48,7 @@ def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
         raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
     port = settings.port or _free_port(settings.host)
     if is_local():
+        check_models([file.path for file in files])
         os.environ.update(VARIABLES | {BYTES: str(settings.max_waiting_bytes)})
         if "max_tile_replicas" not in shape.model_fields_set:
             shape = shape.model_copy(update={"max_tile_replicas": available_cores()})
@@ -72,6 +75,14 @@ def _serve(settings: Settings, shape: ClusterShape, port: int, stop: threading.E
             stop.wait()
     finally:
         serve.delete(NAME)
+
+
+def check_models(paths: Sequence[Path]) -> None:
+    """Raise `ModelError` or `ContractError` if a file is no upscaler. Ray would start processes several times to find out."""
+    for path in paths:
+        contract = open_model(path, threads=1).contract
+        if contract.task != "upscale":
+            raise ModelError(f"{contract.name} has the task {contract.task}; only upscalers are served on Ray")
 
 
 def _is_running(serve: Any, stop: threading.Event) -> bool:

@@ -37,7 +37,7 @@ class TileOrder:
 
 @dataclass(frozen=True)
 class TileService:
-    """What a tile replica states of itself."""
+    """The model and the provider of a tile replica, as it states them."""
 
     sha256: str
     """The hash of its model file."""

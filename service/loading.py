@@ -105,7 +105,8 @@ def _read(
     files = [file for file in model_files(settings) if file.path not in unloaded]
     before = {entry.model.path: entry for entry in current.models}
     with ThreadPoolExecutor(available_cores()) as pool:
-        open_file = partial(_open, settings=settings, executors=executors or (lambda _: _executor(settings)))
+        places: Callable[[Path], Executor | None] = executors or (lambda _: _executor(settings))
+        open_file = partial(_open, settings=settings, executors=places)
         results = list(pool.map(partial(_one, before=before, trials=trials, open_file=open_file), files))
     models: dict[tuple[str, str], ServedModel] = {}
     refused: dict[Path, str] = {}

@@ -46,7 +46,7 @@ def test_an_address_without_a_cluster_is_one_sentence(address: str, monkeypatch:
         def is_initialized() -> bool:
             return False
 
-    monkeypatch.setitem(sys.modules, "ray", Ray)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "ray", Ray)
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(MachineError, match=r"^no Ray answers at .*:9: .*; start it, or correct RAY_ADDRESS$"):
         connected_ray("x").__enter__()

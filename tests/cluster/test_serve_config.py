@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,10 +48,9 @@ def test_the_address_is_that_of_the_proxies() -> None:
 @pytest.mark.filterwarnings("ignore:Using extra keyword arguments on `Field`:DeprecationWarning")  # Ray's own
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; scripts/ray_tests installs it")
 def test_ray_accepts_the_file() -> None:
-    import yaml
     from ray.serve.schema import ServeDeploySchema
 
-    (application,) = ServeDeploySchema.model_validate(yaml.safe_load(FILE)).applications
+    (application,) = ServeDeploySchema.model_validate(import_module("yaml").safe_load(FILE)).applications
     args = application.args
     assert isinstance(args, dict)
     assert Settings(**args["settings"]).models == (Path("/models/a.onnx"),)

@@ -26,13 +26,14 @@ import pytest
 from tests.service.client.test_clients import *  # noqa: F403, all of them
 from tests.service.conftest import encoded, wait_until  # noqa: F401, a fixture
 
-from upconv.cluster import serving
+from upconv.cluster import ClusterShape, serving
 from upconv.models import bundled
 from upconv.runtime import codecs
+from upconv.runtime.errors import ModelError, ParameterError
 from upconv.runtime.picture import Picture
+from upconv.service import Settings
 
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; scripts/ray_tests installs it")
-pytestmark = [needs_ray, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 MODEL = bundled("upsample-s-x2")
 FAULT = "ModelError: it cannot be read; export it again"
 
@@ -74,6 +75,8 @@ def descendants(pid: int) -> set[int]:
 @contextmanager
 def up(*options: object, folder: Path, environment: dict[str, str] | None = None) -> Iterator[OnRay]:
     """Run `upconv cluster up`, and end it by SIGTERM. All its processes must end."""
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed; scripts/ray_tests installs it")
     command = [sys.executable, "-m", "upconv", "cluster", "up", "--port", "0", "--jobs-dir", folder / "jobs", *options]
     variables = {**os.environ, "XDG_CACHE_HOME": str(folder), "XDG_STATE_HOME": str(folder), **(environment or {})}
     process = subprocess.Popen([str(word) for word in command], env=variables, stdout=subprocess.PIPE, text=True)
@@ -112,11 +115,11 @@ def client_with(nearest_x2: Path, tmp_path: Path) -> Callable[..., AbstractConte
     return make
 
 
-@pytest.fixture
-def busy(tmp_path: Path) -> Iterator[OnRay]:
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
     """A service of two processes for tiles, which admits a few pictures."""
     options = ("--tile-replicas", 2, "--max-ongoing", 12, "--max-queued", 2, "--max-waiting", 8, "--max-wait-s", 60)
-    with up("--model", MODEL, *options, folder=tmp_path) as service:
+    with up("--model", MODEL, *options, folder=tmp_path_factory.mktemp("busy")) as service:
         yield service
 
 
@@ -147,25 +150,6 @@ def after(seconds: float, action: Callable[[], object]) -> threading.Timer:
     return timer
 
 
-def test_killed_processes_under_load(busy: OnRay, picture: bytes, expected: bytes) -> None:
-    (good,) = answers(busy, picture, 1, 1)
-    assert (good.status_code, good.content == expected) == (200, True), "equal to upconv upscale"
-
-    tiles = after(1.0, lambda: os.kill(busy.processes("tiles")[0], signal.SIGKILL))
-    answered = answers(busy, picture, 16, 4)
-    tiles.join()
-    assert {(each.status_code, each.content == expected) for each in answered} == {(200, True)}, "all are computed elsewhere"
-
-    ingress = after(1.0, lambda: os.kill(busy.processes("ingress")[0], signal.SIGKILL))
-    answered = answers(busy, picture, 16, 4)
-    ingress.join()
-    statuses = Counter(each.status_code for each in answered)
-    assert {200, 503} <= set(statuses) <= {200, 429, 503}
-    for each in answered:
-        assert each.content == expected if each.status_code == 200 else each.headers["retry-after"]
-    wait_until(lambda: busy.get("/readyz").status_code == 200, 60)
-
-
 def test_too_much_load_is_refused_with_the_time_of_a_retry(busy: OnRay, picture: bytes, expected: bytes) -> None:
     answered = answers(busy, picture, 40, 40)
     statuses = Counter(each.status_code for each in answered)
@@ -189,6 +173,25 @@ def test_a_client_that_leaves_stops_its_tiles(busy: OnRay, picture: bytes) -> No
     assert good.elapsed.total_seconds() < 10, "no tile of the other picture is in its way"
 
 
+def test_killed_processes_under_load(busy: OnRay, picture: bytes, expected: bytes) -> None:
+    (good,) = answers(busy, picture, 1, 1)
+    assert (good.status_code, good.content == expected) == (200, True), "equal to upconv upscale"
+
+    tiles = after(1.0, lambda: os.kill(busy.processes("tiles")[0], signal.SIGKILL))
+    answered = answers(busy, picture, 16, 4)
+    tiles.join()
+    assert {(each.status_code, each.content == expected) for each in answered} == {(200, True)}, "all are computed elsewhere"
+
+    ingress = after(1.0, lambda: os.kill(busy.processes("ingress")[0], signal.SIGKILL))
+    answered = answers(busy, picture, 16, 4)
+    ingress.join()
+    statuses = Counter(each.status_code for each in answered)
+    assert {200, 503} <= set(statuses) <= {200, 429, 503}
+    for each in answered:
+        assert each.content == expected if each.status_code == 200 else each.headers["retry-after"]
+    wait_until(lambda: busy.get("/readyz").status_code == 200, 60)
+
+
 def gauge(service: OnRay, name: str) -> float:
     lines = service.get("/metrics").text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
@@ -205,10 +208,21 @@ def test_the_cause_of_a_failed_start_is_one_sentence(message: str, cause: str) -
     assert serving._cause(message) == cause
 
 
-def test_a_model_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_used_is_refused_before_ray_is_started(
+    decoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def served(path: Path) -> None:
+        serving.serve_on_ray(Settings(models=(path,)), ClusterShape())
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    empty = tmp_path / "empty"
+    empty.mkdir()
     (tmp_path / "a.onnx").write_bytes(b"no model")
-    command = [sys.executable, "-m", "upconv", "cluster", "up", "--port", "0", "--model", str(tmp_path / "a.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1
-    assert "error: the service cannot be started on Ray: " in done.stderr
-    assert "a.onnx" in done.stderr
+    with pytest.raises(ModelError, match=r"a\.onnx"):
+        served(tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match="decoder-test has the task decode; only upscalers are served on Ray"):
+        served(decoder)
+    with pytest.raises(ModelError, match=r"there is no \.onnx file in"):
+        served(empty)
+    with pytest.raises(ParameterError, match="grpc_port would have no effect"):
+        serving.serve_on_ray(Settings(models=(decoder,), grpc_port=1), ClusterShape())

@@ -1,4 +1,4 @@
-"""The commands `upconv cluster up` and `upconv cluster config`: the service on Ray. Their options are its settings and its shape."""
+"""The commands `upconv cluster up` and `upconv cluster config`. Their options are the settings, and the shape on Ray."""
 
 from __future__ import annotations
 
@@ -116,6 +116,6 @@ def _command(extra: Option) -> Any:
 
     fields = {name: field for name, field in Settings.model_fields.items() if name not in (*SECRET, *NOT_ON_RAY)}
     name, kind, help, flags = extra
-    annotation = Annotated[kind | None, typer.Option(*flags, help=help, show_default=False)]
+    annotation = Annotated[kind | None, typer.Option(*flags, help=help, show_default=False)]  # type: ignore[valid-type]
     own = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
     return command_of([*parameters_of(fields), *parameters_of(dict(ClusterShape.model_fields)), own])
