@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -22,6 +23,7 @@ TURN_S = 10.0
 """Most seconds for which an upload waits for its turn."""
 _BYTES = "UPCONV_MAX_WAITING_BYTES"
 _DEFAULT_BYTES = 256 * 2**20
+_ID = b"x-request-id"
 _PROBLEMS = {
     429: ("too-many-requests", "Too many requests", "too many requests are waiting; try again in {} s"),
     503: ("full", "The service is busy", "the service cannot take this request at the moment; try again in {} s"),
@@ -61,12 +63,20 @@ class ProxyAnswers:
                 replaced = message["status"] in _PROBLEMS and headers.get("content-type", "").startswith("text/plain")
                 if replaced:  # Ray's own refusal
                     await _problem(send, message["status"], retry_after=headers.get("retry-after", RETRY_AFTER_S))
+                message = {**message, "headers": _once(message["headers"])}
             if not replaced:
                 await send(message)
 
         await self._app(scope, receive, checked)
         if not begun:
             await _problem(send, 503, _ENDED)
+
+
+def _once(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers with one X-Request-Id: the service and Ray's proxy both add it."""
+    given = list(headers)
+    ids = [header for header in given if header[0].lower() == _ID]
+    return [*(header for header in given if header[0].lower() != _ID), *ids[:1]]
 
 
 async def _problem(

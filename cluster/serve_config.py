@@ -16,14 +16,14 @@ _EVERYWHERE = "0.0.0.0"  # noqa: S104, the pods of a cluster are reached from ot
 _OF_PROXY = ("host", "port")
 
 
-def serve_config(settings: Settings, shape: ClusterShape, given: Collection[str]) -> str:
-    """Return the file as YAML. It holds the settings in `given`, and none of the keys.
+def serve_config(settings: Settings, shape: ClusterShape, given: Collection[str]) -> dict[str, Any]:
+    """Return the content of the file. It holds the models and the settings in `given`, and none of the keys.
 
     Proxies listen on all addresses, unless `host` is given.
     """
     values = settings.model_dump(mode="json", include={"models", *given} - set(_OF_PROXY))
     stated = shape.model_dump(mode="json", exclude_defaults=True)
-    document = {
+    return {
         "proxy_location": "EveryNode",
         "http_options": {"host": settings.host if "host" in given else _EVERYWHERE, "port": settings.port},
         "logging_config": {"log_level": "WARNING", "enable_access_log": False},
@@ -36,11 +36,14 @@ def serve_config(settings: Settings, shape: ClusterShape, given: Collection[str]
             }
         ],
     }
+
+
+def as_yaml(document: dict[str, Any]) -> str:
+    """Return a file of YAML. All scalars are JSON, which YAML includes."""
     return "\n".join(_lines(document)) + "\n"
 
 
 def _lines(value: Any, indent: str = "") -> Iterator[str]:
-    """Return the lines of a mapping as YAML. All scalars are JSON, which YAML includes."""
     for name, part in value.items():
         if isinstance(part, dict) and part:
             yield f"{indent}{name}:"

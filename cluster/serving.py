@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -33,10 +33,10 @@ BYTES = "UPCONV_MAX_WAITING_BYTES"
 _LOOK_S = 0.5
 
 
-def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
+def serve_on_ray(settings: Settings, shape: ClusterShape, on_ready: Callable[[str], object] = print) -> None:
     """Serve on the cluster of `RAY_ADDRESS`, or on a Ray on this machine, until SIGTERM or SIGINT.
 
-    Prints `upconv is ready on http://HOST:PORT` when requests are accepted. At the end, running requests get `settings.drain_s`,
+    Calls `on_ready` with the URL when requests are accepted. At the end, running requests get `settings.drain_s`,
     and a Ray that was started here ends, too.
 
     Raises `ParameterError` if Ray is not installed or a setting has no effect on it, `ModelError` or `ContractError` if a model on
@@ -52,11 +52,19 @@ def serve_on_ray(settings: Settings, shape: ClusterShape) -> None:
         os.environ.update(VARIABLES | {BYTES: str(settings.max_waiting_bytes)})
         if "max_tile_replicas" not in shape.model_fields_set:
             shape = shape.model_copy(update={"max_tile_replicas": available_cores()})
-    with connected_ray("upconv cluster", cores=shape.places(len(files))), _stopping() as stop:
-        _serve(settings, shape, port, stop)
+    with (
+        connected_ray("upconv cluster", cores=shape.places(len(files))),
+        _stopping() as stop,
+        _deployed(settings, shape, port) as serve,
+    ):
+        if _is_running(serve, stop):
+            on_ready(f"http://{_shown(settings.host)}:{port}")
+            stop.wait()
 
 
-def _serve(settings: Settings, shape: ClusterShape, port: int, stop: threading.Event) -> None:
+@contextmanager
+def _deployed(settings: Settings, shape: ClusterShape, port: int) -> Iterator[Any]:
+    """Return a context with Ray Serve, which starts the application in it."""
     from ray import serve
 
     from upconv.cluster.application import application_of
@@ -70,9 +78,7 @@ def _serve(settings: Settings, shape: ClusterShape, port: int, stop: threading.E
         )
         target = serve.RunTarget(application_of(settings, shape), name=NAME)
         serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
-        if _is_running(serve, stop):
-            print(f"upconv is ready on http://{_shown(settings.host)}:{port}", flush=True)
-            stop.wait()
+        yield serve
     finally:
         serve.delete(NAME)
 

@@ -62,6 +62,7 @@ def _page(title: str, lines: Iterator[str]) -> str:
 def command_line() -> Iterator[str]:
     """Yield the lines of the page on the commands and their options."""
     from upconv.cli import app
+    from upconv.service import Settings
 
     yield "`upconv COMMAND --help` prints the same. Every command has `--json`. A command that fails prints one sentence on standard error, and with `--json`"
     yield 'also an object with `error`, `kind` and `exit_code`, such as `{"error": "no such file: a.jpg", "kind": "ParameterError", "exit_code": 1}`.'
@@ -72,7 +73,12 @@ def command_line() -> Iterator[str]:
         if words == ("serve",):
             yield "Its options are the [settings](reference-settings.md), with `--print-config`, `--new-key NAME` and `--json`."
             continue
-        yield from _table(("option", "", "default"), [_row(option) for option in command.get_params(Context(command))])
+        options = command.get_params(Context(command))
+        if words[0].startswith("cluster "):
+            yield "Its options are the [settings](reference-settings.md) that are not about listeners or tiles over HTTP, and these:"
+            yield ""
+            options = [option for option in options if option.name not in Settings.model_fields]
+        yield from _table(("option", "", "default"), [_row(option) for option in options])
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +29,12 @@ def upconv(command: Command) -> Command:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would be served."""
     orders: list[Any] = []
-    monkeypatch.setattr(serving, "serve_on_ray", lambda *order: orders.append(order))
+
+    def serve(settings: Any, shape: Any, on_ready: Callable[[str], object]) -> None:
+        orders.append((settings, shape))
+        on_ready("http://127.0.0.1:9")
+
+    monkeypatch.setattr(serving, "serve_on_ray", serve)
     monkeypatch.setenv("RAY_ADDRESS", "")  # what the command sets is removed at the end
     monkeypatch.delenv("RAY_ADDRESS")
     return orders
@@ -45,8 +51,10 @@ def test_help_lists_the_settings_and_the_shape(word: str, own: str, upconv: Comm
 
 
 def test_what_is_served(upconv: Command, served: list[Any], nearest_x2: Path) -> None:
-    assert upconv("up", "--model", nearest_x2, "--tile-replicas", "2", "--port", "9", "--address", "a:1").returncode == 0
-    assert upconv("up", "--num-gpus", "0.5", "--provider", "cuda").returncode == 0
+    done = upconv("up", "--model", nearest_x2, "--tile-replicas", "2", "--port", "9", "--address", "a:1")
+    assert (done.returncode, done.stdout) == (0, "upconv is ready on http://127.0.0.1:9\n")
+    done = upconv("up", "--num-gpus", "0.5", "--provider", "cuda", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"url": "http://127.0.0.1:9"})
     (first, shape), (second, part) = served
     assert (first.models, first.port, shape.tile_replicas) == ((nearest_x2,), 9, 2)
     assert os.environ["RAY_ADDRESS"] == "a:1"
@@ -87,6 +95,8 @@ def test_the_file_for_serve_deploy(upconv: Command, nearest_x2: Path, tmp_path: 
     )
     assert (written.returncode, written.stdout) == (0, "")
     assert (tmp_path / "serve.yaml").read_text() == printed.stdout
+    as_json = json.loads(upconv("config", "--model", nearest_x2, "--json").stdout)
+    assert as_json["applications"][0]["args"] == {"settings": {"models": [str(nearest_x2)]}}
     failed = upconv("config", "-o", tmp_path / "missing" / "serve.yaml")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "cannot be written" in failed.stderr

@@ -31,6 +31,10 @@ async def unavailable(scope: Any, receive: Any, send: Any) -> None:
     await answer(send, 503, b"text/plain")
 
 
+async def twice(scope: Any, receive: Any, send: Any) -> None:
+    await answer(send, 200, b"image/png", (b"x-request-id", b"a"), (b"X-Request-ID", b"a"), (b"vary", b"b"), (b"vary", b"c"))
+
+
 async def problem(scope: Any, receive: Any, send: Any) -> None:
     await answer(send, 503, b"application/problem+json", (b"retry-after", b"5"))
 
@@ -64,6 +68,11 @@ def test_refusals_of_ray_become_problems(app: Any, status: int, slug: str, retry
 def test_answers_of_the_service_are_passed_on() -> None:
     assert asked(good).text == "text"
     assert (asked(problem).text, asked(problem).headers["retry-after"]) == ("text", "5")
+
+
+def test_a_request_has_one_id() -> None:
+    headers = asked(twice).headers
+    assert (headers.get_list("x-request-id"), headers.get_list("vary")) == (["a"], ["b", "c"])
 
 
 def test_an_upload_that_gets_no_turn_is_refused() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from upconv.cluster.cluster_shape import ClusterShape
-from upconv.cluster.serve_config import serve_config
+from upconv.cluster.serve_config import as_yaml, serve_config
 from upconv.service import Settings
 
 FILE = """proxy_location: "EveryNode"
@@ -35,12 +35,12 @@ GIVEN = ("models", "watch", "trusted_proxies")
 
 
 def test_the_file_holds_what_was_given_and_no_key() -> None:
-    assert serve_config(SETTINGS, ClusterShape(tile_replicas=3, num_gpus=0.5), GIVEN) == FILE
+    assert as_yaml(serve_config(SETTINGS, ClusterShape(tile_replicas=3, num_gpus=0.5), GIVEN)) == FILE
 
 
 def test_the_address_is_that_of_the_proxies() -> None:
     settings = Settings(models=(Path("a.onnx"),), host="127.0.0.1", port=9)
-    text = serve_config(settings, ClusterShape(), ("models", "host", "port"))
+    text = as_yaml(serve_config(settings, ClusterShape(), ("models", "host", "port")))
     assert 'host: "127.0.0.1"\n  port: 9\n' in text
     assert text.endswith('      settings:\n        models: ["a.onnx"]\n')
 

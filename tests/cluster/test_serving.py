@@ -118,7 +118,7 @@ def client_with(nearest_x2: Path, tmp_path: Path) -> Callable[..., AbstractConte
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
     """A service of two processes for tiles, which admits a few pictures."""
-    options = ("--tile-replicas", 2, "--max-ongoing", 12, "--max-queued", 2, "--max-waiting", 8, "--max-wait-s", 60)
+    options = ("--tile-replicas", 2, "--max-ongoing", 12, "--max-queued", 6, "--max-waiting", 8, "--max-wait-s", 60)
     with up("--model", MODEL, *options, folder=tmp_path_factory.mktemp("busy")) as service:
         yield service
 
