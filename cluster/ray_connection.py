@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from upconv.runtime.cores import available_cores
@@ -34,8 +35,8 @@ def connected_ray(user: str, *, cores: int | None = None) -> Iterator[Any]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    if is_local() and MODE not in os.environ:
-        os.environ.update({MODE: "token", TOKEN: secrets.token_hex(32)})
+    if MODE not in os.environ:
+        os.environ.update(_authentication())
     try:
         import ray
     except ImportError as error:
@@ -54,6 +55,17 @@ def connected_ray(user: str, *, cores: int | None = None) -> Iterator[Any]:
 def is_local() -> bool:
     """Return whether Ray is started on this machine, because no cluster is named."""
     return ADDRESS not in os.environ
+
+
+def _authentication() -> dict[str, str]:
+    """Return the variables of a random token for a Ray on this machine, or those with which Ray uses a token that is here.
+
+    Ray uses a token that is here for a cluster that it starts, but not for one that it connects to.
+    """
+    if is_local():
+        return {MODE: "token", TOKEN: secrets.token_hex(32)}
+    here = TOKEN in os.environ or f"{TOKEN}_PATH" in os.environ or Path("~/.ray/auth_token").expanduser().is_file()
+    return {MODE: "token"} if here else {}
 
 
 def _start(ray: Any, cores: int) -> None:

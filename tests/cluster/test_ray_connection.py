@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,13 +31,19 @@ def test_ray_on_this_machine_takes_commands_only_with_a_token(monkeypatch: pytes
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
-def test_the_authentication_of_a_cluster_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("token", "mode"), [(None, None), ("secret", "token")])
+def test_a_cluster_is_given_the_token_that_is_here(
+    token: str | None, mode: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if token is not None:
+        monkeypatch.setenv(TOKEN, token)
     assert not is_local()
     with pytest.raises(ParameterError):
         connected_ray("x").__enter__()
-    assert MODE not in os.environ
+    assert (os.environ.get(MODE), os.environ.get(TOKEN)) == (mode, token)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "ray://[::1]:9"])

@@ -18,7 +18,7 @@ Option = tuple[str, Any, str, tuple[str, ...]]
 _ADDRESS: Option = (
     "address",
     str,
-    "The cluster, as HOST:PORT on a machine of it, or as ray://HOST:PORT. Default: RAY_ADDRESS, or a Ray on this machine.",
+    "The cluster, as HOST:PORT, on a machine of it. Default: RAY_ADDRESS, or a Ray on this machine.",
     ("--address",),
 )
 _OUTPUT: Option = ("output", Path, "The file to write. Default: standard output.", ("-o", "--output"))
