@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.provider_table import TABLE
 from upconv.service.settings import Settings
 
 MOST_SLOTS = 64
@@ -68,8 +69,13 @@ class ClusterShape(BaseModel):
         return self.max_tile_replicas if self.tile_replicas == "auto" else self.tile_replicas
 
     def tiles_per_replica(self, settings: Settings) -> int:
-        """Return the number of tiles that one process holds: it computes some, and the next ones travel meanwhile."""
-        return settings.tiles_in_flight or (settings.workers or 1) + 1
+        """Return the number of tiles that one process holds: each of its threads computes a batch, and the next one travels."""
+        from upconv.runtime.calibration import TILE_PX
+
+        entry = TABLE.get(settings.provider)  # `None` for auto
+        threads = settings.workers or (entry and entry.workers) or 1
+        batch = self.batch_px // TILE_PX**2 if self.batch_px else entry.batch if entry else 1
+        return settings.tiles_in_flight or (threads + 1) * max(1, batch)
 
     def slots(self, settings: Settings) -> int:
         """Return the number of tiles of one model that an ingress replica has under way."""

@@ -11,12 +11,13 @@ from typing import Any
 from upconv.cluster.predicted_wait import WAIT, HeardWaits
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.cores import available_cores
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import DeviceLostError, ModelError
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.pass_sessions import ModelPass
 from upconv.runtime.provider_choice import open_chosen
-from upconv.runtime.providers import concurrency_for
+from upconv.runtime.providers import concurrency_for, on_accelerator
 from upconv.runtime.session import Model, Tensor
 from upconv.runtime.tiled_array import TiledArray
 
@@ -103,6 +104,7 @@ class TileReplica:
 
 def _executor(model: Model, order: TileOrder) -> LocalExecutor:
     """Return an executor with one thread on the processor, whose replicas are many, and batches of at most `batch_px`."""
-    usual = concurrency_for(model.provider, order.workers or 1)
+    usual = concurrency_for(model.provider, available_cores())
+    threads = usual.workers if on_accelerator(model.provider) else 1
     batch = usual.batch if order.batch_px is None else max(1, order.batch_px // TILE_PX**2)
-    return LocalExecutor(model, order.workers or usual.workers, batch)
+    return LocalExecutor(model, order.workers or threads, batch)

@@ -31,10 +31,21 @@ def test_sizes(given: dict[str, Any], replicas: int, slots: int, places: int) ->
     assert shape.places(1) == places
 
 
-def test_the_tiles_of_a_process_follow_from_its_threads_or_are_given() -> None:
-    shape = ClusterShape()
-    assert shape.tiles_per_replica(Settings(models=(MODEL,), workers=3)) == 4
-    assert shape.tiles_per_replica(Settings(models=(MODEL,), tiles_in_flight=5)) == 5
+@pytest.mark.parametrize(
+    ("settings", "batch_px", "tiles"),
+    [
+        ({}, None, 2),
+        ({"workers": 3}, None, 4),
+        ({"provider": "cuda"}, None, 20),
+        ({"provider": "cuda", "workers": 1}, 2 * 384**2, 4),
+        ({"provider": "auto"}, 1, 2),
+        ({"tiles_in_flight": 5}, 10**9, 5),
+    ],
+)
+def test_the_tiles_of_a_process_follow_from_its_threads_and_batches(
+    settings: dict[str, Any], batch_px: int | None, tiles: int
+) -> None:
+    assert ClusterShape(batch_px=batch_px).tiles_per_replica(Settings(models=(MODEL,), **settings)) == tiles
 
 
 @pytest.mark.parametrize("given", [{"tile_replicas": 0}, {"tile_replicas": "many"}, {"num_gpus": -1}, {"cards": 1}])

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import StandIn
 
 from upconv.cluster.predicted_wait import WAIT
 from upconv.cluster.tile_replica import TileOrder, TileReplica
 from upconv.models import bundled
 from upconv.runtime import Upscaler, open_model
 from upconv.runtime.cancellation import Cancellation
+from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import Cancelled, DeviceLostError, ModelError
 from upconv.runtime.executors import LocalExecutor
 from upconv.runtime.pass_sessions import ModelPass
+from upconv.runtime.providers import concurrency_for
 from upconv.runtime.session import Tensor
 
 Made = Callable[..., TileReplica]
@@ -88,6 +91,13 @@ def test_batches_are_counted_in_pixels(replica_of: Made) -> None:
 
     assert (batch(), batch(batch_px=3 * 384**2), batch(batch_px=1)) == (1, 3, 1)
     assert [replica_of(MODEL, workers=n)._engine.executor.slots for n in (1, 2)] == [1, 2]
+
+
+def test_an_accelerator_has_its_usual_threads_and_batches(replica_of: Made, webgpu_stand_in: StandIn) -> None:
+    webgpu_stand_in()
+    executor = replica_of(MODEL, provider="webgpu")._engine.executor
+    usual = concurrency_for("WebGpuExecutionProvider", available_cores())
+    assert (executor.slots, executor.batch) == (usual.workers, usual.batch)
 
 
 def test_a_lost_device_ends_the_replica(replica_of: Made, monkeypatch: pytest.MonkeyPatch) -> None:
