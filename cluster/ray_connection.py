@@ -71,7 +71,7 @@ def _authentication() -> dict[str, str]:
 def _start(ray: Any, cores: int) -> None:
     here: dict[str, Any] = {}
     if is_local():
-        here = {"num_cpus": cores, "include_dashboard": False, "_node_ip_address": LOOPBACK}
+        here = {"address": "local", "num_cpus": cores, "include_dashboard": False, "_node_ip_address": LOOPBACK}
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **here)
     except Exception as error:  # Ray raises several unrelated types
