@@ -7,6 +7,8 @@ ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 # `cuda` instead of `cpu` installs onnxruntime-gpu.
 ARG PROVIDER=cpu
+# `,ray` adds the packages of `upconv cluster`.
+ARG EXTRAS=
 WORKDIR /src
 COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY src/ src/
@@ -16,12 +18,14 @@ COPY runtime/ runtime/
 COPY service/ service/
 COPY models/ models/
 RUN python -m venv /opt/upconv \
-    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},heic,serve,grpc,postgres,s3]"
+    && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},heic,serve,grpc,postgres,s3${EXTRAS}]"
 
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home upconv \
     && install --directory --owner 10001 --mode 700 /var/lib/upconv /var/lib/upconv/jobs
 COPY --from=build /opt/upconv /opt/upconv
+# KubeRay starts `ray` in a login shell, which resets PATH.
+RUN if [ -x /opt/upconv/bin/ray ]; then ln -s /opt/upconv/bin/ray /usr/local/bin/ray; fi
 # Jobs and the record of tried models survive the container if a volume is mounted at /var/lib/upconv. Large pictures are in /tmp during processing.
 ENV PATH=/opt/upconv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -78,8 +78,8 @@ class Upscaler:
             raise ModelError(f"{contract.name} has the task {contract.task}; expected a model with the task upscale")
         self.scale = contract.scale
         self._luma_only = contract.output.channels == 1
-        self._place = "" if executor is None else executor.name
         self.engine = Engine(self.model, workers=workers, tile_px=tile_px, exact=exact, executor=executor)
+        self._place = "" if executor is None else executor.name  # it may be known after the start only
 
     @overload
     def upscale(

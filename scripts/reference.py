@@ -63,6 +63,7 @@ def _page(title: str, lines: Iterator[str]) -> str:
 def command_line() -> Iterator[str]:
     """Yield the lines of the page on the commands and their options."""
     from upconv.cli import app
+    from upconv.service import Settings
 
     yield "`upconv COMMAND --help` prints the same. Every command has `--json`. A command that fails prints one sentence on standard error, and with `--json`"
     yield 'also an object with `error`, `kind` and `exit_code`, such as `{"error": "no such file: a.jpg", "kind": "ParameterError", "exit_code": 1}`.'
@@ -73,7 +74,12 @@ def command_line() -> Iterator[str]:
         if words == ("serve",):
             yield "Its options are the [settings](reference-settings.md), with `--print-config`, `--new-key NAME` and `--json`."
             continue
-        yield from table(("option", "", "default"), [_row(option) for option in command.get_params(Context(command))])
+        options = command.get_params(Context(command))
+        if words[0].startswith("cluster "):
+            yield "Its options are the [settings](reference-settings.md) that are not about listeners or tiles over HTTP, and these:"
+            yield ""
+            options = [option for option in options if option.name not in Settings.model_fields]
+        yield from table(("option", "", "default"), [_row(option) for option in options])
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -96,14 +102,14 @@ def _row(option: Any) -> tuple[str, str, str]:
 
 def settings() -> Iterator[str]:
     """Yield the lines of the page on the settings of the service."""
-    from upconv.cli.serve import _FLAGS, _SECRET
+    from upconv.cli.serve import _FLAGS, SECRET
     from upconv.service import Settings
 
     yield "Each setting is an option of `upconv serve` and a variable of the environment. The option has precedence. Secrets are read from the environment only."
     yield "`upconv serve --print-config` prints the values that are in effect."
     rows = []
     for name, field in Settings.model_fields.items():
-        flag = "" if name in _SECRET else f"`{_FLAGS.get(name, '--' + name.replace('_', '-'))}`"
+        flag = "" if name in SECRET else f"`{_FLAGS.get(name, '--' + name.replace('_', '-'))}`"
         choices = [str(value) for value in get_args(field.annotation) if isinstance(value, str)]
         default = "" if field.is_required() or field.default in (None, (), "") else f"`{field.default}`"
         text = f"{field.description or ''}{f' One of {chr(44).join(choices)}.'.replace(',', ', ') if choices else ''}"

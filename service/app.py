@@ -36,6 +36,7 @@ from upconv.service.jobs.sweep import sweep
 from upconv.service.jobs.uploads import Uploads
 from upconv.service.jobs.webhooks import Webhooks
 from upconv.service.keys import ApiKeys
+from upconv.service.loading import FileExecutors
 from upconv.service.log import new_log
 from upconv.service.metrics import Metrics
 from upconv.service.network.forwarding import Forwarding, TrustedProxies
@@ -55,12 +56,14 @@ _SHORT_THREADS = 4
 _EXPOSED = ["ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id", "Inference-Header-Content-Length"]
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, executors: FileExecutors | None = None) -> FastAPI:
     """Return the service as an ASGI app. Its lifespan opens and closes the models and the jobs.
+
+    `executors` returns what computes the tiles of the model in a file; by default this machine or `settings.tiles_from` does.
 
     Raises `ParameterError` if a setting cannot be used, for example if the file of keys is missing.
     """
-    state = _state(settings)
+    state = _state(settings, executors)
     app = FastAPI(
         title="upconv",
         summary="Upscales pictures with exported decoders",
@@ -104,7 +107,7 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
         app.add_middleware(Forwarding, proxies=proxies)
 
 
-def _state(settings: Settings) -> ServiceState:
+def _state(settings: Settings, executors: FileExecutors | None) -> ServiceState:
     throughput = Throughput(settings.workers or available_cores())
     metrics, log = Metrics(), new_log(level=settings.log_level, format=settings.log_format)
     state = ServiceState(
@@ -127,6 +130,7 @@ def _state(settings: Settings) -> ServiceState:
         HostRules.of(settings.fetch_hosts, "--fetch-hosts"),
         Trials(settings),
         ApiKeys.read(settings),
+        executors=executors,
     )
     _show_gauges(state)
     return state
@@ -167,7 +171,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.cache = Cache(state.settings.cache_dir, state.settings.cache_bytes, state.metrics.cache_failed)
         await _open_jobs(storage, state)
         stack.callback(state.trials.close)
-        state.registry = await to_thread.run_sync(loading.load, state.settings, state.trials, lambda: state.draining)
+        state.registry = await to_thread.run_sync(
+            loading.load, state.settings, state.trials, lambda: state.draining, state.executors
+        )
         stack.push_async_callback(_close, state)
         state.metrics.loaded(state.registry.identities, state.registry.proofs)
         for path, reason in state.registry.refused.items():

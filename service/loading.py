@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import ModelError, UpconvError
+from upconv.runtime.executors import Executor
 from upconv.runtime.remote import EndpointReport, RemoteExecutor, RemoteOptions
 from upconv.service.log import new_log
 from upconv.service.model_files import ModelFile, model_files, signature
@@ -22,6 +23,9 @@ from upconv.service.opening import open_and_warm
 from upconv.service.registry import Registry, ServedModel
 from upconv.service.settings import Settings
 from upconv.service.trials.trials import Trials
+
+FileExecutors = Callable[[Path], Executor]
+"""Returns a new executor for the tiles of the model in a file."""
 
 
 @dataclass
@@ -35,8 +39,15 @@ class Changes:
     """The reason for each refused file. The model that was loaded from it before stays."""
 
 
-def load(settings: Settings, trials: Trials, stopping: Callable[[], bool] = lambda: False) -> Registry:
+def load(
+    settings: Settings,
+    trials: Trials,
+    stopping: Callable[[], bool] = lambda: False,
+    executors: FileExecutors | None = None,
+) -> Registry:
     """Try, open and warm all models of `settings`. A file that cannot be used is refused.
+
+    `executors` returns what computes the tiles of a file; by default this machine or `settings.tiles_from` does.
 
     If `stopping` returns true, this ends soon, with the models that are loaded by then.
 
@@ -46,7 +57,7 @@ def load(settings: Settings, trials: Trials, stopping: Callable[[], bool] = lamb
     if not paths:
         raise ModelError(f"there is no .onnx file in {', '.join(map(str, settings.models))}")
     trials.wait(paths, stopping)
-    registry = _read(Registry(), settings, trials, {})
+    registry = _read(Registry(), settings, trials, {}, executors)
     if stopping() or (registry.models and not (settings.strict and registry.refused)):
         return registry
     registry.close()
@@ -54,14 +65,18 @@ def load(settings: Settings, trials: Trials, stopping: Callable[[], bool] = lamb
 
 
 def reload(
-    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str] = MappingProxyType({})
+    current: Registry,
+    settings: Settings,
+    trials: Trials,
+    unloaded: Mapping[Path, str] = MappingProxyType({}),
+    executors: FileExecutors | None = None,
 ) -> tuple[Registry, Changes]:
     """Return a registry of the current files, and the changes. Models with an unchanged file are reused.
 
     A file that cannot be used is refused, and the model loaded from it before stays, as it does while a trial is not over.
     The files in `unloaded` are left out. The caller retires the dropped models.
     """
-    new = _read(current, settings, trials, unloaded)
+    new = _read(current, settings, trials, unloaded, executors)
     changes = Changes(refused={str(path): reason for path, reason in new.refused.items()})
     if not new.models:
         changes.refused["all"] = "no model would be left, so the loaded models stay"
@@ -84,11 +99,15 @@ def _by_version(registry: Registry) -> dict[str, ServedModel]:
     return {f"{each.name}/{each.version}" if each.given_name else each.name: each for each in registry.models}
 
 
-def _read(current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str]) -> Registry:
+def _read(
+    current: Registry, settings: Settings, trials: Trials, unloaded: Mapping[Path, str], executors: FileExecutors | None
+) -> Registry:
     files = [file for file in model_files(settings) if file.path not in unloaded]
     before = {entry.model.path: entry for entry in current.models}
     with ThreadPoolExecutor(available_cores()) as pool:
-        results = list(pool.map(partial(_one, before=before, settings=settings, trials=trials), files))
+        places: Callable[[Path], Executor | None] = executors or (lambda _: _executor(settings))
+        open_file = partial(_open, settings=settings, executors=places)
+        results = list(pool.map(partial(_one, before=before, trials=trials, open_file=open_file), files))
     models: dict[tuple[str, str], ServedModel] = {}
     refused: dict[Path, str] = {}
     for file, result in zip(files, results, strict=True):
@@ -121,7 +140,9 @@ def _without_twin(
     )
 
 
-def _one(file: ModelFile, before: Mapping[Path, ServedModel], settings: Settings, trials: Trials) -> _Result:
+def _one(
+    file: ModelFile, before: Mapping[Path, ServedModel], trials: Trials, open_file: Callable[[ModelFile], ServedModel]
+) -> _Result:
     """Return the model of a file, or the error of a refusal, or `_ON_TRIAL`."""
     old = before.get(file.path)
     if old is not None and old.signature == signature(file.path):
@@ -132,12 +153,12 @@ def _one(file: ModelFile, before: Mapping[Path, ServedModel], settings: Settings
     if result.reason is not None:
         return ModelError(result.reason)
     try:
-        return _open(file, settings)
+        return open_file(file)
     except UpconvError as error:
         return ModelError(str(error))
 
 
-def _open(file: ModelFile, settings: Settings) -> ServedModel:
+def _open(file: ModelFile, settings: Settings, executors: Callable[[Path], Executor | None]) -> ServedModel:
     before = signature(file.path)
     opened = open_and_warm(
         file.path,
@@ -145,7 +166,7 @@ def _open(file: ModelFile, settings: Settings) -> ServedModel:
         settings.workers,
         settings.tile_px,
         unproved=settings.unproved,
-        executor=_executor(settings),
+        executor=executors(file.path),
     )
     if before is None or signature(file.path) != before:
         if opened.upscaler is not None:

@@ -155,7 +155,13 @@ async def _swap(state: ServiceState, change: _Change = dict) -> loading.Changes:
         old = state.models
         # If this task is cancelled, because the service stops, the thread is left alone: opening ends within its time limit.
         registry, changes = await to_thread.run_sync(
-            loading.reload, old, state.settings, state.trials, change(old.unloaded), abandon_on_cancel=True
+            loading.reload,
+            old,
+            state.settings,
+            state.trials,
+            change(old.unloaded),
+            state.executors,
+            abandon_on_cancel=True,
         )
         state.registry = registry
         state.metrics.loaded(registry.identities, registry.proofs)

@@ -20,6 +20,7 @@ from upconv.service.inference_protocol.statistics import Statistics
 from upconv.service.jobs.events import JobEvents
 from upconv.service.jobs.runner import JobRunner
 from upconv.service.keys import ApiKeys
+from upconv.service.loading import FileExecutors
 from upconv.service.metrics import Metrics
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
@@ -52,6 +53,8 @@ class ServiceState:
     """The trials of new model files."""
     keys: ApiKeys = field(default_factory=ApiKeys)
     """The API keys that are in force."""
+    executors: FileExecutors | None = None
+    """Returns what computes the tiles of a model file; `None` for this machine or the endpoints of the settings."""
     registry: Registry | None = None
     """The models; `None` until they are warm, and after the shutdown."""
     runner: JobRunner | None = None

@@ -110,4 +110,4 @@ def test_content_decides_without_models_or_if_it_is_asked_for(
     monkeypatch.delenv("UPCONV_BY_CONTENT", raising=False)
     if variable is not None:
         monkeypatch.setenv("UPCONV_BY_CONTENT", variable)
-    assert serve._settings(dict(given)).by_content is by_content
+    assert serve.read_settings(dict(given)).by_content is by_content

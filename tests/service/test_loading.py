@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from upconv.runtime import open_model
 from upconv.runtime.errors import ModelError
+from upconv.runtime.executors import LocalExecutor
 from upconv.service import Settings, loading
 from upconv.service.registry import Registry
 from upconv.service.trials.trials import Trials
@@ -166,3 +168,24 @@ def test_bad_file_is_refused_and_the_old_one_stays(
 def test_twin_is_refused(registry: list[Registry], folder: Path) -> None:
     shutil.copy(folder / "a.onnx", folder / "b.onnx")
     assert "both named" in reload(registry, folder).refused[str(folder / "b.onnx")]
+
+
+def test_tiles_are_computed_where_the_caller_says(folder: Path) -> None:
+    asked: list[Path] = []
+
+    class Elsewhere(LocalExecutor):
+        name = "elsewhere"
+
+    def executor(path: Path) -> LocalExecutor:
+        asked.append(path)
+        return Elsewhere(open_model(path), slots=1)
+
+    settings = Settings(models=(folder,))
+    trials = Trials(settings)
+    with contextlib.closing(loading.load(settings, trials, executors=executor)) as registry:
+        assert registry.entry(NEAREST).provider == "elsewhere"
+        shutil.copy(folder / "a.onnx", folder / "net.onnx")
+        trials.wait([folder / "net.onnx"])
+        _, changes = loading.reload(registry, settings, trials, executors=executor)
+    assert "both named" in changes.refused[str(folder / "net.onnx")]
+    assert asked == [folder / "a.onnx", folder / "net.onnx"]

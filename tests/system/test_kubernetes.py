@@ -21,6 +21,9 @@ from typing import Any
 import httpx
 import pytest
 
+from upconv.cluster import ClusterShape
+from upconv.cluster.serve_config import IMPORT_PATH, serve_config
+from upconv.cluster.serving import NAME, VARIABLES
 from upconv.service import Settings
 from upconv.service.keys import new_key
 from upconv.service.network.gate import OPERATION
@@ -278,3 +281,61 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.1)
+
+
+RAY = KUBERNETES / "overlays" / "ray"
+
+
+def ray_groups(name: str, cluster: str) -> list[dict[str, Any]]:
+    """Return the groups of pods of a resource of KubeRay, that of the head first."""
+    spec = read(RAY / name)["spec"][cluster]
+    return [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+
+
+def test_ray_serves_the_settings_of_its_file() -> None:
+    config = yaml.safe_load(read(RAY / "ray-service.yaml")["spec"]["serveConfigV2"])
+    (application,) = config["applications"]
+    assert (application["name"], application["import_path"]) == (NAME, IMPORT_PATH)
+    settings, shape = Settings(**application["args"]["settings"]), ClusterShape(**application["args"]["shape"])
+    shape.check(settings)
+    models = ROOT / "models" / "artifacts"
+    assert all((models / path.name).exists() for path in settings.models)
+    assert config == serve_config(settings, shape, ("models",))
+
+
+def test_the_pods_of_ray_have_the_environment_and_the_room_of_the_shape() -> None:
+    config = yaml.safe_load(read(RAY / "ray-service.yaml")["spec"]["serveConfigV2"])
+    args = config["applications"][0]["args"]
+    settings, shape = Settings(**args["settings"]), ClusterShape(**args["shape"])
+    head, workers = ray_groups("ray-service.yaml", "rayClusterConfig")
+    for group in (head, workers):
+        (container,) = group["template"]["spec"]["containers"]
+        values = environment(container)
+        assert values.items() >= VARIABLES.items()
+        assert {"serve": config["http_options"]["port"]}.items() <= {
+            port["name"]: port["containerPort"] for port in container["ports"]
+        }.items()
+        own = {name for name in values if name.startswith("UPCONV_")}
+        assert own <= {f"UPCONV_{name.upper()}" for name in Settings.model_fields}
+        assert int(values["UPCONV_MAX_WAITING_BYTES"]) == settings.max_waiting_bytes
+        assert group["template"]["spec"]["terminationGracePeriodSeconds"] > settings.drain_s
+    assert int(head["rayStartParams"]["num-cpus"]) == shape.ingress_replicas * shape.num_cpus
+    places = workers["maxReplicas"] * int(workers["rayStartParams"]["num-cpus"])
+    assert places >= shape.most_tile_replicas * len(settings.models) * shape.num_cpus
+
+
+def test_the_job_of_a_folder_is_a_command_line(tmp_path: Path) -> None:
+    spec = read(RAY / "ray-job.yaml")["spec"]
+    words = shlex.split(spec["entrypoint"])
+    places = {mount["mountPath"] for group in ray_groups("ray-job.yaml", "rayClusterSpec") for mount in mounts_of(group)}
+    assert "/pictures" in places
+    folder = tmp_path / "album"
+    folder.mkdir()
+    here = [word.replace("/pictures", str(tmp_path)) for word in words[1:] if word not in ("--on", "ray")]
+    done = subprocess.run([sys.executable, "-m", "upconv", *here, "--json"], check=False, capture_output=True, text=True)
+    assert "no picture" in done.stdout + done.stderr or done.returncode == 0
+    assert (spec["suspend"], words[-4:-2]) == (True, ["--on", "ray"])
+
+
+def mounts_of(group: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [mount for container in group["template"]["spec"]["containers"] for mount in container["volumeMounts"]]

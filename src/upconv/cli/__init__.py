@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from upconv.cli import (
     bench,
+    cluster,
     compare,
     devices,
     doctor,
@@ -82,6 +83,8 @@ _CLASSES: dict[str, type[TyperCommand]] = {"upscale": frames_option.UpscaleComma
 for name, command in COMMANDS.items():
     app.command(name, cls=_CLASSES.get(name))(command)
 app.command("serve", cls=serve.ServeCommand)(serve.serve)
+app.command("cluster up", cls=cluster.ClusterUpCommand)(cluster.up)
+app.command("cluster config", cls=cluster.ClusterConfigCommand)(cluster.config)
 app.add_typer(models.app, name="models")
 
 

@@ -15,10 +15,11 @@ from typer.core import TyperCommand
 from upconv.runtime.errors import ParameterError, UpconvError
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
     from pydantic.fields import FieldInfo
 
 _FLAGS = {"models": "--model"}
-_SECRET = ("api_keys", "admin_key", "webhook_secret", "url_key", "url_salt", "tiles_key")
+SECRET = ("api_keys", "admin_key", "webhook_secret", "url_key", "url_salt", "tiles_key")
 """Settings that are read from the environment only, because other users can see a command line."""
 
 
@@ -48,9 +49,9 @@ class ServeCommand(TyperCommand):
         elif options.pop("as_json", False) and not options.get("print_config"):
             raise ParameterError("--json is for --new-key and --print-config; --log-format json makes the log JSON")
         elif options.pop("print_config", False):
-            print(_settings(options).model_dump_json(indent=2))
+            print(read_settings(options).model_dump_json(indent=2))
         else:
-            _serve(_settings(options))
+            _serve(read_settings(options))
 
 
 def _serve(settings: Any) -> None:
@@ -72,7 +73,7 @@ def _command() -> Any:
     """Return a command that is never run: typer makes the options from its signature."""
     from upconv.service.settings import Settings
 
-    parameters = [_parameter(name, field) for name, field in Settings.model_fields.items() if name not in _SECRET]
+    parameters = parameters_of({name: field for name, field in Settings.model_fields.items() if name not in SECRET})
     shortcuts: dict[str, tuple[Any, str]] = {
         "print_config": (bool, "Print the settings as JSON, and exit."),
         "new_key": (str, "Print a new API key with this name and its line for --api-keys-file, and exit."),
@@ -82,6 +83,16 @@ def _command() -> Any:
         option = typer.Option("--json" if name == "as_json" else f"--{name.replace('_', '-')}", help=help, show_default=False)
         annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    return command_of(parameters)
+
+
+def parameters_of(fields: dict[str, FieldInfo]) -> list[inspect.Parameter]:
+    """Return an option for each field of a pydantic model."""
+    return [_parameter(name, field) for name, field in fields.items()]
+
+
+def command_of(parameters: list[inspect.Parameter]) -> Any:
+    """Return a command with these options, which does nothing."""
     app = typer.Typer(add_completion=False)
     app.command()(_function(parameters))
     return typer.main.get_command(app)
@@ -109,6 +120,8 @@ def _kind(annotation: Any) -> Any:
         return list[str] if get_args(annotation)[0] is Path else str
     if get_origin(annotation) is Literal:
         return str
+    if any(get_origin(kind) is Literal for kind in get_args(annotation)):
+        return str  # a number or a word
     kind = next((kind for kind in get_args(annotation) if kind is not type(None)), annotation)
     return str if getattr(kind, "__name__", "") == "SecretStr" else kind
 
@@ -122,7 +135,11 @@ def _help(name: str, field: FieldInfo) -> str:
     return escape(f"{text}{choices}{f' Default: {field.default}.' if shown else ''}")
 
 
-def _settings(options: dict[str, Any]) -> Any:
+def read_settings(options: dict[str, Any], *, elsewhere: bool = False) -> Any:
+    """Return the settings of these options and of the environment. The names of catalogue models become paths.
+
+    `elsewhere` states that other machines compute the tiles. Raises `ParameterError` for a setting that cannot be used.
+    """
     import os
     from concurrent.futures import ThreadPoolExecutor
     from importlib import import_module
@@ -140,15 +157,20 @@ def _settings(options: dict[str, Any]) -> Any:
         names = options.get("models") or sorted(exported, key=lambda name: name != DEFAULT)  # the default is the first
         with ThreadPoolExecutor(available_cores()) as pool:
             places = ("web_runtime", "tiles_from")
-            elsewhere = any(name in options or f"UPCONV_{name.upper()}" in os.environ for name in places)
+            elsewhere = elsewhere or any(name in options or f"UPCONV_{name.upper()}" in os.environ for name in places)
             paths = pool.map(lambda name: _path(name, options.get("provider", "cpu"), elsewhere=elsewhere), names)
             import_module("upconv.service.server")  # at the same time, because it takes as long as the choice
             options["models"] = tuple(paths)
     try:
         return Settings(**options)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ParameterError(f"setting {'.'.join(str(p) for p in first['loc']) or 'of the service'}: {first['msg']}") from error
+        raise wrong_setting(error) from error
+
+
+def wrong_setting(error: ValidationError) -> ParameterError:
+    """Return the error that names the first setting that is wrong."""
+    first = error.errors()[0]
+    return ParameterError(f"setting {'.'.join(str(part) for part in first['loc']) or 'of the service'}: {first['msg']}")
 
 
 def _path(name: str, provider: str, *, elsewhere: bool) -> Path:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -213,7 +214,7 @@ def test_after_a_time_without_database_living_replicas_have_time_to_speak(monkey
     runner, supervisor = Beaten(), Supervisor(new_log(), lambda _: None)
     replica = Replicas(cast(JobRunner, runner), supervisor, 30.0)
     monkeypatch.setattr(replicas, "current_time", lambda: now)
-    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(replicas, "anyio", SimpleNamespace(sleep=sleep))  # not for the services of other tests in this process
     seen = list[tuple[float, int, bool]]()
     for now in (100.0, 129.9, 130.0, 131.0, 132.0, 161.9, 162.0):
         runner.answers = now != 131.0
