@@ -26,7 +26,8 @@ def complete(app: FastAPI, more: tuple[type[BaseModel], ...] = ()) -> None:
             parameter["schema"] = _without_null(parameter["schema"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in (Problem, *SCHEMAS, *more):
+    models: tuple[type[BaseModel], ...] = (Problem, *SCHEMAS, *more)
+    for model in models:
         described = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
         schemas[model.__name__] = described
