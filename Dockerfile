@@ -3,8 +3,10 @@
 # On an NVIDIA GPU (the container runtime provides the driver):
 #   docker build -t upconv:cuda --build-arg PROVIDER=cuda . && docker run --gpus all … -e UPCONV_PROVIDER=cuda upconv:cuda
 ARG PYTHON=3.11
+# Another image with Python, venv and `python` on the path, such as that of a mirror: --build-arg BASE=registry.example.com/python:3.11-slim
+ARG BASE=python:${PYTHON}-slim
 
-FROM python:${PYTHON}-slim AS build
+FROM ${BASE} AS build
 # `cuda` instead of `cpu` installs onnxruntime-gpu.
 ARG PROVIDER=cpu
 # `,ray` adds the packages of `upconv cluster`.
@@ -20,7 +22,7 @@ COPY models/ models/
 RUN python -m venv /opt/upconv \
     && /opt/upconv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${PROVIDER},heic,serve,grpc,postgres,s3${EXTRAS}]"
 
-FROM python:${PYTHON}-slim
+FROM ${BASE}
 RUN useradd --uid 10001 --no-create-home upconv \
     && install --directory --owner 10001 --mode 700 /var/lib/upconv /var/lib/upconv/jobs
 COPY --from=build /opt/upconv /opt/upconv

@@ -16,6 +16,7 @@ TAGS = {
     "pictures": "Pictures",
     "jobs": "Jobs",
     "models": "Models",
+    "sd-webui": "sd-webui, with `--sd-webui`",
     "operation": "Health and metrics",
     "inference protocol": "Open Inference Protocol",
 }
@@ -59,7 +60,7 @@ def description() -> dict[str, Any]:
     from upconv.service import Settings
     from upconv.service.app import create_app
 
-    app = create_app(Settings(models=(Path("model.onnx"),), workers=1))
+    app = create_app(Settings(models=(Path("model.onnx"),), workers=1, sd_webui=True))
     return app.openapi()
 
 

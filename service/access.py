@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import binascii
 import math
 import time
 from collections import OrderedDict
@@ -19,11 +20,13 @@ from upconv.service.errors import ForbiddenError, KeyRequiredError, RateLimitErr
 from upconv.service.keys import ApiKey, ApiKeys
 from upconv.service.keys import Scope as KeyScope
 
-_GUARDED = ("/v1", "/v2")
+_GUARDED = ("/v1", "/v2", "/sdapi")
 _PUBLIC = "/v2/health"
 """A path that needs no key."""
 _SIGNED = "/v1/upscale/"
 """The signature of a URL below this path takes the place of a key. It counts for the rate, because a picture is computed."""
+_BASIC = "/sdapi/"
+"""Below this path a key may also be the password of HTTP's basic authentication: clients of sd-webui know no other."""
 _MAX_CLIENTS = 10_000
 _WRONG_PER_S, _WRONG_BURST = 0.2, 10
 """Wrong keys that one address may send at once, and per second on average, before their answers are slow."""
@@ -85,7 +88,7 @@ class Access:
         counts = signed or scope["method"] == "POST"
         try:
             key = await self._gatekeeper.admit(
-                _secret(Headers(scope=scope)), _host(scope), _scope_of(scope["path"]), counts=counts, signed=signed
+                _secret(scope), _host(scope), _scope_of(scope["path"]), counts=counts, signed=signed
             )
         except (KeyRequiredError, ForbiddenError, RateLimitError) as error:
             await _refusal(scope, error)(scope, receive, send)
@@ -162,13 +165,31 @@ def check_admin(key: ApiKey | None) -> None:
         )
 
 
-def _secret(headers: Headers) -> str:
-    return bearer(headers.get("authorization", ""), headers.get("x-api-key", ""))
+def _secret(scope: Scope) -> str:
+    headers = Headers(scope=scope)
+    authorization = headers.get("authorization", "")
+    if scope["path"].startswith(_BASIC) and (password := _password(authorization)):
+        return password
+    return bearer(authorization, headers.get("x-api-key", ""))
+
+
+def _password(authorization: str) -> str:
+    """Return the password of basic authentication; empty if there is none."""
+    scheme, _, credentials = authorization.partition(" ")
+    try:
+        decoded = binascii.a2b_base64(credentials).decode() if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
+    return decoded.partition(":")[2]
 
 
 def _scope_of(path: str) -> KeyScope | None:
     """Return the scope that a key needs for a path; the routes of the scope `models` check it themselves."""
-    if path == "/v1/upscale" or path.endswith("/infer") or (path.startswith("/v1/models/") and path.endswith("/file")):
+    if (
+        path in ("/v1/upscale", "/sdapi/v1/extra-single-image")
+        or path.endswith("/infer")
+        or (path.startswith("/v1/models/") and path.endswith("/file"))
+    ):
         return "infer"
     return "jobs" if path == "/v1/jobs" or path.startswith("/v1/jobs/") else None
 

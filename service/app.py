@@ -44,7 +44,7 @@ from upconv.service.network.gate import Gate
 from upconv.service.network.head_requests import HeadRequests
 from upconv.service.network.root_path import RootPath
 from upconv.service.request_log import RequestLog
-from upconv.service.routes import inference_protocol, jobs, models, operation, pages, sources, upscale
+from upconv.service.routes import inference_protocol, jobs, models, operation, pages, sd_webui, sources, upscale
 from upconv.service.settings import Settings
 from upconv.service.state import ServiceState
 from upconv.service.supervisor import Supervisor
@@ -81,8 +81,10 @@ def create_app(settings: Settings, executors: FileExecutors | None = None) -> Fa
     problem.install(app)
     for router in (upscale.router, sources.router, jobs.router, models.router, inference_protocol.router, operation.router):
         app.include_router(router)
+    if settings.sd_webui:
+        app.include_router(sd_webui.router)
     pages.mount(app, open_runtime(settings.web_runtime) if settings.web_runtime is not None else None)
-    openapi.complete(app)
+    openapi.complete(app, sd_webui.SCHEMAS if settings.sd_webui else ())
     return app
 
 

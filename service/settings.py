@@ -237,6 +237,8 @@ class Settings(BaseSettings):
     """POST requests and requests of signed URLs per second that one key, or one address, may send on average. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)
     """Such requests that one key, or one address, may send at once."""
+    sd_webui: bool = False
+    """Answer sd-webui's /sdapi/v1/extra-single-image and /sdapi/v1/upscalers, too, for programs that enlarge pictures by them."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """Origins whose pages may use the service (CORS), separated by commas. Default: none."""
     log_level: Level = "info"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from upconv.service.openapi import examples
 from upconv.service.openapi.tensors import SCHEMAS
 from upconv.service.problem import Problem
 
 
-def complete(app: FastAPI) -> None:
-    """Add the missing schemas and examples to the OpenAPI description of `app`.
+def complete(app: FastAPI, more: tuple[type[BaseModel], ...] = ()) -> None:
+    """Add the missing schemas and examples, and the schemas of `more`, to the OpenAPI description of `app`.
 
     The errors of FastAPI itself are removed, because they are never sent.
     """
@@ -25,7 +26,8 @@ def complete(app: FastAPI) -> None:
             parameter["schema"] = _without_null(parameter["schema"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in (Problem, *SCHEMAS):
+    models: tuple[type[BaseModel], ...] = (Problem, *SCHEMAS, *more)
+    for model in models:
         described = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
         schemas[model.__name__] = described

@@ -81,6 +81,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         },
     ),
     ("get", "/metrics"): Example("'"),
+    ("post", "/sdapi/v1/extra-single-image"): Example("' --json @request.json", {"html_info": "", "image": "iVBORw0KGgo="}),
+    ("get", "/sdapi/v1/upscalers"): Example(
+        "'", [{"name": "upsample-s-x2", "model_name": None, "model_path": None, "model_url": None, "scale": 2}]
+    ),
     ("get", "/v2"): Example("'", {"name": "upconv", "version": "0.1.0", "extensions": ["binary_tensor_data"]}),
     ("get", "/v2/health/live"): Example("'", {"live": True}),
     ("get", "/v2/health/ready"): Example("'", {"ready": True}),

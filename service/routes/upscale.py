@@ -76,20 +76,19 @@ async def answer(request: Request, query: UpscaleQuery, given: GivenPicture, sta
         ticket = stack.enter_context(state.admission.ticket())
         data = await given.read(ticket)
         ticket.admit()
-        prepare = functools.partial(_prepare, data, given.content_type, query, state, models)
-        prepared = await to_thread.run_sync(prepare, limiter=state.short_threads)
+        prepared = await prepare(functools.partial(body.picture_in, data, given.content_type), query, state, models)
         if cache.matches(request.headers.get("if-none-match", ""), prepared.etag):
             return Response(status_code=304, headers={**given.headers, "ETag": prepared.etag})
-        result = await _cached(prepared.etag, state) or await _compute(
-            _UpscaleCall(request, prepared, models, ticket, until), state
-        )
+        result = await result_of(UpscaleCall(request, prepared, models, ticket, until), state)
         headers = {**result.headers, **given.headers, "ETag": prepared.etag}
         ticket.done()
         return PictureResponse(result.data, headers, ticket, stack.pop_all().close)
 
 
 @dataclass(frozen=True)
-class _PreparedPicture:
+class PreparedPicture:
+    """A picture that was read and whose cost is known."""
+
     picture: bytes
     """The bytes of the image file."""
     options: UpscaleOptions
@@ -98,21 +97,37 @@ class _PreparedPicture:
 
 
 @dataclass(frozen=True)
-class _UpscaleCall:
+class UpscaleCall:
+    """A request for one picture, with all that its work needs."""
+
     request: Request
-    prepared: _PreparedPicture
+    """The work is cancelled if its client disconnects. Its body must have been read."""
+    prepared: PreparedPicture
     models: UpscalingModels
     ticket: Ticket
     until: float
+    """Time of the event loop at which the work is cancelled, in seconds."""
 
 
-def _prepare(
-    data: bytes, content_type: str, query: UpscaleQuery, state: ServiceState, models: UpscalingModels
-) -> _PreparedPicture:
-    picture = body.picture_in(data, content_type)
+async def prepare(
+    picture: Callable[[], bytes], query: UpscaleQuery, state: ServiceState, models: UpscalingModels
+) -> PreparedPicture:
+    """Return the picture that `picture` returns, with its options, its predicted cost and its ETag."""
+    return await to_thread.run_sync(_prepared, picture, query, state, models, limiter=state.short_threads)
+
+
+def _prepared(
+    picture: Callable[[], bytes], query: UpscaleQuery, state: ServiceState, models: UpscalingModels
+) -> PreparedPicture:
+    data = picture()
     options = query.options(state.settings.limits)
-    cost = predict_picture(picture, models, options, state.speeds)
-    return _PreparedPicture(picture, options, cost, cache.etag(options, picture, models.identity))
+    cost = predict_picture(data, models, options, state.speeds)
+    return PreparedPicture(data, options, cost, cache.etag(options, data, models.identity))
+
+
+async def result_of(call: UpscaleCall, state: ServiceState) -> CachedResult:
+    """Return the result of a call from the cache, or compute it."""
+    return await _cached(call.prepared.etag, state) or await _compute(call, state)
 
 
 async def _cached(etag: str, state: ServiceState) -> CachedResult | None:
@@ -123,7 +138,7 @@ async def _cached(etag: str, state: ServiceState) -> CachedResult | None:
     return CachedResult(kept.data, {**kept.headers, "X-Upconv-Cache": "hit"}) if kept else None
 
 
-async def _compute(call: _UpscaleCall, state: ServiceState) -> CachedResult:
+async def _compute(call: UpscaleCall, state: ServiceState) -> CachedResult:
     arrived = time.perf_counter()
     cost = call.prepared.cost
     call.ticket.expect(cost.seconds, call.until - asyncio.get_running_loop().time(), cost.tile_share)
