@@ -246,7 +246,7 @@ def test_any_replica_answers_for_a_job_of_another_one_and_deletes_it(fleet: Flee
             for each in large:
                 assert first.client.delete(f"/v1/jobs/{each}").status_code == 204
                 assert second.client.get(f"/v1/jobs/{each}").status_code == 404
-        until(lambda: sorted(first.ended("gone") + second.ended("gone")) == sorted(large))
+            until(lambda: sorted(first.ended("gone") + second.ended("gone")) == sorted(large))
         assert second.client.delete(f"/v1/jobs/{id}").status_code == 204
         assert fleet.bucket.names(fleet.settings["JOBS_SPOOL"].removeprefix("s3://jobs/")) == []
         assert not [line for each in (first, second) for line in each.log if "hush" in json.dumps(line)]
