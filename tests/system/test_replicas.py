@@ -246,7 +246,11 @@ def test_any_replica_answers_for_a_job_of_another_one_and_deletes_it(fleet: Flee
             for each in large:
                 assert first.client.delete(f"/v1/jobs/{each}").status_code == 204
                 assert second.client.get(f"/v1/jobs/{each}").status_code == 404
-            until(lambda: sorted(first.ended("gone") + second.ended("gone")) == sorted(large))
+            try:
+                until(lambda: {*first.ended("gone"), *second.ended("gone")} == set(large))
+            except AssertionError as error:
+                lines = [line for each in (first, second) for line in each.log if line.get("event") != "request"]
+                raise AssertionError(f"{large} are not gone: {lines}") from error
         assert second.client.delete(f"/v1/jobs/{id}").status_code == 204
         assert fleet.bucket.names(fleet.settings["JOBS_SPOOL"].removeprefix("s3://jobs/")) == []
         assert not [line for each in (first, second) for line in each.log if "hush" in json.dumps(line)]
