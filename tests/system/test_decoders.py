@@ -136,6 +136,7 @@ def test_a_dcgan_makes_images_of_one_size(tmp_path: Path) -> None:
     assert artifact.contract.task == "decode"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("squeeze", [False, True])
 def test_a_u_net_tiles_exactly_in_passes_if_it_squeezes(squeeze: bool, tmp_path: Path) -> None:
     contract = exported(UNet(squeeze), tmp_path, (1, 3, 16, 16)).contract

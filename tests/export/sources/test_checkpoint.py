@@ -83,6 +83,7 @@ def test_safetensors_and_pickle_give_the_same_network(saved: Saved) -> None:
     assert first.original.weights_sha256() == second.original.weights_sha256()
 
 
+@pytest.mark.slow
 def test_a_network_that_unshuffles_its_input_asks_for_multiples_and_still_tiles(saved: Saved, tmp_path: Path) -> None:
     path = saved("ESRGAN", in_nc=12, num_filters=8, num_blocks=1, scale=4, shuffle_factor=2)
     contract = to_onnx(from_checkpoint(path), out=tmp_path / "out.onnx").contract

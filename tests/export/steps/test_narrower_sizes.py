@@ -87,6 +87,7 @@ def difference(module: nn.Module, model: bytes, shape: tuple[int, ...]) -> float
     return float(np.abs(session.run(None, {"image": x.numpy()})[0] - module(x).detach().numpy()).max())
 
 
+@pytest.mark.slow
 def test_a_u_net_that_pads_odd_sizes_takes_even_ones() -> None:
     module = PadsOddSizes()
     artifact = to_onnx(module, torch.rand(1, 1, 32, 32))
