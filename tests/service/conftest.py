@@ -162,7 +162,7 @@ def _running(**settings: Any) -> Iterator[Service]:
             with Service(app, address, server, operation.getsockname() if operation else None) as service:
                 yield service
         finally:
-            server.should_exit = True
+            server.should_exit = app.state.upconv.draining = True  # as at a signal, but the process goes on
             thread.join(60)
     assert not thread.is_alive(), "".join(traceback.format_stack(sys._current_frames()[thread.ident or 0]))
 
