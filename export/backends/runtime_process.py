@@ -11,6 +11,7 @@ import json
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ class ProcessBackend:
             except OSError as error:
                 self._said.close()
                 raise ExportError(f"{command.name} cannot be started: {arguments[0]}: {error.strerror}") from error
+            # Unlike `__del__`, this comes before `Popen.__del__` if both are in one cycle of garbage.
+            self._end = weakref.finalize(self, _end, self._process, self._said)
             try:
                 about, _ = self._answer("open the graph")
             except UpconvError:
@@ -85,16 +88,8 @@ class ProcessBackend:
         return self._answer(what)[1]
 
     def close(self) -> None:
-        """End the worker."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._said):
-            with suppress(OSError):
-                self._pipe(pipe).close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_process"):
-            self.close()
+        """End the worker. A backend that is dropped ends it, too."""
+        self._end()
 
     def _answer(self, what: str) -> tuple[dict[str, Any], list[Array]]:
         source = self._pipe(self._process.stdout)
@@ -133,6 +128,15 @@ class ProcessBackend:
     def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
         assert pipe is not None
         return pipe
+
+
+def _end(process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout, said):
+        with suppress(OSError):
+            if pipe is not None:
+                pipe.close()
 
 
 @contextmanager

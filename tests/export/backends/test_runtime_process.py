@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import stat
 import sys
 from pathlib import Path
@@ -104,4 +105,15 @@ def test_the_process_ends_with_the_backend() -> None:
     process = backend._process
     assert process.poll() is None
     del backend
+    assert process.poll() is not None
+
+
+def test_the_process_ends_with_a_cycle_of_garbage() -> None:
+    backend = ProcessBackend(HERE, model())
+    process = backend._process
+    error = ExportError("it keeps the backend, as the frames of a traceback do")
+    error.__notes__ = [backend, error]  # type: ignore[list-item]
+    del backend, error
+    assert process.poll() is None
+    gc.collect()
     assert process.poll() is not None
