@@ -8,58 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upconv.runtime.memory import release_free_memory
+from upconv.service.ordered_bytes import OrderedBytes
 
 SMALL_BYTES = 1 << 20
 """Bodies up to this size are neither counted nor waited for."""
 _IDLE_S = 3.0
 
 
-class UploadTurns:
+class UploadTurns(OrderedBytes):
     """The bytes of uploads that one process may hold. Uploads beyond them wait in order, unread. It belongs to one event loop."""
 
     def __init__(self, bytes: int, wait_s: float) -> None:
         """Allow `bytes`, and let an upload wait for `wait_s` seconds at most."""
-        self.bytes, self._wait_s = bytes, wait_s
-        self.taken = 0
-        """The bytes of the uploads that are read or answered."""
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
+        super().__init__(bytes)
+        self._wait_s = wait_s
 
-    @asynccontextmanager
-    async def turn(self, bytes: int) -> AsyncIterator[None]:
+    def turn(self, bytes: int) -> AbstractAsyncContextManager[None]:
         """Wait for the turn of an upload of so many bytes, and hold them in the context. Raises `TimeoutError`."""
-        held = min(bytes, self.bytes)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((held, turn))
-        self._grant()
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled():
-                self.taken -= held
-            self._queue = deque(waiting for waiting in self._queue if waiting[1] is not turn)
-            self._grant()
-            raise
-        try:
-            yield
-        finally:
-            self.taken -= held
-            self._grant()
-
-    def _grant(self) -> None:
-        while self._queue and self.taken + self._queue[0][0] <= self.bytes:
-            bytes, turn = self._queue.popleft()
-            if not turn.cancelled():
-                self.taken += bytes
-                turn.set_result(None)
+        return self.hold(min(bytes, self.bytes), self._wait_s)
 
 
 class ReturnedMemory:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from upconv.runtime.passes import Passes
 from upconv.runtime.peak_memory import peak_bytes
 from upconv.runtime.processing import predict_passes, result_format
 from upconv.runtime.tiling import TilingPlan
+from upconv.service.ordered_bytes import OrderedBytes
 from upconv.service.registry import ServedModel, UpscalingModels
 
 PICTURE_PX = 128
@@ -95,16 +94,8 @@ def predict_batch(count: int, plan: TilingPlan, channels: int, entry: ServedMode
     return Cost(count * len(plan.tiles), bytes, count * (plan.computed_px + PICTURE_PX) / entry.pixels_per_s)
 
 
-class MemoryBudget:
+class MemoryBudget(OrderedBytes):
     """The memory for pixels, allocated in the order of the requests. It belongs to one event loop."""
-
-    def __init__(self, bytes: int) -> None:
-        self.bytes = bytes
-        """The budget in bytes."""
-        self.taken = 0
-        """Bytes that are allocated."""
-        self._pictures = 0
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def room(self, bytes: int) -> AsyncIterator[None]:
@@ -115,36 +106,7 @@ class MemoryBudget:
         """
         if bytes > self.bytes:
             raise ImageTooLargeError(f"the picture would take {bytes} bytes of memory; at most {self.bytes} are allowed")
-        await self._take(bytes)
-        try:
+        async with self.hold(bytes):
             # With the room of the others, since they may only be about to take theirs.
-            memory.expect_room(self.taken, self._pictures)
+            memory.expect_room(self.taken, self.holders)
             yield
-        finally:
-            self._give_back(bytes)
-
-    async def _take(self, bytes: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((bytes, turn))
-        self._grant()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_back(bytes)
-            self._queue = deque(waiting for waiting in self._queue if waiting[1] is not turn)
-            self._grant()
-            raise
-
-    def _give_back(self, bytes: int) -> None:
-        self.taken -= bytes
-        self._pictures -= 1
-        self._grant()
-
-    def _grant(self) -> None:
-        while self._queue and self.taken + self._queue[0][0] <= self.bytes:
-            bytes, turn = self._queue.popleft()
-            if not turn.cancelled():
-                self.taken += bytes
-                self._pictures += 1
-                turn.set_result(None)

