@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from upconv.cluster.cluster_shape import ClusterShape
@@ -39,20 +38,8 @@ def serve_config(settings: Settings, shape: ClusterShape, given: Collection[str]
 
 
 def as_yaml(document: dict[str, Any]) -> str:
-    """Return a file of YAML. All scalars are JSON, which YAML includes."""
-    return "\n".join(_lines(document)) + "\n"
+    """Return a file of YAML. Raises `ModuleNotFoundError` if PyYAML, which Ray brings, is not installed."""
+    import yaml
 
-
-def _lines(value: Any, indent: str = "") -> Iterator[str]:
-    for name, part in value.items():
-        if isinstance(part, dict) and part:
-            yield f"{indent}{name}:"
-            yield from _lines(part, f"{indent}  ")
-        elif isinstance(part, list) and part and isinstance(part[0], dict):
-            yield f"{indent}{name}:"
-            for each in part:
-                first, *others = _lines(each, f"{indent}    ")
-                yield f"{indent}  - {first.strip()}"
-                yield from others
-        else:
-            yield f"{indent}{name}: {json.dumps(part, ensure_ascii=False)}"
+    text: str = yaml.safe_dump(document, sort_keys=False)
+    return text

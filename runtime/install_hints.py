@@ -50,6 +50,7 @@ EXTRAS = {
     "psycopg": "postgres",
     "boto3": "s3",
     "ray": "ray",
+    "yaml": "ray",
 }
 """The extra that installs a module, by the first part of the module's name."""
 

@@ -89,7 +89,7 @@ def test_variables_of_settings_without_an_effect_are_refused(
 def test_the_file_for_serve_deploy(upconv: Command, nearest_x2: Path, tmp_path: Path) -> None:
     printed = upconv("config", "--model", nearest_x2, "--tile-replicas", "4", "--max-pixels", "5")
     assert printed.returncode == 0
-    assert f'models: ["{nearest_x2}"]\n        max_pixels: 5\n      shape:\n        tile_replicas: 4\n' in printed.stdout
+    assert f"models:\n      - {nearest_x2}\n      max_pixels: 5\n    shape:\n      tile_replicas: 4\n" in printed.stdout
     written = upconv(
         "config", "--model", nearest_x2, "--tile-replicas", "4", "--max-pixels", "5", "-o", tmp_path / "serve.yaml"
     )
