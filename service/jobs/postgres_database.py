@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -50,6 +50,7 @@ class PostgresDatabase:
         self._parameters = _parameters(url)
         self.patience_s = PATIENCE_S
         self._idle: list[_PatientConnection] = []
+        self._listening = set[psycopg.AsyncConnection[Any]]()
         self._lock, self._slots = threading.Lock(), threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._offset_s: float | None = None
         """The clock of the database minus the monotonic clock of this machine."""
@@ -77,9 +78,7 @@ class PostgresDatabase:
         Raises `StorageError` when the connection is lost: messages that are sent until the next call are lost, too.
         """
         try:
-            with anyio.fail_after(2 * PATIENCE_S):
-                connection = await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True)
-            async with connection:
+            async with self._listener() as connection:
                 with anyio.fail_after(PATIENCE_S):
                     cursor = await connection.execute(f"SELECT {postgres_schema.CHANNEL}")
                     [channel] = await cursor.fetchone() or [""]
@@ -95,9 +94,22 @@ class PostgresDatabase:
             raise self._trouble(error) from None
 
     def close(self) -> None:
-        """Close all connections for good."""
+        """Close all connections for good, also those that listen."""
         self._closed = True
         self._disconnect()
+        for connection in tuple(self._listening):
+            connection.pgconn.finish()
+
+    @asynccontextmanager
+    async def _listener(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        with anyio.fail_after(2 * PATIENCE_S):
+            connection = await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True)
+        self._listening.add(connection)
+        try:
+            yield connection
+        finally:
+            self._listening.discard(connection)
+            await connection.close()  # psycopg's own context would first wait for a rollback, which a cancellation ends
 
     def _run(self, statement: str, values: tuple[Any, ...]) -> list[Row]:
         if self._closed:

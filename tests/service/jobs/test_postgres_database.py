@@ -182,6 +182,47 @@ def test_changes_and_messages_are_heard(database: PostgresDatabase, postgres: Po
     ]
 
 
+def test_a_connection_is_closed_if_a_query_of_it_is_cancelled(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, execute = list[psycopg.AsyncConnection[Any]](), psycopg.AsyncConnection.execute
+
+    async def slow(connection: psycopg.AsyncConnection[Any], query: Any) -> Any:
+        if query == "SELECT 1":
+            asked.append(connection)
+            query = "SELECT pg_sleep(2)"
+        return await execute(connection, query)
+
+    async def listen() -> None:
+        async with aclosing(database.messages()) as messages:
+            await anext(messages)
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen)
+            while not (asked and asked[0].info.transaction_status.name == "ACTIVE"):
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", slow)
+    anyio.run(run)
+    assert [connection.closed for connection in asked] == [True]
+
+
+def test_who_still_listens_is_cut_off_at_the_close(postgres: PostgresServer) -> None:
+    database = PostgresDatabase(postgres.url())
+
+    async def listen() -> None:
+        async with aclosing(database.messages()) as messages:
+            await anext(messages)
+            database.close()
+            await anext(messages)
+
+    with pytest.raises(StorageError):
+        anyio.run(listen)
+    assert not database._listening
+
+
 def test_who_listens_learns_of_the_loss_of_the_connection(
     own: PostgresDatabase, own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
