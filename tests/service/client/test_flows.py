@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from upconv.runtime.errors import ParameterError
-from upconv.service.client import Client, RetryPolicy, ServiceError, UpscaleOptions
+from upconv.service.client import Client, RetryPolicy, ServiceError, UpscaleOptions, clients
 from upconv.service.client.flows import PictureUpload
 
 
@@ -39,7 +40,7 @@ DONE = httpx.Response(200, json={"models": []})
 )
 def test_tries_again_when_the_service_says(monkeypatch: pytest.MonkeyPatch, answers: list[Any], waits: list[float]) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr(clients, "time", SimpleNamespace(sleep=waited.append))
     transport, seen = answering(*answers)
     with Client("http://x", "secret", transport=transport) as asks:
         assert asks.models() == []

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -81,7 +82,7 @@ def test_a_silent_server_keeps_nobody_for_long(own: PostgresDatabase, own_postgr
 
 def test_the_clock_is_that_of_the_database(database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     true = time.time()
-    monkeypatch.setattr(time, "time", lambda: true + 60)
+    monkeypatch.setattr(postgres_database, "time", SimpleNamespace(time=lambda: true + 60, monotonic=time.monotonic))
     assert database.now() == true + 60, "before the first connection, there is no other clock"
     insert(database, "a")
     assert database.now() == pytest.approx(true, abs=5)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from upconv.service.jobs import running_job
 from upconv.service.jobs.running_job import ProgressUpdater, RunningJob
 
 
@@ -14,7 +17,7 @@ def test_a_job_that_takes_too_long_is_cancelled() -> None:
 
 def test_many_tiles_are_told_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now, told = 100.0, list[int]()
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(running_job, "time", SimpleNamespace(monotonic=lambda: now))
     running = RunningJob()
     update = ProgressUpdater(running, lambda: told.append(running.progress.done))
     for done in range(1, 31):
