@@ -5,22 +5,15 @@ onnxsim runs in a process of its own. If it crashes, hangs or fails, the model s
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import onnx
 
 from upconv.export.graphs import census, stripped
+from upconv.export.onnxsim_process import ONNXSIM
 from upconv.export.stage import StageResult
 from upconv.export.storage import is_large
-
-PROGRAM = (
-    "import runpy, sys; sys.modules['torch'] = sys.modules['sympy'] = None; runpy.run_module('onnxsim', run_name='__main__')"
-)
-"""The program of the process: onnxsim without torch and sympy, which it imports for functions and a table that are not used
-here. Both imports take longer than the export of a small graph."""
 
 TIMEOUT_S = 300
 """The longest run of onnxsim, in seconds."""
@@ -38,7 +31,7 @@ class Simplify:
         with tempfile.TemporaryDirectory() as folder:
             before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
             onnx.save(model, before)
-            problem = _run(before, after)
+            problem = ONNXSIM.run(before, after, TIMEOUT_S)
             if problem is not None:
                 return StageResult(model, False, f"declined: {problem}")
             simplified = stripped(onnx.load(after))
@@ -49,18 +42,6 @@ class Simplify:
         if old == new:
             return StageResult(model, False, f"nothing to simplify in {sum(old.values())} nodes")
         return StageResult(simplified, True, f"{sum(old.values())} to {sum(new.values())} nodes")
-
-
-def _run(before: Path, after: Path) -> str | None:
-    command = [sys.executable, "-c", PROGRAM, str(before), str(after)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return f"onnxsim took longer than {TIMEOUT_S} s"
-    if done.returncode != 0 or not after.exists():
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return f"onnxsim ended with code {done.returncode}: {lines[-1] if lines else 'no message'}"
-    return None
 
 
 def _pinned(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:

@@ -16,6 +16,7 @@ UNTESTED: dict[str, str] = {
     "runtime/folders/worker_order.py": "a dataclass, covered by tests/runtime/folders/test_worker_program.py",
     "export/backends/openvino_model.py": "covered by tests/export/parity/test_comparison.py, where OpenVINO is installed",
     "export/backends/process_worker.py": "a program, which tests/export/backends/test_runtime_process.py runs",
+    "export/onnxsim_worker.py": "a program, which tests/export/test_onnxsim_process.py runs",
     "export/capture/interpolation/exported_program.py": "covered by tests/export/test_conformance.py",
     "export/parity/parity_backend.py": "a dataclass, covered by tests/export/parity/test_backend_choice.py",
     "export/sources/ncnn/blob.py": "a dataclass, covered by the tests of the layers beside it",
