@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from upconv.export.turns import Timing
@@ -29,29 +32,44 @@ def tiny() -> TrainingConfig:
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "comparison"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folders(shared: Path) -> tuple[Path, Path]:
     """Folders of training pictures and of held-out pictures."""
     random = np.random.default_rng(0)
-    root = tmp_path_factory.mktemp("pictures")
-    for folder, count in (("train", 3), ("val", 2)):
-        (root / folder).mkdir()
-        for n in range(count):
-            small = Image.fromarray(random.integers(0, 255, (13, 15, 3), np.uint8))
-            small.resize((90, 78), Image.Resampling.BICUBIC).save(root / folder / f"{folder}-{n}.png")
-    return root / "train", root / "val"
+    with FileLock(shared / "pictures.lock"):
+        for folder, count in (("train", 3), ("val", 2)):
+            (shared / folder).mkdir(exist_ok=True)
+            for n in range(count):
+                small = Image.fromarray(random.integers(0, 255, (13, 15, 3), np.uint8))
+                if not (path := shared / folder / f"{folder}-{n}.png").exists():
+                    small.resize((90, 78), Image.Resampling.BICUBIC).save(path)
+    return shared / "train", shared / "val"
 
 
 @pytest.fixture(scope="session")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(shared: Path) -> Path:
     """The folder of the checkpoints."""
-    return tmp_path_factory.mktemp("work")
+    return shared / "work"
 
 
 @pytest.fixture(scope="session")
-def comparison(tiny: TrainingConfig, folders: tuple[Path, Path], work: Path) -> DecoderComparison:
-    """The result of a comparison of two candidates."""
-    plan = ComparisonPlan(tiny, named("deconv-uneven"), rounds=2, picture_px=16, memory_px=64)
-    return compare(plan, pictures(tiny, *folders), work)
+def comparison(tiny: TrainingConfig, folders: tuple[Path, Path], work: Path, shared: Path) -> DecoderComparison:
+    """The result of a comparison of two candidates, made by the first test process that needs it."""
+    kept = shared / "comparison.pickle"
+    with FileLock(shared / "comparison.lock"):
+        if not kept.exists():
+            plan = ComparisonPlan(tiny, named("deconv-uneven"), rounds=2, picture_px=16, memory_px=64)
+            kept.write_bytes(pickle.dumps(compare(plan, pictures(tiny, *folders), work)))
+        result: DecoderComparison = pickle.loads(kept.read_bytes())
+    return result
 
 
 @pytest.fixture(scope="session")
