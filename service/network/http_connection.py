@@ -26,6 +26,8 @@ Refused = Callable[[int, str, str], None]
 
 _STREAM = b"text/event-stream"
 _NUMBERS = count()
+_LAST_REQUEST_S = 1.0
+"""How long a connection that is made while the server stops may take to send a request."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class ConnectionTerms:
     on_refused: Refused
     on_slow_reader: Callable[[str], None]
     """Called with the address of a client that is let go because it takes a response too slowly."""
+    stopping: Callable[[], bool] = lambda: False
+    """Return true if the server has begun to stop."""
     admin: bool = False
     """True if the listener is that of `--admin-port`."""
 
@@ -75,6 +79,13 @@ class HttpConnection(H11Protocol):
             self.client = (plain_address(self.client[0]), self.client[1])
         if self._socket is None:
             self.accepted(transport)
+        if self._terms.stopping():  # the server has told its connections to end, and did not know of this one yet
+            self.loop.call_later(_LAST_REQUEST_S, self.shutdown)
+
+    def shutdown(self) -> None:
+        """Close the connection after the request in work, or at once if there is none."""
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is in work for the connection."""

@@ -71,7 +71,7 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections, and print the addresses."""
         assert self._listeners is not None
-        terms = ConnectionTerms(self.table, self._settings.stall_s, self._refused, self._slow_reader)
+        terms = ConnectionTerms(self.table, self._settings.stall_s, self._refused, self._slow_reader, lambda: self.should_exit)
         self.servers = [await self._serve_on(self._listeners.service, terms, self._tls)]
         operation = self._listeners.operation
         if operation is not None:

@@ -178,3 +178,17 @@ def test_many_half_open_connections_leave_the_service_free(client_with: Any, con
         answers = list(pool.map(lambda _: httpx.post(f"{client.base_url}/v1/upscale", content=encoded()), range(8)))
         assert [answer.status_code for answer in answers] == [200] * 8
         assert len(client.server.table) <= 64 + 8
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_connection_that_is_accepted_while_the_service_stops_ends(
+    client_with: Any, connect: Connect, received: Received, asks: bool
+) -> None:
+    """The loop is busy while the client connects, so it accepts and begins to stop in the same round."""
+    with client_with(drain_s=60) as client:
+        client.server.servers[0].get_loop().call_soon_threadsafe(time.sleep, 0.5)
+        connection = connect(client.address, HEALTH if asks else b"")
+        client.server.should_exit = True
+        connection.settimeout(20)
+        answer = received(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ") if asks else answer == b""
