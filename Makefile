@@ -1,14 +1,15 @@
 .PHONY: install demo docs test serve clean
 
 PYTHON ?= python3.11
+COVERAGE ?= no
 BIN := .venv/bin
 
 demo: install ## export a decoder, serve it, upscale a photograph, measure the result
 	$(BIN)/python scripts/demo.py
 
-test: install ## run all checks and tests
+test: install ## run all checks and tests; COVERAGE=yes measures branch coverage, too
 	scripts/check
-	scripts/test
+	COVERAGE=$(COVERAGE) scripts/test
 
 serve: install ## serve the bundled models
 	$(BIN)/upconv serve
