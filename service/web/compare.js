@@ -1,5 +1,7 @@
 // Compares two pictures: one is over the other, with a slider between them, and both can be zoomed.
 
+import { percent } from "./languages.js";
+
 const at = (id) => document.getElementById(id);
 const box = at("compare");
 const MAX_ZOOM = 16;
@@ -31,7 +33,7 @@ function move(x, y, zoom = view.zoom) {
   box.style.setProperty("--y", `${view.y}px`);
   box.style.setProperty("--zoom", zoom);
   box.classList.toggle("near", zoom > 1);
-  at("factor").textContent = `${Math.round(zoom * 100)} %`;
+  at("factor").textContent = percent(zoom);
   at("nearer").disabled = zoom >= MAX_ZOOM;
   at("farther").disabled = zoom <= 1;
 }

@@ -2,8 +2,10 @@
 
 import { shape, slide } from "./compare.js";
 import * as device from "./device.js";
-import { enlarge, request } from "./job.js";
+import { enlarge } from "./job.js";
+import { LANGUAGES, bytes, duration, keep, paragraph, percent, phrase, preferred, say, speak, spoken, translate } from "./languages.js";
 import { addModel, chosenModel, listModels, markModels } from "./models.js";
+import { Refused } from "./refused.js";
 
 const at = (id) => document.getElementById(id);
 const DISPLAYABLE = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"]; // formats that every current browser displays
@@ -11,9 +13,11 @@ const SUFFIXES = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"
 
 let picture = null;
 let running = null;
+let [shown, failure] = [null, null];
 const addresses = { before: null, after: null };
 const SERVER = "server" in document.body.dataset; // false on a site of static files
 const RUNTIME = document.body.dataset.runtime; // the address of onnxruntime-web, if this page has it
+const CONTENTS = ["photograph", "drawing", "pixel art", "halftone", "dither", "no loss"]; // words of the server for what it sees
 const FILES = at("file").accept;
 
 const onDevice = () => at("on-device").checked;
@@ -46,7 +50,7 @@ async function send() {
   fail(null);
   for (const id of ["drop", "outcome", "note"]) at(id).hidden = true;
   at("work").hidden = false;
-  report(onDevice() ? "Reading" : "Sending", onDevice() ? null : 0);
+  report(phrase(onDevice() ? "step.reading" : "step.sending"), onDevice() ? null : 0);
   const controller = (running = new AbortController());
   try {
     const follow = (...step) => controller === running && report(...step);
@@ -56,7 +60,7 @@ async function send() {
     await present(result, controller);
   } catch (error) {
     if (controller !== running || error.name === "AbortError") return;
-    fail(error.message);
+    fail(error);
     if (error.status === 401) askForKey();
   }
 }
@@ -78,13 +82,13 @@ function order() {
     format: at("format").value,
     runtime: absolute(RUNTIME),
     model: { name, sha256, blob, address: blob ? null : absolute(address), headers: headers() },
-    server: SERVER && !blob ? { address: absolute(infer), headers: headers() } : { why: blob ? "the model is a file of yours" : "this page has none" },
+    server: SERVER && !blob ? { address: absolute(infer), headers: headers() } : { why: phrase(blob ? "why.own file" : "why.no server") },
   };
 }
 
 async function chooseModel(file) {
   if (!onDevice()) {
-    fail(`The file ${file.name} is a model. ${RUNTIME ? "Switch on “On this device” to compute with it." : "Choose a picture; the models here are those of the server."}`);
+    fail(new Refused(RUNTIME ? "model.not chosen on device" : "model.not here", { name: file.name }));
     return;
   }
   try {
@@ -92,7 +96,7 @@ async function chooseModel(file) {
     fail(null);
     send();
   } catch (error) {
-    fail(error.message);
+    fail(error);
   }
 }
 
@@ -104,12 +108,11 @@ function place() {
   at("file").accept = onDevice() ? `${FILES},.onnx` : FILES;
   at("avif").disabled = onDevice();
   if (at("format").value === "avif" && onDevice()) at("format").value = "";
-  const none = markModels(onDevice());
-  fail(none);
+  fail(markModels(onDevice()));
 }
 
 function report(step, share) {
-  at("step").textContent = share === null ? `${step}…` : `${step}… ${Math.round(share * 100)} %`;
+  at("step").textContent = share === null ? say("step.going", { step }) : say("step.share", { step, share: percent(share) });
   if (share === null) at("progress").removeAttribute("value");
   else at("progress").value = share;
 }
@@ -124,7 +127,8 @@ async function present(result, controller) {
   at("compare").className = displayed ? "compare" : "compare alone";
   shape(at("after").naturalWidth, at("after").naturalHeight);
   slide(50);
-  showFacts(result, displayed);
+  shown = { ...result, displayed };
+  showFacts();
   at("work").hidden = true;
   at("outcome").hidden = false;
   at("download").focus({ preventScroll: true });
@@ -134,10 +138,12 @@ function loaded(which) {
   return at(which).decode().then(() => true, () => false);
 }
 
-function showFacts({ blob, seconds, note, by }, displayed) {
+function showFacts() {
+  const { blob, seconds, notes, model, reason, displayed } = shown;
   const { naturalWidth: width, naturalHeight: height } = at("after");
   const from = displayed ? `${at("before").naturalWidth} × ${at("before").naturalHeight} → ` : "";
-  at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), ` · ${size(blob.size)} · ${duration(seconds)}${by ? ` · ${by}` : ""}`);
+  at("facts").replaceChildren(`${from}`, strong(`${width} × ${height}`), [bytes(blob.size), duration(seconds), by(model, reason)].map((fact) => fact && ` · ${fact}`).join(""));
+  const note = paragraph(notes);
   at("note").hidden = !note;
   at("note").textContent = note;
   at("download").href = addresses.after;
@@ -155,18 +161,21 @@ function name(type, width, height) {
   return `${stem}-${width}x${height}.${SUFFIXES[type] ?? "png"}`;
 }
 
-function size(bytes) {
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))}\u00a0kB` : `${(bytes / 1e6).toFixed(1)}\u00a0MB`;
+// Why the server chose a model is a list such as "photograph, JPEG 75, x2", whose words have names in each language.
+function by(model, reason) {
+  if (!reason) return "";
+  const words = reason.split(", ").map((word) => {
+    const [, format] = /^lossy (.+)$/.exec(word) ?? [];
+    return format ? say("content.lossy", { format }) : CONTENTS.includes(word) ? say(`content.${word}`) : word;
+  });
+  return say("facts.chosen", { model, reason: words.join(", ") });
 }
 
-function duration(seconds) {
-  return seconds < 1 ? `${Math.round(seconds * 1000)}\u00a0ms` : `${seconds.toFixed(1)}\u00a0s`;
-}
-
-function fail(sentence) {
-  at("error").hidden = sentence === null;
-  at("error").textContent = sentence ?? "";
-  if (sentence === null) return;
+function fail(error) {
+  failure = error;
+  at("error").hidden = error === null;
+  at("error").textContent = error?.message ?? "";
+  if (error === null) return;
   reset();
   at("error").scrollIntoView({ block: "nearest" });
 }
@@ -195,7 +204,7 @@ function show(which, blob) {
 function start() {
   fail(null);
   listModels(SERVER, headers()).then(place).catch((error) => {
-    fail(error.message);
+    fail(error);
     if (error.status === 401) askForKey();
   });
 }
@@ -226,7 +235,26 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("over");
   choose(event.dataTransfer.files[0]);
 });
+at("language").addEventListener("change", async () => {
+  keep(at("language").value);
+  await speak(at("language").value);
+  relabel();
+});
+
+// Writes all texts again, in the language that is spoken now.
+function relabel() {
+  translate();
+  markModels(onDevice());
+  if (failure) at("error").textContent = failure.message;
+  if (shown) showFacts();
+}
+
 at("device").hidden = !RUNTIME || !SERVER;
 at("on-device").checked = !SERVER;
 at("reference").hidden = !SERVER;
+at("language").replaceChildren(...Object.entries(LANGUAGES).map(([name, text]) => new Option(text, name)));
+for (const option of at("language").options) option.lang = option.value;
+await speak(preferred());
+at("language").value = spoken();
+translate();
 start();

@@ -8,50 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.page_browser import CHROMIUM, choose, opened
 
 from upconv.runtime import codecs
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}; apt-get install chromium")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install playwright")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Any, client: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page, opened; fails at anything its scripts or its policy complain about."""
     width, scheme = getattr(request, "param", (1280, "light"))
-    context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
-    page.goto(str(client.base_url))
-    page.wait_for_selector("#model option", state="attached")
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def choose(page: Any, data: bytes, name: str = "holiday.png", kind: str = "image/png") -> None:
-    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
+    with opened(browser, str(client.base_url), viewport={"width": width, "height": 860}, color_scheme=scheme) as page:
+        yield page
 
 
 @pytest.mark.parametrize("page", [(1280, "light"), (1280, "dark"), (360, "light")], indirect=True)
@@ -88,7 +56,7 @@ def test_zoom(page: Any, encoded: Callable[..., bytes]) -> None:
     page.click("#nearer")
     page.focus("#slider")
     page.keyboard.press("+")
-    assert page.inner_text("#factor") == "225 %"
+    assert page.inner_text("#factor") == "225%"
     box = page.locator("#compare").bounding_box()
 
     def style(name: str) -> float:
@@ -204,3 +172,23 @@ def test_a_tab_that_is_closed_during_the_work_leaves_nothing(
 
     wait_until(deleted_a_lease_later)
     wait_until(lambda: not any(service.state.jobs.storage.files.folder.glob("*")))
+
+
+def test_the_language_of_the_browser_and_another_that_is_remembered(
+    browser: Any, client: Any, encoded: Callable[..., bytes]
+) -> None:
+    with opened(browser, str(client.base_url), locale="de-AT") as page:
+        assert page.get_attribute("html", "lang") == "de"
+        assert (page.inner_text("h1"), page.title()) == ("Bild vergrößern", "upconv · Bild vergrößern")
+        choose(page, b"this is text", "holiday.jpg", "image/jpeg")
+        page.wait_for_selector("#error:text('Die Datei ist kein Bild, das der Server lesen kann.')")
+        page.select_option("#language", "zh")
+        page.wait_for_selector("#error:text('该文件不是服务器能读取的图片。')")
+        assert page.get_attribute("html", "lang") == "zh-Hans"
+        choose(page, encoded("png", 60, 90))
+        page.wait_for_selector("#outcome:not([hidden])")
+        assert page.inner_text("#download") == "下载"
+        page.reload()
+        page.wait_for_selector("h1:text('放大图片')")
+        assert page.input_value("#language") == "zh"
+        assert page.evaluate("Object.keys(localStorage)") == ["upconv.language"]
