@@ -9,7 +9,7 @@ const menu = document.getElementById("model");
 const AUTO = { name: "auto", text: phrase("model.auto"), contract: {}, ofServer: phrase("why.looks") };
 const models = new Map(); // by the value of the option
 
-// Fills the menu. A site of static files has the same list as a server, in a file.
+// Fills the menu, and returns the limits of the server. A site of static files has the same list as a server, in a file.
 export async function listModels(server, headers) {
   const response = await request(server ? "v1/models" : "models.json", { headers });
   const listed = await response.json();
@@ -21,6 +21,14 @@ export async function listModels(server, headers) {
     const chosen = model.default && !(server && listed.by_content);
     add({ ...model, address: model.file ?? `v1/models/${encodeURIComponent(`${model.name}@${model.version}`)}/file` }, chosen);
   }
+  return listed.limits ?? null;
+}
+
+// Returns the names of the server's models that upscale.
+export const modelsOfServer = () => [...models.values()].filter(({ blob, ofServer }) => !blob && !ofServer).map(({ name }) => name);
+
+export function takeModel(name) {
+  menu.value = name;
 }
 
 export function chosenModel() {

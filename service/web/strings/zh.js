@@ -29,7 +29,6 @@ export default {
   "drop.choose": "选择文件",
   "drop.formats": "JPEG、PNG、WebP、AVIF、TIFF、GIF 或 BMP",
   "drop.device": "JPEG、PNG、WebP、AVIF、GIF 或 BMP，也可以是您自己的 .onnx 模型文件",
-  "drop.several": "可以一次选择多张。",
   "drop.limits": "每张图片不超过 {bytes}、{pixels} 百万像素；结果不超过 {result} 百万像素。",
 
   "progress": "进度",
@@ -58,8 +57,6 @@ export default {
   "zoom.out": "缩小",
   "zoom.in": "放大",
   "zoom.whole": "显示整张图片",
-  "facts.sizes": "{before} → {after}",
-  "facts.model": "{model}",
   "facts.chosen": "{model}（依据：{reason}）",
   "changed": "结果中的改动：{conversions}。",
   "another": "新图片",
@@ -81,7 +78,6 @@ export default {
   "list.summary": { other: "已完成 {done}/{count} 张" },
   "list.left": "大约还需 {left}",
   "list.failed": { other: "{count} 张失败" },
-  "list.add": "添加图片",
   "list.zip": "全部下载（ZIP）",
   "list.cancel": "全部取消",
   "list.clear": "清空列表",
@@ -113,6 +109,7 @@ export default {
   "help.shift": "在放大的对比图上：移动图片",
   "help.escape": "关闭对话框",
   "help.key.space": "空格键",
+  "help.key.shift": "Shift",
   "help.key.arrows": "方向键",
 
   "limit.type": "{name} 不是可以读取的图片。请选择 JPEG、PNG、WebP、AVIF、TIFF、GIF 或 BMP 文件。",
