@@ -83,7 +83,7 @@ function summarise(queue, stale) {
   if (failed) parts.push(say("list.failed", { count: failed }));
   const text = parts.join(" · ");
   if (at("summary").textContent !== text) at("summary").textContent = text; // a status that is read aloud
-  at("left").textContent = left === null ? "" : say("list.left", { left: duration(Math.ceil(left)) });
+  at("left").textContent = left === null ? "" : ` · ${say("list.left", { left: duration(Math.ceil(left)) })}`;
   at("cancel-all").hidden = !queue.unfinished.length;
   at("clear").hidden = queue.unfinished.length > 0;
   at("zip").hidden = done < 2;

@@ -3,7 +3,7 @@
 import { bodyOf, request } from "./job.js";
 import { say } from "./languages.js";
 
-const DETAIL_PX = 128;
+const DETAIL_PX = 96; // so that a result at twice the size is seen pixel by pixel
 const at = (id) => document.getElementById(id);
 let working = null;
 const addresses = [];

@@ -93,3 +93,12 @@ def test_forms_of_numbers_and_sentences_in_sentences(evaluate: Evaluate) -> None
         "es rechnet in a.b., und das Gerät rechnet nur in float32",
         "Je Bild bis zu  und 2,5 Megapixel; das Ergebnis hat bis zu 1000 Megapixel.",
     ]
+
+
+def test_every_text_is_used(evaluate: Evaluate) -> None:
+    sources = "".join(path.read_text() for path in FOLDER.iterdir() if path.suffix in (".js", ".html"))
+    families = ("content.", "row.")
+    unused = [
+        key for key in evaluate("strings/en.js", TEXTS, None) if f'"{key}"' not in sources and not key.startswith(families)
+    ]
+    assert unused == []

@@ -194,7 +194,7 @@ def test_a_service_that_goes_away_during_the_work(browser: Any, service: Any, ga
 def test_sixty_files_of_one_name(browser: Any, client: Any, encoded: Callable[..., bytes]) -> None:
     with opened(browser, str(client.base_url)) as page:
         page.set_input_files("#file", files(*(("a.png", encoded("png", 9, 8 + k)) for k in range(60))))
-        page.wait_for_selector("#left:text('left')")
+        page.wait_for_selector("#left:text('about')")
         ended(page)
         assert page.inner_text("#summary") == "60 of 60 pictures done"
         with saved_zip(page) as archive:
@@ -258,7 +258,7 @@ def test_a_detail_in_each_model(
         sizes = page.evaluate(
             "[...document.querySelectorAll('#figures img')].map((image) => [image.naturalWidth, image.naturalHeight])"
         )
-        assert sizes == [[128, 100], [256, 200], [256, 200]], "the original, and the detail in two models"
+        assert sizes == [[96, 96], [192, 192], [192, 192]], "the original, and the detail in two models"
         assert page.is_disabled("#figures figure:nth-child(2) button")
         page.click("#figures figure:nth-child(3) button")
         page.wait_for_selector("#facts:text('second-test')")

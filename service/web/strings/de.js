@@ -94,8 +94,8 @@ export default {
   "preview": "Modelle vergleichen",
   "preview.lead": "Ein Ausschnitt dieses Bildes, {width} × {height} Pixel, in jedem Modell. Wer vorher hineinzoomt, wählt damit den Ausschnitt.",
   "preview.original": "Original",
-  "preview.use": "Dieses Modell nehmen",
-  "preview.used": "Ausgewählt",
+  "preview.use": "Verwenden",
+  "preview.used": "Gewählt",
   "preview.computing": "Wird berechnet …",
   "close": "Schließen",
 

@@ -94,7 +94,7 @@ export default {
   "preview": "Compare models",
   "preview.lead": "A detail of this picture, {width} × {height} pixels, in each model. Zoom in first to choose the detail.",
   "preview.original": "Original",
-  "preview.use": "Use this model",
+  "preview.use": "Use",
   "preview.used": "In use",
   "preview.computing": "Computing…",
   "close": "Close",

@@ -94,7 +94,7 @@ export default {
   "preview": "Comparar modelos",
   "preview.lead": "Un detalle de esta imagen, de {width} × {height} píxeles, con cada modelo. Amplía antes la vista para elegir el detalle.",
   "preview.original": "Original",
-  "preview.use": "Usar este modelo",
+  "preview.use": "Usar",
   "preview.used": "En uso",
   "preview.computing": "Calculando…",
   "close": "Cerrar",
