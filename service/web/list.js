@@ -5,7 +5,7 @@ import { duration, say, spoken } from "./languages.js";
 import { canCopy, drawThumbnail } from "./pictures.js";
 
 const at = (id) => document.getElementById(id);
-const LASTING = ["limit.type", "limit.bytes", "limit.pixels"]; // errors of files that no setting changes
+const LASTING = ["limit.type", "limit.unreadable", "limit.bytes", "limit.pixels"]; // errors of files that no setting changes
 const rows = new Map(); // by item
 
 // actions: {cancel, again, show, save, copy, remove}, each a function of an item.

@@ -51,7 +51,7 @@ async function compute(item, signal, report) {
   const { file } = item;
   Object.assign(item, { onDevice: onDevice(), settings: settings() });
   report(phrase(item.onDevice ? "step.reading" : "step.sending"), item.onDevice ? null : 0);
-  expectPicture(file);
+  await expectPicture(file);
   const before = await sizeOf(file);
   if (!item.onDevice) expectWithin(limits, file, before, scale());
   const model = item.onDevice ? chosenModel().name : "";
@@ -254,7 +254,7 @@ at("models").addEventListener("click", () => {
     takeModel(name);
     queue.again(looked);
   };
-  previewModels(looked.file, middle(), modelsOfServer(), looked.result.model, scale(), headers(), use);
+  previewModels(looked.file, middle(), modelsOfServer(), looked.result.model, scale(), headers(), use).catch(() => fail(new Refused("browser.read")));
 });
 at("zip").addEventListener("click", saveAll);
 at("cancel-all").addEventListener("click", () => queue.cancelAll());

@@ -22,9 +22,14 @@ export function sizeOf(blob) {
   return size.finally(() => URL.revokeObjectURL(address));
 }
 
-// Throws a Refused error if a file cannot be a picture. The browser does not know the type of every picture.
-export function expectPicture({ name, type }) {
+// Throws a Refused error if a file cannot be a picture. The browser does not know the type of every picture, and says only when
+// a file is read that it is a folder, or that it has changed since it was chosen.
+export async function expectPicture(file) {
+  const { name, type } = file;
   if (type && !type.startsWith("image/") && type !== "application/octet-stream") throw new Refused("limit.type", { name });
+  await file.slice(0, 1).arrayBuffer().catch(() => {
+    throw new Refused("limit.unreadable", { name });
+  });
 }
 
 // Throws a Refused error if a file breaks a limit of the server, as far as the browser can tell.
@@ -53,7 +58,7 @@ export function drawThumbnail(canvas, file) {
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, left, top, side, side, 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
     bitmap.close();
-  });
+  }).catch(() => {}); // the row stays without an image
 }
 
 export function resultName(name, { type }, size) {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import socket
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -150,7 +153,7 @@ def test_cancel_one_cancel_all_and_leave(
         assert [text.split(" ")[0] for text in states(page)] == ["Cancelled", "21", "Cancelled", "Cancelled"]
 
 
-def test_a_service_that_goes_away(browser: Any, client: Any, encoded: Callable[..., bytes]) -> None:
+def test_a_service_that_goes_away(browser: Any, client: Any, encoded: Callable[..., bytes], tmp_path: Path) -> None:
     with opened(browser, str(client.base_url)) as page:
         page.context.set_offline(True)
         page.set_input_files("#file", files(*((f"{k}.png", encoded("png", 8, 8)) for k in range(5))))
@@ -176,18 +179,45 @@ def test_a_service_that_goes_away(browser: Any, client: Any, encoded: Callable[.
         page.click("#resume")
         page.wait_for_selector("#outcome:not([hidden])")
 
+        page.context.set_offline(True)
+        (tmp_path / "moved.png").write_bytes(encoded())
+        page.set_input_files("#file", tmp_path / "moved.png")
+        page.wait_for_selector("#resume:not([hidden])")
+        (tmp_path / "moved.png").unlink()
+        page.context.set_offline(False)
+        page.click("#resume")
+        page.wait_for_selector("#error:text('No se puede leer moved.png')")
+
 
 @pytest.mark.slow
-def test_a_service_that_goes_away_during_the_work(browser: Any, service: Any, gate: Any, encoded: Callable[..., bytes]) -> None:
-    with opened(browser, str(service.base_url)) as page:
-        page.set_input_files("#file", files(*((f"{k}.png", encoded("png", 8, 8)) for k in range(3))))
-        page.wait_for_selector("#rows .state:text('Enlarging')")
-        service.server.should_exit = True
-        gate.opened.set()
-        page.wait_for_selector("#rows li:nth-child(3) .save, #resume:not([hidden])")
-        done, waiting = page.locator("#rows .save").count(), page.locator("#rows .cancel").count()
-        assert done + waiting == 3, "nothing is lost"
-        assert waiting == 0 or page.inner_text("#error").startswith("The server could not be reached")
+def test_a_service_that_is_killed_during_the_work(browser: Any, encoded: Callable[..., bytes], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def serve() -> subprocess.Popen[str]:
+        options = ["--port", str(port), "--jobs-dir", str(tmp_path), "--workers", "1", "--model", "upsample-s-x2"]
+        process = subprocess.Popen([sys.executable, "-m", "upconv", "serve", *options], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline()
+        return process
+
+    process = serve()
+    try:
+        with opened(browser, f"http://127.0.0.1:{port}", locale="es") as page:
+            page.set_input_files("#file", files(*((f"{k}.png", encoded("png", 500, 500 + k)) for k in range(4))))
+            page.wait_for_selector("#rows .state:text('Ampliando')")
+            process.kill()
+            process.communicate()
+            page.wait_for_selector("#resume:not([hidden])")
+            assert page.inner_text("#error").startswith("No se pudo contactar con el servidor, o este cerró la conexión.")
+            assert page.locator("#rows .cancel, #rows .save").count() == 4, "nothing is lost"
+            process = serve()
+            page.click("#resume")
+            ended(page)
+            assert page.locator("#rows .save").count() == 4
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.slow

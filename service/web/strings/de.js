@@ -113,6 +113,7 @@ export default {
   "help.key.arrows": "Pfeiltasten",
 
   "limit.type": "{name} ist kein Bild, das hier gelesen werden kann. Bitte eine Datei in JPEG, PNG, WebP, AVIF, TIFF, GIF oder BMP wählen.",
+  "limit.unreadable": "{name} lässt sich nicht lesen: Es ist ein Ordner, oder die Datei wurde geändert oder verschoben. Bitte neu auswählen.",
   "limit.bytes": "{name} hat {bytes}, und der Server nimmt höchstens {most} an. Bitte eine kleinere Datei wählen.",
   "limit.pixels": "{name} hat {width} × {height} Pixel, und der Server nimmt höchstens {most} Megapixel an. Bitte ein kleineres Bild wählen.",
   "limit.result": "{name} würde {width} × {height} Pixel groß, und der Server berechnet höchstens {most} Megapixel. Bitte einen kleineren Faktor oder ein kleineres Bild wählen.",

@@ -113,6 +113,7 @@ export default {
   "help.key.arrows": "Arrow keys",
 
   "limit.type": "{name} is not a picture that can be read here. Choose a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP file.",
+  "limit.unreadable": "{name} cannot be read: it is a folder, or the file was changed or moved. Choose it again.",
   "limit.bytes": "{name} has {bytes}, and the server takes at most {most}. Choose a smaller file.",
   "limit.pixels": "{name} has {width} × {height} pixels, and the server takes at most {most} megapixels. Choose a smaller picture.",
   "limit.result": "{name} would become {width} × {height} pixels, and the server computes at most {most} megapixels. Choose a smaller scale or picture.",

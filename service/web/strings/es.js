@@ -113,6 +113,7 @@ export default {
   "help.key.arrows": "Flechas",
 
   "limit.type": "{name} no es una imagen que se pueda leer aquí. Elige un archivo JPEG, PNG, WebP, AVIF, TIFF, GIF o BMP.",
+  "limit.unreadable": "No se puede leer {name}: es una carpeta, o el archivo cambió o se movió. Elígelo de nuevo.",
   "limit.bytes": "{name} ocupa {bytes}, y el servidor acepta como máximo {most}. Elige un archivo más pequeño.",
   "limit.pixels": "{name} tiene {width} × {height} píxeles, y el servidor acepta como máximo {most} megapíxeles. Elige una imagen más pequeña.",
   "limit.result": "{name} llegaría a {width} × {height} píxeles, y el servidor calcula como máximo {most} megapíxeles. Elige una escala o una imagen más pequeña.",

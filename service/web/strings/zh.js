@@ -113,6 +113,7 @@ export default {
   "help.key.arrows": "方向键",
 
   "limit.type": "{name} 不是可以读取的图片。请选择 JPEG、PNG、WebP、AVIF、TIFF、GIF 或 BMP 文件。",
+  "limit.unreadable": "无法读取 {name}：它是文件夹，或者文件已被更改或移动。请重新选择。",
   "limit.bytes": "{name} 的大小为 {bytes}，服务器最多接受 {most}。请选择较小的文件。",
   "limit.pixels": "{name} 有 {width} × {height} 像素，服务器最多接受 {most} 百万像素。请选择较小的图片。",
   "limit.result": "{name} 放大后将有 {width} × {height} 像素，服务器最多计算 {most} 百万像素。请选择较小的倍数或图片。",
