@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
 @contextmanager
 def opened(browser: Any, address: str, **options: Any) -> Iterator[Any]:
     """The page at this address, opened; fails at anything its scripts or its policy complain about."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **options})
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

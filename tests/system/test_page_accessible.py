@@ -40,7 +40,7 @@ def test_no_violation_in_any_state_and_language(
     browser: Any, server: Any, axe: str, scheme: str, encoded: Callable[..., bytes]
 ) -> None:
     address = str(server.base_url)
-    with opened(browser, address, color_scheme=scheme, reduced_motion="reduce", locale="en") as page:
+    with opened(browser, address, color_scheme=scheme, locale="en") as page:
         page.evaluate(axe)
 
         def violations() -> list[str]:

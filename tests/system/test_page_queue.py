@@ -140,7 +140,12 @@ def test_cancel_one_cancel_all_and_leave(
         assert states(page)[3] == "Cancelled"
         assert page.evaluate("document.activeElement.textContent") == "Try again"
         dialogs: list[str] = []
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
+
+        def stay(dialog: Any) -> None:
+            dialogs.append(dialog.type)
+            dialog.dismiss()
+
+        page.on("dialog", stay)
         page.evaluate("() => { setTimeout(() => location.reload()); }")
         wait_until(lambda: page.wait_for_timeout(20) is None and bool(dialogs))
         assert dialogs == ["beforeunload"], "the browser asks before it leaves pictures behind"
