@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,3 +49,22 @@ def opened(browser: Any, address: str, **options: Any) -> Iterator[Any]:
 
 def choose(page: Any, data: bytes, name: str = "holiday.png", kind: str = "image/png") -> None:
     page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
+
+
+def files(*entries: tuple[str, bytes] | tuple[str, bytes, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "mimeType": kind[0] if kind else "image/png", "buffer": data} for name, data, *kind in entries]
+
+
+def states(page: Any) -> list[str]:
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in page.locator("#rows .state").all_inner_texts()]
+
+
+def ended(page: Any) -> None:
+    page.wait_for_selector("#list:not([hidden]) #cancel-all[hidden]", state="attached")
+
+
+def saved_zip(page: Any) -> zipfile.ZipFile:
+    with page.expect_download() as download:
+        page.click("#zip")
+    assert download.value.suggested_filename == "upconv.zip"
+    return zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
