@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "pages"
 PAGES = ("docs/*.md", "models/cards/*.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
-FILES = ("docs/*.png", "docs/*.jpg", "docs/*.svg", "docs/*.json")
+FILES = ("docs/*.png", "docs/*.jpg", "docs/*.webp", "docs/*.svg", "docs/*.json")
 """Files that pages show or link to."""
 HOME = "docs/start.md"
 """The page that is the home of the site."""

@@ -43,11 +43,20 @@ class LoadedModel(BaseModel):
     contract: Contract = Field(description="the contract in the model file")
 
 
+class PictureLimits(BaseModel):
+    """The limits on a picture, so that clients can tell them before they send one."""
+
+    max_bytes: int = Field(description="most bytes of a request body")
+    max_pixels: int = Field(description="most pixels of a picture that is decoded")
+    max_output_pixels: int = Field(description="most pixels of a picture that is computed, for each pass and for the result")
+
+
 class LoadedModels(BaseModel):
     """All loaded models."""
 
     models: list[LoadedModel]
     by_content: bool = Field(description="true if the content of a picture decides if a request names no model")
+    limits: PictureLimits
     refused: dict[str, str] = Field(description="files that cannot be used, with the reason")
     on_trial: list[str] = Field(description="new files that are tried at the moment")
 
@@ -64,11 +73,12 @@ class Reloaded(BaseModel):
 
 @router.get("/models", summary="List the loaded models", responses=problems(401, 503))
 async def models(state: Shared) -> LoadedModels:
-    """Return the name, hash, provider, proof and contract of each loaded model."""
-    registry = state.models
+    """Return the name, hash, provider, proof and contract of each loaded model, and the limits on pictures."""
+    registry, settings = state.models, state.settings
     return LoadedModels(
         models=[_described(entry, registry) for entry in registry.models],
         by_content=registry.by_content and bool(registry.candidates) and not registry.shares,
+        limits=PictureLimits(max_bytes=settings.max_bytes, **vars(settings.limits)),
         refused={str(path): reason for path, reason in registry.refused.items()},
         on_trial=list(map(str, registry.on_trial)),
     )

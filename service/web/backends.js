@@ -1,5 +1,6 @@
 // onnxruntime-web in a worker: WebGPU where the browser has it, else WebAssembly with as many threads as it allows.
 
+import { phrase } from "./languages.js";
 import { Refused } from "./refused.js";
 
 const FILE = "ort-wasm-simd-threaded.asyncify";
@@ -14,17 +15,17 @@ export async function loadRuntime(address) {
     ort.env.wasm.numThreads = threads();
     return ort;
   } catch (error) {
-    throw new Refused(`The page could not load onnxruntime-web from ${address} (${firstLine(error)}). Reload the page.`);
+    throw new Refused("device.runtime", { address, reason: firstLine(error) });
   }
 }
 
-// Returns the backends in the order in which they are tried. `missing` says in words why one is not here.
+// Returns the backends in the order in which they are tried, with phrases: `label` names one, `missing` says why it is not here.
 export async function backends() {
   const number = threads();
-  const alone = self.crossOriginIsolated ? "" : " because the page is not isolated from other origins";
+  const alone = phrase(self.crossOriginIsolated ? "backend.one" : "backend.not isolated");
   return [
-    { provider: "webgpu", label: "WebGPU", missing: await withoutWebGpu() },
-    { provider: "wasm", label: number > 1 ? `WebAssembly in ${number} threads` : `WebAssembly in one thread${alone}`, missing: null },
+    { provider: "webgpu", label: phrase("backend.webgpu"), missing: await withoutWebGpu() },
+    { provider: "wasm", label: number > 1 ? phrase("backend.threads", { number }) : alone, missing: null },
   ];
 }
 
@@ -39,7 +40,9 @@ export async function open(ort, bytes, { provider }) {
   return { run, input, output, release: () => session.release() };
 }
 
+// Returns why something failed: the phrase of an error of ours, or the first line of another one.
 export function firstLine(error) {
+  if (error?.phrase) return error.phrase;
   return String(error?.message ?? error).split("\n", 1)[0].slice(0, 300).replace(/[.\s]+$/, "");
 }
 
@@ -48,7 +51,7 @@ function threads() {
 }
 
 async function withoutWebGpu() {
-  if (!navigator.gpu) return "this browser offers no WebGPU here";
+  if (!navigator.gpu) return phrase("backend.none");
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  return adapter ? null : "WebGPU finds no graphics device";
+  return adapter ? null : phrase("backend.no adapter");
 }

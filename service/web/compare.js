@@ -1,5 +1,7 @@
 // Compares two pictures: one is over the other, with a slider between them, and both can be zoomed.
 
+import { percent } from "./languages.js";
+
 const at = (id) => document.getElementById(id);
 const box = at("compare");
 const MAX_ZOOM = 16;
@@ -17,6 +19,14 @@ export function shape(width, height) {
   zoomTo(1);
 }
 
+// Returns the middle of what is seen, {x, y} from 0 to 1 of the picture.
+export function middle() {
+  return {
+    x: (box.clientWidth / 2 - view.x) / (box.clientWidth * view.zoom),
+    y: (box.clientHeight / 2 - view.y) / (box.clientHeight * view.zoom),
+  };
+}
+
 // Zooms so that the point (x, y) of the box stays in place.
 function zoomTo(zoom, x = box.clientWidth / 2, y = box.clientHeight / 2) {
   const next = Math.min(Math.max(zoom, 1), MAX_ZOOM);
@@ -31,9 +41,13 @@ function move(x, y, zoom = view.zoom) {
   box.style.setProperty("--y", `${view.y}px`);
   box.style.setProperty("--zoom", zoom);
   box.classList.toggle("near", zoom > 1);
-  at("factor").textContent = `${Math.round(zoom * 100)} %`;
+  sayZoom();
   at("nearer").disabled = zoom >= MAX_ZOOM;
   at("farther").disabled = zoom <= 1;
+}
+
+export function sayZoom() {
+  at("factor").textContent = percent(view.zoom);
 }
 
 function place(event) {

@@ -1,5 +1,6 @@
 // Reads the contract from the metadata of an .onnx file, and tells whether the page can compute the model.
 
+import { phrase } from "./languages.js";
 import { Refused } from "./refused.js";
 
 const KEY = "upconv.contract";
@@ -9,24 +10,24 @@ const text = new TextDecoder();
 // Returns the contract. Throws a Refused error if the file has none that this page can read.
 export function readContract(bytes, name) {
   const contract = parsed(metadata(bytes, name)[KEY], name);
-  if (contract.version !== 1) throw new Refused(`The contract of ${name} is of version ${contract.version}, and this page reads version 1. Update upconv.`);
+  if (contract.version !== 1) throw new Refused("model.newer contract", { name, version: contract.version });
   return contract;
 }
 
-// Returns the reason in words why this page cannot compute a model on the device, or null if it can.
+// Returns the phrase that says why this page cannot compute a model on the device, or null if it can.
 export function whyNot({ task, precision = "fp32", height, width, input, output }) {
-  if (task !== "upscale" || !input || !output) return "it does not upscale pictures";
-  if (precision !== "fp32") return `it computes in ${precision}, and the device computes in float32 only`;
-  if (!height || !width || height.scale !== width.scale || !Number.isInteger(height.scale)) return "its scale is not one whole number";
+  if (task !== "upscale" || !input || !output) return phrase("why.task");
+  if (precision !== "fp32") return phrase("why.precision", { precision });
+  if (!height || !width || height.scale !== width.scale || !Number.isInteger(height.scale)) return phrase("why.scale");
   return null;
 }
 
 function parsed(json, name) {
-  if (json === undefined) throw new Refused(`The model ${name} carries no contract, so the page does not know how to cut a picture for it. Run upconv export ${name} -o NEW.onnx, which adds one`);
+  if (json === undefined) throw new Refused("model.no contract", { name });
   try {
     return JSON.parse(json);
   } catch {
-    throw new Refused(`The contract of ${name} cannot be read. Export the model again.`);
+    throw new Refused("model.bad contract", { name });
   }
 }
 
@@ -35,7 +36,7 @@ function metadata(bytes, name) {
     const entries = [...fields(bytes)].filter(([number]) => number === METADATA).map(([, entry]) => Object.fromEntries(fields(entry)));
     return Object.fromEntries(entries.map((entry) => [text.decode(entry[1]), text.decode(entry[2])]));
   } catch {
-    throw new Refused(`The file ${name} is no .onnx file, or it is damaged. Choose another one`);
+    throw new Refused("model.no file", { name });
   }
 }
 

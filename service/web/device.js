@@ -10,9 +10,9 @@ export function enlarge(order, signal, report) {
   const id = ++number;
   worker ??= new Worker(new URL("device_worker.js", import.meta.url), { type: "module" });
   return new Promise((resolve, reject) => {
-    const fail = ({ message, status, broken }) => {
+    const fail = ({ key, values, status, detail, broken }) => {
       if (broken) stop();
-      reject(new Refused(message, status));
+      reject(new Refused(key, values, status, detail));
     };
     worker.onmessage = ({ data }) => {
       if (data.id !== id) return;
@@ -20,7 +20,7 @@ export function enlarge(order, signal, report) {
       else if (data.error) fail(data.error);
       else report(data.step, data.share);
     };
-    worker.onerror = () => fail({ message: "This device could not compute the picture, because the browser ended the work. Reload the page.", status: 0, broken: true });
+    worker.onerror = () => fail({ key: "device.ended", broken: true });
     signal.addEventListener("abort", () => {
       worker?.postMessage({ cancel: id });
       reject(new DOMException("cancelled", "AbortError"));

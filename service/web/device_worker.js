@@ -5,15 +5,16 @@ import { LIMIT, askServer, difference, testPicture } from "./comparison.js";
 import { readContract, whyNot } from "./contract.js";
 import { decode, encode, pixelsOfBitmap } from "./files.js";
 import { request } from "./job.js";
+import { phrase } from "./languages.js";
 import { planPasses, withSmallerTiles } from "./passes.js";
 import { COLOR, bleed, toTensor } from "./pixels.js";
 import { Refused, isFinal } from "./refused.js";
 import { planesOf, upscale } from "./upscaling.js";
 
 const TILE_PX = 256;
-const LOSSES = "The result has 8 bits, sRGB colours and no metadata.";
+const LOSSES = phrase("note.losses");
 const cancelled = new Set();
-const failed = new Map(); // why a backend is not tried again, by its label
+const failed = new Map(); // why a backend is not tried again, by its provider
 let runtime = null;
 let opened = null;
 let queue = Promise.resolve();
@@ -28,9 +29,9 @@ async function answer(order) {
   try {
     self.postMessage({ id: order.id, result: await enlarge(order, report) });
   } catch (error) {
-    const message = isFinal(error) ? error.message : `This device could not compute the picture: ${firstLine(error)}.`;
+    const { key, values, status, detail } = isFinal(error) ? error : new Refused("device.failed", { reason: firstLine(error) });
     const broken = !isFinal(error) || error.broken; // its memory may be lost
-    self.postMessage({ id: order.id, error: { message, status: error.status ?? 0, broken } });
+    self.postMessage({ id: order.id, error: { key, values, status, detail, broken } });
   }
 }
 
@@ -41,27 +42,27 @@ async function enlarge(order, report) {
   const picture = pixelsOfBitmap(bitmap);
   bitmap.close();
   bleed(picture);
-  report("Starting", null);
+  report(phrase("step.starting"), null);
   runtime ??= await loadRuntime(order.runtime);
   let started = 0;
   const step = async (share) => {
-    report("Enlarging", share);
+    report(phrase("step.enlarging"), share);
     await stopped(order.id);
   };
   const { result, sentences } = await withFirstBackend(model, order, (current) => {
     started = performance.now();
     return withSmallerTiles(TILE_PX, (tilePx) => upscale(picture, current, passes, tilePx, step));
   });
-  report("Saving", null);
+  report(phrase("step.saving"), null);
   const { blob, note } = await encode(result, order.format, order.picture.type);
-  return { blob, seconds: (performance.now() - started) / 1000, note: [...sentences, LOSSES, note].filter(Boolean).join(" ") };
+  return { blob, seconds: (performance.now() - started) / 1000, notes: [...sentences, LOSSES, note] };
 }
 
-// Returns the result of attempt(opened model) in the first backend that computes it, and the sentences that say which.
+// Returns the result of attempt(opened model) in the first backend that computes it, and the phrases that say which.
 async function withFirstBackend(model, order, attempt) {
   const troubles = [];
   for (const backend of await backends()) {
-    const missing = backend.missing ?? failed.get(backend.label);
+    const missing = backend.missing ?? failed.get(backend.provider);
     if (missing) {
       troubles.push(missing);
       continue;
@@ -69,43 +70,43 @@ async function withFirstBackend(model, order, attempt) {
     try {
       const current = await openedIn(backend, model, order.server);
       const result = await attempt(current);
-      const why = troubles.length ? ` (${troubles.join("; ")})` : "";
-      return { result, sentences: [`Computed on this device with ${backend.label}${why}.`, current.comparison] };
+      const said = phrase(troubles.length ? "note.backend why" : "note.backend", { backend: backend.label, reasons: troubles });
+      return { result, sentences: [said, current.comparison] };
     } catch (error) {
       if (isFinal(error)) throw error;
       opened = null;
-      failed.set(backend.label, `${backend.label} fails: ${firstLine(error)}`);
-      troubles.push(failed.get(backend.label));
+      failed.set(backend.provider, phrase("backend.fails", { backend: backend.label, reason: firstLine(error) }));
+      troubles.push(failed.get(backend.provider));
     }
   }
-  const message = `This device cannot compute ${model.name}: ${troubles.join("; ")}. Choose another model, or a smaller picture.`;
-  throw Object.assign(new Refused(message), { broken: true });
+  throw Object.assign(new Refused("device.cannot", { name: model.name, reasons: troubles }), { broken: true });
 }
 
 async function openedIn(backend, model, server) {
-  if (opened?.key === model.key && opened.label === backend.label) return opened;
+  if (opened?.key === model.key && opened.provider === backend.provider) return opened;
   await opened?.release();
   opened = null;
-  const made = { key: model.key, label: backend.label, contract: model.contract, ...(await open(runtime, model.bytes, backend)) };
+  const made = { key: model.key, provider: backend.provider, contract: model.contract, ...(await open(runtime, model.bytes, backend)) };
   made.comparison = await compared(made, server);
   return (opened = made);
 }
 
-// Returns a sentence about the difference from the server. Throws if the device computes another result.
+// Returns a phrase about the difference from the server. Throws if the device computes another result.
 async function compared(model, server) {
   const picture = testPicture();
   const planes = await planesOf(picture, model, TILE_PX);
-  if (!server.address) return `It was not compared with a server: ${server.why}.`;
+  if (!server.address) return phrase("note.no server", { reason: server.why });
   const every = Int32Array.from({ length: picture.width }, (_, k) => k);
   let expected;
   try {
     expected = await askServer(server, model, toTensor(picture, every, every, model.contract.input, COLOR));
   } catch (error) {
-    return `It was not compared with the server: ${firstLine(error)}.`;
+    return phrase("note.not compared", { reason: isFinal(error) ? phrase(error.key, error.values) : firstLine(error) });
   }
   const distance = difference(planes, expected, model.contract.output);
-  if (distance > LIMIT) throw new Error(`its result differs from the server's by ${distance.toExponential(1)} of the range from black to white`);
-  return `On a test tile it differs from the server by at most ${distance.toExponential(1)} of the range from black to white.`;
+  const shown = { distance: distance.toExponential(1) };
+  if (distance > LIMIT) throw Object.assign(new Error("the result differs"), { phrase: phrase("backend.differs", shown) });
+  return phrase("note.compared", shown);
 }
 
 let last = null;
@@ -114,15 +115,15 @@ let last = null;
 async function loaded(model, report) {
   const key = model.blob ?? `${model.address} ${model.sha256}`;
   if (last?.key === key) return last;
-  report("Loading the model", null);
+  report(phrase("step.loading"), null);
   const buffer = await (model.blob ?? (await request(model.address, { headers: model.headers }))).arrayBuffer();
   const bytes = new Uint8Array(buffer);
   if (model.sha256 && crypto.subtle && (await digest(buffer)) !== model.sha256) {
-    throw new Refused(`The file of ${model.name} is not the one that the list names. Reload the page.`);
+    throw new Refused("model.changed", { name: model.name });
   }
   const contract = readContract(bytes, model.name);
   const reason = whyNot(contract);
-  if (reason) throw new Refused(`The model ${model.name} cannot be computed on this device: ${reason}. Choose another one`);
+  if (reason) throw new Refused("model.refused", { name: model.name, reason });
   return (last = { key, name: model.name, bytes, contract });
 }
 

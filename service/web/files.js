@@ -1,5 +1,6 @@
 // Reads image files into pixels with the codecs of the browser, and writes them.
 
+import { phrase } from "./languages.js";
 import { encodePng } from "./png.js";
 import { Refused } from "./refused.js";
 
@@ -9,7 +10,7 @@ const WRITABLE = { jpeg: "image/jpeg", png: "image/png", webp: "image/webp" };
 // Returns an ImageBitmap, upright. `close` it after use.
 export function decode(blob) {
   return createImageBitmap(blob).catch(() => {
-    throw new Refused("This browser cannot read the picture: it is damaged, too large, or in a format that the browser does not know. Choose a JPEG, PNG or WebP file");
+    throw new Refused("browser.read");
   });
 }
 
@@ -21,7 +22,7 @@ export function pixelsOfBitmap(bitmap) {
     context.drawImage(bitmap, 0, 0);
     return { data: context.getImageData(0, 0, width, height).data, width, height };
   } catch {
-    throw new Refused(`This device has no memory for a picture of ${width} × ${height} pixels. Choose a smaller one`);
+    throw new Refused("device.memory", { width, height });
   }
 }
 
@@ -30,9 +31,9 @@ export async function encode(picture, format, original) {
   const type = WRITABLE[format] ?? (Object.values(WRITABLE).includes(original) ? original : "image/png");
   try {
     const blob = type === "image/png" ? await encodePng(picture) : await written(picture, type);
-    return { blob, note: [original, WRITABLE[format]].includes(blob.type) ? "" : "It is a PNG file, because this browser does not write the other format." };
+    return { blob, note: [original, WRITABLE[format]].includes(blob.type) ? null : phrase("note.png") };
   } catch {
-    throw new Refused(`This browser cannot write a picture of ${picture.width} × ${picture.height} pixels. Choose a smaller picture or scale`);
+    throw new Refused("browser.write", { width: picture.width, height: picture.height });
   }
 }
 

@@ -1,24 +1,33 @@
 // Upscales one picture as a job: sends it, follows its tiles, fetches the result and deletes the job.
 
+import { phrase } from "./languages.js";
+import { problem, refusal, unreachable } from "./problems.js";
 import { Refused } from "./refused.js";
 
 const LEASE_S = 60; // the server deletes the job this soon after the page was closed
-const UNREACHABLE = "The server could not be reached, or closed the connection. Try again in a moment.";
+const BUSY = [429, 503];
+const ATTEMPTS = 20; // of a picture that a busy server refuses
+const LOST = 4; // times that a lost connection is opened again, before the user is told
+const LONGEST_S = 30;
 
-// report(step, share) receives the current step and its progress from 0 to 1, or null if the progress is unknown.
+// report(step, share) receives the current step, a phrase, and its progress from 0 to 1, or null if the progress is unknown.
 export async function enlarge(file, query, headers, signal, report) {
   query.set("lease_s", LEASE_S);
-  const job = await submit(file, query, headers, signal, report);
+  const job = await accepted(file, query, headers, signal, report);
   const address = `v1/jobs/${job.id}`;
   const started = performance.now();
   try {
     await watch(address, headers, signal, report);
     const response = await request(`${address}/result`, { headers, signal });
-    const conversions = response.headers.get("X-Upconv-Conversions");
-    const note = conversions ? `Changed in the result: ${decodeURIComponent(conversions)}.` : "";
-    const found = response.headers.get("X-Upconv-Chosen-For");
-    const by = found ? `${decodeURIComponent(response.headers.get("X-Upconv-Model"))} (${decodeURIComponent(found)})` : "";
-    return { blob: await response.blob(), seconds: (performance.now() - started) / 1000, note, by };
+    const header = (name) => decodeURIComponent(response.headers.get(`X-Upconv-${name}`) ?? "");
+    const conversions = header("Conversions");
+    return {
+      blob: await bodyOf(response),
+      seconds: (performance.now() - started) / 1000,
+      notes: conversions ? [phrase("changed", { conversions })] : [],
+      model: header("Model"),
+      reason: header("Chosen-For"),
+    };
   } finally {
     fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, its lease ends
   }
@@ -26,20 +35,39 @@ export async function enlarge(file, query, headers, signal, report) {
 
 export async function request(address, options = {}) {
   const response = await fetch(address, options).catch((error) => {
-    throw error.name === "AbortError" ? error : new Refused(UNREACHABLE, 0);
+    throw error.name === "AbortError" ? error : unreachable();
   });
   if (!response.ok) throw refusal(response.status, await response.text());
   return response;
 }
 
-function refusal(status, text) {
-  try {
-    return new Refused(JSON.parse(text).detail, status);
-  } catch {
-    // A proxy between the page and the service sent this response, so only its status is known.
-    return new Refused(`The server answered with status ${status}`, status);
+export function bodyOf(response) {
+  return response.blob().catch((error) => {
+    throw error.name === "AbortError" ? error : unreachable();
+  });
+}
+
+// A busy server says when to try again.
+async function accepted(file, query, headers, signal, report) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await submit(file, query, headers, signal, report);
+    } catch (error) {
+      if (!BUSY.includes(error.status) || !error.retryAfter || attempt === ATTEMPTS) throw error;
+      report(phrase("step.later"), null);
+      await pause(Math.min(error.retryAfter, LONGEST_S), signal);
+    }
   }
 }
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, 1000 * seconds);
+    signal.addEventListener("abort", () => reject(cancelled()));
+  });
+}
+
+const cancelled = () => new DOMException("cancelled", "AbortError");
 
 // XMLHttpRequest, because fetch does not report how much has been sent.
 function submit(file, query, headers, signal, report) {
@@ -48,13 +76,16 @@ function submit(file, query, headers, signal, report) {
     call.open("POST", `v1/jobs?${query}`);
     call.setRequestHeader("Content-Type", file.type.startsWith("image/") ? file.type : "application/octet-stream");
     for (const [name, value] of Object.entries(headers)) call.setRequestHeader(name, value);
-    call.upload.onprogress = (event) => report("Sending", event.loaded / event.total);
-    call.upload.onload = () => report("Waiting", null);
-    call.onload = () => (call.status === 202 ? resolve(JSON.parse(call.response)) : reject(refusal(call.status, call.response)));
-    call.onerror = () => reject(new Refused(UNREACHABLE, 0));
+    call.upload.onprogress = (event) => report(phrase("step.sending"), event.loaded / event.total);
+    call.upload.onload = () => report(phrase("step.waiting"), null);
+    call.onload = () => {
+      if (call.status === 202) resolve(JSON.parse(call.response));
+      else reject(Object.assign(refusal(call.status, call.response), { retryAfter: Number(call.getResponseHeader("Retry-After")) }));
+    };
+    call.onerror = () => reject(unreachable());
     signal.addEventListener("abort", () => {
       call.abort();
-      reject(new DOMException("cancelled", "AbortError"));
+      reject(cancelled());
     });
     call.send(file);
   });
@@ -62,16 +93,23 @@ function submit(file, query, headers, signal, report) {
 
 // fetch instead of EventSource, which cannot send an API key. A stream that ends early is opened again.
 async function watch(address, headers, signal, report) {
-  for (;;) {
-    const response = await request(`${address}/events`, { headers, signal });
-    for await (const [name, data] of events(response.body)) {
-      if (name === "done") return;
-      if (name === "failed") throw new Refused(data.error.detail, data.error.status);
-      if (name === "deleted") throw new Refused("The picture was deleted on the server", 404);
-      if (data.state === "queued") report(data.ahead ? `Waiting for ${data.ahead} other${data.ahead > 1 ? "s" : ""}` : "Waiting", null);
-      else report("Enlarging", data.progress.total ? data.progress.done / data.progress.total : null);
+  for (let lost = 0; ; ) {
+    try {
+      const response = await request(`${address}/events`, { headers, signal });
+      for await (const [name, data] of events(response.body)) {
+        lost = 0;
+        if (name === "done") return;
+        if (name === "failed") throw problem(data.error);
+        if (name === "deleted") throw new Refused("problem.deleted", {}, 404);
+        if (data.state === "queued") report(data.ahead ? phrase("step.ahead", { count: data.ahead }) : phrase("step.waiting"), null);
+        else report(phrase("step.enlarging"), data.progress.total ? data.progress.done / data.progress.total : null);
+      }
+    } catch (error) {
+      if (error.name === "AbortError" || (error.status ?? 0) !== 0) throw error;
+      if (++lost > LOST) throw unreachable();
+      report(phrase("step.waiting"), null);
     }
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await pause(1, signal);
   }
 }
 

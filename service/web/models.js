@@ -2,13 +2,14 @@
 
 import { readContract, whyNot } from "./contract.js";
 import { request } from "./job.js";
+import { phrase, say, sentence } from "./languages.js";
 import { Refused } from "./refused.js";
 
 const menu = document.getElementById("model");
-const AUTO = { name: "auto", text: "auto: fits the picture", contract: {}, ofServer: "the server looks at the picture to choose" };
+const AUTO = { name: "auto", text: phrase("model.auto"), contract: {}, ofServer: phrase("why.looks") };
 const models = new Map(); // by the value of the option
 
-// Fills the menu. A site of static files has the same list as a server, in a file.
+// Fills the menu, and returns the limits of the server. A site of static files has the same list as a server, in a file.
 export async function listModels(server, headers) {
   const response = await request(server ? "v1/models" : "models.json", { headers });
   const listed = await response.json();
@@ -20,6 +21,14 @@ export async function listModels(server, headers) {
     const chosen = model.default && !(server && listed.by_content);
     add({ ...model, address: model.file ?? `v1/models/${encodeURIComponent(`${model.name}@${model.version}`)}/file` }, chosen);
   }
+  return listed.limits ?? null;
+}
+
+// Returns the names of the server's models that upscale.
+export const modelsOfServer = () => [...models.values()].filter(({ blob, ofServer }) => !blob && !ofServer).map(({ name }) => name);
+
+export function takeModel(name) {
+  menu.value = name;
 }
 
 export function chosenModel() {
@@ -30,31 +39,31 @@ export function chosenModel() {
 export async function addModel(file) {
   const contract = readContract(new Uint8Array(await file.arrayBuffer()), file.name);
   const reason = whyNot(contract);
-  if (reason) throw new Refused(`The model ${file.name} cannot be computed on this device: ${reason}. Choose another file`);
+  if (reason) throw new Refused("model.refused file", { name: file.name, reason });
   add({ name: file.name, version: "", contract, blob: file }, true);
   menu.value = file.name;
 }
 
-// Marks the models that are computed on the server only, and those that are on the device only. Returns a sentence if the
-// menu has no model left, or null.
+// Marks the models that are computed on the server only, and those that are on the device only. Returns a Refused
+// error if the menu has no model left, or null.
 export function markModels(onDevice) {
   let reason = null;
   for (const option of menu.options) {
     const { name, text, contract, blob, ofServer } = models.get(option.value);
-    const why = onDevice ? (ofServer ?? whyNot(contract)) : blob ? "it is on this device only" : null;
+    const why = onDevice ? (ofServer ?? whyNot(contract)) : blob ? phrase("why.device") : null;
     if (!ofServer) reason ??= why;
     option.disabled = why !== null;
-    option.text = why === null ? (text ?? name) : blob ? `${name} (this device only)` : `${name} (${short(contract)}server only)`;
+    option.text = why === null ? sentence(text ?? name) : say(blob ? "model.device only" : place(contract), { name, precision: contract.precision });
   }
   const usable = [...menu.options].filter((option) => !option.disabled);
   const first = usable.find((option) => option.defaultSelected) ?? usable[0];
   if (first && menu.selectedOptions[0]?.disabled) menu.value = first.value;
-  return first || !menu.options.length ? null : `None of these models can be computed on this device: ${reason}. Choose an .onnx file of yours, or let the server compute.`;
+  return first || !menu.options.length ? null : new Refused("model.none", { reason });
 }
 
-const short = ({ precision = "fp32" }) => (precision === "fp32" ? "" : `${precision}, `);
+const place = ({ precision = "fp32" }) => (precision === "fp32" ? "model.server only" : "model.server only in");
 
 function add(model, chosen) {
-  if (!models.has(model.name)) menu.add(new Option(model.text ?? model.name, model.name, chosen && !model.blob, chosen));
+  if (!models.has(model.name)) menu.add(new Option(sentence(model.text ?? model.name), model.name, chosen && !model.blob, chosen));
   models.set(model.name, model);
 }

@@ -20,9 +20,7 @@ export function planPasses(width, height, scale, modelScale) {
 
 function checkPixels(width, height) {
   if (width * height <= MAX_RESULT_PX) return;
-  throw new Refused(
-    `This picture would become ${width} × ${height} pixels on its way, and the page computes at most ${MAX_RESULT_PX / 1e6} million on this device. Choose a smaller picture or scale.`,
-  );
+  throw new Refused("device.pixels", { width, height, most: MAX_RESULT_PX / 1e6 });
 }
 
 // Rounds halves to the even number, as Python does, so that the result has the size of the server's.

@@ -38,7 +38,8 @@ function chunk(name, content) {
   return [head, content, end];
 }
 
-function checksum(blocks) {
+// Returns the CRC-32 of blocks of bytes.
+export function checksum(blocks) {
   let value = 0xffffffff;
   for (const block of blocks) for (const byte of block) value = CHECKSUMS[(value ^ byte) & 255] ^ (value >>> 8);
   return ~value >>> 0;

@@ -39,7 +39,7 @@ export function tilingAxes(height, width, contract) {
 function axis(length, law, halo, around) {
   const { scale, offset = 0, multiple = 1, minimum = 1, maximum = null } = law;
   if (scale * (around.before + around.after) + offset !== around.cropped) {
-    throw new Refused("The context and the crop of the model do not balance the offset of its size law. Export it again.");
+    throw new Refused("model.unbalanced");
   }
   const fitted = (px) => roundUp(Math.max(px, minimum), multiple);
   const longest = roundDown(Math.min(UNBOUNDED_PX, maximum ?? UNBOUNDED_PX), multiple);
@@ -59,7 +59,7 @@ function axis(length, law, halo, around) {
   made.keepStop = made.padded + Math.ceil(offset / scale);
   made.needed = length + Math.ceil(made.crop / scale);
   if (made.padded > made.largest && !(made.halo && made.shortest <= made.largest)) {
-    throw new Refused(`The model takes at most ${made.largest} pixels per side, and this picture needs ${made.padded}. Choose a smaller picture or another model.`);
+    throw new Refused("model.side", { most: made.largest, needed: made.padded });
   }
   return made;
 }

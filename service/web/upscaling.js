@@ -53,7 +53,7 @@ export function newPicture(width, height) {
   try {
     return { data: new Uint8ClampedArray(4 * width * height), width, height };
   } catch {
-    throw new Refused(`This device has no memory for a picture of ${width} × ${height} pixels. Choose a smaller picture or scale.`);
+    throw new Refused("device.memory", { width, height });
   }
 }
 

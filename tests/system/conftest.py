@@ -18,6 +18,8 @@ from tests.service.conftest import (
     running,
     service,
 )
+from tests.system.page_browser import browser
+from tests.system.page_modules import evaluate, in_chromium
 
 __all__ = [
     "_jobs_in_temporary_folders",
@@ -25,14 +27,17 @@ __all__ = [
     "adder",
     "app",
     "ask",
+    "browser",
     "certificate",
     "client",
     "client_with",
     "decoder",
     "encoded",
     "endless",
+    "evaluate",
     "gate",
     "growing",
+    "in_chromium",
     "platform",
     "running",
     "service",

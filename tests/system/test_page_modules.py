@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 import random
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.system.page_modules import Evaluate
 
 from upconv.runtime import Contract, Picture
 from upconv.runtime.alpha import bleed_color
@@ -24,62 +21,6 @@ from upconv.runtime.passes import plan_passes
 from upconv.runtime.resampling import resize
 from upconv.runtime.tiled_picture import samples_to_tensor, tensor_to_samples
 from upconv.runtime.tiling import TilingPlan, plan_tiles
-from upconv.service.web_page import FOLDER
-
-CHROMIUM = Path("/usr/bin/chromium")
-RUN = """
-import { readFileSync } from "node:fs";
-const { module, script, given } = JSON.parse(readFileSync(0, "utf8"));
-const result = await new Function("module", "given", script)(await import(`./${module}`), given);
-console.log(JSON.stringify(result));
-"""
-IN_BROWSER = """
-async ({ module, script, given }) => await new Function("module", "given", script)(await import(`/web/${module}`), given)
-"""
-
-Evaluate = Callable[[str, str, Any], Any]
-"""Runs a script with a module of the page as `module` and JSON as `given`, and returns the JSON that it returns."""
-
-
-@pytest.fixture(scope="module")
-def evaluate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
-    node = shutil.which("node")
-    if node is None:
-        in_chromium: Evaluate = request.getfixturevalue("in_chromium")
-        return in_chromium
-    folder = tmp_path_factory.mktemp("modules")
-    for path in FOLDER.glob("*.js"):
-        shutil.copy(path, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "run.js").write_text(RUN)
-
-    def run(module: str, script: str, given: Any) -> Any:
-        text = json.dumps({"module": module, "script": script, "given": given})
-        done = subprocess.run([node, folder / "run.js"], input=text, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def in_chromium() -> Iterator[Evaluate]:
-    api = pytest.importorskip("playwright.sync_api", reason="neither node nor playwright is installed")
-    if not CHROMIUM.exists():
-        pytest.skip("there is neither node nor a browser; apt-get install nodejs")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--headless", "--no-sandbox"])
-        page = browser.new_page()
-        page.route(
-            "http://page.test/**",
-            lambda route: route.fulfill(
-                body=(FOLDER / route.request.url.rpartition("/")[2]).read_text() if "/web/" in route.request.url else "",
-                content_type="text/javascript" if "/web/" in route.request.url else "text/html",
-            ),
-        )
-        page.goto("http://page.test/")
-        yield lambda module, script, given: page.evaluate(IN_BROWSER, {"module": module, "script": script, "given": given})
-        browser.close()
 
 
 def contract(**fields: Any) -> Contract:
@@ -403,14 +344,15 @@ def test_contract_of_a_file(evaluate: Evaluate, nearest_x2: Path, without_contra
 
 
 def test_models_that_the_page_does_not_compute(evaluate: Evaluate) -> None:
-    cases = {
-        "it computes in int8, and the device computes in float32 only": contract(precision="int8"),
-        "it computes in fp16, and the device computes in float32 only": contract(precision="fp16"),
-        "it does not upscale pictures": contract(task="decode", input=None, output=None),
-        "its scale is not one whole number": contract(height=SizeLaw(scale=1.5), width=SizeLaw(scale=1.5)),
-    }
-    given = [contract().model_dump(), *(case.model_dump() for case in cases.values())]
-    assert evaluate("contract.js", "return given.map(module.whyNot);", given) == [None, *cases]
+    cases = [
+        (("why.precision", {"precision": "int8"}), contract(precision="int8")),
+        (("why.precision", {"precision": "fp16"}), contract(precision="fp16")),
+        (("why.task", {}), contract(task="decode", input=None, output=None)),
+        (("why.scale", {}), contract(height=SizeLaw(scale=1.5), width=SizeLaw(scale=1.5))),
+    ]
+    given = [contract().model_dump(), *(case.model_dump() for _, case in cases)]
+    said = [None, *({"key": key, "values": values} for (key, values), _ in cases)]
+    assert evaluate("contract.js", "return given.map(module.whyNot);", given) == said
 
 
 def test_older_contracts_lack_fields(evaluate: Evaluate) -> None:

@@ -15,7 +15,9 @@ KEY = "admin-0123456789abcdef"
 
 def test_models(client_with: Callable[..., Any], nearest_x2: Path, decoder: Path) -> None:
     with client_with(models=(nearest_x2, decoder)) as client:
-        models = client.get("/v1/models").json()["models"]
+        answer = client.get("/v1/models").json()
+    models = answer["models"]
+    assert answer["limits"] == {"max_bytes": 2**25, "max_pixels": 25_000_000, "max_output_pixels": 100_000_000}
     assert [(model["name"], model["default"], model["upscales"]) for model in models] == [
         ("nearest-x2-test", True, True),
         ("decoder-test", False, False),

@@ -16,7 +16,7 @@ from upconv.service import Settings, create_app, web_page, web_runtime
 from upconv.service.request_log import SECURITY_HEADERS
 
 RUNTIME = {name: b"\0asm...." if name.endswith(".wasm") else b"export {};" for name in web_runtime.FILES}
-FILES = sorted(path for path in web_page.FOLDER.iterdir() if path.is_file())
+FILES = sorted(path for path in web_page.FOLDER.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
