@@ -24,7 +24,7 @@ from upconv.runtime.folders.worker_order import WorkerOrder
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import Picture
 
-PICTURES = 400
+PICTURES = int(os.environ.get("RAY_PICTURES", "400"))
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; scripts/ray_tests installs it")
 
 

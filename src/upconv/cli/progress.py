@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -78,7 +79,7 @@ class ProgressReport:
             self._set_total(self._counts.total())
         self._bar.stop()
         self._print_closed()
-        self.outcomes.sort(key=lambda outcome: outcome.job.source)
+        self.outcomes.sort(key=lambda outcome: Path(str(outcome.job.source)))
         if not self._quiet and (self._listing.count is None or self._listing.count > 1):
             print(self._summary(interrupted=kind is not None))
 
