@@ -96,6 +96,8 @@ class FolderOptions:
         first = next((str(each) for each in inputs if isinstance(each, BucketPath)), None)
         if first is None and into is None:
             return False
+        if STANDARD in map(str, inputs):
+            raise ParameterError("- is a single picture, which cannot be written into a bucket; write a file and give that")
         if output in (None, STANDARD):
             raise ParameterError(f"{first} is in a bucket; give --output, a folder or a bucket for the results")
         if self.compare is not None:
