@@ -32,7 +32,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class ObjectState:
-    """What tells a version of an object from another one."""
+    """One version of an object, as a listing states it."""
 
     size: int
     """In bytes."""

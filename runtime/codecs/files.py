@@ -54,7 +54,7 @@ def largest_file(max_pixels: int) -> int:
 
 
 def check_image(place: object, head: bytes, size: int, limit: int) -> None:
-    """Raise `ImageError` if the first bytes are those of no image, and `ImageTooLargeError` if there are more than `limit` bytes.
+    """Raise `ImageError` if the first bytes are those of no image, and `ImageTooLargeError` above `limit` bytes.
 
     `place` begins the message.
     """

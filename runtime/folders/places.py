@@ -1,4 +1,7 @@
-"""The operations on files and objects that folders of pictures need: where the pictures are makes no difference above this module."""
+"""The operations on files and objects that folders of pictures need.
+
+Above this module, it makes no difference where the pictures are.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def size(place: Place) -> int:
 
 
 def state(place: Place) -> tuple[int, int]:
-    """Return the size in bytes and the modification in nanoseconds since 1970. Raises `OSError` if there is no such file or object."""
+    """Return the size in bytes and the modification in nanoseconds since 1970. Raises `OSError` if it is missing."""
     if isinstance(place, BucketPath):
         known = place.state or place.head().state
         return known.size, known.modified_ns

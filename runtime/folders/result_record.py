@@ -1,5 +1,6 @@
-"""The record that the object of a result carries in its metadata. The bucket writes both at once, so it needs no journal beside it.
+"""The record that the object of a result carries in its metadata.
 
+The bucket writes both at once, so it needs no journal beside it.
 The text is ASCII on one line and at most 1,800 bytes, because S3 allows 2,048 bytes of metadata.
 """
 

@@ -91,7 +91,7 @@ class FolderOptions:
         parse_shard(self.shard)
 
     def uses_buckets(self, inputs: Sequence[Place], output: str | None) -> bool:
-        """Return true if an input or the output is in a bucket. Raises `ParameterError` if an option needs files, or the output is none."""
+        """Return true if an input or the output is in a bucket. Raises `ParameterError` if an option needs files."""
         into = BucketPath.parse(output or "")
         first = next((str(each) for each in inputs if isinstance(each, BucketPath)), None)
         if first is None and into is None:

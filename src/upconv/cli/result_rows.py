@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ResultRows:
-    """Prints results as JSON, all at the end or each as it comes, and writes failures or all results to a file. Use it in a `with` block."""
+    """Prints results as JSON, at the end or as they come, and writes failures or a table. Use it in a `with` block."""
 
     def __init__(self, model: str, *, lines: bool = False, listed: bool = False, failures: Path | None = None) -> None:
         """Prepare the rows of results by `model`: as `lines` at once, or `listed` at the end.

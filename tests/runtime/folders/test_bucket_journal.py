@@ -68,6 +68,27 @@ def test_from_bucket_to_bucket(bucket_folder: BucketFolder, album: Album, upscal
     assert statuses(upscale([inside / "a.png"], bucket_folder.place / "one")) == {"a.png": "done"}
 
 
+def test_an_object_that_changes_after_the_search_is_done_again(
+    bucket_folder: BucketFolder, album: Album, doubler: Upscaler
+) -> None:
+    folder, out = album("a.png", "b.png"), bucket_folder.place / "out"
+    bucket_folder.put("in/a.png", (folder / "a.png").read_bytes())
+    options = UpscaleOptions()
+
+    def run(change: bytes | None = None) -> FileResult:
+        (job,) = stream_tasks([bucket_folder.place / "in"], out).jobs
+        if change is not None:
+            bucket_folder.put("in/a.png", change)
+        (outcome,) = process_folder([job], doubler, options, BucketJournal(out, doubler.identity, options))
+        return outcome
+
+    assert run((folder / "b.png").read_bytes()).status == "done"
+    assert run().status == "done", "nobody knows which version was read"
+    assert run().status == "skipped"
+    bucket_folder.store.client.delete_object(Bucket="jobs", Key=f"{bucket_folder.place.key}/out/a.png")
+    assert run().status == "done"
+
+
 def test_objects_of_others_are_not_replaced(
     bucket_folder: BucketFolder, album: Album, upscale: Callable[..., list[FileResult]]
 ) -> None:
