@@ -2,6 +2,6 @@
 
 from upconv.runtime.buckets.bucket import ObjectState
 from upconv.runtime.buckets.bucket_path import BucketPath
-from upconv.runtime.buckets.place import Place, is_inside, place
+from upconv.runtime.buckets.place import Place, is_inside, path_of, place
 
-__all__ = ["BucketPath", "ObjectState", "Place", "is_inside", "place"]
+__all__ = ["BucketPath", "ObjectState", "Place", "is_inside", "path_of", "place"]

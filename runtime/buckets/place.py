@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from upconv.runtime.buckets.bucket_path import BucketPath
+from upconv.runtime.errors import ParameterError
 
 Place = Path | BucketPath
 """Where a picture, a result or a folder of them is."""
@@ -17,6 +18,13 @@ def place(text: str) -> Place:
     Raises `ParameterError` if it is a URL that names no bucket, or a key that cannot be used.
     """
     return BucketPath.parse(text) or Path(text)
+
+
+def path_of(place: Place) -> Path:
+    """Return the path of a place that is no bucket. Raises `ParameterError` if it is one."""
+    if isinstance(place, BucketPath):
+        raise ParameterError(f"{place} is in a bucket; expected a file or a folder")
+    return place
 
 
 def is_inside(inner: BucketPath, outer: BucketPath) -> bool:

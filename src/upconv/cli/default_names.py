@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upconv.cli.folder_options import check_free
-from upconv.runtime.buckets import Place
+from upconv.runtime.buckets import Place, path_of
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def listing_beside(
         for source, suffix in zip(sources, suffixes, strict=True)
     )
     for job in jobs:
-        check_free(Path(str(job.destination)), overwrite=overwrite)
+        check_free(path_of(job.destination), overwrite=overwrite)
     check_tasks(jobs)
     return FolderListing(jobs, Counter())
 

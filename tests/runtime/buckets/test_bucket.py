@@ -102,12 +102,12 @@ def test_a_status_is_one_sentence_and_503_is_tried_again(monkeypatch: pytest.Mon
         monkeypatch.setenv(name, "x")
     with saying(403, "AccessDenied") as (address, asked):
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
-        with pytest.raises(PermissionError) as refused:
+        with pytest.raises(PermissionError) as forbidden:
             Bucket("s3://photos").write("a", b"")
         sentence = (
             "the bucket s3://photos answers 403 AccessDenied; allow the key to list it and to get, put and delete its objects"
         )
-        assert (refused.value.strerror, len(asked)) == (sentence, 1)
+        assert (forbidden.value.strerror, len(asked)) == (sentence, 1)
     monkeypatch.setattr("upconv.runtime.buckets.bucket.RETRIES", 1)
     with saying(503, "SlowDown") as (address, asked):
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from upconv.runtime.buckets import BucketPath, is_inside, place
+from upconv.runtime.buckets import BucketPath, is_inside, path_of, place
 from upconv.runtime.buckets.place import real_name
+from upconv.runtime.errors import ParameterError
 
 
 def test_a_text_names_a_path_or_a_bucket(tmp_path: Path) -> None:
@@ -30,3 +31,9 @@ def test_a_text_names_a_path_or_a_bucket(tmp_path: Path) -> None:
 def test_the_inside_of_a_folder(inner: str, outer: str, expected: bool) -> None:
     places = [place(text) for text in (inner, outer)]
     assert is_inside(*(each for each in places if isinstance(each, BucketPath))) is expected
+
+
+def test_the_path_of_a_file_and_not_of_an_object() -> None:
+    assert path_of(Path("a.png")) == Path("a.png")
+    with pytest.raises(ParameterError, match=r"^s3://photos/a\.png is in a bucket; expected a file or a folder$"):
+        path_of(place("s3://photos/a.png"))
