@@ -37,9 +37,9 @@ class ObjectState:
     size: int
     """In bytes."""
     modified_ns: int
-    """Nanoseconds since 1970, by the clock of the bucket."""
+    """Whole seconds since 1970 in nanoseconds, by the clock of the bucket."""
     tag: str
-    """The entity tag."""
+    """The entity tag, without quotes."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,8 @@ class Bucket:
         from obstore import exceptions
 
         text = str(error)
+        if isinstance(error, UnicodeError):
+            return OSError(errno.EINVAL, "the name is not UTF-8, which keys in buckets must be; rename the file")
         if isinstance(error, exceptions.AlreadyExistsError):
             return FileExistsError(errno.EEXIST, "the object exists")
         if _names_missing_bucket(text):
@@ -209,8 +211,9 @@ class Bucket:
 
 
 def _state(entry: Any) -> ObjectState:
-    modified = entry["last_modified"]
-    return ObjectState(int(entry["size"]), round(modified.timestamp() * 1000) * 1_000_000, entry.get("e_tag") or "")
+    # Listings state parts of a second and no quotes at some servers, where the answer for one object does otherwise.
+    modified_s = int(entry["last_modified"].timestamp())
+    return ObjectState(int(entry["size"]), modified_s * 1_000_000_000, (entry.get("e_tag") or "").strip('"'))
 
 
 def _names_missing_bucket(text: str) -> bool:

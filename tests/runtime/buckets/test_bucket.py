@@ -97,6 +97,11 @@ def test_a_key_that_cannot_be_used_is_named(bucket_folder: BucketFolder) -> None
     assert f"has the key '{bucket_folder.place.key}/x/../b.png', with an empty part, . or .." in str(refused.value.strerror)
 
 
+def test_a_name_that_is_not_utf_8_is_told(bucket_folder: BucketFolder) -> None:
+    with pytest.raises(OSError, match="the name is not UTF-8, which keys in buckets must be; rename the file"):
+        bucket_folder.bucket.head("\udcff.png")
+
+
 def test_a_status_is_one_sentence_and_503_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
         monkeypatch.setenv(name, "x")
