@@ -35,6 +35,7 @@ class BucketJournal:
         self.folder = folder
         """The output folder."""
         self._request = fingerprint(model_sha256, options)
+        self._absent: set[str] = set()
         start = len(folder.key) + 1 if folder.key else 0
         try:
             # Hashes, so that a result takes a few dozen bytes.
@@ -55,8 +56,10 @@ class BucketJournal:
 
         With `this_run`, results that were written before this journal was opened do not count.
         """
+        self._absent.discard(self.name(job))
         found = self._found(job)
         if found is None:
+            self._absent.add(self.name(job))
             return None
         state, record = found
         if this_run and self._before.get(hash(self.name(job))) == _version(state):
@@ -69,7 +72,13 @@ class BucketJournal:
         return None
 
     def is_foreign(self, job: FileTask) -> bool:
-        """Return whether the destination holds an object that upconv did not write."""
+        """Return whether the destination holds an object that upconv did not write.
+
+        If `done` has just found no object, the bucket is not asked again.
+        """
+        if self.name(job) in self._absent:
+            self._absent.discard(self.name(job))
+            return False
         found = self._found(job)
         return found is not None and not found[1]
 
