@@ -59,7 +59,8 @@ class BucketJournal:
         self._absent.discard(self.name(job))
         found = self._found(job)
         if found is None:
-            self._absent.add(self.name(job))
+            if not this_run:
+                self._absent.add(self.name(job))
             return None
         state, record = found
         if this_run and self._before.get(hash(self.name(job))) == _version(state):
