@@ -143,8 +143,13 @@ class Bucket:
             return
 
     def has_any(self, folder: str) -> bool:
-        """Return true if there is an object in a folder. Raises `FileNotFoundError` if there is no such bucket."""
-        return next(self.objects(folder, page=2), None) is not None
+        """Return true if there is an object in a folder, even if its key cannot be used."""
+        try:
+            return next(self.objects(folder, page=2), None) is not None
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return True
+            raise
 
     def objects(self, folder: str, *, page: int = _PAGE) -> Iterator[tuple[str, ObjectState]]:
         """Yield the keys and states of all objects in a folder and those below it, one page in memory at a time."""
@@ -184,6 +189,8 @@ class Bucket:
         text = str(error)
         if isinstance(error, UnicodeError):
             return OSError(errno.EINVAL, "the name is not UTF-8, which keys in buckets must be; rename the file")
+        if isinstance(error, ValueError) and "parse path" in text:
+            return OSError(errno.EINVAL, "keys in buckets cannot have its control characters; rename the file")
         if isinstance(error, exceptions.AlreadyExistsError):
             return FileExistsError(errno.EEXIST, "the object exists")
         if _names_missing_bucket(text):

@@ -92,6 +92,7 @@ def test_what_is_missing_is_named(bucket_folder: BucketFolder) -> None:
 
 def test_a_key_that_cannot_be_used_is_named(bucket_folder: BucketFolder) -> None:
     bucket_folder.put("x/../b.png", b"1")
+    assert bucket_folder.place.is_dir()
     with pytest.raises(OSError, match="cannot be used") as refused:
         list(bucket_folder.bucket.objects(bucket_folder.place.key))
     assert f"has the key '{bucket_folder.place.key}/x/../b.png', with an empty part, . or .." in str(refused.value.strerror)
@@ -100,6 +101,8 @@ def test_a_key_that_cannot_be_used_is_named(bucket_folder: BucketFolder) -> None
 def test_a_name_that_is_not_utf_8_is_told(bucket_folder: BucketFolder) -> None:
     with pytest.raises(OSError, match="the name is not UTF-8, which keys in buckets must be; rename the file"):
         bucket_folder.bucket.head("\udcff.png")
+    with pytest.raises(OSError, match="keys in buckets cannot have its control characters; rename the file"):
+        bucket_folder.bucket.head("a\nb.png")
 
 
 def test_a_status_is_one_sentence_and_503_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
