@@ -21,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 from upconv.runtime import codecs
+from upconv.runtime.buckets import path_of
 from upconv.runtime.cores import available_cores
 from upconv.runtime.resampling import resize
 
@@ -162,7 +163,7 @@ def record_all(folder: Path, out: Path, model: str) -> None:
     results = sorted(out.glob("*.jpg"))
     for n, task in enumerate(find_tasks([folder], out).jobs):
         if not task.destination.exists():
-            os.link(results[n // 10_000], task.destination)
+            os.link(results[n // 10_000], path_of(task.destination))
         journal.begin(task)
         journal.end(FileResult(task, "done", (SIDE, SIDE), (2 * SIDE, 2 * SIDE)))
 

@@ -1,12 +1,14 @@
 """Folders on Ray against folders here: `python benchmarks/ray_folder.py [--pictures 2000] [--rounds 3]`, with Ray installed.
 
 Both upscale the same small photographs on the same cores, in turns. The rate is that between the first and the last result, so the start
-of Ray and of the processes is left out; the time of the whole command is stated beside it.
+of Ray and of the processes is left out; the time of the whole command is stated beside it. The second ratio is that of the rates in the second half
+of the pictures, when all processes run in both.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -30,18 +32,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default="upsample-s-x2")
     arguments = parser.parse_args()
-    ratios = []
+    ratios, later = [], []
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in")
         make(source, arguments.pictures)
         for number in range(arguments.rounds):
-            here, here_s = rate(source, Path(folder, f"here {number}"), arguments.model)
-            ray, ray_s = rate(source, Path(folder, f"ray {number}"), arguments.model, "--on", "ray")
+            here, here_later, here_s = rates(source, Path(folder, f"here {number}"), arguments.model)
+            ray, ray_later, ray_s = rates(source, Path(folder, f"ray {number}"), arguments.model, "--on", "ray")
             ratios.append(ray / here)
+            later.append(ray_later / here_later)
             print(
-                f"round {number + 1}: here {here:.1f} pictures/s ({here_s:.1f} s), on Ray {ray:.1f} ({ray_s:.1f} s), ratio {ratios[-1]:.2f}"
+                f"round {number + 1}: here {here:.1f} pictures/s ({here_s:.1f} s), on Ray {ray:.1f} ({ray_s:.1f} s), ratio {ratios[-1]:.2f}; "
+                f"second half {here_later:.1f} and {ray_later:.1f}, ratio {later[-1]:.2f}; load {os.getloadavg()[0]:.1f}"
             )
-    print(f"median ratio {statistics.median(ratios):.2f}")
+    print(f"median ratio {statistics.median(ratios):.2f}, of the second half {statistics.median(later):.2f}")
 
 
 def make(folder: Path, count: int) -> None:
@@ -54,15 +58,20 @@ def make(folder: Path, count: int) -> None:
         (folder / f"{number:05}.jpg").write_bytes(codecs.encode(Picture(part), "jpeg")[0])
 
 
-def rate(source: Path, output: Path, model: str, *more: str) -> tuple[float, float]:
-    """Return the pictures per second between the first and the last result, and the seconds of the whole command."""
+def rates(source: Path, output: Path, model: str, *more: str) -> tuple[float, float, float]:
+    """Return the pictures per second between the first and the last result, those in the second half, and the seconds of the whole command."""
     command = [sys.executable, "-m", "upconv", "upscale", str(source), "-o", str(output), "--model", model, "--jsonl", *more]
     started, times = time.perf_counter(), list[float]()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for _ in run.stdout:
             times.append(time.perf_counter())
-    return (len(times) - 1) / (times[-1] - times[0]), time.perf_counter() - started
+    half = len(times) // 2
+    return (
+        (len(times) - 1) / (times[-1] - times[0]),
+        (len(times) - 1 - half) / (times[-1] - times[half]),
+        time.perf_counter() - started,
+    )
 
 
 if __name__ == "__main__":

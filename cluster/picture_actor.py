@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from upconv.runtime.auto_upscaler import open_upscaler
+from upconv.runtime.buckets import Place
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.folders import FileResult, Journal, process_folder
+from upconv.runtime.folders import FileResult, process_folder
 from upconv.runtime.folders.file_task import process_file
+from upconv.runtime.folders.journals import AnyJournal, open_journal
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.folders.worker_order import WorkerOrder
 
@@ -24,7 +25,7 @@ class ActorOrder:
 
     work: WorkerOrder
     """The model and the options."""
-    folder: Path | None = None
+    folder: Place | None = None
     """The folder of the results, which has a journal; `None` for results without one."""
     overwrite: bool = False
     """True to replace results that exist."""
@@ -37,9 +38,9 @@ class PictureActor:
         work = order.work
         self._order = order
         self._upscaler = open_upscaler(work.model, provider=work.provider, workers=1, exact=work.exact, unproved=work.unproved)
-        self._journal = None
+        self._journal: AnyJournal | None = None
         if order.folder is not None:
-            self._journal = Journal(order.folder, self._upscaler.identity, work.options)
+            self._journal = open_journal(order.folder, self._upscaler.identity, work.options)
 
     def __call__(self, batch: Mapping[str, Sequence[bytes]]) -> dict[str, list[bytes]]:
         """Return the pickled `FileResult`s of a batch of pickled `FileTask`s, in any order.

@@ -49,6 +49,8 @@ EXTRAS = {
     "httpx": "client",
     "psycopg": "postgres",
     "boto3": "s3",
+    "obstore": "buckets",
+    "pyarrow": "parquet",
     "ray": "ray",
     "yaml": "ray",
 }

@@ -16,10 +16,12 @@ import onnxruntime as ort
 import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
+from tests.bucket_folder import BucketFolder
 
 from upconv.runtime.contract import KEY, Contract, Halo, Pixels, Provenance, SizeLaw
 
 if TYPE_CHECKING:
+    from tests.service.object_store import ObjectStore
     from torch import nn
 
     from upconv.export import Artifact
@@ -67,6 +69,24 @@ def _untraced(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _nothing() -> None: ...
+
+
+@pytest.fixture(scope="session")
+def _object_store() -> Iterator[ObjectStore]:
+    for package in ("obstore", "boto3", "moto"):
+        pytest.importorskip(package)
+    from tests.service.object_store import object_store
+
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def bucket_folder(_object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> BucketFolder:
+    """Return an empty folder in a bucket, with what is needed in the environment to use it."""
+    for name, value in _object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return BucketFolder(_object_store)
 
 
 @pytest.fixture

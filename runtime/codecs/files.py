@@ -43,19 +43,32 @@ def read_bytes(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ImageError(f"{path} is not a file; expected an image file")
-        return _read(path, _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE)
+        return _read(path, largest_file(max_pixels))
     except OSError as error:
         raise machine_error(error, f"cannot read {path}") or ImageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def largest_file(max_pixels: int) -> int:
+    """Return the size in bytes above which no file of a picture of so many pixels is read."""
+    return _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE
+
+
+def check_image(place: object, head: bytes, size: int, limit: int) -> None:
+    """Raise `ImageError` if the first bytes are those of no image, and `ImageTooLargeError` above `limit` bytes.
+
+    `place` begins the message.
+    """
+    if sniff(head) is None:
+        raise ImageError(f"{place}: {unread(head)}")
+    if size > limit:
+        raise ImageTooLargeError(f"{place} has {size} bytes; at most {limit} are allowed")
 
 
 def _read(path: Path, limit: int) -> bytes:
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
         head = file.read(HEAD_BYTES)
-        if sniff(head) is None:
-            raise ImageError(f"{path}: {unread(head)}")
-        if before.st_size > limit:
-            raise ImageTooLargeError(f"{path} has {before.st_size} bytes; at most {limit} are allowed")
+        check_image(path, head, before.st_size, limit)
         data = head + file.read(limit)
         after = os.fstat(file.fileno())
     if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -87,7 +100,7 @@ def sweep(folder: Path) -> None:
                         os.unlink(entry.path)
 
 
-def output_error(path: Path, error: OSError) -> UpconvError:
+def output_error(path: object, error: OSError) -> UpconvError:
     """Return the error to raise if a file cannot be written: `OutputError`, or `MachineError` if the disk is full."""
     failure = f"cannot write {path}"
     return machine_error(error, failure) or OutputError(f"{failure}: {error.strerror or error}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Literal, get_args
 
+from upconv.runtime.buckets import Place
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.options import ImageFormat
 
@@ -137,7 +137,7 @@ def unread(data: bytes) -> str:
     return f"this is {name} file; {expected}" if name else f"the data is not an image that can be read; {expected}"
 
 
-def format_of(path: Path, names: tuple[str, ...] = WRITABLE) -> ImageFormat:
+def format_of(path: Place, names: tuple[str, ...] = WRITABLE) -> ImageFormat:
     """Return the format of a file's suffix. Raises `ParameterError` if it is not one of `names`."""
     name = _WRITTEN.get(SUFFIXES.get(path.suffix.lower(), ""))
     if name is None or name not in names:

@@ -27,6 +27,8 @@ FEATURES = {
     "spandrel": "community checkpoints",
     "postgres": "upconv serve --jobs-store",
     "s3": "upconv serve --jobs-spool s3://…",
+    "buckets": "upconv upscale s3://… -o s3://…, and gs:// and az://",
+    "parquet": "upconv upscale --report FILE.parquet",
     "ray": "upconv upscale --on ray",
     "keras": "Keras models",
 }

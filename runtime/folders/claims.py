@@ -1,10 +1,10 @@
 """Claims on the pictures of an output folder, by which several processes and machines share the work.
 
-A claim is a file in `.upconv/claims/` that exists while a process works on a picture. It is created with `O_EXCL`, so only
-one process can have it. Its owner touches it every `HEARTBEAT_S`. If a claim is not touched for `EXPIRY_S`, or if its owner
+A claim is a file or an object in `.upconv/claims/` that exists while a process works on a picture. It is created with `O_EXCL`, or
+under the condition that there is none of its key, so only one process can have it. Its owner touches it every `HEARTBEAT_S`. If a claim is not touched for `EXPIRY_S`, or if its owner
 ran on this machine and is gone, the next process takes the picture over.
 
-To take over a claim, a process creates the file of the next generation, also with `O_EXCL`. The old file stays until the
+To take over a claim, a process creates the file of the next generation in the same way. The old file stays until the
 new owner is ready, so of several processes that notice the same expiry only one has the picture. Ages are measured with the
 clock of the observer, so the clocks of the machines may differ.
 """
@@ -14,12 +14,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import threading
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from upconv.runtime.buckets import Place
+from upconv.runtime.folders import places
 from upconv.runtime.folders.owner import Owner, this_process
 
 FOLDER = ".upconv/claims"
@@ -33,7 +33,7 @@ EXPIRY_S = 60.0
 class Claim:
     """The right of this process to work on one picture."""
 
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     """The files of all generations, the own one last."""
 
 
@@ -41,21 +41,21 @@ class Claim:
 class _Observation:
     """The last touch of a claim of another process, and the time at which this process first saw it."""
 
-    touched_ns: int
+    touched: str
     since: float
 
 
 class Claims:
     """The claims of this process in one output folder. Any number of threads may use it. Close it after use."""
 
-    def __init__(self, folder: Path, *, expiry_s: float = EXPIRY_S, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, folder: Place, *, expiry_s: float = EXPIRY_S, heartbeat_s: float = HEARTBEAT_S) -> None:
         """Prepare claims on results in `folder`, which is created with the first claim."""
         self._folder = folder / FOLDER
         self._expiry_s, self._heartbeat_s = expiry_s, heartbeat_s
         self._owner = this_process()
         self._content = json.dumps(asdict(self._owner)).encode()
-        self._held: set[Path] = set()
-        self._seen: dict[Path, _Observation] = {}
+        self._held: set[Place] = set()
+        self._seen: dict[Place, _Observation] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._heart: threading.Thread | None = None
@@ -65,13 +65,13 @@ class Claims:
         return self._take(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32])
 
     def _take(self, stem: str) -> Claim | None:
-        older: list[Path] = []
+        older: list[Place] = []
         while True:
             path = self._folder / f"{stem}.{len(older)}"
-            if self._create(path):
+            if places.create(path, self._content):
                 if all(self._is_free(file) for file in older):  # nobody was faster since
                     return self._hold(Claim((*older, path)))
-                path.unlink(missing_ok=True)
+                places.remove(path)
                 return None
             if not self._is_free(path):
                 return None
@@ -83,7 +83,7 @@ class Claims:
             self._held.discard(claim.files[-1])
         for path in claim.files:
             with contextlib.suppress(OSError):
-                path.unlink()
+                places.remove(path)
 
     def close(self) -> None:
         """Stop the heartbeat, remove the claims of processes that are gone, and remove the folder of claims if it is empty.
@@ -94,28 +94,10 @@ class Claims:
         if self._heart is not None:
             self._heart.join()
         with contextlib.suppress(OSError):
-            for stem in {path.stem for path in self._folder.iterdir()}:
+            for stem in {name.partition(".")[0] for name in places.names(self._folder)}:
                 if (claim := self._take(stem)) is not None:
                     self.release(claim)
-            self._folder.rmdir()
-
-    def _create(self, path: Path) -> bool:
-        try:
-            handle = self._opened(path)
-        except FileExistsError:
-            return False
-        try:
-            os.write(handle, self._content)
-        finally:
-            os.close(handle)
-        return True
-
-    def _opened(self, path: Path) -> int:
-        while True:
-            try:
-                return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-            except FileNotFoundError:  # the first claim, or another process has just removed the empty folder
-                path.parent.mkdir(parents=True, exist_ok=True)
+            places.remove_folder(self._folder)
 
     def _hold(self, claim: Claim) -> Claim:
         with self._lock:
@@ -128,25 +110,28 @@ class Claims:
         return claim
 
     def _beat(self) -> None:
+        number = 0
         while not self._closed.wait(self._heartbeat_s):
+            number += 1
             with self._lock:
                 held = list(self._held)
             for path in held:
-                with contextlib.suppress(OSError):
-                    os.utime(path)
+                with self._lock, contextlib.suppress(OSError):
+                    if path in self._held:  # a touch after the release would create the object again
+                        places.touch(path, self._content, number)
 
-    def _is_free(self, path: Path) -> bool:
+    def _is_free(self, path: Place) -> bool:
         """Return true if the owner of a claim is gone, or has not touched it for too long."""
         try:
-            touched_ns, content = path.stat().st_mtime_ns, path.read_bytes()
+            touched, content = places.observe(path)
         except OSError:
             return False  # just released: the next try finds out
         owner = _owner(content)
         if owner is not None and owner.is_gone():
             return True
         seen = self._seen.get(path)
-        if seen is None or seen.touched_ns != touched_ns:
-            seen = self._seen[path] = _Observation(touched_ns, time.monotonic())
+        if seen is None or seen.touched != touched:
+            seen = self._seen[path] = _Observation(touched, time.monotonic())
         return time.monotonic() - seen.since > self._expiry_s
 
 

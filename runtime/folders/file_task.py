@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from upconv.runtime import codecs
+from upconv.runtime.buckets import Place
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs.files import output_error
 from upconv.runtime.codecs.formats import SUFFIXES
 from upconv.runtime.errors import Cancelled, DiskFullError, NoEndpointError, UpconvError, first_line
+from upconv.runtime.folders import places
+from upconv.runtime.folders.result_record import complete
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import UpscaleOptions
@@ -74,13 +75,14 @@ def _carry_out(
     job: FileTask, upscaler: UpscalerSource, options: UpscaleOptions, cancellation: Cancellation, keep_time: bool
 ) -> FileResult:
     name = codecs.format_of(job.destination, (*codecs.WRITABLE, *codecs.ANIMATED))
-    modified_ns = job.source.stat().st_mtime_ns if keep_time and job.source.is_file() else None
-    data = codecs.read_bytes(job.source, options.max_pixels)
+    modified_ns = places.state(job.source)[1] if keep_time and job.source.is_file() else None
+    data = places.read_bytes(job.source, options.max_pixels)
     result = process(data, upscaler, replace(options, format=name), cancellation=cancellation)
     cancellation.check()
-    _place(job.destination, result.data, modified_ns)
     conversions = (*_misnamed(job.source, codecs.sniff(data), name), *result.conversions)
     sizes = result.input_size, result.output_size
+    record = complete(job.record, *sizes, conversions, result.choice)
+    places.write_whole(job.destination, result.data, codecs.MEDIA_TYPES[name], record=record, modified_ns=modified_ns)
     return FileResult(job, "done", *sizes, conversions=conversions, choice=result.choice)
 
 
@@ -89,15 +91,7 @@ def _with_path(job: FileTask, sentence: str) -> str:
     return sentence if named else f"{job.source}: {sentence}"
 
 
-def _place(destination: Path, data: bytes, modified_ns: int | None) -> None:
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(destination, error) from error
-    codecs.write_atomically(destination, data, modified_ns)
-
-
-def _misnamed(source: Path, found: str | None, name: str) -> tuple[str, ...]:
+def _misnamed(source: Place, found: str | None, name: str) -> tuple[str, ...]:
     """Return a phrase if the suffix of a file, which its result keeps, does not match its bytes."""
     wrong = found != name == SUFFIXES.get(source.suffix.lower())
     return (f"{found} became {name}, because the suffix of the file is {source.suffix}",) if wrong else ()

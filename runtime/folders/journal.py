@@ -10,8 +10,6 @@ systems mix what several machines append. All files are read, and `.upconv.jsonl
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import threading
 import time
@@ -20,19 +18,19 @@ from typing import Any
 
 from upconv.runtime.codecs.files import output_error, sweep
 from upconv.runtime.errors import ImageError
+from upconv.runtime.folders import places
 from upconv.runtime.folders.file_task import FileResult
+from upconv.runtime.folders.fingerprint import fingerprint
 from upconv.runtime.folders.journal_file import JournalFile
 from upconv.runtime.folders.owner import machine_label
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.model_choice import ModelChoice
-from upconv.runtime.options import DEFAULTS, UpscaleOptions
+from upconv.runtime.options import UpscaleOptions
 
 FOLDER = ".upconv"
 """The folder of the journal in an output folder."""
 _EARLIER = ".upconv.jsonl"
 """The journal of earlier versions."""
-_LATER_OPTIONS = ("fitting", "border", "colors")
-"""Options that count only if they differ from the default, so that they do not change the fingerprint of earlier runs."""
 
 
 class Journal:
@@ -44,7 +42,7 @@ class Journal:
         """The output folder."""
         self._prefix = os.path.join(folder, "")
         self._own = folder / FOLDER / f"{machine_label()}.jsonl"
-        self._request = _fingerprint(model_sha256, options)
+        self._request = fingerprint(model_sha256, options)
         self._files = {path: JournalFile(path) for path in {self._own, folder / _EARLIER, *self._listed()}}
         self._begun: dict[str, dict[str, Any]] = {}
         self._swept: Path | None = None
@@ -67,21 +65,29 @@ class Journal:
         """
         entry = self._entry(self.name(job), this_run=this_run)
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
-            if entry["bytes"] == job.destination.stat().st_size and entry["of"] == self._state(job):
+            if entry["bytes"] == places.size(job.destination) and entry["of"] == self._state(job):
                 before, after = (tuple(map(int, entry[side])) for side in ("from", "to"))
                 choice = ModelChoice(*entry["chosen"]) if "chosen" in entry else None
                 return FileResult(job, "skipped", before, after, conversions=tuple(entry["conversions"]), choice=choice)
         return None
 
+    quick = True
+    """True if `done` asks nobody, so that it may be called for one picture after another."""
+
+    def may_be_done(self, job: FileTask) -> bool:
+        """Return true, because it costs nothing to look."""
+        return True
+
     def is_foreign(self, job: FileTask) -> bool:
         """Return whether the destination holds a file that upconv did not write."""
         return job.destination.exists() and not self._entry(self.name(job))
 
-    def begin(self, job: FileTask) -> None:
-        """Record the start of a picture, before its result is written.
+    def begin(self, job: FileTask) -> FileTask:
+        """Record the start of a picture, before its result is written, and return the task.
 
         Raises `ImageError` if the picture is missing, and what `output_error` returns if the journal cannot be written.
         """
+        assert isinstance(job.destination, Path)
         self._sweep(job.destination.parent)
         name = self.name(job)
         try:
@@ -90,12 +96,13 @@ class Journal:
             raise ImageError(f"cannot read {job.source}: {error.strerror}") from error
         self._write(entry)
         self._begun[name] = entry
+        return job
 
     def end(self, outcome: FileResult) -> None:
         """Record the result of a picture that is done. Raises what `output_error` returns if the journal cannot be written."""
         job = outcome.job
         result: dict[str, Any] = {
-            "bytes": job.destination.stat().st_size,
+            "bytes": places.size(job.destination),
             "from": outcome.before,
             "to": outcome.after,
             "conversions": outcome.conversions,
@@ -114,6 +121,7 @@ class Journal:
         inside = str(job.destination).removeprefix(self._prefix)
         if os.sep == "/" and len(inside) < len(str(job.destination)):  # by text, because pathlib is slow
             return inside
+        assert isinstance(job.destination, Path)
         return job.destination.relative_to(self.folder).as_posix()
 
     def _entry(self, name: str, *, this_run: bool = False) -> dict[str, Any]:
@@ -126,8 +134,7 @@ class Journal:
         return sorted((self.folder / FOLDER).glob("*.jsonl"))
 
     def _state(self, job: FileTask) -> list[Any]:
-        state = job.source.stat()
-        return [state.st_size, state.st_mtime_ns, self._request]
+        return [*places.version(job.source), self._request]
 
     def _sweep(self, folder: Path) -> None:
         """Remove abandoned partial files, once per folder in a row."""
@@ -149,16 +156,3 @@ def _time(entry: dict[str, Any]) -> float:
     """Return the time of a line in seconds; lines of earlier versions have none."""
     at = entry.get("at", 0)
     return at if isinstance(at, int | float) else 0
-
-
-def _fingerprint(model_sha256: str, options: UpscaleOptions) -> str:
-    """Return a hash of the model and of the options that determine a result.
-
-    Limits do not change a result. The format is the suffix of the destination.
-    """
-    target = {"scale": options.scale, "width": options.width, "height": options.height}
-    names = ("quality", "lossless", "profile", "metadata", "frames")
-    later = {name: value for name in _LATER_OPTIONS if (value := getattr(options, name)) != getattr(DEFAULTS, name)}
-    # The layout of the first version, so that folders of earlier runs are continued.
-    request = {"target": target, "max_pixels": 0, **{name: getattr(options, name) for name in names}, **later}
-    return hashlib.sha256(json.dumps([model_sha256, request], sort_keys=True).encode()).hexdigest()[:16]

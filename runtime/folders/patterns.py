@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from upconv.runtime.buckets import BucketPath, Place
+
 _ANY_DEPTH = "**"
 _SPECIAL = frozenset("*?[")
 
 
-def is_pattern(path: Path) -> bool:
+def is_pattern(path: Place) -> bool:
     """Return true if a path contains `*`, `?` or `[`, and no file has this name."""
     return bool(_SPECIAL & set(str(path))) and not path.exists()
 
 
-def split_pattern(path: Path) -> tuple[Path, tuple[str, ...]]:
+def split_pattern(path: Place) -> tuple[Place, tuple[str, ...]]:
     """Return the folder before the first special part of a pattern, and the parts from there on."""
     parts = path.parts
     first = next(number for number, part in enumerate(parts) if _SPECIAL & set(part))
-    return Path(*parts[:first]), parts[first:]
+    folder = Path(*parts[:first]) if isinstance(path, Path) else BucketPath(parts[0]).joinpath(*parts[1:first])
+    return folder, parts[first:]
 
 
 def matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:

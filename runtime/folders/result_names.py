@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from upconv.runtime.buckets import BucketPath, ObjectState, Place
 from upconv.runtime.codecs.formats import ANIMATED, HEAD_BYTES, SUFFIXES, WRITABLE, default_result, sniff
 
 _OTHER_PICTURES = frozenset(
@@ -22,7 +23,7 @@ _OTHER_PICTURES = frozenset(
 )
 """Suffixes of pictures in formats that are not read. A listing counts them, so that the user learns of them."""
 
-OnIgnored = Callable[[Path, str], None]
+OnIgnored = Callable[[Place, str], None]
 """Takes a file that is not upscaled and the reason."""
 
 
@@ -52,6 +53,14 @@ class Directory:
     """The names of results by the names of pictures, in order."""
     folders: list[str]
     """The names of the subdirectories, in order. Links are left out, so that a circle of links ends."""
+    states: Mapping[str, ObjectState] = field(default_factory=dict)
+    """The states of objects by their names; empty for files."""
+
+    def source(self, here: Place, name: str) -> Place:
+        """Return the place of a picture of this directory, which is at `here`."""
+        if isinstance(here, BucketPath):
+            return replace(here.joinpath(name), state=self.states.get(name))
+        return here / name
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,10 @@ class DirectoryReader:
     """A sentence for each directory that cannot be read."""
     on_ignored: OnIgnored | None = None
 
-    def read(self, path: str) -> Directory:
+    def read(self, path: str | BucketPath) -> Directory:
         """Return the pictures and subdirectories of a directory. One that cannot be read is noted and empty."""
+        if isinstance(path, BucketPath):
+            return self._of_bucket(path)
         files: list[str] = []
         folders: list[str] = []
         try:
@@ -84,15 +95,26 @@ class DirectoryReader:
         folders.sort()
         return Directory(unique_names(self._renamed(path, files)), folders)
 
+    def _of_bucket(self, path: BucketPath) -> Directory:
+        try:
+            found = path.opened().folder(path.key)
+        except OSError as error:
+            self.closed.append(f"cannot list {path}: {error.strerror}")
+            return Directory({}, [])
+        files = sorted(name for name in found.objects if not name.startswith("."))
+        folders = sorted(name for name in found.folders if not name.startswith("."))
+        results = unique_names(self._renamed(path, files))
+        return Directory(results, folders, {name: found.objects[name] for name in results})
+
     def quiet(self) -> DirectoryReader:
         """Return a reader that counts nothing, to read a directory again."""
         return DirectoryReader(self.naming)
 
-    def _renamed(self, path: str, names: list[str]) -> Iterable[tuple[str, str]]:
+    def _renamed(self, path: str | BucketPath, names: list[str]) -> Iterable[tuple[str, str]]:
         for name in names:
             stem, suffix = os.path.splitext(name)
             own: str | None = SUFFIXES.get(suffix.lower())
-            if own is None and not suffix:
+            if own is None and not suffix and isinstance(path, str):
                 own = _found_in(os.path.join(path, name))
             if own is None:
                 self._leave_out(path, name, suffix.lower())
@@ -100,13 +122,13 @@ class DirectoryReader:
             new = self.naming.suffix(own, suffix)
             yield name, name if new == suffix else stem + new
 
-    def _leave_out(self, path: str, name: str, suffix: str) -> None:
+    def _leave_out(self, path: str | BucketPath, name: str, suffix: str) -> None:
         known = suffix in _OTHER_PICTURES
         if known:
             self.ignored[suffix] += 1
         if self.on_ignored is not None:
             why = f"pictures in {suffix} are not read" if known else f"no picture, by its {'suffix' if suffix else 'content'}"
-            self.on_ignored(Path(path) / name, why)
+            self.on_ignored((Path(path) if isinstance(path, str) else path) / name, why)
 
 
 def unique_names(renamed: Iterable[tuple[str, str]]) -> dict[str, str]:

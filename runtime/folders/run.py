@@ -17,7 +17,7 @@ from upconv.runtime.cores import available_cores
 from upconv.runtime.errors import DiskFullError, ImageError, MachineError, OutputError
 from upconv.runtime.folders.claims import Claim, Claims
 from upconv.runtime.folders.file_task import FileResult, process_file
-from upconv.runtime.folders.journal import Journal
+from upconv.runtime.folders.journals import AnyJournal
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.processing import UpscalerSource
@@ -33,7 +33,7 @@ def process_folder(
     jobs: Iterable[FileTask],
     upscaler: UpscalerSource,
     options: UpscaleOptions,
-    journal: Journal | None = None,
+    journal: AnyJournal | None = None,
     *,
     overwrite: bool = False,
     in_flight: int | None = None,
@@ -66,7 +66,7 @@ class _FolderRun:
 
     waiting: Iterator[FileTask]
     work: Work
-    journal: Journal | None
+    journal: AnyJournal | None
     claims: Claims | None
     overwrite: bool
     at_once: int
@@ -126,13 +126,16 @@ class _FolderRun:
         """Return the result of a picture that is refused, or that an earlier run has done."""
         if job.refusal is not None:
             return FileResult(job, "failed", error=job.refusal)
-        return None if self.journal is None or self.overwrite else self.journal.done(job)
+        return None if self.journal is None or self.overwrite or not self.journal.quick else self.journal.done(job)
 
     def _process(self, job: FileTask) -> FileResult | None:
         """Return the result of a picture; `None` if another process works on it."""
         if self.journal is None or self.claims is None:
             return self.work(job, self.cancellation)
         try:
+            before = self._done_slowly(self.journal, job)
+            if before is not None:
+                return before
             claim = self._claim(self.claims, self.journal, job)
             if claim is None:
                 return None
@@ -143,13 +146,17 @@ class _FolderRun:
         except (ImageError, OutputError, MachineError) as error:
             return FileResult(job, "failed", error=str(error), fatal=isinstance(error, DiskFullError))
 
-    def _claim(self, claims: Claims, journal: Journal, job: FileTask) -> Claim | None:
+    def _done_slowly(self, journal: AnyJournal, job: FileTask) -> FileResult | None:
+        """Return the earlier result of a picture, if to ask for it takes too long to do so for one after another."""
+        return journal.done(job) if not self.overwrite and not journal.quick and journal.may_be_done(job) else None
+
+    def _claim(self, claims: Claims, journal: AnyJournal, job: FileTask) -> Claim | None:
         try:
             return claims.take(journal.name(job))
         except OSError as error:
             raise output_error(job.destination, error) from error
 
-    def _claimed(self, journal: Journal, job: FileTask) -> FileResult:
+    def _claimed(self, journal: AnyJournal, job: FileTask) -> FileResult:
         """Return the result that another process has recorded meanwhile, or process the picture."""
         journal.refresh()
         if (before := journal.done(job, this_run=self.overwrite)) is not None:
@@ -157,9 +164,9 @@ class _FolderRun:
         if not self.overwrite and journal.is_foreign(job):
             sentence = f"{job.destination} exists and is not a result of upconv; --overwrite replaces it"
             return FileResult(job, "failed", error=sentence)
-        journal.begin(job)
+        begun = journal.begin(job)
         try:
-            outcome = self.work(job, self.cancellation)
+            outcome = self.work(begun, self.cancellation)
             if outcome.status == "done":
                 journal.end(outcome)
             return outcome

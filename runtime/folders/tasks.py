@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
+from upconv.runtime.buckets import Place
+from upconv.runtime.buckets.place import real_name
 from upconv.runtime.errors import ParameterError
 
 
@@ -14,10 +16,12 @@ from upconv.runtime.errors import ParameterError
 class FileTask:
     """One picture to process: its file, and the file of its result."""
 
-    source: Path
-    destination: Path
+    source: Place
+    destination: Place
     refusal: str | None = None
     """The reason why there can be no result, as one sentence. `None` if there can be one."""
+    record: dict[str, Any] | None = None
+    """What the object of the result states about its origin, for JSON. `None`: a file, or a result without a journal."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,10 @@ class FolderListing:
 
 def check_tasks(jobs: Sequence[FileTask]) -> None:
     """Raise `ParameterError` if a result would overwrite an input or another result."""
-    sources = {job.source.resolve() for job in jobs}
-    seen: dict[Path, Path] = {}
+    sources = {real_name(job.source) for job in jobs}
+    seen: dict[str, Place] = {}
     for job in jobs:
-        destination = job.destination.resolve()
+        destination = real_name(job.destination)
         if destination in sources:
             raise ParameterError(would_be_overwritten(job.destination))
         if destination in seen:
@@ -50,11 +54,11 @@ def check_tasks(jobs: Sequence[FileTask]) -> None:
         seen[destination] = job.source
 
 
-def would_be_overwritten(destination: Path) -> str:
+def would_be_overwritten(destination: Place) -> str:
     """Return the sentence about a result that would replace an input."""
     return f"{destination} would be overwritten; choose another output"
 
 
-def would_both_become(first: Path, second: Path, destination: Path) -> str:
+def would_both_become(first: Place, second: Place, destination: Place) -> str:
     """Return the sentence about two pictures with one result."""
     return f"{first} and {second} would both become {destination}; give them different outputs"

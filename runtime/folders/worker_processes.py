@@ -18,6 +18,7 @@ from typing import Self, cast
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.cores import available_cores
+from upconv.runtime.folders import places
 from upconv.runtime.folders.file_task import FileResult, process_file
 from upconv.runtime.folders.tasks import FileTask
 from upconv.runtime.folders.worker_order import READY, WorkerOrder
@@ -92,7 +93,7 @@ class WorkerProcesses:
 
     def _is_small(self, task: FileTask) -> bool:
         try:
-            small = os.stat(task.source).st_size <= SMALL_BYTES
+            small = places.size(task.source) <= SMALL_BYTES
         except OSError:
             return False
         with self._lock:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from upconv.cli.folder_options import FolderOptions, check_free, format_of_result, parse_shard, paths_in
+from upconv.cli.folder_options import FolderOptions, check_free, format_of_result, parse_shard, paths_in, paths_of
+from upconv.runtime.buckets import BucketPath, place
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.folders import Shard
 
@@ -31,6 +32,62 @@ def test_a_list_longer_than_a_chunk_from_standard_input(monkeypatch: pytest.Monk
     names = [f"{'x' * 90}{n}.png" for n in range(2000)]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(names).encode())))
     assert [str(path) for path in paths_in(Path("-"))] == names
+
+
+def test_lists_of_urls(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes("s3://photos/a b%20ü.png\nc.png\n".encode())
+    assert list(paths_in(tmp_path / "list")) == [BucketPath("s3://photos", "a b%20ü.png"), Path("c.png")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "options", "sentence"),
+    [
+        (
+            ["s3://photos/a.png"],
+            None,
+            FolderOptions(),
+            "s3://photos/a.png is in a bucket; give --output, a folder or a bucket for the results",
+        ),
+        (
+            ["s3://photos/a.png"],
+            "-",
+            FolderOptions(),
+            "s3://photos/a.png is in a bucket; give --output, a folder or a bucket for the results",
+        ),
+        (
+            ["-"],
+            "s3://photos",
+            FolderOptions(),
+            "- is a single picture, which cannot be written into a bucket; write a file and give that",
+        ),
+        (["a"], "s3://photos", FolderOptions(compare=Path("x.html")), "--compare needs files; give it without buckets"),
+        (
+            ["a"],
+            "s3://photos",
+            FolderOptions(keep_time=True),
+            "--keep-time needs an output folder of files; objects of buckets have the time of their upload",
+        ),
+    ],
+)
+def test_what_buckets_cannot_do_is_told(inputs: list[str], output: str | None, options: FolderOptions, sentence: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        options.uses_buckets([place(text) for text in inputs], output)
+    assert str(refused.value) == sentence
+
+
+def test_what_uses_buckets() -> None:
+    folder, bucket = place("in"), place("s3://photos")
+    for inputs, output, expected in (
+        ([folder], "out", False),
+        ([folder], None, False),
+        ([folder], "s3://photos/out", True),
+        ([folder, bucket], "out", True),
+    ):
+        assert FolderOptions().uses_buckets(inputs, output) is expected
+    assert FolderOptions(keep_time=True).uses_buckets([bucket], "out")
+    assert paths_of([folder]) == [Path("in")]
+    with pytest.raises(ParameterError, match="s3://photos is in a bucket"):
+        paths_of([folder, bucket])
 
 
 def test_a_list_that_is_missing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bucket_folder import BucketFolder
 
 from upconv.cluster import ActorOrder, process_on_ray
 from upconv.models import bundled
@@ -24,7 +25,7 @@ from upconv.runtime.folders.worker_order import WorkerOrder
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import Picture
 
-PICTURES = 400
+PICTURES = int(os.environ.get("RAY_PICTURES", "400"))
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; scripts/ray_tests installs it")
 
 
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "many"
 
 
-def upscaled(folder: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def upscaled(folder: Path | str, out: Path | str, *more: str) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
@@ -108,6 +109,22 @@ def test_the_results_are_those_of_a_folder_here_though_a_worker_and_the_driver_a
     )
     assert len(ends) == PICTURES
     assert set(ends.values()) == {1}, "computed once"
+
+
+@needs_ray
+def test_from_bucket_to_bucket(folder: Path, bucket_folder: BucketFolder, tmp_path: Path) -> None:
+    for path in sorted(folder.glob("0/*.png"))[:40]:
+        bucket_folder.put(f"in/{path.stem} 100%+ü.png", path.read_bytes())
+    bucket_folder.put("in/bad.png", b"no picture")
+    places = f"{bucket_folder.place}/in", f"{bucket_folder.place}/out"
+    report = tmp_path / "report.parquet"
+    rows = finished(upscaled(places[0], places[1], "--on", "ray", "--report", str(report)), status=1)
+    assert Counter(row["status"] for row in rows) == {"done": 40, "failed": 1}
+    again = finished(upscaled(places[0], places[1], "--on", "ray"), status=1)
+    assert Counter(row["status"] for row in again) == {"skipped": 40, "failed": 1}
+    assert len(bucket_folder.keys("out/")) == 40
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert Counter(parquet.read_table(report)["status"].to_pylist()) == {"done": 40, "failed": 1}
 
 
 @needs_ray

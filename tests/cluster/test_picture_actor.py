@@ -11,6 +11,7 @@ from tests.conftest import StandIn
 from upconv.cluster.picture_actor import ActorOrder, PictureActor
 from upconv.models import bundled
 from upconv.runtime import Upscaler, codecs
+from upconv.runtime.buckets import path_of
 from upconv.runtime.errors import ProviderError
 from upconv.runtime.folders import FileResult
 from upconv.runtime.folders.tasks import FileTask
@@ -47,7 +48,9 @@ def test_a_batch_is_upscaled_as_a_folder_is(tasks: list[FileTask], tmp_path: Pat
     assert {result.status for result in found} == {"done"}
     with Upscaler(MODEL) as upscaler:
         for task in tasks:
-            assert np.array_equal(codecs.read(task.destination).samples, upscaler.upscale(codecs.read(task.source).samples))
+            assert np.array_equal(
+                codecs.read(path_of(task.destination)).samples, upscaler.upscale(codecs.read(path_of(task.source)).samples)
+            )
 
 
 def test_a_batch_that_is_given_out_again_is_continued(tasks: list[FileTask], tmp_path: Path) -> None:
@@ -65,7 +68,7 @@ def test_a_batch_that_is_given_out_again_is_continued(tasks: list[FileTask], tmp
 
 
 def test_a_bad_file_does_not_stop_the_others(tasks: list[FileTask]) -> None:
-    tasks[2].source.write_bytes(b"no picture")
+    path_of(tasks[2].source).write_bytes(b"no picture")
     found = {result.job.source.name: result for result in results(PictureActor(order(None)), tasks)}
     assert found["2.png"].status == "failed"
     assert {found[f"{n}.png"].status for n in (0, 1, 3, 4)} == {"done"}

@@ -15,6 +15,7 @@ import pytest
             "upconv.runtime",
             "AutoUpscaler Contract Engine Model Picture Processed UpconvError UpscaleOptions Upscaler open_model process",
         ),
+        ("upconv.runtime.buckets", "BucketPath ObjectState Place is_inside path_of place"),
         ("upconv.runtime.doctor", "Check Diagnosis State diagnose"),
         ("upconv.runtime.folders", "FileResult FileTask FolderListing Journal Shard find_tasks process_folder stream_tasks"),
         ("upconv.runtime.remote", "EndpointReport RemoteExecutor RemoteOptions"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -44,12 +47,20 @@ class ObjectStore:
 def object_store() -> Iterator[ObjectStore]:
     """A server that runs until the end of the block."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        address = next(line.split()[-1] for line in server.stderr if "Running on" in line)
-        store = ObjectStore(address)
+    # A pipe that nobody reads would stop the server after a few hundred requests, each of which it logs.
+    with tempfile.NamedTemporaryFile("w") as log, subprocess.Popen(command, stderr=log) as server:
+        store = ObjectStore(_address(Path(log.name), server))
         try:
             yield store
         finally:
             store.client.close()
             server.terminate()
+
+
+def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
+    while server.poll() is None:
+        for line in log.read_text().splitlines():
+            if "Running on" in line and line.endswith(tuple("0123456789")):
+                return line.split()[-1]
+        time.sleep(0.02)
+    raise RuntimeError(f"the server of S3 ended: {log.read_text()}")

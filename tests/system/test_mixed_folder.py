@@ -18,6 +18,7 @@ from PIL import Image, ImageCms
 
 from upconv.models import bundled
 from upconv.runtime import UpscaleOptions, Upscaler
+from upconv.runtime.buckets import path_of
 from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
 
 Pixels = np.ndarray
@@ -200,7 +201,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Case, FileRe
         journal = Journal(folder / "out", upscaler.model.sha256, options)
         outcomes = list(process_folder(find_tasks([folder / "in"], folder / "out").jobs, upscaler, options, journal))
     assert [outcome.error for outcome in outcomes if outcome.error is not None] == []
-    return [(made[o.job.source], o, pyvips.Image.new_from_file(str(o.job.destination))) for o in outcomes]
+    return [(made[path_of(o.job.source)], o, pyvips.Image.new_from_file(str(o.job.destination))) for o in outcomes]
 
 
 def named(case: Case) -> str:

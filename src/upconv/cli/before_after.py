@@ -10,6 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from upconv.runtime.buckets import path_of
 from upconv.runtime.errors import ParameterError, UpconvError
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def _figure(folder: Path, outcome: FileResult) -> str:
     notes = "".join(f"; {escape(conversion)}" for conversion in outcome.conversions)
     return f"""<figure>
 <div class="pair">
-<img src="{_source(folder, outcome.job.destination)}" width="{width}" height="{height}" loading="lazy" alt="{name} after">
-<img class="before" src="{_source(folder, outcome.job.source)}" loading="lazy" alt="{name} before">
+<img src="{_source(folder, path_of(outcome.job.destination))}" width="{width}" height="{height}" loading="lazy" alt="{name} after">
+<img class="before" src="{_source(folder, path_of(outcome.job.source))}" loading="lazy" alt="{name} before">
 <input type="range" min="0" max="100" step="0.5" value="50" aria-label="Share of {name} that is shown as before">
 </div>
 <figcaption>{name}: {outcome.before[0]}x{outcome.before[1]} to {width}x{height}<span class="notes">{notes}</span></figcaption>

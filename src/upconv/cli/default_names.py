@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upconv.cli.folder_options import check_free
+from upconv.runtime.buckets import Place, path_of
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ def beside(source: Path, options: UpscaleOptions, native_scale: int, suffix: str
     return source.with_name(f"{source.stem}-{_size(options, native_scale)}{suffix}")
 
 
-def check_inputs(inputs: list[Path]) -> None:
+def check_inputs(inputs: Sequence[Place]) -> None:
     """Raise `ParameterError` if an input does not exist."""
     missing = [path for path in inputs if not path.exists()]
     if missing:
@@ -49,7 +51,7 @@ def listing_beside(
         for source, suffix in zip(sources, suffixes, strict=True)
     )
     for job in jobs:
-        check_free(job.destination, overwrite=overwrite)
+        check_free(path_of(job.destination), overwrite=overwrite)
     check_tasks(jobs)
     return FolderListing(jobs, Counter())
 

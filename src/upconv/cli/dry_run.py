@@ -117,8 +117,9 @@ class Prediction:
         )
 
     def _planned(self, task: FileTask) -> PlannedPicture:
-        from upconv.runtime.codecs import format_of, read_bytes, sniff
+        from upconv.runtime.codecs import format_of, sniff
         from upconv.runtime.codecs.formats import ANIMATED, WRITABLE
+        from upconv.runtime.folders.places import read_bytes
         from upconv.runtime.peak_memory import peak_bytes
         from upconv.runtime.processing import predict_passes
 

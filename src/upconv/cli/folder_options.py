@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from upconv.cli.standard_streams import STANDARD
+from upconv.runtime.buckets import BucketPath, Place, place
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -28,7 +30,13 @@ FilesFrom = Annotated[
     typer.Option("--files-from", help="A file with one picture per line, or ended by zero bytes; - for standard input."),
 ]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print each result as a line of JSON as soon as it exists.")]
-FailureFile = Annotated[Path | None, typer.Option("--report", help="The file to write failures to, as lines of JSON.")]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="The table of all pictures to write, .csv or .parquet; otherwise the file of failures, as lines of JSON.",
+    ),
+]
 KeepTime = Annotated[bool, typer.Option("--keep-time", help="Give results the modification time of their pictures.")]
 
 _CHUNK = 1 << 16
@@ -62,7 +70,7 @@ class FolderOptions:
     quiet: bool = False
     """True to print only errors."""
     report: Path | None = None
-    """The file for failures."""
+    """The table of all pictures, if it ends in .csv or .parquet; otherwise the file for failures."""
     keep_time: bool = False
     """True to give results the modification time of their pictures."""
     overwrite: bool = False
@@ -82,7 +90,25 @@ class FolderOptions:
             raise ParameterError(f"cannot write a report to {self.report}: expected a file in a folder that exists")
         parse_shard(self.shard)
 
-    def check_places(self, inputs: list[Path], output: str | None) -> None:
+    def uses_buckets(self, inputs: Sequence[Place], output: str | None) -> bool:
+        """Return true if an input or the output is in a bucket. Raises `ParameterError` if an option needs files."""
+        into = BucketPath.parse(output or "")
+        first = next((str(each) for each in inputs if isinstance(each, BucketPath)), None)
+        if first is None and into is None:
+            return False
+        if STANDARD in map(str, inputs):
+            raise ParameterError("- is a single picture, which cannot be written into a bucket; write a file and give that")
+        if output in (None, STANDARD):
+            raise ParameterError(f"{first} is in a bucket; give --output, a folder or a bucket for the results")
+        if self.compare is not None:
+            raise ParameterError("--compare needs files; give it without buckets")
+        if self.keep_time and into is not None:
+            raise ParameterError(
+                "--keep-time needs an output folder of files; objects of buckets have the time of their upload"
+            )
+        return True
+
+    def check_places(self, inputs: Sequence[Place], output: str | None) -> None:
         """Raise `ParameterError` if there is nothing to upscale, or no place for the results."""
         if self.on is WorkPlace.RAY and output is None:
             raise ParameterError("--on ray needs --output, the folder of the results")
@@ -123,8 +149,16 @@ def format_of_result(output: Path, format: str | None, *, frames: bool) -> Image
     return name
 
 
-def paths_in(source: Path) -> Iterator[Path]:
-    """Yield the paths in a list of files, while it is read. Empty lines are left out.
+def paths_of(places: Sequence[Place]) -> list[Path]:
+    """Return places as paths. Raises `ParameterError` if one is in a bucket."""
+    for each in places:
+        if isinstance(each, BucketPath):
+            raise ParameterError(f"{each} is in a bucket, which is possible for pictures with an --output folder only")
+    return [each for each in places if isinstance(each, Path)]
+
+
+def paths_in(source: Path) -> Iterator[Place]:
+    """Yield the paths and URLs in a list of files, while it is read. Empty lines are left out.
 
     Raises `ParameterError` if the list cannot be read.
     """
@@ -137,12 +171,12 @@ def paths_in(source: Path) -> Iterator[Path]:
         yield from _paths([rest])
 
 
-def _paths(names: list[bytes]) -> Iterator[Path]:
+def _paths(names: list[bytes]) -> Iterator[Place]:
     import os
 
     for name in names:
         if name.strip(b"\r"):
-            yield Path(os.fsdecode(name.rstrip(b"\r")))
+            yield place(os.fsdecode(name.rstrip(b"\r")))
 
 
 @contextmanager

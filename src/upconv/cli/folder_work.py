@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from upconv.cli.default_names import check_inputs
-from upconv.cli.folder_options import FolderOptions, WorkPlace, check_free, format_of_result, parse_shard, paths_in
+from upconv.cli.folder_options import FolderOptions, WorkPlace, check_free, format_of_result, parse_shard, paths_in, paths_of
 from upconv.cli.tiles_option import pictures_at_once
+from upconv.runtime.buckets import Place, place
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from upconv.runtime.folders import FileResult, FolderListing
     from upconv.runtime.options import UpscaleOptions
 
-    OnIgnored = Callable[[Path, str], None]
+    OnIgnored = Callable[[Place, str], None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class FileWork:
 
     search: Callable[[OnIgnored | None], FolderListing]
     """Searches for the pictures, and calls its argument with each file that is left out."""
-    folder: Path | None
+    folder: Place | None
     """The folder of the results, which has a journal. `None`: the results are single files."""
     wanted: FolderOptions
     """How the work is done and reported."""
@@ -39,7 +40,7 @@ class FileWork:
 
 
 def work_into(
-    inputs: list[Path], destination: str, format: str | None, wanted: FolderOptions, *, frames: bool, lossless: bool
+    inputs: Sequence[Place], destination: str, format: str | None, wanted: FolderOptions, *, frames: bool, lossless: bool
 ) -> FileWork:
     """Return the work of upscaling `inputs` into the file or folder `destination`.
 
@@ -47,16 +48,16 @@ def work_into(
     """
     from upconv.runtime.folders.patterns import is_pattern
 
-    output = Path(destination)
+    output = place(destination)
     check_inputs([path for path in inputs if not is_pattern(path)])
     if format == "gif" and not frames:
         raise ParameterError("--format gif needs --frames; choose png for a single picture")
-    if _is_single(inputs, output, wanted) and not destination.endswith(("/", os.sep)):
-        listing = _single(inputs[0], output, format, frames)
+    if isinstance(output, Path) and _is_single(inputs, output, wanted) and not destination.endswith(("/", os.sep)):
+        listing = _single(paths_of(inputs)[0], output, format, frames)
         check_free(output, overwrite=wanted.overwrite)
         work = FileWork(lambda _: listing, None, wanted)
     else:
-        if output.is_file():
+        if isinstance(output, Path) and output.is_file():
             raise ParameterError(f"--output {output} is a file; give a folder for several pictures")
         work = _into_folder(inputs, output, format, wanted, frames=frames)
     if lossless:
@@ -88,12 +89,12 @@ def upscale_files(work: FileWork, upscaler: AnyUpscaler, options: UpscaleOptions
 def predict_files(work: FileWork, upscaler: AnyUpscaler, options: UpscaleOptions) -> None:
     """Print what would be done. Raises `typer.Exit` with 1 if a picture would have no result."""
     from upconv.cli.dry_run import print_prediction
-    from upconv.runtime.folders import Journal
+    from upconv.runtime.folders.journals import open_journal
 
     listing = work.search(None)
     tasks = found = tuple(listing.jobs)
     if work.folder is not None and not work.wanted.overwrite:
-        journal = Journal(work.folder, upscaler.identity, options)
+        journal = open_journal(work.folder, upscaler.identity, options)
         tasks = tuple(task for task in found if journal.done(task) is None)
     failed = print_prediction(tasks, upscaler, options, len(found) - len(tasks), as_json=work.wanted.as_json)
     if failed or listing.closed:
@@ -112,7 +113,8 @@ def _run(
 ) -> None:
     """Process the pictures and give each result to all `takers`."""
     from upconv.runtime.auto_upscaler import AutoUpscaler
-    from upconv.runtime.folders import Journal, process_folder
+    from upconv.runtime.folders import process_folder
+    from upconv.runtime.folders.journals import open_journal
     from upconv.runtime.folders.worker_order import WorkerOrder
     from upconv.runtime.folders.worker_processes import WorkerProcesses
     from upconv.runtime.providers import NAMES, short_name
@@ -121,7 +123,7 @@ def _run(
     provider = short_name(upscaler.provider) if upscaler.provider in NAMES.values() else upscaler.provider
     model = upscaler.models if isinstance(upscaler, AutoUpscaler) else upscaler.model.path
     order = WorkerOrder(model, options, provider, exact, wanted.keep_time, unproved)
-    journal = None if work.folder is None else Journal(work.folder, upscaler.identity, options)
+    journal = None if work.folder is None else open_journal(work.folder, upscaler.identity, options)
     with ExitStack() as stack:
         if wanted.on is WorkPlace.RAY:
             from upconv.cluster import ActorOrder, process_on_ray
@@ -145,14 +147,16 @@ def _give(outcomes: Iterable[FileResult], takers: tuple[Callable[[FileResult], N
             take(outcome)
 
 
-def _is_single(inputs: list[Path], output: Path, wanted: FolderOptions) -> bool:
+def _is_single(inputs: Sequence[Place], output: Path, wanted: FolderOptions) -> bool:
     from upconv.runtime.folders.patterns import is_pattern
 
-    one_file = len(inputs) == 1 and not inputs[0].is_dir() and not is_pattern(inputs[0])
+    one_file = len(inputs) == 1 and isinstance(inputs[0], Path) and not inputs[0].is_dir() and not is_pattern(inputs[0])
     return one_file and wanted.files_from is None and not output.is_dir()
 
 
-def _into_folder(inputs: list[Path], output: Path, format: str | None, wanted: FolderOptions, *, frames: bool) -> FileWork:
+def _into_folder(
+    inputs: Sequence[Place], output: Place, format: str | None, wanted: FolderOptions, *, frames: bool
+) -> FileWork:
     from upconv.runtime.folders import stream_tasks
 
     if wanted.files_from is not None and inputs:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from upconv.cli.console_text import printable
+from upconv.runtime.buckets import path_of
 from upconv.runtime.errors import UpconvError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ProgressReport:
             self._set_total(self._counts.total())
         self._bar.stop()
         self._print_closed()
-        self.outcomes.sort(key=lambda outcome: outcome.job.source)
+        self.outcomes.sort(key=lambda outcome: path_of(outcome.job.source))
         if not self._quiet and (self._listing.count is None or self._listing.count > 1):
             print(self._summary(interrupted=kind is not None))
 

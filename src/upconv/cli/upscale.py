@@ -11,15 +11,16 @@ import typer
 
 from upconv.cli.default_names import listing_beside
 from upconv.cli.folder_options import (
-    FailureFile,
     FilesFrom,
     FolderOptions,
     JsonLines,
     KeepTime,
     OnMachines,
+    ReportFile,
     ShardChoice,
     WorkPlace,
     check_free,
+    paths_of,
 )
 from upconv.cli.folder_work import FileWork, predict_files, upscale_files, work_into
 from upconv.cli.option_types import (
@@ -40,6 +41,7 @@ from upconv.cli.piped_picture import check_piped, is_piped, upscale_piped
 from upconv.cli.standard_streams import STANDARD
 from upconv.cli.tiles_option import TilesElsewhere, TilesFrom, TilesWire
 from upconv.cli.video import VideoTask, check_options, one_input, upscale_video
+from upconv.runtime.buckets import place
 from upconv.runtime.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -77,15 +79,17 @@ class MetadataOption(StrEnum):
 
 def upscale(
     inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Image files, folders of them, or patterns such as 'a/**/*.jpg'; - for standard input."),
+        list[str] | None,
+        typer.Argument(
+            help="Image files, folders of them, patterns such as 'a/**/*.jpg', or URLs of buckets such as s3://bucket/in; - for standard input."
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
             "-o",
             "--output",
-            help="A file for one input, a folder, or - for standard output; by default a file beside each input.",
+            help="A file for one input, a folder, a bucket (s3://bucket/out), or - for standard output; by default a file beside each input.",
         ),
     ] = None,
     model: Annotated[
@@ -132,7 +136,7 @@ def upscale(
     as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
     json_lines: JsonLines = False,
     quiet: Quiet = False,
-    report: FailureFile = None,
+    report: ReportFile = None,
 ) -> None:
     """Upscale pictures and video, without torch. A folder that is partly done is continued."""
     from upconv.cli.before_after import check_page
@@ -159,8 +163,9 @@ def upscale(
         on=on,
     )
     wanted.check()
-    inputs, name = inputs or [], None if format is None else format.value
-    wanted.check_places(inputs, output)
+    named, name = [place(text) for text in inputs or []], None if format is None else format.value
+    wanted.check_places(named, output)
+    in_buckets = wanted.uses_buckets(named, output)
     if on is WorkPlace.RAY and tiles_from is not None:
         raise ParameterError("--on ray and --tiles-from exclude each other; give one of them")
     if kind != "video" and (matrix is not None or start_frame or resume):
@@ -194,18 +199,18 @@ def upscale(
     with ending_on_sigterm():
         if kind == "video":
             check_options(options, {"--format": format, "--compare": compare})
-            task = VideoTask(one_input(inputs), output, str(frames), matrix, start_frame, resume, overwrite)
+            task = VideoTask(one_input(paths_of(named)), output, str(frames), matrix, start_frame, resume, overwrite)
             upscale_video(task, opened_upscaler, options, dry_run=dry_run, as_json=as_json)
-        elif inputs and is_piped(inputs, output):
+        elif named and not in_buckets and is_piped(paths_of(named), output):
             check_piped(dry_run=dry_run, compare=compare, json_lines=json_lines)
             if output is not None and output != STANDARD:
                 check_free(Path(output), overwrite=overwrite)
-            upscale_piped(inputs[0], output, name, opened_upscaler, options, as_json=as_json)
+            upscale_piped(paths_of(named)[0], output, name, opened_upscaler, options, as_json=as_json)
         else:
-            work = None if output is None else work_into(inputs, output, name, wanted, frames=options.frames, lossless=lossless)
+            work = None if output is None else work_into(named, output, name, wanted, frames=options.frames, lossless=lossless)
             with opened_upscaler() as upscaler:
                 if work is None:
-                    listing = listing_beside(inputs, upscaler.scale, options, name, overwrite=overwrite)
+                    listing = listing_beside(paths_of(named), upscaler.scale, options, name, overwrite=overwrite)
                     work = FileWork(lambda _: listing, None, wanted)
                 if dry_run:
                     predict_files(work, upscaler, options)

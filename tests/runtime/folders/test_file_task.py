@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
+from upconv.runtime.buckets import path_of
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, DiskFullError
 from upconv.runtime.folders.file_task import FileResult, process_file
@@ -25,7 +26,7 @@ def test_the_suffix_of_the_destination_is_the_format(doubler: Upscaler, album: A
     assert (result.job, result.status, result.error, result.fatal) == (job, "done", None, False)
     assert (result.before, result.after) == ((8, 6), (16, 12))
     assert result.seconds > 0
-    assert codecs.sniff(job.destination.read_bytes()) == "webp"
+    assert codecs.sniff(path_of(job.destination).read_bytes()) == "webp"
 
 
 def test_bytes_that_are_not_what_the_suffix_states_are_noted(doubler: Upscaler, album: Album, tmp_path: Path) -> None:

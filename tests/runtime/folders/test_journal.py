@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from upconv.runtime import UpscaleOptions, codecs
+from upconv.runtime.buckets import path_of
 from upconv.runtime.folders import FileResult, FileTask, Journal
 from upconv.runtime.picture import Picture
 
@@ -15,9 +16,9 @@ from upconv.runtime.picture import Picture
 def job(tmp_path: Path) -> FileTask:
     """Return a picture and its destination. Both files exist."""
     job = FileTask(tmp_path / "a.png", tmp_path / "out" / "a.png")
-    job.destination.parent.mkdir()
+    path_of(job.destination).parent.mkdir()
     for path in (job.source, job.destination):
-        path.write_bytes(codecs.encode(Picture(np.zeros((2, 2, 3), np.uint8)), "png")[0])
+        path_of(path).write_bytes(codecs.encode(Picture(np.zeros((2, 2, 3), np.uint8)), "png")[0])
     return job
 
 
@@ -32,9 +33,9 @@ def job(tmp_path: Path) -> FileTask:
     ],
 )
 def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fingerprint: str, job: FileTask) -> None:
-    journal = Journal(job.destination.parent, "model", options)
+    journal = Journal(path_of(job.destination).parent, "model", options)
     journal.begin(job)
-    (file,) = (job.destination.parent / ".upconv").glob("*.jsonl")
+    (file,) = (path_of(job.destination).parent / ".upconv").glob("*.jsonl")
     entry = json.loads(file.read_text())
     assert entry["of"][2] == fingerprint
 
@@ -53,7 +54,7 @@ def test_folders_of_earlier_versions_are_continued(options: UpscaleOptions, fing
 def test_a_result_counts_for_one_model_and_one_set_of_options(
     model: str, options: UpscaleOptions, again: bool, job: FileTask
 ) -> None:
-    folder = job.destination.parent
+    folder = path_of(job.destination).parent
     first = Journal(folder, "model", UpscaleOptions())
     first.begin(job)
     first.end(FileResult(job, "done", (2, 2), (4, 4)))

@@ -16,6 +16,7 @@ import pytest
 import pyvips
 
 from upconv.runtime import UpscaleOptions, Upscaler, codecs
+from upconv.runtime.buckets import path_of
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import DiskFullError
 from upconv.runtime.folders import FileResult, Journal, find_tasks, process_folder
@@ -217,7 +218,7 @@ def test_profile_and_metadata_are_as_asked(
     outcome = enlarge(folder, tmp_path / "out", doubler, UpscaleOptions(profile=profile, metadata=metadata, quality=98))[
         "a.jpg"
     ]
-    back = codecs.decode(outcome.job.destination.read_bytes())
+    back = codecs.decode(path_of(outcome.job.destination).read_bytes())
     assert (back.metadata.icc is not None) == (profile == "keep")
     assert any(b"somebody" in block for field, _, block in back.metadata.fields if field == "exif-data") == (metadata == "keep")
     assert back.metadata.pixels_per_mm == pytest.approx((8, 8), rel=0.01)
@@ -229,7 +230,7 @@ def test_every_frame_is_taken_where_it_is_asked(doubler: Upscaler, album: Album,
     frames = tuple(Picture(np.full((6, 8, 3), grey, np.uint8)) for grey in (10, 90, 200))
     (folder / "a.gif").write_bytes(codecs.encode_frames(codecs.Animation.of(frames, (50, 60, 70)), "gif")[0])
     outcome = enlarge(folder, tmp_path / "moving", doubler, UpscaleOptions(frames=True))["a.gif"]
-    animation = codecs.decode_frames(outcome.job.destination.read_bytes())
+    animation = codecs.decode_frames(path_of(outcome.job.destination).read_bytes())
     assert [frame.samples.shape[:2] for frame in animation.frames] == [(12, 16)] * 3
     assert animation.delays_ms == (50, 60, 70)
     still = enlarge(folder, tmp_path / "still", doubler)["a.gif"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from upconv.runtime.buckets import path_of
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.folders import FolderListing, Shard, find_tasks, stream_tasks
 
@@ -14,7 +15,10 @@ Album = Callable[..., Path]
 
 def places(folder: Path, out: Path, **options: object) -> dict[str, str]:
     found = find_tasks([folder], out, **options)  # type: ignore[arg-type]  # a table's options
-    return {job.source.relative_to(folder).as_posix(): job.destination.relative_to(out).as_posix() for job in found.jobs}
+    return {
+        path_of(job.source).relative_to(folder).as_posix(): path_of(job.destination).relative_to(out).as_posix()
+        for job in found.jobs
+    }
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_files_of_one_name_from_two_folders_are_refused(album: Album, tmp_path: 
 
 
 def streamed(listing: FolderListing, out: Path) -> dict[str, str]:
-    return {job.source.name: job.destination.relative_to(out).as_posix() for job in listing.jobs}
+    return {job.source.name: path_of(job.destination).relative_to(out).as_posix() for job in listing.jobs}
 
 
 def test_a_search_goes_on_while_it_is_consumed(album: Album, tmp_path: Path) -> None:
@@ -132,13 +136,13 @@ def test_patterns_keep_the_folders_below_them(album: Album, tmp_path: Path) -> N
 
 
 def places_of(inputs: list[Path], out: Path) -> list[str]:
-    return [job.destination.relative_to(out).as_posix() for job in find_tasks(inputs, out).jobs]
+    return [path_of(job.destination).relative_to(out).as_posix() for job in find_tasks(inputs, out).jobs]
 
 
 def test_pictures_of_one_name_in_two_folders_are_refused(album: Album, tmp_path: Path) -> None:
     folder = album("x/a.png", "y/a.png", "y/b.png", "z/sub/b.png", "y/sub/b.gif")
     listing = stream_tasks([folder / "x", folder / "y"], tmp_path / "out")
-    refusals = {job.source.relative_to(folder).as_posix(): job.refusal for job in listing.jobs}
+    refusals = {path_of(job.source).relative_to(folder).as_posix(): job.refusal for job in listing.jobs}
     assert {name for name, refusal in refusals.items() if refusal} == {"y/a.png"}
     assert "would both become" in str(refusals["y/a.png"])
     with pytest.raises(ParameterError, match="would both become"):
@@ -153,9 +157,9 @@ def test_lists_keep_relative_folders_and_the_names_of_a_whole_folder(
     monkeypatch.chdir(folder)
     ignored: list[Path] = []
     names = ["a.gif", "x/b.gif", "none.png", "notes.txt", "a.gif"]
-    listing = stream_tasks([], out, files_from=map(Path, names), on_ignored=lambda path, _: ignored.append(path))
+    listing = stream_tasks([], out, files_from=map(Path, names), on_ignored=lambda path, _: ignored.append(path_of(path)))
     jobs = list(listing.jobs)
-    assert [(str(job.source), job.destination.relative_to(out).as_posix(), job.refusal) for job in jobs] == [
+    assert [(str(job.source), path_of(job.destination).relative_to(out).as_posix(), job.refusal) for job in jobs] == [
         ("a.gif", "a.gif.png", None),
         ("x/b.gif", "x/b.png", None),
         ("none.png", "none.png", "no such file: none.png"),

@@ -11,6 +11,7 @@ import pytest
 from upconv.models import model_set
 from upconv.runtime import UpscaleOptions, Upscaler
 from upconv.runtime.auto_upscaler import AutoUpscaler
+from upconv.runtime.buckets import path_of
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
 from upconv.runtime.folders import FileTask, Journal, find_tasks, process_folder
@@ -69,7 +70,7 @@ def test_processes_choose_as_this_one_does(album: Album, tmp_path: Path) -> None
                 apart = work(FileTask(folder / name, tmp_path / f"apart-{name}"), Cancellation())
                 here = process_file(FileTask(folder / name, tmp_path / f"here-{name}"), auto, order.options, Cancellation())
                 assert apart.choice == here.choice is not None
-                results.append(here.job.destination.read_bytes() == apart.job.destination.read_bytes())
+                results.append(path_of(here.job.destination).read_bytes() == path_of(apart.job.destination).read_bytes())
     assert results == [True, True]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from upconv.runtime import UpscaleOptions
+from upconv.runtime.buckets import path_of
 from upconv.runtime.folders import FileTask
 from upconv.runtime.folders.worker_order import READY, WorkerOrder
 from upconv.runtime.folders.worker_program import serve
@@ -23,4 +24,4 @@ def test_each_task_has_a_result_until_the_input_ends(nearest_x2: Path, album: Ca
     done, failed = (pickle.load(results) for _ in tasks)
     assert (done.job, done.status, done.after) == (tasks[0], "done", (16, 12))
     assert (failed.job, failed.status) == (tasks[1], "failed")
-    assert tasks[0].destination.stat().st_mtime_ns == tasks[0].source.stat().st_mtime_ns
+    assert path_of(tasks[0].destination).stat().st_mtime_ns == path_of(tasks[0].source).stat().st_mtime_ns
