@@ -26,7 +26,7 @@ from tests.system.documented import (
     commands_of_file,
     simple_commands,
 )
-from typer import Exit
+from typer import Context, Exit
 from typer.exceptions import TyperException
 from typer.main import get_command
 
@@ -39,6 +39,9 @@ PLACEHOLDERS = {"N": "2", "SOURCE": "a.onnx", "PICTURE": "a.jpg"}
 """What stands for a value in a sentence, and a value."""
 NOT_SETTINGS = {"UPCONV_ONNXRUNTIME_WEB", "UPCONV_RUNTIMES"}
 """Variables of programs other than the service."""
+
+OTHERS = {"--build-arg", "--data-binary", "--no-deps", "--peers", "--prepare", "--shm-size"}
+"""Options of other programs that stand alone in a sentence."""
 
 
 @cache
@@ -98,6 +101,26 @@ def test_wrong_commands_are_found(line: str, reason: str) -> None:
     why = refusal(Command("a.md", 1, words, line))
     assert reason in why
     assert bool(reason) == bool(why)
+
+
+def options(command: Any) -> set[str]:
+    """Return the options of a command, or of all commands of a group."""
+    inner = [options(one) for one in getattr(command, "commands", {}).values()]
+    own = [{*parameter.opts, *parameter.secondary_opts} for parameter in command.get_params(Context(command))]
+    return set().union(*inner, *own)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_options_in_sentences_exist(page: str) -> None:
+    known = _options() | OTHERS
+    for number, line in enumerate((ROOT / page).read_text().splitlines(), 1):
+        for option in re.findall(r"`(--[a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?![\w…-])", line):
+            assert option in known, f"{page}:{number}"
+
+
+@cache
+def _options() -> set[str]:
+    return options(_program())
 
 
 def test_scripts_exist() -> None:
