@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     models: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = Field(min_length=1)
     """Exported `.onnx` files or folders of them, the default model first. In the environment, separate them as in PATH."""
     by_content: bool = False
-    """Choose a model by the content of the picture if a request names none. Default: only without `--models`."""
+    """Choose a model by the content of the picture if a request names none. Default: only without `--model`."""
     strict: bool = False
     """Refuse to start if a model file cannot be used. Default: start with the others."""
     watch: bool = False
