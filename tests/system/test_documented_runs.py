@@ -39,6 +39,7 @@ NOT_RUN = {
     "tritonserver ": "needs Triton; scripts/triton",
     "import tritonclient.grpc": "needs Triton; scripts/triton",
     " --on ray": "needs Ray; scripts/ray_tests",
+    "s3://photos/": "needs a bucket; tests/system/test_shared_bucket.py",
     "upconv cluster ": "needs Ray; scripts/ray_tests",
     "export UPCONV_JOBS_STORE=": "a database and a bucket; tests/system/test_replicas.py",
     "export UPCONV_JOBS_SPOOL=": "a database and a bucket; tests/system/test_replicas.py",
