@@ -18,10 +18,14 @@ DTYPES: dict[NumberFormat, np.dtype[Any]] = {"fp32": np.dtype("<f4"), "fp16": np
 """Their numpy types."""
 
 
-def to_format(tensor: Tensor, format: NumberFormat, pixels: Pixels) -> NDArray[Any]:
-    """Return a tensor in a number format. For `uint8`, black and white of `pixels` become 0 and 255, rounded and clipped."""
-    values = to_levels(tensor.copy(), pixels, np.uint8) if format == "uint8" else tensor
-    return values.astype(DTYPES[format], copy=False)
+def to_format(tensor: Tensor, format: NumberFormat, pixels: Pixels, *, overwrite: bool = False) -> NDArray[Any]:
+    """Return a tensor in a number format. For `uint8`, black and white of `pixels` become 0 and 255, rounded and clipped.
+
+    `overwrite` allows that the values of `tensor` are lost, which saves a copy.
+    """
+    if format == "uint8":
+        tensor = to_levels(tensor if overwrite else tensor.copy(), pixels, np.uint8)
+    return tensor.astype(DTYPES[format], copy=False)
 
 
 def from_format(values: NDArray[Any], format: NumberFormat, pixels: Pixels) -> Tensor:

@@ -12,10 +12,12 @@ from upconv.runtime.tiling_axis import block_of
 class TiledArray:
     """A picture as a float32 array (C, H, W), which is upscaled into another array."""
 
-    def __init__(self, planes: Tensor, plan: TilingPlan) -> None:
-        """Allocate `result`, (C, scale*H, scale*W), which the tiles fill."""
+    def __init__(self, planes: Tensor, plan: TilingPlan, result: Tensor | None = None) -> None:
+        """Upscale `planes` into `result`, (C, scale*H, scale*W). By default, this is a new array."""
         self.plan = plan
-        self.result: Tensor = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
+        if result is None:
+            result = np.empty((planes.shape[0], plan.scale * plan.height, plan.scale * plan.width), np.float32)
+        self.result = result
         self._planes = planes
 
     def cut(self, tile: Tile) -> Tensor:

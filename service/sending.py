@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 from fastapi import Response
@@ -26,18 +26,25 @@ class PictureResponse(Response):
     sending stops if others need the memory of the result for long.
     """
 
-    def __init__(self, data: bytes, headers: Mapping[str, str], ticket: Ticket, release: Callable[[], object]) -> None:
-        super().__init__(headers={**headers, "Content-Length": str(len(data))})
-        self._data, self._ticket, self._release = data, ticket, release
+    def __init__(
+        self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str], ticket: Ticket, release: Callable[[], object]
+    ) -> None:
+        """Send `parts`, one after the other, as the body."""
+        self._parts, self._bytes = [part for part in parts if len(part)] or [b""], sum(map(len, parts))
+        super().__init__(headers={**headers, "Content-Length": str(self._bytes)})
+        self._ticket, self._release = ticket, release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
         try:
-            with anyio.CancelScope() as sending, self._ticket.sending(len(self._data), sending.cancel):
+            with anyio.CancelScope() as sending, self._ticket.sending(self._bytes, sending.cancel):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                for start in range(0, max(len(self._data), 1), _CHUNK_BYTES):
-                    chunk, more = self._data[start : start + _CHUNK_BYTES], start + _CHUNK_BYTES < len(self._data)
-                    await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                sent = 0
+                for part in self._parts:
+                    for start in range(0, max(len(part), 1), _CHUNK_BYTES):
+                        chunk = bytes(part[start : start + _CHUNK_BYTES])
+                        sent += len(chunk)
+                        await send({"type": "http.response.body", "body": chunk, "more_body": sent < self._bytes})
         finally:
             self._release()
 

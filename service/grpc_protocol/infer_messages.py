@@ -50,7 +50,10 @@ def to_request(message: Any) -> ParsedRequest:
 def to_response(entry: ServedModel, request: ParsedRequest, outputs: list[OutputTensor], notes: dict[str, str]) -> Any:
     """Return a `ModelInferResponse` with raw contents."""
     response = message_class("ModelInferResponse")(
-        model_name=entry.name, model_version=entry.version, id=request.id or "", raw_output_contents=[o.binary for o in outputs]
+        model_name=entry.name,
+        model_version=entry.version,
+        id=request.id or "",
+        raw_output_contents=[bytes(o.binary) for o in outputs],
     )
     for output in outputs:
         response.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)

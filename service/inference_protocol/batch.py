@@ -32,27 +32,18 @@ def upscale_batch(
     """
     count, channels, height, width = batch.shape
     result = np.empty((count, channels, plan.scale * height, plan.scale * width), np.float32)
-    waiting: deque[tuple[int, TiledArray, Future[None]]] = deque()
+    waiting: deque[Future[None]] = deque()
     with ExitStack() as stack:
-        stack.callback(lambda: [future.cancel() for _, _, future in waiting])
-        for number, planes in enumerate(batch):
+        stack.callback(lambda: [future.cancel() for future in waiting])
+        for planes, enlarged in zip(batch, result, strict=True):
             cancellation.check()
             if len(waiting) >= AT_ONCE:
-                _take(waiting, result, cancellation)
-            picture = TiledArray(planes, plan)
-            waiting.append((number, picture, _submitted(picture, upscaler, cancellation)))
-        while waiting:
-            _take(waiting, result, cancellation)
+                _wait(waiting[0], cancellation)
+                waiting.popleft()
+            waiting.append(_submitted(TiledArray(planes, plan, enlarged), upscaler, cancellation))
+        for future in waiting:
+            _wait(future, cancellation)
     return result
-
-
-def _take(
-    waiting: deque[tuple[int, TiledArray, Future[None]]], result: NDArray[np.float32], cancellation: Cancellation
-) -> None:
-    number, picture, future = waiting[0]
-    _wait(future, cancellation)
-    waiting.popleft()
-    result[number] = picture.result
 
 
 def _submitted(picture: TiledArray, upscaler: Upscaler, cancellation: Cancellation) -> Future[None]:

@@ -37,11 +37,11 @@ class OutputTensor:
     values: NDArray[Any] | list[bytes]
 
     @property
-    def binary(self) -> bytes:
+    def binary(self) -> memoryview:
         """The bytes of the tensor, little-endian."""
         if isinstance(self.values, list):
-            return datatypes.join(self.values)
-        return np.ascontiguousarray(self.values, datatypes.NUMPY[self.datatype]).tobytes()
+            return memoryview(datatypes.join(self.values))
+        return np.ascontiguousarray(self.values, datatypes.NUMPY[self.datatype]).reshape(-1).view(np.uint8).data
 
     @property
     def json(self) -> list[Any]:
@@ -58,8 +58,14 @@ class OutputTensor:
 class Reply:
     """The body and the headers of a response."""
 
-    body: bytes
+    parts: tuple[bytes | memoryview, ...]
+    """The body, in parts: to join large tensors takes time."""
     headers: dict[str, str]
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.parts)
 
 
 def write(
@@ -75,7 +81,7 @@ def write(
 
     Raises `Cancelled` soon after a cancellation, and `TensorError` if an output has too many values for JSON.
     """
-    blobs: list[bytes] = []
+    blobs: list[memoryview] = []
     described = []
     for output in outputs:
         cancellation.check()
@@ -91,7 +97,7 @@ def write(
     )
     head = answer.model_dump_json(exclude_none=True).encode()
     headers = {"Content-Type": "application/octet-stream", LENGTH_HEADER: str(len(head))} if blobs else {}
-    return _packed(b"".join((head, *blobs)), {"Content-Type": "application/json", **headers}, accept, cancellation)
+    return _packed((head, *blobs), {"Content-Type": "application/json", **headers}, accept, cancellation)
 
 
 def requested_outputs(request: ParsedRequest, names: list[str]) -> list[str]:
@@ -113,17 +119,18 @@ def _binary(name: str, request: ParsedRequest) -> bool:
     return bool(request.parameters.get("binary_data_output", False) if own is None else own)
 
 
-def _packed(body: bytes, headers: dict[str, str], accept: str, cancellation: Cancellation) -> Reply:
+def _packed(parts: tuple[bytes | memoryview, ...], headers: dict[str, str], accept: str, cancellation: Cancellation) -> Reply:
     offered = {part.split(";")[0].strip().lower() for part in accept.split(",") if not _REFUSED.search(part)}
     for name, wbits in _WBITS.items():
-        if len(body) > _MIN_COMPRESSED_BYTES and name in offered:
-            return Reply(_compressed(body, wbits, cancellation), {**headers, "Content-Encoding": name})
-    return Reply(body, headers)
+        if sum(map(len, parts)) > _MIN_COMPRESSED_BYTES and name in offered:
+            return Reply(_compressed(parts, wbits, cancellation), {**headers, "Content-Encoding": name})
+    return Reply(parts, headers)
 
 
-def _compressed(body: bytes, wbits: int, cancellation: Cancellation) -> bytes:
-    packer, parts = zlib.compressobj(1, wbits=wbits), []
-    for start in range(0, len(body), _PART_BYTES):
-        cancellation.check()
-        parts.append(packer.compress(memoryview(body)[start : start + _PART_BYTES]))
-    return b"".join((*parts, packer.flush()))
+def _compressed(parts: tuple[bytes | memoryview, ...], wbits: int, cancellation: Cancellation) -> tuple[bytes, ...]:
+    packer, packed = zlib.compressobj(1, wbits=wbits), list[bytes]()
+    for part in parts:
+        for start in range(0, len(part), _PART_BYTES):
+            cancellation.check()
+            packed.append(packer.compress(part[start : start + _PART_BYTES]))
+    return (*packed, packer.flush())

@@ -45,7 +45,7 @@ def input_tensor(values: NDArray[Any], datatype: str, upscaler: Upscaler) -> NDA
 
 
 def output_values(tensor: NDArray[np.float32], parameters: Mapping[str, Any], upscaler: Upscaler) -> NDArray[Any]:
-    """Return an output in the number format that the request chooses."""
+    """Return an output in the number format that the request chooses. The values of `tensor` may be lost."""
     pixels = upscaler.model.contract.output
     assert pixels is not None
-    return to_format(tensor, output_format(parameters), pixels)
+    return to_format(tensor, output_format(parameters), pixels, overwrite=True)

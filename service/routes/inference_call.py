@@ -37,7 +37,7 @@ async def _answer(call: Request, entry: ServedModel, state: ServiceState, until:
         write = functools.partial(_write, entry, call.headers.get("accept-encoding", ""))
         written, seconds = await compute(InferenceWork(entry, parse, write, until), state, ticket, call)
         headers = {**written.headers, "Server-Timing": timing(seconds), "Vary": "Accept-Encoding"}
-        return PictureResponse(written.body, headers, ticket, stack.pop_all().close)
+        return PictureResponse(written.parts, headers, ticket, stack.pop_all().close)
 
 
 def _parse(data: bytes, encoding: str, header_length: str | None, settings: Settings) -> ParsedRequest:

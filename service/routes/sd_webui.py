@@ -186,7 +186,7 @@ async def extra_single_image(request: Request, state: Shared, until: Until) -> R
         result = await result_of(UpscaleCall(request, prepared, models, ticket, until), state)
         answer = await to_thread.run_sync(_written, result, limiter=state.short_threads)
         ticket.done()
-        return PictureResponse(answer.data, answer.headers, ticket, stack.pop_all().close)
+        return PictureResponse((answer.data,), answer.headers, ticket, stack.pop_all().close)
 
 
 def _parsed(data: bytes, max_pixels: int) -> tuple[str | None, bytes, UpscaleQuery]:

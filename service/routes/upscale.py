@@ -82,7 +82,7 @@ async def answer(request: Request, query: UpscaleQuery, given: GivenPicture, sta
         result = await result_of(UpscaleCall(request, prepared, models, ticket, until), state)
         headers = {**result.headers, **given.headers, "ETag": prepared.etag}
         ticket.done()
-        return PictureResponse(result.data, headers, ticket, stack.pop_all().close)
+        return PictureResponse((result.data,), headers, ticket, stack.pop_all().close)
 
 
 @dataclass(frozen=True)

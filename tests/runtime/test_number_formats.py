@@ -34,5 +34,11 @@ def test_what_a_format_loses(format: NumberFormat, error: float) -> None:
     assert np.abs(from_format(sent, format, Pixels()) - tensor).max() <= error
 
 
+def test_a_tensor_may_be_overwritten() -> None:
+    tensor = np.array([0.5, 2], np.float32)
+    np.testing.assert_array_equal(to_format(tensor, "uint8", Pixels(), overwrite=True), [128, 255])
+    np.testing.assert_array_equal(tensor, np.array([128, 255], np.float32))
+
+
 def test_levels_are_rounded() -> None:
     np.testing.assert_array_equal(to_levels(np.array([0.4 / 255, 0.6 / 255], np.float32), Pixels(), np.uint8), [0, 1])

@@ -18,8 +18,8 @@ import botocore.client
 class ObjectStore:
     """A server of S3 with the bucket `jobs`, and what programs need in their environment to use it."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, log: Path) -> None:
+        self.address, self._log = address, log
         self.environment = {
             "AWS_ENDPOINT_URL_S3": address,
             "AWS_REGION": "us-east-1",
@@ -37,6 +37,11 @@ class ObjectStore:
         )
         self.client.create_bucket(Bucket="jobs")
 
+    @property
+    def requests(self) -> int:
+        """The number of requests so far."""
+        return sum(" HTTP/1.1" in line for line in self._log.read_text().splitlines())
+
     def names(self, prefix: str = "") -> list[str]:
         """Return the keys of all objects whose keys begin with `prefix`."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket="jobs", Prefix=prefix)
@@ -49,7 +54,7 @@ def object_store() -> Iterator[ObjectStore]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     # A pipe that nobody reads would stop the server after a few hundred requests, each of which it logs.
     with tempfile.NamedTemporaryFile("w") as log, subprocess.Popen(command, stderr=log) as server:
-        store = ObjectStore(_address(Path(log.name), server))
+        store = ObjectStore(_address(Path(log.name), server), Path(log.name))
         try:
             yield store
         finally:

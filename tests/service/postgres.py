@@ -91,10 +91,14 @@ class PostgresServer:
             for pid in reversed(pids):
                 os.kill(pid, signal.SIGCONT)
 
+    @property
+    def pid(self) -> int:
+        """The first process of the server."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def _pids(self) -> list[int]:
-        first = int((self._data / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return [first, *map(int, children)]
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
 
     def _run(self, program: str, *options: str) -> None:
         programs = _programs()

@@ -25,13 +25,27 @@ def test_all_bytes_are_sent_before_the_release(size: int) -> None:
         events.append(message)
 
     with counted.reading() as ticket:
-        response = PictureResponse(b"x" * size, {}, ticket, lambda: events.append("released"))
+        response = PictureResponse((b"x" * size,), {}, ticket, lambda: events.append("released"))
         anyio.run(response, {"type": "http"}, _receive, send)
     bodies = events[1:-1]
     assert events[-1] == "released"
     assert sum(len(body["body"]) for body in bodies) == size
     assert [body["more_body"] for body in bodies] == [True] * (len(bodies) - 1) + [False]
     assert counted.results.bytes == 0
+
+
+def test_parts_are_sent_as_one_body() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with Admission(10, 100, 10, Throughput(1)).reading() as ticket:
+        response = PictureResponse((b"head", memoryview(b"tail" * 100_000), b""), {}, ticket, lambda: None)
+        anyio.run(response, {"type": "http"}, _receive, send)
+    assert b"".join(message["body"] for message in sent[1:]) == b"head" + b"tail" * 100_000
+    assert [message["more_body"] for message in sent[1:]] == [True, True, False]
+    assert (b"content-length", b"400004") in sent[0]["headers"]
 
 
 @pytest.mark.parametrize(("waited_s", "given_up"), [(19.9, False), (20.0, True)])
@@ -45,7 +59,7 @@ def test_memory_of_a_slow_client_is_given_to_others(waited_s: float, given_up: b
                 await anyio.sleep_forever()
 
         with counted.reading() as ticket:
-            response = PictureResponse(b"x" * 60, {}, ticket, lambda: None)
+            response = PictureResponse((b"x" * 60,), {}, ticket, lambda: None)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(response, {"type": "http"}, _receive, send)
                 await anyio.wait_all_tasks_blocked()

@@ -51,7 +51,7 @@ def bulk() -> Callable[[Any, int], str]:
     def add(service: Any, size: int) -> str:
         async def send() -> PictureResponse:
             ticket = service.state.admission.reading()
-            return PictureResponse(b"x" * size, {}, ticket.__enter__(), lambda: ticket.__exit__(None, None, None))
+            return PictureResponse((b"x" * size,), {}, ticket.__enter__(), lambda: ticket.__exit__(None, None, None))
 
         service.app.add_api_route("/bulk", send, methods=["GET"], response_model=None)
         return "/bulk"
