@@ -6,7 +6,7 @@ determines. A table of another program gets the quality whose table has the most
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from upconv.runtime.codecs.jpeg_segments import segments
 
@@ -26,10 +26,16 @@ def estimated_quality(jpeg: bytes) -> int | None:
     table = next((steps for marker, body in segments(jpeg) if marker == _TABLES for steps in _luma_tables(body)), None)
     if table is None:
         return None
-    return min(range(1, 101), key=lambda quality: abs(_sum(quality) - sum(table)))
+    return _nearest(sum(table))
 
 
-@cache  # every JPEG is compared with all of them
+@lru_cache(1024)  # most files of a folder have the same tables
+def _nearest(total: int) -> int:
+    """Return the quality whose table has the most similar sum."""
+    return min(range(1, 101), key=lambda quality: abs(_sum(quality) - total))
+
+
+@cache
 def _sum(quality: int) -> int:
     """Return the sum of the table of luma at this quality, as the library of the Independent JPEG Group makes it."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality

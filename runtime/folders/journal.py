@@ -31,6 +31,8 @@ FOLDER = ".upconv"
 """The folder of the journal in an output folder."""
 _EARLIER = ".upconv.jsonl"
 """The journal of earlier versions."""
+_TICK_S = 3.0
+"""Seconds after which a second change of a folder gets another time. That of FAT counts in steps of 2 s."""
 
 
 class Journal:
@@ -46,15 +48,15 @@ class Journal:
         self._files = {path: JournalFile(path) for path in {self._own, folder / _EARLIER, *self._listed()}}
         self._begun: dict[str, dict[str, Any]] = {}
         self._swept: Path | None = None
+        self._changed_ns, self._changed_at = -1, 0.0
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
         """Read what other processes recorded since."""
         with self._lock:
-            for path in self._listed():
-                if path not in self._files:
-                    self._files[path] = JournalFile(path)
-                    self._files[path].start = 0  # all of it is newer than this run
+            for path in self._new():
+                self._files[path] = JournalFile(path)
+                self._files[path].start = 0  # all of it is newer than this run
             for file in self._files.values():
                 file.refresh()
 
@@ -130,6 +132,18 @@ class Journal:
             found = [file.entry(name, since=file.start if this_run else 0) for file in self._files.values()]
         return max(filter(None, found), key=_time, default={})
 
+    def _new(self) -> list[Path]:
+        """Return the files that came since the last call. The folder is listed only if its time has changed lately."""
+        try:
+            changed_ns = os.stat(self._own.parent).st_mtime_ns
+        except OSError:
+            return []
+        if changed_ns == self._changed_ns and time.monotonic() - self._changed_at > _TICK_S:
+            return []
+        if changed_ns != self._changed_ns:
+            self._changed_ns, self._changed_at = changed_ns, time.monotonic()
+        return [path for path in self._listed() if path not in self._files]
+
     def _listed(self) -> list[Path]:
         return sorted((self.folder / FOLDER).glob("*.jsonl"))
 
@@ -146,8 +160,11 @@ class Journal:
     def _write(self, entry: dict[str, Any]) -> None:
         try:
             with self._lock:
-                self._own.parent.mkdir(parents=True, exist_ok=True)
-                self._files[self._own].append(entry)
+                try:
+                    self._files[self._own].append(entry)
+                except FileNotFoundError:
+                    self._own.parent.mkdir(parents=True, exist_ok=True)
+                    self._files[self._own].append(entry)
         except OSError as error:
             raise output_error(self._own, error) from error
 

@@ -40,7 +40,8 @@ def write_whole(
         if isinstance(place, BucketPath):
             place.opened().write(place.key, data, record, media_type)
             return
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(place, error) from error
     codecs.write_atomically(place, data, modified_ns)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from upconv.runtime import UpscaleOptions, codecs
 from upconv.runtime.buckets import path_of
-from upconv.runtime.folders import FileResult, FileTask, Journal
+from upconv.runtime.folders import FileResult, FileTask, Journal, journal
 from upconv.runtime.picture import Picture
 
 
@@ -59,3 +61,31 @@ def test_a_result_counts_for_one_model_and_one_set_of_options(
     first.begin(job)
     first.end(FileResult(job, "done", (2, 2), (4, 4)))
     assert (Journal(folder, model, options).done(job) is None) == again
+
+
+@pytest.mark.parametrize("waited_s", [0.0, 3.1])
+def test_a_file_that_another_machine_begins_later_is_found(
+    waited_s: float, job: FileTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = path_of(job.destination).parent
+    first = Journal(folder, "model", UpscaleOptions())
+    first.begin(job)
+    first.refresh()
+    monkeypatch.setattr(journal, "time", SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + waited_s))
+    first.refresh()
+    (own,) = (folder / ".upconv").glob("*.jsonl")
+    second = Journal(folder, "model", UpscaleOptions())
+    second.begin(job)
+    second.end(FileResult(job, "done", (2, 2), (4, 4)))
+    own.rename(own.with_name("another.jsonl"))
+    first.refresh()
+    assert first.done(job) is not None
+
+
+def test_the_folder_is_listed_again_only_after_a_change(job: FileTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Journal(path_of(job.destination).parent, "model", UpscaleOptions())
+    first.begin(job)
+    first.refresh()
+    monkeypatch.setattr(journal, "time", SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + 3.1))
+    monkeypatch.setattr(first, "_listed", lambda: pytest.fail("the folder was listed"))
+    first.refresh()
