@@ -29,7 +29,7 @@ class CatalogueEntry:
 
     name: str
     summary: str
-    """A few words, for `upconv models`."""
+    """A few words on how it computes, for `upconv models`."""
     factory: str
     """The function that makes the torch module, as `module:function`."""
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -39,12 +39,26 @@ class CatalogueEntry:
     parameters: int = 0
     psnr_y: float | None = None
     """PSNR-Y in dB, on the 38 held-out photographs of the cards. `None` if the weights are not trained."""
+    cost_s: float | None = None
+    """Seconds per million input pixels on one core of an AMD EPYC with AVX2, in float32 (docs/benchmarks.md). `None` if not measured."""
     licence: str = "MIT"
     """The licence of the module and its weights."""
     shape: tuple[int, ...] = (1, 3, 32, 32)
     """The shape of an example input."""
     trained_as: str | None = None
     """The model whose weights and card this entry uses. `None` if it has its own."""
+
+    @property
+    def title(self) -> str:
+        """The pictures that the model is for, in a few words."""
+        if self.task == "decode" or self.scale == 1:
+            return "an example of a decoder" if self.psnr_y is None else "latents and pictures"
+        if self.name == "nearest-x2":
+            return "pixel art and dithers"
+        if self.psnr_y is None:
+            return "interpolation, for comparison"
+        pictures = "photographs from the web" if self.name.startswith("photo-") else "pictures without loss"
+        return pictures if self.parameters <= MOST_PARAMETERS else f"{pictures}, best quality"
 
     @property
     def kind(self) -> ModelKind | None:
@@ -82,7 +96,7 @@ class CatalogueEntry:
 
 
 def _trained(
-    name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, **arguments: Any
+    name: str, summary: str, head: str, scale: int, parameters: int, psnr_y: float, cost_s: float, **arguments: Any
 ) -> CatalogueEntry:
     return CatalogueEntry(
         name,
@@ -92,6 +106,7 @@ def _trained(
         scale=scale,
         parameters=parameters,
         psnr_y=psnr_y,
+        cost_s=cost_s,
     )
 
 
@@ -142,17 +157,17 @@ _M: dict[str, Any] = {"channels": 64, "depth": 12, "block": 2}
 CATALOGUE: dict[str, CatalogueEntry] = {
     entry.name: entry
     for entry in (
-        _trained("upsample-s-x2", _NEAREST, "upsample", 2, 48_003, 35.75),
-        _trained("deconv-s-x2", _TRANSPOSED, "deconv", 2, 50_595, 35.78),
-        _trained("subpixel-s-x2", "nn.PixelShuffle, the control for the other heads", "subpixel", 2, 50_604, 35.78),
-        _trained("photo-s-x2", "for photographs from the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51),
-        _trained("upsample-s-x3", _NEAREST, "upsample", 3, 51_843, 32.38),
-        _trained("deconv-s-x3", _TRANSPOSED, "deconv", 3, 54_915, 32.40),
-        _trained("upsample-s-x4", _NEAREST, "upsample", 4, 51_843, 30.52),
-        _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62),
-        _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 36.01, **_M),
-        _trained("deconv-m-x4", f"{_TRANSPOSED}, nine times the parameters", "deconv", 4, 457_219, 30.71, **_M),
-        _trained("photo-m-x2", "as photo-s-x2, nine times the parameters", "deconv", 2, 451_843, 35.70, **_M),
+        _trained("upsample-s-x2", _NEAREST, "upsample", 2, 48_003, 35.75, 1.3),
+        _trained("deconv-s-x2", _TRANSPOSED, "deconv", 2, 50_595, 35.78, 1.34),
+        _trained("subpixel-s-x2", "nn.PixelShuffle, the control for the other heads", "subpixel", 2, 50_604, 35.78, 1.32),
+        _trained("photo-s-x2", "for photographs from the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51, 1.31),
+        _trained("upsample-s-x3", _NEAREST, "upsample", 3, 51_843, 32.38, 1.5),
+        _trained("deconv-s-x3", _TRANSPOSED, "deconv", 3, 54_915, 32.40, 1.52),
+        _trained("upsample-s-x4", _NEAREST, "upsample", 4, 51_843, 30.52, 1.78),
+        _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62, 1.73),
+        _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 36.01, 10.8, **_M),
+        _trained("deconv-m-x4", f"{_TRANSPOSED}, nine times the parameters", "deconv", 4, 457_219, 30.71, 11.4, **_M),
+        _trained("photo-m-x2", "as photo-s-x2, nine times the parameters", "deconv", 2, 451_843, 35.70, 10.7, **_M),
         _interpolation("nearest", "every pixel doubled"),
         _interpolation("bilinear", "linear between pixels"),
         _interpolation("bicubic", "cubic between pixels"),

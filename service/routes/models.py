@@ -36,6 +36,9 @@ class LoadedModel(BaseModel):
     upscales: bool = Field(description="true if /v1/upscale accepts it")
     sha256: str = Field(description="SHA-256 of the model file")
     provider: str = Field(description="the execution provider in use, or remote")
+    seconds_per_megapixel: float = Field(
+        description="processor seconds for a million input pixels, from one tile that was timed when the model was loaded"
+    )
     proof: SpotProof | None = Field(
         description="its difference from the processor on a tile of a photograph; null on the processor"
     )
@@ -96,6 +99,7 @@ def _described(entry: ServedModel, registry: Registry) -> LoadedModel:
         upscales=entry.upscaler is not None,
         sha256=entry.model.sha256,
         provider=entry.provider,
+        seconds_per_megapixel=round(1e6 / entry.pixels_per_s, 3),
         proof=entry.model.proof,
         endpoints=list(entry.endpoints),
         contract=entry.model.contract,

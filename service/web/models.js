@@ -7,6 +7,7 @@ import { Refused } from "./refused.js";
 
 const menu = document.getElementById("model");
 const AUTO = { name: "auto", text: phrase("model.auto"), contract: {}, ofServer: phrase("why.looks") };
+const USES = new Set(["clean", "web", "pixels"]); // the kinds of pictures that a contract states
 const models = new Map(); // by the value of the option
 
 // Fills the menu, and returns the limits of the server. A site of static files has the same list as a server, in a file.
@@ -53,7 +54,7 @@ export function markModels(onDevice) {
     const why = onDevice ? (ofServer ?? whyNot(contract)) : blob ? phrase("why.device") : null;
     if (!ofServer) reason ??= why;
     option.disabled = why !== null;
-    option.text = why === null ? sentence(text ?? name) : say(blob ? "model.device only" : place(contract), { name, precision: contract.precision });
+    option.text = why === null ? label({ name, text, contract }) : say(blob ? "model.device only" : place(contract), { name: label({ name, text, contract }), precision: contract.precision });
   }
   const usable = [...menu.options].filter((option) => !option.disabled);
   const first = usable.find((option) => option.defaultSelected) ?? usable[0];
@@ -63,7 +64,13 @@ export function markModels(onDevice) {
 
 const place = ({ precision = "fp32" }) => (precision === "fp32" ? "model.server only" : "model.server only in");
 
+// Returns the name of a model with the pictures that it is for.
+function label({ name, text, contract }) {
+  const kind = contract.use?.kind;
+  return USES.has(kind) ? say("model.for", { name, use: say(`use.${kind}`) }) : sentence(text ?? name);
+}
+
 function add(model, chosen) {
-  if (!models.has(model.name)) menu.add(new Option(sentence(model.text ?? model.name), model.name, chosen && !model.blob, chosen));
+  if (!models.has(model.name)) menu.add(new Option(label(model), model.name, chosen && !model.blob, chosen));
   models.set(model.name, model);
 }

@@ -29,6 +29,8 @@ def test_the_table_marks_the_default_and_the_weights(command: Command) -> None:
     table = {line.split()[0]: line for line in lines[1:]}
     assert f"{DEFAULT} (default)" in table[DEFAULT]
     assert f"{CATALOGUE[DEFAULT].psnr_y:.2f} dB" in table[DEFAULT]
+    assert "photographs from the web" in table[DEFAULT]
+    assert "10.8" in table["deconv-m-x2"].split()
     assert "no weights" in table["nearest-x2"]
     assert "random weights" in table["dcgan"]
 

@@ -29,6 +29,25 @@ def test_the_default_is_in_the_catalogue_and_bundled() -> None:
     assert len(BUNDLED) >= 5
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("photo-s-x2", "photographs from the web"),
+        ("deconv-m-x4", "pictures without loss, best quality"),
+        ("nearest-x2", "pixel art and dithers"),
+        ("bicubic-x2", "interpolation, for comparison"),
+        ("autoencoder", "latents and pictures"),
+        ("generator", "an example of a decoder"),
+    ],
+)
+def test_a_title_says_what_a_model_is_for(name: str, title: str) -> None:
+    assert CATALOGUE[name].title == title
+
+
+def test_each_trained_upscaler_has_a_cost() -> None:
+    assert all(CATALOGUE[name].cost_s for name in TRAINED if CATALOGUE[name].task == "upscale")
+
+
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_file_belongs_to_its_entry(name: str) -> None:
     contract = open_model(bundled(name)).contract

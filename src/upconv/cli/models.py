@@ -28,23 +28,26 @@ def models(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
     if as_json:
         print(json.dumps([_row(entry) | {"default": entry.name == DEFAULT} for entry in CATALOGUE.values()], indent=2))
         return
-    table = Table("name", "task", "scale", "parameters", "PSNR-Y", "licence", "summary", box=None, pad_edge=False)
+    table = Table("name", "for", "scale", "seconds/Mpx", "PSNR-Y", "parameters", "licence", "summary", box=None, pad_edge=False)
     for entry in CATALOGUE.values():
         quality = f"{entry.psnr_y:.2f} dB" if entry.psnr_y else "random weights" if entry.parameters else "no weights"
         scale = f"x{entry.scale}" if entry.scale else "-"
         name = f"{entry.name} (default)" if entry.name == DEFAULT else entry.name
-        table.add_row(name, entry.task, scale, f"{entry.parameters:,}", quality, entry.licence, entry.summary)
+        cost = f"{entry.cost_s:.1f}" if entry.cost_s else "-"
+        table.add_row(name, entry.title, scale, cost, quality, f"{entry.parameters:,}", entry.licence, entry.summary)
     plain_console(width=200).print(table)
 
 
 def _row(entry: CatalogueEntry) -> dict[str, object]:
     return {
         "name": entry.name,
+        "title": entry.title,
         "summary": entry.summary,
         "task": entry.task,
         "scale": entry.scale,
         "parameters": entry.parameters,
         "psnr_y": entry.psnr_y,
+        "seconds_per_megapixel": entry.cost_s,
         "licence": entry.licence,
         "artifact": str(entry.artifact) if entry.artifact.exists() else None,
     }
