@@ -320,7 +320,11 @@ def test_models_in_int8_are_computed_on_the_server(browser: Any, running: Any, r
     models = (CATALOGUE["upsample-s-x2"].reduced, small)
     with running(models=models, web_runtime=runtime) as service, visiting(browser, str(service.base_url)) as visit:
         options = visit.page.locator("#model option")
-        assert options.all_inner_texts() == ["auto (server only)", "upsample-s-x2: pictures without loss (int8, server only)", "small-x2-test"]
+        assert options.all_inner_texts() == [
+            "auto (server only)",
+            "upsample-s-x2: pictures without loss (int8, server only)",
+            "small-x2-test",
+        ]
         assert visit.page.input_value("#model") == "small-x2-test"
         visit.page.uncheck("#on-device", force=True)
         assert options.all_inner_texts() == ["auto: fits the picture", "upsample-s-x2", "small-x2-test"]
