@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     grpc_uds: Path | None = None
     """Unix socket for it, beside or instead of the port, without TLS."""
     tiles_from: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_endpoints)] = ()
-    """URLs of the servers that compute the tiles, such as http://gpu-1:8000,http://gpu-2:8000: other upconv services, Triton, OVMS
+    """URLs of the servers that compute the tiles, such as http://gpu-1:8000,grpc://gpu-2:8001: other upconv services, Triton, OVMS
     or KServe. This machine decodes, cuts, joins and encodes. Default: this machine computes the tiles, too."""
     tiles_wire: NumberFormat = "fp32"
     """Numbers in which tiles are sent to them. Only fp32 is exact for every picture."""

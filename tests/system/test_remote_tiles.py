@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,6 +43,12 @@ def url_of(process: subprocess.Popen[str]) -> str:
     found = re.search(r"http://\S+", process.stdout.readline())
     assert found is not None
     return found[0]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @contextmanager
@@ -123,6 +130,24 @@ def test_tiles_are_computed_in_one_piece(pair: list[str], nearest_x2: Path, phot
     assert re.search(r'upconv_tiles_total\{model="nearest-x2-test"\} 2\.0', metrics)
 
 
+@pytest.fixture(scope="module")
+def grpc_url(nearest_x2: Path) -> Iterator[str]:
+    """An endpoint over gRPC, whose own tiles have another side."""
+    port = free_port()
+    with endpoint(nearest_x2, tile_px="32", grpc_port=str(port)) as process:
+        url_of(process)
+        yield f"grpc://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("wire", ["fp32", "uint8"])
+def test_tiles_over_grpc(pair: list[str], grpc_url: str, nearest_x2: Path, photograph: Any, wire: Any) -> None:
+    picture = Picture(photograph(300, 400))
+    executor = RemoteExecutor([pair[0], grpc_url], RemoteOptions(wire=wire))
+    with Upscaler(nearest_x2, tile_px=64) as local, Upscaler(nearest_x2, executor=executor, tile_px=64) as remote:
+        np.testing.assert_array_equal(remote.run(picture).samples, local.run(picture).samples)
+        assert all(each.tiles for each in executor.endpoints), "both were used"
+
+
 def url_of_again(upscaler: Upscaler) -> str:
     executor = upscaler.engine.executor
     assert isinstance(executor, RemoteExecutor)
@@ -200,6 +225,24 @@ def test_tls_and_keys(
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
         for sent in (None, "wrong-0123456789"):
             with pytest.raises(NoEndpointError, match="it answers with status 401"):
+                Upscaler(nearest_x2, executor=RemoteExecutor([url], RemoteOptions(patience_s=0.1, key=sent)))
+        executor = RemoteExecutor([url], RemoteOptions(key="secret-0123456789"))
+        with Upscaler(nearest_x2, executor=executor) as remote, Upscaler(nearest_x2) as local:
+            np.testing.assert_array_equal(remote.run(picture).samples, local.run(picture).samples)
+
+
+def test_tls_and_keys_over_grpc(
+    nearest_x2: Path, certificate: Any, running: Any, monkeypatch: pytest.MonkeyPatch, photograph: Any
+) -> None:
+    file, key = certificate
+    picture = Picture(photograph(20, 30))
+    with running(models=(nearest_x2,), grpc_port=0, tls_cert=file, tls_key=key, api_keys="front:secret-0123456789") as service:
+        url = f"grpcs://127.0.0.1:{service.state.grpc_port}"
+        with pytest.raises(NoEndpointError, match="CERTIFICATE_VERIFY_FAILED"):
+            Upscaler(nearest_x2, executor=RemoteExecutor([url], RemoteOptions(patience_s=0.1)))
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        for sent in (None, "wrong-0123456789"):
+            with pytest.raises(NoEndpointError, match="it answers with status UNAUTHENTICATED"):
                 Upscaler(nearest_x2, executor=RemoteExecutor([url], RemoteOptions(patience_s=0.1, key=sent)))
         executor = RemoteExecutor([url], RemoteOptions(key="secret-0123456789"))
         with Upscaler(nearest_x2, executor=executor) as remote, Upscaler(nearest_x2) as local:
