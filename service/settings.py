@@ -234,7 +234,8 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     """API key that may reload, load and unload models."""
     rate_per_s: float | None = Field(default=None, gt=0)
-    """POST requests and requests of signed URLs per second that one key, or one address, may send on average. Default: no limit."""
+    """POST requests and requests of signed URLs per second that one key, or one address, may send on average. With shared jobs, to
+    all replicas together. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)
     """Such requests that one key, or one address, may send at once."""
     sd_webui: bool = False

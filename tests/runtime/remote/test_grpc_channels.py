@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 from tests.runtime.remote.conftest import Endpoints
@@ -61,11 +62,12 @@ def test_a_server_of_another_protocol() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            for _ in range(3):
-                accepted, _ = listener.accept()
-                accepted.recv(1000)
-                accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-                accepted.close()
+            with suppress(OSError):
+                for _ in range(3):
+                    accepted, _ = listener.accept()
+                    with accepted:
+                        accepted.recv(1000)
+                        accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
         threading.Thread(target=serve, daemon=True).start()
         with pytest.raises(EndpointFault, match="does not speak gRPC"):
