@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # grpc reads it when it is loaded; it would report each failed connection
+
 import grpc
 
 from upconv.runtime.cancellation import Cancellation
@@ -51,6 +53,7 @@ _LIVE_S = 1.0
 
 _SHOWN = 300
 _TOO_LARGE = "larger than max"
+_NEVER_CONNECTED = ("failed to connect", "errors resolving")
 _ENDED = ("socket closed", "connection reset", "broken pipe", "goaway", "cancelling all calls", "transport closed", "recvmsg")
 
 
@@ -88,8 +91,11 @@ class GrpcChannels:
 
     def close(self) -> None:
         """Close all channels. Calls that are under way fail."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         with self._lock:
-            self._closed = True
             channels, self._by_limit = list(self._by_limit.values()), {}
         for channel in channels:
             channel.close()
@@ -127,6 +133,8 @@ class GrpcChannels:
         retry_after = dict(error.trailing_metadata() or ()).get("retry-after", "")
         after_s = float(retry_after) if retry_after.isdigit() and len(retry_after) < 6 else 0.0
         if code is grpc.StatusCode.UNAVAILABLE and not after_s and not self._live():
+            if any(words in said for words in _NEVER_CONNECTED):
+                self._drop()  # otherwise the library tries to connect again and again, when nobody asks
             return _unreachable(said)
         kind = AnswerFault if _TOO_LARGE in said else _KINDS.get(code, AnswerFault)
         sentence = f"answers with status {code.name}{said and f' ({said[:_SHOWN]})'}"

@@ -52,11 +52,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def fleet(model: Path, count: int) -> Iterator[tuple[list[subprocess.Popen[str]], list[str]]]:
+def fleet(model: Path, count: int, protocol: str = "http") -> Iterator[tuple[list[subprocess.Popen[str]], list[str]]]:
     """Start `count` endpoints at the same time."""
+    ports = [free_port() if protocol == "grpc" else 0 for _ in range(count)]
     with ExitStack() as stack:
-        processes = [stack.enter_context(endpoint(model)) for _ in range(count)]
-        yield processes, [url_of(process) for process in processes]
+        processes = [stack.enter_context(endpoint(model, grpc_port=str(port or ""))) for port in ports]
+        urls = [url_of(process) for process in processes]
+        yield processes, [f"grpc://127.0.0.1:{port}" for port in ports] if protocol == "grpc" else urls
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +68,12 @@ def pair(nearest_x2: Path) -> Iterator[list[str]]:
         yield urls
 
 
-def test_one_endpoint_killed_and_one_paused(nearest_x2: Path, photograph: Any) -> None:
+@pytest.mark.parametrize("protocol", ["http", pytest.param("grpc", marks=pytest.mark.slow)])
+def test_one_endpoint_killed_and_one_paused(nearest_x2: Path, photograph: Any, protocol: str) -> None:
     picture = Picture(photograph(400, 500))
     with Upscaler(nearest_x2, tile_px=64) as upscaler:
         expected = upscaler.run(picture).samples
-    with fleet(nearest_x2, 3) as (processes, urls):
+    with fleet(nearest_x2, 3, protocol) as (processes, urls):
 
         def on_tile(done: int, total: int) -> None:
             if done == total // 3:
@@ -146,6 +149,16 @@ def test_tiles_over_grpc(pair: list[str], grpc_url: str, nearest_x2: Path, photo
     with Upscaler(nearest_x2, tile_px=64) as local, Upscaler(nearest_x2, executor=executor, tile_px=64) as remote:
         np.testing.assert_array_equal(remote.run(picture).samples, local.run(picture).samples)
         assert all(each.tiles for each in executor.endpoints), "both were used"
+
+
+def test_a_service_in_front_over_grpc(grpc_url: str, nearest_x2: Path, encoded: Callable[..., bytes], running: Any) -> None:
+    picture = encoded("png", 200, 300)
+    with Upscaler(nearest_x2) as upscaler:
+        expected = codecs.decode(upscaler.upscale(picture)).samples
+    with running(models=(nearest_x2,), tiles_from=grpc_url, grpc_port=0) as front:
+        answer = front.post("/v1/upscale", content=picture)
+        assert (answer.status_code, answer.headers["x-upconv-provider"]) == (200, "remote")
+        np.testing.assert_array_equal(codecs.decode(answer.content).samples, expected)
 
 
 def url_of_again(upscaler: Upscaler) -> str:
