@@ -5,6 +5,9 @@ endpoints, of which one gets SIGKILL and one SIGSTOP when `--after` of the tiles
 `upconv serve` here, with `--workers` threads. The results are compared byte for byte, and the tiles are counted. By default each
 endpoint may use all cores, so that one endpoint can use what two left: the ratio then shows the cost of the faults and not the
 loss of a machine. With `--workers 1` it shows both.
+
+With `--grpc`, each round upscales the picture on two healthy endpoints over HTTP and over gRPC, and counts the processor time of
+this process for each tile.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -43,10 +47,17 @@ def main() -> None:
     parser.add_argument("--after", type=float, default=0.3, help="the share of the tiles after which the faults come")
     parser.add_argument("--workers", type=int, default=available_cores(), help="threads of each endpoint")
     parser.add_argument("--wire", choices=("fp32", "fp16", "uint8"), default="fp32")
+    parser.add_argument("--grpc", action="store_true", help="compare HTTP and gRPC instead, without faults")
     arguments = parser.parse_args()
     model = Path(arguments.model) if Path(arguments.model).is_file() else bundled(arguments.model)
-    picture, ratios = noise(arguments.side), []
+    picture = noise(arguments.side)
     print(f"{model.name}, {arguments.side}x{arguments.side} pixels, {available_cores()} cores")
+    (compare_transports if arguments.grpc else compare_faults)(model, picture, arguments)
+
+
+def compare_faults(model: Path, picture: Picture, arguments: argparse.Namespace) -> None:
+    """Measure and print the cost of a killed and a paused endpoint."""
+    ratios = []
     for _ in range(arguments.rounds):
         local = on_this_machine(model, picture)
         healthy = elsewhere(model, picture, 2, arguments)
@@ -56,6 +67,34 @@ def main() -> None:
             print(f"{name:>18}: {run.seconds:6.1f} s, {'bit-equal' if equal else 'NOT EQUAL'}, {run.counts}", flush=True)
         ratios.append(faulty.seconds / healthy.seconds)
     print(f"three endpoints with faults take {statistics.median(ratios):.2f} times as long as two healthy ones (median)")
+
+
+def compare_transports(model: Path, picture: Picture, arguments: argparse.Namespace) -> None:
+    """Measure and print the cost of tiles over HTTP and gRPC, in turns and at the same endpoints."""
+    expected, ratios = on_this_machine(model, picture).samples, []
+    with ExitStack() as stack:
+        ports = free_ports(2)
+        started = [stack.enter_context(endpoint(model, arguments.workers, GRPC_PORT=str(port))) for port in ports]
+        urls = {"HTTP": [url_of(process) for process in started], "gRPC": [f"grpc://127.0.0.1:{port}" for port in ports]}
+        for number in range(arguments.rounds):
+            seconds = {}
+            for name in list(urls)[:: 1 if number % 2 else -1]:
+                executor = RemoteExecutor(urls[name], RemoteOptions(wire=arguments.wire))
+                with Upscaler(model, executor=executor) as upscaler:
+                    begun, used = time.perf_counter(), time.process_time()
+                    result = upscaler.run(picture)
+                    seconds[name], used = time.perf_counter() - begun, time.process_time() - used
+                    tiles = upscaler.passes(picture.width, picture.height).tiles
+                    equal = "bit-equal" if np.array_equal(result.samples, expected) else "NOT EQUAL"
+                    print(f"{name}: {seconds[name]:6.1f} s, {1000 * used / tiles:.1f} ms here per tile, {equal}", flush=True)
+            ratios.append(seconds["gRPC"] / seconds["HTTP"])
+    print(f"gRPC takes {statistics.median(ratios):.2f} times as long as HTTP (median of {len(ratios)})")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return free ports."""
+    with ExitStack() as stack:
+        return [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]
 
 
 @dataclass(frozen=True)
@@ -120,9 +159,9 @@ def counted(reports: tuple[EndpointReport, ...]) -> str:
 
 
 @contextmanager
-def endpoint(model: Path, workers: int) -> Iterator[subprocess.Popen[str]]:
+def endpoint(model: Path, workers: int, **more: str) -> Iterator[subprocess.Popen[str]]:
     """Run `upconv serve` as a process inside the context."""
-    settings = {"MODELS": str(model), "PORT": "0", "WORKERS": str(workers), "LOG_LEVEL": "error"}
+    settings = {"MODELS": str(model), "PORT": "0", "WORKERS": str(workers), "LOG_LEVEL": "error", **more}
     environment = {**os.environ, **{f"UPCONV_{name}": value for name, value in settings.items()}}
     with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:

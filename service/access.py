@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import math
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -19,6 +15,7 @@ from upconv.service import problem
 from upconv.service.errors import ForbiddenError, KeyRequiredError, RateLimitError, problem_kind
 from upconv.service.keys import ApiKey, ApiKeys
 from upconv.service.keys import Scope as KeyScope
+from upconv.service.rates import RateLimiter, Rates
 
 _GUARDED = ("/v1", "/v2", "/sdapi")
 _PUBLIC = "/v2/health"
@@ -27,7 +24,6 @@ _SIGNED = "/v1/upscale/"
 """The signature of a URL below this path takes the place of a key. It counts for the rate, because a picture is computed."""
 _BASIC = "/sdapi/"
 """Below this path a key may also be the password of HTTP's basic authentication: clients of sd-webui know no other."""
-_MAX_CLIENTS = 10_000
 _WRONG_PER_S, _WRONG_BURST = 0.2, 10
 """Wrong keys that one address may send at once, and per second on average, before their answers are slow."""
 _SLOW_S = 1.0
@@ -37,8 +33,8 @@ _SLOW_S = 1.0
 class Gatekeeper:
     """Decides who may call: keys, their scopes, and request rates."""
 
-    def __init__(self, keys: Callable[[], ApiKeys], rates: Rates, wrong: Callable[[], None]) -> None:
-        """`keys` returns the keys that are in force; `wrong` counts a wrong key."""
+    def __init__(self, keys: Callable[[], ApiKeys], rates: Callable[[], RateLimiter], wrong: Callable[[], None]) -> None:
+        """`keys` returns the keys that are in force, `rates` what counts requests; `wrong` counts a wrong key."""
         self._keys, self._rates, self._count_wrong = keys, rates, wrong
         self._wrong = Rates(_WRONG_PER_S, _WRONG_BURST)
 
@@ -63,7 +59,7 @@ class Gatekeeper:
         if key is not None and scope is not None and scope not in key.scopes:
             raise ForbiddenError(f"the key {key.name!r} may not use this route; add {scope} to its scopes= in the file of keys")
         if counts:
-            self._rates.take(f"key {key.name}" if key else f"host {host}", key.rate_per_s if key else None)
+            await self._rates().admit(f"key {key.name}" if key else f"host {host}", key.rate_per_s if key else None)
         return key
 
     async def _slow(self, host: str) -> None:
@@ -101,45 +97,6 @@ def bearer(authorization: str, other: str = "") -> str:
     """Return the key in an Authorization header, or the `other` key if that header holds none; empty if there is none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else other
-
-
-class Rates:
-    """A token bucket per client: `burst` requests at once, `per_s` requests per second on average.
-
-    `per_s` of `None` sets no limit. An instance belongs to one event loop.
-    """
-
-    def __init__(self, per_s: float | None, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_s, self._burst, self._clock = per_s, burst, clock
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
-
-    def take(self, client: str, own_per_s: float | None = None) -> None:
-        """Count a request of `client`; raise `RateLimitError` if it sent too many.
-
-        `own_per_s` is a rate of this client that replaces the common rate.
-        """
-        per_s = own_per_s or self._per_s
-        if per_s is None:
-            return
-        now = self._clock()
-        bucket = self._buckets.setdefault(client, _Bucket(self._burst, now))
-        self._buckets.move_to_end(client)
-        if len(self._buckets) > _MAX_CLIENTS:
-            self._buckets.popitem(last=False)
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * per_s)
-        bucket.at = now
-        if bucket.tokens < 1:
-            wait_s = math.ceil((1 - bucket.tokens) / per_s)
-            raise RateLimitError(
-                f"this client may send {per_s:g} requests a second and has sent more; try again in {wait_s} s", wait_s
-            )
-        bucket.tokens -= 1
-
-
-@dataclass
-class _Bucket:
-    tokens: float
-    at: float
 
 
 def owner_of(request: Request) -> str:

@@ -43,9 +43,11 @@ from upconv.service.network.forwarding import Forwarding, TrustedProxies
 from upconv.service.network.gate import Gate
 from upconv.service.network.head_requests import HeadRequests
 from upconv.service.network.root_path import RootPath
+from upconv.service.rates import Rates
 from upconv.service.request_log import RequestLog
 from upconv.service.routes import inference_protocol, jobs, models, operation, pages, sd_webui, sources, upscale
 from upconv.service.settings import Settings
+from upconv.service.shared_rates import RateStore, SharedRates
 from upconv.service.state import ServiceState
 from upconv.service.supervisor import Supervisor
 from upconv.service.throughput import Throughput
@@ -131,6 +133,7 @@ def _state(settings: Settings, executors: FileExecutors | None) -> ServiceState:
         HostRules.of(settings.result_hosts, "--result-hosts"),
         HostRules.of(settings.fetch_hosts, "--fetch-hosts"),
         Trials(settings),
+        Rates(settings.rate_per_s, settings.rate_burst),
         ApiKeys.read(settings),
         executors=executors,
     )
@@ -152,6 +155,7 @@ def _show_gauges(state: ServiceState) -> None:
     show(
         "upconv_models_refused", "Model files that cannot be used", lambda: len(state.registry.refused) if state.registry else 0
     )
+    show("upconv_rates_shared", "1 if request rates are counted over all replicas", lambda: state.rates.shared)
     show("upconv_ready", "1 if the service accepts requests", lambda: state.ready)
     state.metrics.registry.register(EndpointMetrics(lambda: state.registry.endpoints if state.registry else {}))
     state.metrics.show_all(
@@ -189,6 +193,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.grpc_port = await stack.enter_async_context(_grpc(state))
         async with anyio.create_task_group() as tasks:
             _start_tasks(state, runner, tasks)
+            if storage.rates is not None:
+                _share_rates(state, storage.rates, tasks)
             try:
                 yield
             finally:
@@ -236,6 +242,16 @@ def _start_replica(state: ServiceState, runner: JobRunner, tasks: TaskGroup) -> 
     tasks.start_soon(supervisor.run, "progress", replicas.tell)
     tasks.start_soon(supervisor.run, "messages", partial(replicas.listen, partial(supervisor.succeeded, "messages")))
     tasks.start_soon(supervisor.run, "spool", partial(replicas.check_files, partial(supervisor.succeeded, "spool")))
+
+
+def _share_rates(state: ServiceState, store: RateStore, tasks: TaskGroup) -> None:
+    """Count the requests of clients over all replicas from now on."""
+    settings, supervisor = state.settings, state.supervisor
+    shared = SharedRates(Rates(settings.rate_per_s, settings.rate_burst), store, state.metrics.counted_locally)
+    state.rates = shared
+    limited = settings.rate_per_s is not None or any(key.rate_per_s for key in state.keys.keys)
+    succeeded, failed = partial(supervisor.succeeded, "rates"), partial(supervisor.failed, "rates")
+    tasks.start_soon(partial(shared.run, succeeded, failed, now=limited))
 
 
 def _deliveries(state: ServiceState, runner: JobRunner) -> dict[str, Deliveries]:

@@ -73,6 +73,11 @@ class Metrics:
         )
         self._reloads = Counter("upconv_reloads", "Reloads of the model files", ("result",), registry=self.registry)
         self._wrong_keys = Counter("upconv_wrong_keys", "Requests with an unknown or expired API key", registry=self.registry)
+        self._counted_locally = Counter(
+            "upconv_rates_counted_locally",
+            "Requests whose rate this replica counted alone, because the database did not answer in time",
+            registry=self.registry,
+        )
         self._jobs = Counter("upconv_jobs", "Jobs that ended", ("state",), registry=self.registry)
         self._failures = Counter(
             "upconv_background_failures", "Failed attempts of tasks beside the server", ("task",), registry=self.registry
@@ -130,6 +135,10 @@ class Metrics:
     def reloaded(self, refused: bool) -> None:
         """Count a reload of the model files; `refused` is true if a file was refused."""
         self._reloads.labels("refused" if refused else "loaded").inc()
+
+    def counted_locally(self) -> None:
+        """Count a request whose rate only this replica counted."""
+        self._counted_locally.inc()
 
     def wrong_key(self) -> None:
         """Count a request with a wrong API key."""

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     grpc_uds: Path | None = None
     """Unix socket for it, beside or instead of the port, without TLS."""
     tiles_from: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_endpoints)] = ()
-    """URLs of the servers that compute the tiles, such as http://gpu-1:8000,http://gpu-2:8000: other upconv services, Triton, OVMS
+    """URLs of the servers that compute the tiles, such as http://gpu-1:8000,grpc://gpu-2:8001: other upconv services, Triton, OVMS
     or KServe. This machine decodes, cuts, joins and encodes. Default: this machine computes the tiles, too."""
     tiles_wire: NumberFormat = "fp32"
     """Numbers in which tiles are sent to them. Only fp32 is exact for every picture."""
@@ -234,7 +234,8 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     """API key that may reload, load and unload models."""
     rate_per_s: float | None = Field(default=None, gt=0)
-    """POST requests and requests of signed URLs per second that one key, or one address, may send on average. Default: no limit."""
+    """POST requests and requests of signed URLs per second that one key, or one address, may send on average. With shared jobs, to
+    all replicas together. Default: no limit."""
     rate_burst: int = Field(default=20, ge=1)
     """Such requests that one key, or one address, may send at once."""
     sd_webui: bool = False

@@ -11,7 +11,7 @@ import anyio
 
 from upconv.runtime.codecs.coding_speed import CodingSpeeds
 from upconv.runtime.errors import Overloaded
-from upconv.service.access import Gatekeeper, Rates
+from upconv.service.access import Gatekeeper
 from upconv.service.admission import Admission
 from upconv.service.cache import Cache
 from upconv.service.cost import MemoryBudget
@@ -22,6 +22,7 @@ from upconv.service.jobs.runner import JobRunner
 from upconv.service.keys import ApiKeys
 from upconv.service.loading import FileExecutors
 from upconv.service.metrics import Metrics
+from upconv.service.rates import RateLimiter
 from upconv.service.registry import Registry
 from upconv.service.settings import Settings
 from upconv.service.supervisor import Supervisor
@@ -51,6 +52,8 @@ class ServiceState:
     """The hosts from which signed URLs may take pictures."""
     trials: Trials
     """The trials of new model files."""
+    rates: RateLimiter
+    """The counter of the requests of clients: of this process, or of all replicas together."""
     keys: ApiKeys = field(default_factory=ApiKeys)
     """The API keys that are in force."""
     executors: FileExecutors | None = None
@@ -77,8 +80,7 @@ class ServiceState:
     @cached_property
     def gatekeeper(self) -> Gatekeeper:
         """The check of the callers of all protocols."""
-        rates = Rates(self.settings.rate_per_s, self.settings.rate_burst)
-        return Gatekeeper(lambda: self.keys, rates, self.metrics.wrong_key)
+        return Gatekeeper(lambda: self.keys, lambda: self.rates, self.metrics.wrong_key)
 
     @property
     def ready(self) -> bool:

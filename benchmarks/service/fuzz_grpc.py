@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.service.fuzz import mutated
 from benchmarks.service.process import photograph, print_facts, running
 
-from upconv.service.grpc_protocol.proto_messages import SERVICE, message_class, methods
+from upconv.runtime.remote.proto_messages import SERVICE, message_class, methods
 
 _FORBIDDEN = ("UNKNOWN", "INTERNAL", "UNAVAILABLE")
 _ODD_SHAPES: tuple[list[int], ...] = ([], [0], [-1, 3, 2, 2], [2**62] * 4, [1, 3, 4, 1], [1] * 300)

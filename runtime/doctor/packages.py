@@ -18,7 +18,7 @@ OLDEST_PYTHON = (3, 11)
 FEATURES = {
     "serve": "upconv serve",
     "export": "upconv export, tune, parity and bench",
-    "grpc": "upconv serve --grpc-port",
+    "grpc": "upconv serve --grpc-port, tiles from grpc:// endpoints",
     "heic": "HEIC pictures of telephones",
     "client": "the client of the service in Python",
     "tracing": "upconv serve --tracing",

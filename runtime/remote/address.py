@@ -9,11 +9,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from upconv.runtime.errors import ParameterError
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "grpc": None, "grpcs": None}
+"""The port of each protocol if the URL has none. There is no usual one for gRPC."""
 _MODEL = re.compile(r"(?P<prefix>.*?)/v2(/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?)?/?$")
 _PLAIN = re.compile(r"[!-~]+\Z")
 """Characters that a URL may have. `urlsplit` removes line ends, which must not get into a request."""
-_EXPECTED = "expected http://HOST:PORT, https://HOST:PORT, or one of them with /v2/models/NAME"
+_EXPECTED = "expected http://HOST:PORT, https://, grpc:// or grpcs://HOST:PORT, or one of them with /v2/models/NAME"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class EndpointAddress:
     port: int
     secure: bool = False
     """True for TLS."""
+    grpc: bool = False
+    """True for gRPC, and false for HTTP."""
     prefix: str = ""
     """The path in front of `/v2`."""
     model: str | None = None
@@ -55,11 +58,20 @@ def parse_address(url: str) -> EndpointAddress:
     prefix, model, version = parts.path.rstrip("/"), None, None
     if found is not None:
         prefix, model, version = found["prefix"], found["model"], found["version"]
+    grpc = parts.scheme.startswith("grpc")
+    port = port or _PORTS[parts.scheme]
+    if port is None:
+        raise ParameterError(
+            f"{shown!r} has no port; expected {parts.scheme}://HOST:PORT, such as the --grpc-port of upconv serve"
+        )
+    if grpc and prefix:
+        raise ParameterError(f"{shown!r} has the path {prefix[:80]!r}, and gRPC has none; leave it out, up to /v2/models/NAME")
     return EndpointAddress(
         url.rstrip("/"),
         parts.hostname,
-        port or _PORTS[parts.scheme],
-        parts.scheme == "https",
+        port,
+        parts.scheme in ("https", "grpcs"),
+        grpc,
         prefix,
         None if model is None else unquote(model),
         None if version is None else unquote(version),

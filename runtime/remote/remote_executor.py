@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.errors import ModelError, NoEndpointError
+from upconv.runtime.contract import Contract
+from upconv.runtime.errors import ModelError, NoEndpointError, ParameterError
+from upconv.runtime.install_hints import install_command
 from upconv.runtime.pass_sessions import ModelPass
-from upconv.runtime.remote.address import parse_addresses
+from upconv.runtime.remote.address import EndpointAddress, parse_addresses
 from upconv.runtime.remote.endpoint import Endpoint, EndpointReport
 from upconv.runtime.remote.fleet import Fleet, OnChange
 from upconv.runtime.remote.inspection import IN_FLIGHT, Inspection, spot_reference
 from upconv.runtime.remote.remote_options import RemoteOptions
-from upconv.runtime.remote.tile_client import HttpTileClient
+from upconv.runtime.remote.tile_client import HttpTileClient, TileClient
 from upconv.runtime.remote.tile_race import AT_ONCE, TileRace
 from upconv.runtime.session import Model, Tensor, open_model
 
 DEFAULTS = RemoteOptions()
+
+Transport = Callable[[EndpointAddress, Contract, RemoteOptions], TileClient]
 
 
 class RemoteExecutor:
@@ -34,12 +38,14 @@ class RemoteExecutor:
     """The speed of this machine says nothing about the endpoints, so the side is not measured."""
 
     def __init__(self, urls: Sequence[str], options: RemoteOptions = DEFAULTS, on_change: OnChange | None = None) -> None:
-        """Use the endpoints at `urls`, such as `http://gpu-1:8000`. It serves one model: that of the engine that uses it.
+        """Use the endpoints at `urls`, such as `http://gpu-1:8000` or `grpc://gpu-2:8001`.
 
-        A URL may end in `/v2/models/NAME` if the model has another name there than in its contract. A thread calls `on_change`
-        after an endpoint was admitted, ejected or refused. Raises `ParameterError` for URLs that are none.
+        It serves one model: that of the engine that uses it. A URL may end in `/v2/models/NAME` if the model has another name
+        there than in its contract. A thread calls `on_change` after an endpoint was admitted, ejected or refused. Raises
+        `ParameterError` for URLs that are none, and if one is of gRPC and the packages for it are missing.
         """
         self._addresses, self._options, self._on_change = parse_addresses(urls), options, on_change
+        self._transports = [_transport(address) for address in self._addresses]
         self._fleet: Fleet | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -62,8 +68,10 @@ class RemoteExecutor:
             raise ModelError(f"{contract.name} {why}, so its tiles cannot be computed elsewhere; leave out the endpoints")
         reference = spot_reference(open_model(model.path, threads=1), self._options.wire)
         most = self._options.in_flight or IN_FLIGHT
-        clients = [(address, HttpTileClient(address, contract, self._options)) for address in self._addresses]
-        endpoints = [Endpoint(address, client, most) for address, client in clients]
+        endpoints = [
+            Endpoint(address, transport(address, contract, self._options), most)
+            for address, transport in zip(self._addresses, self._transports, strict=True)
+        ]
         fleet = Fleet(endpoints, Inspection(model, reference, self._options), self._on_change)
         try:
             if not fleet.connect(self._options.patience_s):
@@ -118,3 +126,14 @@ class RemoteExecutor:
         if self._fleet is None:
             raise ModelError("the endpoints are not connected yet; pass the executor to an Upscaler or an Engine")
         return self._fleet
+
+
+def _transport(address: EndpointAddress) -> Transport:
+    """Return what speaks the protocol of an address. Raises `ParameterError` if its packages are missing."""
+    if not address.grpc:
+        return HttpTileClient
+    try:
+        from upconv.runtime.remote.grpc_tile_client import GrpcTileClient
+    except ImportError as error:
+        raise ParameterError(f"{address.url} needs packages for gRPC; {install_command('grpc')}") from error
+    return GrpcTileClient

@@ -88,14 +88,14 @@ def read_output(response: http.client.HTTPResponse, tile: TileFormat, shape: tup
     length = response.headers.get(LENGTH_HEADER)
     if length is None:
         return _from_json(
-            _output(_object(response.read(JSON_BYTES_PER_VALUE * math.prod(shape) + MAX_JSON_BYTES)), tile, shape)
+            check_output(_object(response.read(JSON_BYTES_PER_VALUE * math.prod(shape) + MAX_JSON_BYTES)), tile, shape)
         )
     if not (length.isascii() and length.isdigit() and int(length[:20]) <= MAX_JSON_BYTES):
         raise AnswerFault(f"states a {LENGTH_HEADER} of {length[:40]!r}")
     described = response.read(int(length))
     if len(described) < int(length):
         raise EndpointFault("ends its answer within the JSON")
-    output = _output(_object(described), tile, shape)
+    output = check_output(_object(described), tile, shape)
     if "data" in output:
         return _from_json(output)
     values = np.empty(shape, DTYPES[tile.wire])
@@ -117,8 +117,8 @@ def _fill(response: http.client.HTTPResponse, buffer: memoryview) -> None:
         raise AnswerFault("sends more bytes than its output has")
 
 
-def _output(answer: dict[str, Any], tile: TileFormat, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the description of the only output, whose values are those of `shape`."""
+def check_output(answer: dict[str, Any], tile: TileFormat, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the description of the only output; raise `AnswerFault` if there are others, or if it is not one of `shape`."""
     outputs = answer.get("outputs")
     if not isinstance(outputs, list) or len(outputs) != 1 or not isinstance(outputs[0], dict):
         raise AnswerFault("gives another number of outputs than the one that was requested")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Contract
@@ -70,19 +71,15 @@ class HttpTileClient:
 
     def compute(self, tensor: Tensor, tile: TileFormat, cancellation: Cancellation) -> Tensor:
         """Return the output for a tile."""
-        contract = self._contract
-        assert contract.input is not None and contract.output is not None
-        shape = output_shape(contract, tensor)
-        body = np.ascontiguousarray(to_format(tensor, tile.wire, contract.input)).reshape(-1).view(np.uint8).data
+        shape = output_shape(self._contract, tensor)
+        body = sent(tensor, tile, self._contract)
         described = head(tile, tensor.shape, body.nbytes)
         headers = {**self._headers, LENGTH_HEADER: str(len(described)), "Content-Type": "application/octet-stream"}
         request = HttpRequest("POST", f"{self._path}/infer", headers, (described, body))
         values = self._connections.exchange(
             request, lambda response: read_output(response, tile, shape), cancellation, self._timeout_s
         )
-        if tile.wire != "uint8" and not np.isfinite(values).all():
-            raise AnswerFault("gives values that are NaN or infinite")
-        return from_format(values, tile.wire, contract.output)
+        return taken(values, tile, self._contract)
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,6 +91,20 @@ def output_shape(contract: Contract, tensor: Tensor) -> tuple[int, ...]:
     assert contract.output is not None
     height, width = (law.output(length) or 0 for law, length in zip(contract.laws, tensor.shape[2:], strict=True))
     return tensor.shape[0], contract.output.channels, height, width
+
+
+def sent(tensor: Tensor, tile: TileFormat, contract: Contract) -> memoryview:
+    """Return the bytes of a tile in the number format of the wire."""
+    assert contract.input is not None
+    return np.ascontiguousarray(to_format(tensor, tile.wire, contract.input)).reshape(-1).view(np.uint8).data
+
+
+def taken(values: NDArray[Any], tile: TileFormat, contract: Contract) -> Tensor:
+    """Return the output whose values came over the wire. It may be overwritten. Raises `AnswerFault` if one is not finite."""
+    assert contract.output is not None
+    if tile.wire != "uint8" and not np.isfinite(values).all():
+        raise AnswerFault("gives values that are NaN or infinite")
+    return np.require(from_format(values, tile.wire, contract.output), requirements="W")
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from anyio import to_thread
 
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled
+from upconv.runtime.remote.proto_messages import message_class, methods
 from upconv.service.admission import Ticket
 from upconv.service.errors import AdmissionFullError
 from upconv.service.grpc_protocol import infer_messages
 from upconv.service.grpc_protocol.client_calls import ClientCalls
-from upconv.service.grpc_protocol.proto_messages import message_class, methods, parsed
-from upconv.service.grpc_protocol.rpc import Rpc, sentence
+from upconv.service.grpc_protocol.rpc import Rpc, parsed, sentence
 from upconv.service.grpc_protocol.service_methods import SIMPLE
 from upconv.service.inference_protocol.inference import InferenceResult
 from upconv.service.inference_protocol.reply import OutputTensor

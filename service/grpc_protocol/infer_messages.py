@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from upconv.runtime.remote.proto_messages import message_class
 from upconv.service.errors import TensorError
-from upconv.service.grpc_protocol.proto_messages import message_class
 from upconv.service.inference_protocol import datatypes
 from upconv.service.inference_protocol.datatypes import BYTES
 from upconv.service.inference_protocol.reply import OutputTensor

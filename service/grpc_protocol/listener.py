@@ -13,9 +13,9 @@ import grpc
 import grpc.aio
 
 from upconv.runtime.errors import ParameterError
+from upconv.runtime.remote.proto_messages import SERVICE
 from upconv.service.grpc_protocol.calls import Calls
 from upconv.service.grpc_protocol.client_calls import ClientCalls
-from upconv.service.grpc_protocol.proto_messages import SERVICE
 from upconv.service.network.forwarding import TrustedProxies
 from upconv.service.network.listening import EVERYONE, remove_stale_socket
 from upconv.service.network.tls import tls_context

@@ -14,16 +14,17 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+from google.protobuf.message import DecodeError
 from starlette.types import Message
 
 from upconv.runtime.errors import Cancelled, Overloaded
+from upconv.runtime.remote.proto_messages import SERVICE, message_class
 from upconv.service import problem
 from upconv.service.access import bearer, check_admin
 from upconv.service.admission import Ticket
 from upconv.service.errors import UNEXPECTED, SlowBodyError, TensorError, UnsupportedError, problem_kind
 from upconv.service.grpc_protocol import service_methods
 from upconv.service.grpc_protocol.grpc_status import code_of
-from upconv.service.grpc_protocol.proto_messages import SERVICE
 from upconv.service.keys import ApiKey, Scope
 from upconv.service.network.connection_table import plain_address
 from upconv.service.state import ServiceState
@@ -110,6 +111,14 @@ class Rpc:
         else:
             write = state.log.debug if self.method in service_methods.PUBLIC else state.log.info
             write("request", **fields, **({"error": str(error)} if error else {}))
+
+
+def parsed(name: str, data: bytes) -> Any:
+    """Return the message in `data`; raise `TensorError` if it is not one."""
+    try:
+        return message_class(name).FromString(data)
+    except DecodeError as error:
+        raise TensorError(f"the request is not a message {name} of the protocol") from error
 
 
 def sentence(error: Exception) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from upconv.runtime.remote.proto_messages import message_class
 from upconv.service import reloading
 from upconv.service.errors import UnknownModelError, UnsupportedError
-from upconv.service.grpc_protocol.proto_messages import message_class
 from upconv.service.inference_protocol import metadata
 from upconv.service.state import ServiceState
 
@@ -42,7 +42,8 @@ async def _model_metadata(request: Any, state: ServiceState) -> Any:
 
 
 async def _model_config(request: Any, state: ServiceState) -> Any:
-    configured = metadata.configuration(state.models.entry(request.name, request.version))
+    entry = state.models.entry(request.name, request.version)
+    configured = metadata.configuration(entry, state.settings.max_in_work)
     parameters = configured.pop("parameters")
     config = message_class("ModelConfig")(**configured)
     for name, value in parameters.items():

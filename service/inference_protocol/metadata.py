@@ -60,9 +60,9 @@ def _of_upscaler(in_flight: int | None) -> dict[str, str]:
     return {"encoded_images": _IMAGES, "one_piece": _ONE_PIECE, "datatypes": _DATATYPES, **stated}
 
 
-def configuration(entry: ServedModel) -> dict[str, Any]:
+def configuration(entry: ServedModel, in_flight: int | None = None) -> dict[str, Any]:
     """Return the metadata of a model as a model configuration of Triton."""
-    described = of_model(entry, [entry.version])
+    described = of_model(entry, [entry.version], in_flight)
     return {
         "name": described.name,
         "platform": described.platform,

@@ -50,7 +50,7 @@ class PostgresDatabase:
         self._parameters = _parameters(url)
         self.patience_s = PATIENCE_S
         self._idle: list[_PatientConnection] = []
-        self._listening = set[psycopg.AsyncConnection[Any]]()
+        self._further = set[psycopg.AsyncConnection[Any]]()
         self._lock, self._slots = threading.Lock(), threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._offset_s: float | None = None
         """The clock of the database minus the monotonic clock of this machine."""
@@ -77,19 +77,25 @@ class PostgresDatabase:
 
         Raises `StorageError` when the connection is lost: messages that are sent until the next call are lost, too.
         """
-        try:
-            async with self._listener() as connection:
+        async with self.connection() as connection:
+            with anyio.fail_after(PATIENCE_S):
+                cursor = await connection.execute(f"SELECT {postgres_schema.CHANNEL}")
+                [channel] = await cursor.fetchone() or [""]
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            while True:
                 with anyio.fail_after(PATIENCE_S):
-                    cursor = await connection.execute(f"SELECT {postgres_schema.CHANNEL}")
-                    [channel] = await cursor.fetchone() or [""]
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                while True:
-                    with anyio.fail_after(PATIENCE_S):
-                        await connection.execute("SELECT 1")
-                    yield None
-                    async with aclosing(connection.notifies(timeout=QUIET_S)) as notices:
-                        async for notice in notices:
-                            yield notice.payload
+                    await connection.execute("SELECT 1")
+                yield None
+                async with aclosing(connection.notifies(timeout=QUIET_S)) as notices:
+                    async for notice in notices:
+                        yield notice.payload
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A further connection inside the context, for one task of an event loop. Raises `StorageError` for its failures."""
+        try:
+            async with self._opened() as connection:
+                yield connection
         except (psycopg.Error, TimeoutError) as error:
             raise self._trouble(error) from None
 
@@ -97,18 +103,18 @@ class PostgresDatabase:
         """Close all connections for good, also those that listen."""
         self._closed = True
         self._disconnect()
-        for connection in tuple(self._listening):
+        for connection in tuple(self._further):
             connection.pgconn.finish()
 
     @asynccontextmanager
-    async def _listener(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def _opened(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         with anyio.fail_after(2 * PATIENCE_S):
             connection = await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True)
-        self._listening.add(connection)
+        self._further.add(connection)
         try:
             yield connection
         finally:
-            self._listening.discard(connection)
+            self._further.discard(connection)
             await connection.close()  # psycopg's own context would first wait for a rollback, which a cancellation ends
 
     def _run(self, statement: str, values: tuple[Any, ...]) -> list[Row]:

@@ -9,6 +9,7 @@ from upconv.service.jobs.job import Job
 from upconv.service.jobs.job_files import JobFiles, picture_name, result_name
 from upconv.service.jobs.retries import after_crash
 from upconv.service.jobs.store import JobStore
+from upconv.service.shared_rates import RateStore
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class JobStorage:
     files: JobFiles
     lasting: bool = True
     """False if the jobs are lost when the process ends."""
+    rates: RateStore | None = None
+    """The request rates that replicas share; `None` if each process counts alone."""
 
     def remove_files(self, job: Job) -> None:
         """Delete the picture and the result of a job."""

@@ -14,6 +14,7 @@ from upconv.service.jobs.job_files import JobFiles
 from upconv.service.jobs.storage import JobStorage
 from upconv.service.jobs.store import JobStore
 from upconv.service.settings import Settings
+from upconv.service.shared_rates import RateStore
 
 _S3 = "s3://"
 
@@ -29,17 +30,19 @@ def opened_storage(settings: Settings) -> Iterator[JobStorage]:
         with opened(settings.jobs_dir) as storage:
             yield storage
         return
-    store = _store(settings.jobs_store.get_secret_value(), settings.job_claim_s)
+    store, rates = _shared(settings.jobs_store.get_secret_value(), settings.job_claim_s)
     with closing(store), closing(_files(settings.jobs_spool)) as files:
-        yield JobStorage(store, files)
+        yield JobStorage(store, files, rates=rates)
 
 
-def _store(url: str, claim_s: float) -> JobStore:
+def _shared(url: str, claim_s: float) -> tuple[JobStore, RateStore]:
     try:
         from upconv.service.jobs.postgres_database import PostgresDatabase
+        from upconv.service.jobs.postgres_rates import PostgresRates
     except ImportError as error:
         raise ParameterError(f"jobs in PostgreSQL need the package psycopg; {install_command('postgres')}") from error
-    return JobStore(PostgresDatabase(url), claim_s)
+    database = PostgresDatabase(url)
+    return JobStore(database, claim_s), PostgresRates(database)
 
 
 def _files(spool: str) -> JobFiles:

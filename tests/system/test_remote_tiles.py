@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -44,12 +45,20 @@ def url_of(process: subprocess.Popen[str]) -> str:
     return found[0]
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextmanager
-def fleet(model: Path, count: int) -> Iterator[tuple[list[subprocess.Popen[str]], list[str]]]:
+def fleet(model: Path, count: int, protocol: str = "http") -> Iterator[tuple[list[subprocess.Popen[str]], list[str]]]:
     """Start `count` endpoints at the same time."""
+    ports = [free_port() if protocol == "grpc" else 0 for _ in range(count)]
     with ExitStack() as stack:
-        processes = [stack.enter_context(endpoint(model)) for _ in range(count)]
-        yield processes, [url_of(process) for process in processes]
+        processes = [stack.enter_context(endpoint(model, grpc_port=str(port or ""))) for port in ports]
+        urls = [url_of(process) for process in processes]
+        yield processes, [f"grpc://127.0.0.1:{port}" for port in ports] if protocol == "grpc" else urls
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +68,12 @@ def pair(nearest_x2: Path) -> Iterator[list[str]]:
         yield urls
 
 
-def test_one_endpoint_killed_and_one_paused(nearest_x2: Path, photograph: Any) -> None:
+@pytest.mark.parametrize("protocol", ["http", pytest.param("grpc", marks=pytest.mark.slow)])
+def test_one_endpoint_killed_and_one_paused(nearest_x2: Path, photograph: Any, protocol: str) -> None:
     picture = Picture(photograph(400, 500))
     with Upscaler(nearest_x2, tile_px=64) as upscaler:
         expected = upscaler.run(picture).samples
-    with fleet(nearest_x2, 3) as (processes, urls):
+    with fleet(nearest_x2, 3, protocol) as (processes, urls):
 
         def on_tile(done: int, total: int) -> None:
             if done == total // 3:
@@ -121,6 +131,34 @@ def test_tiles_are_computed_in_one_piece(pair: list[str], nearest_x2: Path, phot
         metrics = httpx.get(f"{url_of_again(upscaler)}/metrics").text
     # Three tensors: the photograph of the inspection, and the picture, each as one tile.
     assert re.search(r'upconv_tiles_total\{model="nearest-x2-test"\} 2\.0', metrics)
+
+
+@pytest.fixture(scope="module")
+def grpc_url(nearest_x2: Path) -> Iterator[str]:
+    """An endpoint over gRPC, whose own tiles have another side."""
+    port = free_port()
+    with endpoint(nearest_x2, tile_px="32", grpc_port=str(port)) as process:
+        url_of(process)
+        yield f"grpc://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("wire", ["fp32", "uint8"])
+def test_tiles_over_grpc(pair: list[str], grpc_url: str, nearest_x2: Path, photograph: Any, wire: Any) -> None:
+    picture = Picture(photograph(300, 400))
+    executor = RemoteExecutor([pair[0], grpc_url], RemoteOptions(wire=wire))
+    with Upscaler(nearest_x2, tile_px=64) as local, Upscaler(nearest_x2, executor=executor, tile_px=64) as remote:
+        np.testing.assert_array_equal(remote.run(picture).samples, local.run(picture).samples)
+        assert all(each.tiles for each in executor.endpoints), "both were used"
+
+
+def test_a_service_in_front_over_grpc(grpc_url: str, nearest_x2: Path, encoded: Callable[..., bytes], running: Any) -> None:
+    picture = encoded("png", 200, 300)
+    with Upscaler(nearest_x2) as upscaler:
+        expected = codecs.decode(upscaler.upscale(picture)).samples
+    with running(models=(nearest_x2,), tiles_from=grpc_url, grpc_port=0) as front:
+        answer = front.post("/v1/upscale", content=picture)
+        assert (answer.status_code, answer.headers["x-upconv-provider"]) == (200, "remote")
+        np.testing.assert_array_equal(codecs.decode(answer.content).samples, expected)
 
 
 def url_of_again(upscaler: Upscaler) -> str:
@@ -200,6 +238,24 @@ def test_tls_and_keys(
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
         for sent in (None, "wrong-0123456789"):
             with pytest.raises(NoEndpointError, match="it answers with status 401"):
+                Upscaler(nearest_x2, executor=RemoteExecutor([url], RemoteOptions(patience_s=0.1, key=sent)))
+        executor = RemoteExecutor([url], RemoteOptions(key="secret-0123456789"))
+        with Upscaler(nearest_x2, executor=executor) as remote, Upscaler(nearest_x2) as local:
+            np.testing.assert_array_equal(remote.run(picture).samples, local.run(picture).samples)
+
+
+def test_tls_and_keys_over_grpc(
+    nearest_x2: Path, certificate: Any, running: Any, monkeypatch: pytest.MonkeyPatch, photograph: Any
+) -> None:
+    file, key = certificate
+    picture = Picture(photograph(20, 30))
+    with running(models=(nearest_x2,), grpc_port=0, tls_cert=file, tls_key=key, api_keys="front:secret-0123456789") as service:
+        url = f"grpcs://127.0.0.1:{service.state.grpc_port}"
+        with pytest.raises(NoEndpointError, match="CERTIFICATE_VERIFY_FAILED"):
+            Upscaler(nearest_x2, executor=RemoteExecutor([url], RemoteOptions(patience_s=0.1)))
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        for sent in (None, "wrong-0123456789"):
+            with pytest.raises(NoEndpointError, match="it answers with status UNAUTHENTICATED"):
                 Upscaler(nearest_x2, executor=RemoteExecutor([url], RemoteOptions(patience_s=0.1, key=sent)))
         executor = RemoteExecutor([url], RemoteOptions(key="secret-0123456789"))
         with Upscaler(nearest_x2, executor=executor) as remote, Upscaler(nearest_x2) as local:

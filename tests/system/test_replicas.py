@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tests.service.object_store import ObjectStore, object_store
 from tests.service.postgres import PostgresServer, missing, postgres_server
 
 from upconv.runtime import Upscaler
+from upconv.service.keys import new_key
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
@@ -38,7 +39,8 @@ def slowed(*arguments):
         time.sleep(0.2)
     return run(*arguments)
 InferenceSession.run = slowed
-from upconv.service import Settings, serve
+from upconv.service import Settings, serve, shared_rates
+shared_rates.WAIT_S = {wait_s}
 serve(Settings())
 """
 
@@ -78,6 +80,8 @@ class Fleet:
     model: Path
     settings: dict[str, str]
     brake: Path
+    wait_s: float = 0.25
+    """The most seconds that a request waits for its rate to be counted."""
 
     @contextmanager
     def slow(self) -> Iterator[None]:
@@ -89,12 +93,12 @@ class Fleet:
             self.brake.unlink()
 
     @contextmanager
-    def replica(self, ahead_s: float = 0, **settings: str) -> Iterator[Replica]:
+    def replica(self, ahead_s: float = 0, /, **settings: str) -> Iterator[Replica]:
         """A replica whose clock is `ahead_s` seconds ahead."""
         chosen = {"MODELS": str(self.model), "PORT": "0", "WORKERS": "1", "TILE_PX": "32", "LOG_FORMAT": "json"}
         chosen |= {"JOB_CLAIM_S": "3", **self.settings, **settings}
         environment = {**os.environ, **self.bucket.environment, **{f"UPCONV_{name}": each for name, each in chosen.items()}}
-        command = [sys.executable, "-c", PROGRAM.format(ahead_s=ahead_s, brake=str(self.brake))]
+        command = [sys.executable, "-c", PROGRAM.format(ahead_s=ahead_s, brake=str(self.brake), wait_s=self.wait_s)]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
             assert process.stdout is not None
@@ -255,6 +259,59 @@ def test_any_replica_answers_for_a_job_of_another_one_and_deletes_it(fleet: Flee
         assert second.client.delete(f"/v1/jobs/{id}").status_code == 204
         assert fleet.bucket.names(fleet.settings["JOBS_SPOOL"].removeprefix("s3://jobs/")) == []
         assert not [line for each in (first, second) for line in each.log if "hush" in json.dumps(line)]
+
+
+def asked(replica: Replica, secret: str = "", times: int = 1) -> list[int]:
+    """Return the statuses of requests that count for the rate, and that cost nothing else."""
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    return [replica.client.post("/v1/upscale", content=b"", headers=headers).status_code for _ in range(times)]
+
+
+def rates_are_shared(replica: Replica) -> bool:
+    return "\nupconv_rates_shared 1.0" in replica.client.get("/metrics").text
+
+
+def test_a_key_has_one_rate_at_both_replicas(fleet: Fleet, tmp_path: Path) -> None:
+    (ann, of_ann), (bob, of_bob), keys = new_key("ann"), new_key("bob"), tmp_path / "keys"
+    keys.write_text(f"{of_ann.line()} rate=0.001\n{of_bob.line()}\n")
+    settings = {
+        "API_KEYS_FILE": str(keys),
+        "WATCH": "true",
+        "WATCH_INTERVAL_S": "0.1",
+        "RATE_BURST": "6",
+        "RATE_PER_S": "0.001",
+    }
+    patient = replace(fleet, wait_s=30)  # so that a busy machine does not count alone
+    with patient.replica(**settings) as first, patient.replica(60, **settings) as second:
+        until(lambda: rates_are_shared(first) and rates_are_shared(second))
+        assert [*asked(first, ann, 2), *asked(second, ann, 3), *asked(first, ann)] == 6 * [422]
+        assert [*asked(first, ann), *asked(second, ann)] == [429, 429]
+        assert [*asked(second, bob, 6), *asked(first, bob)] == [*6 * [422], 429]
+        assert "upconv_rates_counted_locally_total 0.0" in first.client.get("/metrics").text
+        keys.write_text(f"{of_bob.line()}\n")
+        until(lambda: asked(first, ann) == asked(second, ann) == [401])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("fault", ["stopped", "silent"])
+def test_rates_without_the_database_count_in_each_replica(fleet: Fleet, fault: str) -> None:
+    settings = {"RATE_BURST": "5", "RATE_PER_S": "0.001"}
+    with fleet.replica(**settings) as first, fleet.replica(**settings) as second:
+        until(lambda: rates_are_shared(first) and rates_are_shared(second))
+        assert asked(first, times=2) == [422, 422]
+        with _fault(fleet.postgres, fault):
+            started = time.monotonic()
+            assert asked(first, times=4) == [422, 422, 422, 429]
+            assert first.client.get("/healthz").status_code == 200
+            assert time.monotonic() - started < 2, "only the first one waits for the database, and not for long"
+            assert asked(second, times=6) == [*5 * [422], 429]
+            until(lambda: "rates" in {task["task"] for task in first.client.get("/readyz").json()["failing"]})
+            metrics = first.client.get("/metrics").text
+            assert "\nupconv_rates_shared 0.0" in metrics
+            assert "\nupconv_rates_counted_locally_total 3.0" in metrics
+        until(lambda: rates_are_shared(first) and rates_are_shared(second))
+        assert "rates" not in {task["task"] for task in first.client.get("/readyz").json()["failing"]}
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from upconv.models import bundled
 from upconv.runtime import UpscaleOptions, Upscaler, codecs, open_model, process
 from upconv.runtime.calibration import TILE_PX
 from upconv.runtime.picture import Picture
+from upconv.runtime.remote import RemoteExecutor
 
 pytestmark = [
     pytest.mark.triton,
@@ -280,3 +281,23 @@ def test_pictures_come_over_http_too(server: Server, local: Upscaler) -> None:
     picture = photograph(50, 60)
     taken.set_data_from_numpy(np.array([[picture]], np.object_))
     assert client.infer("photo-s-x2-picture", [taken]).as_numpy("result").item() == process(picture, local).data
+
+
+def test_tiles_are_computed_over_grpc(server: Server, local: Upscaler) -> None:
+    picture = codecs.decode(photograph(900, 800))
+    urls = [f"grpc://127.0.0.1:{server.grpc_port}", f"http://127.0.0.1:{server.http_port}/v2/models/photo-s-x2"]
+    before, executor = server.batches("photo-s-x2").total(), RemoteExecutor(urls)
+    with Upscaler(bundled("photo-s-x2"), executor=executor) as remote:
+        np.testing.assert_array_equal(remote.run(picture).samples, local.run(picture).samples)
+        tiles = remote.passes(900, 800).tiles
+        over_grpc, over_http = executor.endpoints
+        assert over_grpc.tiles + over_http.tiles == tiles
+        assert over_grpc.tiles and over_http.tiles
+        assert executor.slots == 2 * slots_of_triton(server)
+    assert server.batches("photo-s-x2").total() > before
+
+
+def slots_of_triton(server: Server) -> int:
+    """Return the tiles that one of the endpoints holds, from Triton's configuration."""
+    config = server.client.get_model_config("photo-s-x2").config
+    return max(4, 2 * sum(int(group.count) for group in config.instance_group) * max(1, int(config.max_batch_size)))

@@ -19,7 +19,7 @@ TilesFrom = Annotated[
     str | None,
     typer.Option(
         metavar="URLS",
-        help="Servers that compute the tiles, such as http://gpu-1:8000,http://gpu-2:8000: upconv serve, Triton, OVMS or KServe. "
+        help="Servers that compute the tiles, such as http://gpu-1:8000,grpc://gpu-2:8001: upconv serve, Triton, OVMS or KServe. "
         "The API key for them is read from UPCONV_TILES_KEY.",
     ),
 ]

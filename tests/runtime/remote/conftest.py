@@ -19,6 +19,8 @@ import pytest
 from upconv.runtime.session import Model, open_model
 
 LENGTH = "Inference-Header-Content-Length"
+INSPECTED = (1, 3, 64, 96)
+"""The shape of the tile with which an endpoint is inspected."""
 
 
 class FaultyEndpoint:
@@ -54,7 +56,7 @@ class FaultyEndpoint:
         self.gone = 0
         """Requests whose client left before the answer."""
         self.open: set[socket.socket] = set()
-        self.server = self._started(0)
+        self.server: Any = self._started(0)
 
     @property
     def url(self) -> str:
@@ -71,7 +73,7 @@ class FaultyEndpoint:
     def start_again(self) -> None:
         self.server = self._started(self.server.server_address[1])
 
-    def _started(self, port: int) -> ThreadingHTTPServer:
+    def _started(self, port: int) -> Any:
         server = ThreadingHTTPServer(("127.0.0.1", port), handler(self))
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -136,25 +138,25 @@ def handler(endpoint: FaultyEndpoint) -> type[BaseHTTPRequestHandler]:  # noqa: 
             length = int(self.headers[LENGTH])
             described = json.loads(body[:length])
             shape = tuple(described["inputs"][0]["shape"])
-            if shape == (1, 3, 64, 96):
+            if shape == INSPECTED:
                 endpoint.inspected += 1
             else:
                 endpoint.tiles.append(shape)
                 endpoint.heads.append(described)
             self.wait()
             time.sleep(endpoint.delay_s)
-            status, headers = endpoint.status() if shape != (1, 3, 64, 96) else (200, {})
+            status, headers = endpoint.status() if shape != INSPECTED else (200, {})
             if status != 200:
                 self.send(status, b'{"error": "no such luck"}', headers)
-            elif endpoint.raw is not None and shape != (1, 3, 64, 96):
+            elif endpoint.raw is not None and shape != INSPECTED:
                 self.wfile.write(endpoint.raw)
                 self.close_connection = True
             else:
                 head, data = endpoint.answer(described, body[length:])
                 stated = {} if endpoint.as_json else {LENGTH: str(len(head))}
                 try:
-                    more = endpoint.more if shape != (1, 3, 64, 96) else b""
-                    self.send(200, head + data + more, {**stated, **headers}, endpoint.cut if shape != (1, 3, 64, 96) else 0)
+                    more = endpoint.more if shape != INSPECTED else b""
+                    self.send(200, head + data + more, {**stated, **headers}, endpoint.cut if shape != INSPECTED else 0)
                 except OSError:
                     endpoint.gone += 1
 
@@ -170,8 +172,8 @@ def endpoints(nearest_x2: Path) -> Iterator[Endpoints]:
     sha256 = hashlib.sha256(nearest_x2.read_bytes()).hexdigest()
     with ExitStack() as stack:
 
-        def start(count: int) -> list[FaultyEndpoint]:
-            started = [FaultyEndpoint(sha256) for _ in range(count)]
+        def start(count: int, kind: type[FaultyEndpoint] = FaultyEndpoint) -> list[FaultyEndpoint]:
+            started = [kind(sha256) for _ in range(count)]
             for endpoint in started:
                 stack.callback(endpoint.stop)
                 stack.callback(endpoint.silent.clear)

@@ -24,6 +24,23 @@ def test_the_parts_of_a_url(url: str, host: str, port: int, path: str) -> None:
     address = parse_address(url)
     assert (address.host, address.port, address.path("net")) == (host, port, path)
     assert address.secure is ("https" in url)
+    assert not address.grpc
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "model", "version"),
+    [
+        ("grpc://gpu-1:8001", "gpu-1", 8001, None, None),
+        ("grpcs://[::1]:9/", "::1", 9, None, None),
+        ("grpc://a:1/v2", "a", 1, None, None),
+        ("GRPCS://a:1/v2/models/o%20r/versions/3", "a", 1, "o r", "3"),
+    ],
+)
+def test_the_parts_of_a_url_of_grpc(url: str, host: str, port: int, model: str | None, version: str | None) -> None:
+    address = parse_address(url)
+    assert (address.host, address.port, address.model, address.version) == (host, port, model, version)
+    assert address.grpc
+    assert address.secure is url.lower().startswith("grpcs")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +57,9 @@ def test_the_parts_of_a_url(url: str, host: str, port: int, path: str) -> None:
         ("http://user:word@gpu", "UPCONV_TILES_KEY"),
         ("http://gpu/\r\nx", "expected http://HOST:PORT"),
         ("http://gp u", "expected http://HOST:PORT"),
+        ("grpc://gpu", "has no port; expected grpc://HOST:PORT"),
+        ("grpc://gpu:1/upscaler/v2", "has the path '/upscaler', and gRPC has none"),
+        ("grpc:gpu:1", "not the URL of an endpoint"),
     ],
 )
 def test_what_is_no_endpoint(url: str, why: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -312,6 +313,13 @@ def test_what_is_refused_before_any_request(model: Model) -> None:
     ):
         with pytest.raises(ModelError, match=why):
             RemoteExecutor([url]).start(Model(**{**vars(model), "contract": contract}))
+
+
+def test_packages_that_grpc_needs(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "upconv.runtime.remote.grpc_tile_client", None)
+    RemoteExecutor(["http://127.0.0.1:1"])
+    with pytest.raises(ParameterError, match=r"grpc://127\.0\.0\.1:1 needs packages for gRPC; .*\[grpc\]"):
+        RemoteExecutor(["http://127.0.0.1:1", "grpc://127.0.0.1:1"])
 
 
 def test_an_endpoint_that_cannot_be_reached(model: Model, endpoints: Endpoints, tile: Tensor) -> None:

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from upconv.service.grpc_protocol.proto_messages import SERVICE, message_class, methods
+from upconv.runtime.remote.proto_messages import SERVICE, message_class, methods
 
 Caller = Callable[..., Any]
 

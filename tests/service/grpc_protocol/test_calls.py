@@ -9,8 +9,8 @@ import grpc
 import numpy as np
 import pytest
 
+from upconv.runtime.remote.proto_messages import SERVICE, message_class
 from upconv.service.grpc_protocol import calls
-from upconv.service.grpc_protocol.proto_messages import SERVICE, message_class
 
 
 def request(tensor: dict[str, Any]) -> bytes:

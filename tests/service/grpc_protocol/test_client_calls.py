@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
+from upconv.runtime.remote.proto_messages import SERVICE
 from upconv.service.errors import AdmissionFullError
 from upconv.service.grpc_protocol.client_calls import ClientCalls
-from upconv.service.grpc_protocol.proto_messages import SERVICE
 
 
 def test_each_client_has_a_bound() -> None:

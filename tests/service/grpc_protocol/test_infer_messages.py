@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from upconv.runtime.remote.proto_messages import message_class
 from upconv.service.errors import TensorError, UnsupportedError
 from upconv.service.grpc_protocol.infer_messages import to_request
-from upconv.service.grpc_protocol.proto_messages import message_class
 
 
 def message(datatype: str = "FP32", shape: Any = (2,), **contents: Any) -> Any:

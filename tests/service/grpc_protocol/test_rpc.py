@@ -7,7 +7,8 @@ import grpc
 import pytest
 
 from upconv.runtime.errors import ModelError, ParameterError
-from upconv.service.grpc_protocol.rpc import _address, sentence
+from upconv.service.errors import TensorError
+from upconv.service.grpc_protocol.rpc import _address, parsed, sentence
 
 ANN, ADMIN = "ann-0123456789abcdef", "admin-0123456789abcdef"
 
@@ -26,6 +27,12 @@ ANN, ADMIN = "ann-0123456789abcdef", "admin-0123456789abcdef"
 )
 def test_addresses(peer: str, address: str | None) -> None:
     assert _address(peer) == address
+
+
+def test_what_is_no_message_is_refused() -> None:
+    with pytest.raises(TensorError, match="not a message ModelInferRequest"):
+        parsed("ModelInferRequest", b"\xff\xff")
+    assert parsed("ModelReadyRequest", b"").name == ""
 
 
 def test_no_internal_detail_is_told() -> None:

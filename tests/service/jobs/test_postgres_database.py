@@ -221,7 +221,7 @@ def test_who_still_listens_is_cut_off_at_the_close(postgres: PostgresServer) -> 
 
     with pytest.raises(StorageError):
         anyio.run(listen)
-    assert not database._listening
+    assert not database._further
 
 
 def test_who_listens_learns_of_the_loss_of_the_connection(

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from upconv.service.errors import TensorError
-from upconv.service.grpc_protocol.proto_messages import COMPILED, PROTO, SERVICE, message_class, methods, parsed
+from upconv.runtime.remote.proto_messages import COMPILED, PROTO, SERVICE, message_class, methods
 
 
 def test_the_compiled_file_is_that_of_the_source(tmp_path: Any) -> None:
@@ -37,9 +36,3 @@ def _compare(ours: Any, theirs: Any) -> None:
         if field.enum_type is not None:
             values = {value.name: value.number for value in field.enum_type.values}
             assert values == {value.name: value.number for value in other.enum_type.values}
-
-
-def test_what_is_no_message_is_refused() -> None:
-    with pytest.raises(TensorError, match="not a message ModelInferRequest"):
-        parsed("ModelInferRequest", b"\xff\xff")
-    assert parsed("ModelReadyRequest", b"").name == ""

@@ -1,6 +1,7 @@
-"""The messages of the protocol, from `inference_service.binpb`.
+"""The messages of the protocol over gRPC, from `inference_service.binpb`. The service and the executor of tiles use them.
 
-`scripts/protocol` compiles that file from `inference_service.proto`. The messages have a pool of their own, so that a program may load Triton's definitions of the same names beside them.
+`scripts/protocol` compiles that file from `inference_service.proto`. The messages have a pool of their own, so that a program may
+load Triton's definitions of the same names beside them.
 """
 
 from __future__ import annotations
@@ -10,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
-
-from upconv.service.errors import TensorError
 
 PROTO = Path(__file__).with_name("inference_service.proto")
 COMPILED = PROTO.with_suffix(".binpb")
@@ -40,11 +38,3 @@ def methods() -> dict[str, tuple[str, str]]:
     """Return the names of the request and the response of each method."""
     service = _pool().FindServiceByName(SERVICE)
     return {method.name: (method.input_type.name, method.output_type.name) for method in service.methods}
-
-
-def parsed(name: str, data: bytes) -> Any:
-    """Return the message in `data`; raise `TensorError` if it is not one."""
-    try:
-        return message_class(name).FromString(data)
-    except DecodeError as error:
-        raise TensorError(f"the request is not a message {name} of the protocol") from error
