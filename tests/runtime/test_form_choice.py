@@ -43,6 +43,14 @@ def test_three_rounds_decide(monkeypatch: pytest.MonkeyPatch, third: float, four
     assert fastest_form([A, B]) == quicker
 
 
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.92, B), (0.94, A)])
+def test_another_form_than_the_first_must_be_clearly_faster(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: Path
+) -> None:
+    monkeypatch.setattr(form_choice, "_seconds", lambda model: 1.0 if model.path == A else seconds)
+    assert fastest_form([A, B]) == chosen
+
+
 def test_with_auto_the_form_whose_fastest_provider_is_fastest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = (
         ProviderTimes(fastest="cpu", ms_per_megapixel={"cpu": 1}),
