@@ -17,6 +17,9 @@ from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Samples
 from upconv.runtime.spool import Spool, spool_of
 
+QUICK_PX = 1 << 14
+"""Most pixels of a small image, which takes less than 10 ms."""
+
 
 def to_image(samples: Samples) -> Any:
     """Return samples (H, W, C) as a libvips image of 8 or 16 bits, grey or RGB.
@@ -36,11 +39,16 @@ def to_image(samples: Samples) -> Any:
 
 @contextmanager
 def stoppable(image: Any, cancellation: Cancellation | None) -> Iterator[tuple[Any, Cancellation]]:
-    """Provide a copy of a libvips image, and the cancellation that ends its computation at the next rows.
+    """Provide a libvips image, and the cancellation that ends its computation at the next rows.
 
-    The block raises `Cancelled` instead of `pyvips.Error` if the cancellation is the cause.
+    An image of at most `QUICK_PX` is computed to its end. The block raises `Cancelled` instead of `pyvips.Error` if the cancellation is the cause.
     """
-    image, cancellation = image.copy(), cancellation or Cancellation()
+    cancellation = cancellation or Cancellation()
+    if image.width * image.height <= QUICK_PX:
+        cancellation.check()
+        yield image, cancellation
+        return
+    image = image.copy()
     with cancellation.calling(lambda: image.set_kill(True)):
         try:
             yield image, cancellation

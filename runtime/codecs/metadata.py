@@ -89,10 +89,11 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
         notes.append(f"resolution dropped, which {name} cannot hold")
     if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
         notes.append(cicp.phrase(metadata.codes))
-    image = image.copy()
-    for field, kind, value in metadata.fields:
-        if kind_of(field) in _KEEP and kind_of(field) in held:
-            image.set_type(kind, field, value)
+    kept = [entry for entry in metadata.fields if kind_of(entry[0]) in _KEEP and kind_of(entry[0]) in held]
+    if kept:
+        image = image.copy()
+    for field, kind, value in kept:
+        image.set_type(kind, field, value)
     # After the fields are set: an EXIF block overwrites the image's resolution, which is the one that is written.
     across, down = metadata.pixels_per_mm or (_NO_DENSITY, _NO_DENSITY)
     image = image.copy(xres=across, yres=down)

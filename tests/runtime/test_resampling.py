@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -34,6 +35,17 @@ def test_one_side_may_shrink_while_the_other_grows(size: tuple[int, int]) -> Non
     assert resized.shape == (size[1], size[0], 2)
     assert resized.dtype == np.uint16
     assert (resized == 77).all()
+
+
+@pytest.mark.parametrize(("width", "ends"), [(128, False), (129, True)])
+def test_a_small_image_is_computed_to_its_end(width: int, ends: bool) -> None:
+    cancellation = Cancellation()
+    with (
+        pytest.raises(Cancelled) if ends else nullcontext(),
+        stoppable(to_image(np.zeros((128, width, 3), np.uint8)), cancellation) as (image, _),
+    ):
+        cancellation.cancel()
+        assert len(image.write_to_memory()) == 128 * width * 3
 
 
 def test_a_computation_ends_with_its_cancellation() -> None:
