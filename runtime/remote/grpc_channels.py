@@ -158,6 +158,8 @@ def _unreachable(said: str) -> Exception:
         return trouble
     if "connection refused" in lower:
         return EndpointFault("refuses connections")
+    if "wrong_version_number" in lower:
+        return EndpointFault("does not speak TLS; use grpc://")
     if "http1.x" in lower or "parsing http/2" in lower:
         return EndpointFault("does not speak gRPC")
     if any(word in lower for word in _ENDED):

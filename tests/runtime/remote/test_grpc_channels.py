@@ -52,6 +52,12 @@ def test_a_server_that_does_not_answer(endpoints: Endpoints) -> None:
         call(channels)
 
 
+def test_a_server_without_tls(endpoints: Endpoints) -> None:
+    (endpoint,) = endpoints(1, FaultyGrpcEndpoint)
+    with pytest.raises(EndpointFault, match="does not speak TLS"):
+        call(GrpcChannels(parse_address(endpoint.url.replace("grpc://", "grpcs://"))))
+
+
 def test_a_server_of_another_protocol() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -77,6 +83,7 @@ def test_an_unknown_host() -> None:
     ("said", "kind", "why"),
     [
         ("failed to connect to all addresses; last error: UNKNOWN: ipv4:1: Connection refused", EndpointFault, "refuses connections"),
+        ("last error: Tls handshake failed: OPENSSL_internal:WRONG_VERSION_NUMBER", EndpointFault, "does not speak TLS; use grpc://"),
         ("Socket closed", EndpointFault, "closed the connection before its answer was complete"),
         ("recvmsg:Connection reset by peer", EndpointFault, "closed the connection before"),
         ("last error: UNKNOWN: socket: Too many open files", MachineError, "no connection can be made: Too many open files"),
