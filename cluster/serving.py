@@ -25,9 +25,11 @@ NAME = "upconv"
 """The name of the application."""
 VARIABLES = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "upconv.cluster.proxy_middleware:proxy_middleware",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
 }
-"""The environment of Ray's processes: the middleware of its proxies, and the seconds between two reports for autoscaling."""
+"""The environment of Ray's processes: the middleware of its proxies, the seconds that a proxy may take to start, of which Ray allows five,
+and the seconds between two reports for autoscaling."""
 BYTES = "UPCONV_MAX_WAITING_BYTES"
 """The variable from which the proxies read how many bytes of uploads they may hold."""
 _LOOK_S = 0.5
@@ -64,7 +66,7 @@ def serve_on_ray(settings: Settings, shape: ClusterShape, on_ready: Callable[[st
 
 @contextmanager
 def _deployed(settings: Settings, shape: ClusterShape, port: int) -> Iterator[Any]:
-    """Return a context with Ray Serve, which starts the application in it."""
+    """Return a context with Ray Serve, which starts the application in it. Raises `MachineError` if Ray Serve cannot be started."""
     from ray import serve
 
     from upconv.cluster.application import application_of
@@ -76,6 +78,11 @@ def _deployed(settings: Settings, shape: ClusterShape, port: int) -> Iterator[An
             http_options={"host": settings.host, "port": port},
             logging_config={"log_level": "WARNING", "enable_access_log": False},
         )
+    except Exception as error:  # Ray raises several unrelated types
+        raise MachineError(
+            f"Ray Serve cannot be started: {first_line(error).rstrip('.')}; try again when the machine does less"
+        ) from error
+    try:
         target = serve.RunTarget(application_of(settings, shape), name=NAME)
         serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
         yield serve

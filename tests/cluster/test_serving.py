@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -29,7 +30,7 @@ from tests.service.conftest import encoded, wait_until  # noqa: F401, a fixture
 from upconv.cluster import ClusterShape, serving
 from upconv.models import bundled
 from upconv.runtime import codecs
-from upconv.runtime.errors import ModelError, ParameterError
+from upconv.runtime.errors import MachineError, ModelError, ParameterError
 from upconv.runtime.picture import Picture
 from upconv.service import Settings
 
@@ -226,3 +227,18 @@ def test_a_model_that_cannot_be_used_is_refused_before_ray_is_started(
         served(empty)
     with pytest.raises(ParameterError, match="grpc_port would have no effect"):
         serving.serve_on_ray(Settings(models=(decoder,), grpc_port=1), ClusterShape())
+
+
+def test_a_proxy_that_ray_ends_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray ends a proxy that does not start in time, as on a machine that does much else."""
+
+    def start(**options: object) -> None:
+        raise RuntimeError("The actor died.\nname: SERVE_PROXY_ACTOR")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(serve=SimpleNamespace(start=start)))
+    monkeypatch.setitem(sys.modules, "upconv.cluster.application", SimpleNamespace(application_of=None))
+    with (
+        pytest.raises(MachineError, match=r"Ray Serve cannot be started: The actor died; try again when the machine does less"),
+        serving._deployed(Settings(models=(MODEL,)), ClusterShape(), 1),
+    ):
+        pass
