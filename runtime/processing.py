@@ -14,6 +14,7 @@ from typing import Protocol
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import Animation
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import converting
 from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
@@ -137,7 +138,7 @@ def _process(
         animation = animation.map(enlarge)
     cancellation.check()
     if options.format is None and name != found:
-        animation = animation.noting(f"{found} became {name}: upconv does not write {found}")
+        animation = animation.noting(Conversion("format not written", found=str(found), format=name))
     with clock.stage("encode"):
         encoded, conversions = _encoded(animation, name, options, cancellation)
     size, frames = (passes.width, passes.height), len(animation.delays_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upconv.runtime.codecs import profiles
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError
 
 PLAIN = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
@@ -23,7 +24,7 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
     image, notes = _with_one_extra(_with_known_space(image))
     if image.format == "uint":
         image = _plain((image >> 16).cast("ushort"))
-        notes = (*notes, "32 bits reduced to 16")
+        notes = (*notes, Conversion("fewer bits", bits=32, fewer=16))
     if image.interpretation in PLAIN and image.format in ("uchar", "ushort"):
         return image, notes
     if image.interpretation == "cmyk" and image.format in ("uchar", "ushort"):
@@ -35,8 +36,8 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
 
 def _from_cmyk(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
     if image.get_typeof(profiles.FIELD) and not profiles.is_usable(image.get(profiles.FIELD), channels=4):
-        notes = (*notes, "damaged colour profile dropped")
-    return profiles.transformed(image, "cmyk"), (*notes, "CMYK converted to sRGB")
+        notes = (*notes, Conversion("damaged profile"))
+    return profiles.transformed(image, "cmyk"), (*notes, Conversion("cmyk"))
 
 
 def _with_known_space(image: Any) -> Any:
@@ -59,7 +60,7 @@ def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
     extra = image.bands - most
     if extra <= 0:
         return image, ()
-    return image.extract_band(0, n=most), (f"{extra} channel{'s' * (extra > 1)} besides colour and alpha dropped",)
+    return image.extract_band(0, n=most), (Conversion("extra channels" if extra > 1 else "extra channel", count=extra),)
 
 
 def _colorimetric(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
@@ -67,5 +68,5 @@ def _colorimetric(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, .
         raise ImageError(_UNKNOWN_RANGE.format(image.format))
     shallow = image.format == "uchar"
     converted = image.colourspace("srgb" if shallow else "rgb16")
-    note = f"{image.interpretation} in {image.format} converted to {8 if shallow else 16}-bit sRGB"
+    note = Conversion("to srgb", space=image.interpretation, kind=image.format, bits=8 if shallow else 16)
     return converted.cast("uchar" if shallow else "ushort"), (*notes, note)

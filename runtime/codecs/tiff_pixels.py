@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from upconv.runtime.codecs import tiff_tags
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError
 
 _GREY = (0, 1)
@@ -62,7 +63,7 @@ def _with_opacity(image: Any, colors: int, kinds: tuple[int, ...]) -> tuple[Any,
     kept = image.extract_band(0, n=colors)
     if opacity is not None:
         kept, extra = kept.bandjoin(image[colors + opacity]).copy(interpretation=image.interpretation), extra - 1
-    return kept, (f"{extra} channel{'s' * (extra > 1)} besides colour and alpha dropped",) if extra else ()
+    return kept, (Conversion("extra channels" if extra > 1 else "extra channel", count=extra),) if extra else ()
 
 
 def _from_ycbcr(image: Any, data: bytes, tags: dict[int, int]) -> Any:
