@@ -1,4 +1,4 @@
-"""What a result could not keep of its picture: phrases in English, each with a key, so that programs can say it in other languages."""
+"""Phrases for everything that a result could not keep of its picture, with keys for other languages."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Processed:
     """The number of frames in the result."""
     tiles: int
     """The number of tiles that were computed, in all passes, layers and frames."""
-    conversions: tuple[str, ...]
+    conversions: tuple[Conversion, ...]
     """Properties of the picture that the result could not keep, as phrases."""
     seconds: dict[str, float]
     """Seconds of each stage: `decode`, `infer`, `encode`."""
@@ -192,7 +192,7 @@ def _prepared(animation: Animation, options: UpscaleOptions, cancellation: Cance
 
 def _encoded(
     animation: Animation, name: str, options: UpscaleOptions, cancellation: Cancellation
-) -> tuple[bytes, tuple[str, ...]]:
+) -> tuple[bytes, tuple[Conversion, ...]]:
     quality, lossless = options.quality, options.lossless
     if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
         data, written = codecs.encode_frames(animation, name, quality, lossless=lossless, cancellation=cancellation)

@@ -287,7 +287,7 @@ class _Submission:
     border: BorderChoice | None = None
 
 
-def deviations(passes: Passes) -> list[str]:
+def deviations(passes: Passes) -> list[Conversion]:
     """Return a phrase for each pass whose tiles deviate from the whole picture, without duplicates."""
     return sorted({_deviation(plan.deviation) for plan in passes.plans if plan.deviation is not None})
 

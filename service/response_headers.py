@@ -35,10 +35,7 @@ def of_result(result: Processed, entry: ServedModel) -> dict[str, str]:
     return headers
 
 
-def _keyed(conversion: str) -> dict[str, Any]:
-    """Return the key and the values of a conversion. A phrase of another program has none, and is its own key."""
-    if not isinstance(conversion, Conversion):
-        return {"key": conversion}
+def _keyed(conversion: Conversion) -> dict[str, Any]:
     return {"key": conversion.key, "values": conversion.values} if conversion.values else {"key": conversion.key}
 
 

@@ -16,7 +16,7 @@ _CHANNELS = {"b-w": 1, "grey16": 1, "cmyk": 4}
 _UNKNOWN_RANGE = "the picture holds {} samples, whose range is not known; convert it to 16 bits first"
 
 
-def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
+def grey_or_rgb(image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the libvips image with 1 to 4 channels of 8 or 16 bits, and the conversions.
 
     Raises `ImageError` if the range of the samples is not known, or if an unknown colour space has more than 4 channels.
@@ -34,7 +34,7 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
     return _colorimetric(image, notes)
 
 
-def _from_cmyk(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+def _from_cmyk(image: Any, notes: tuple[Conversion, ...]) -> tuple[Any, tuple[Conversion, ...]]:
     if image.get_typeof(profiles.FIELD) and not profiles.is_usable(image.get(profiles.FIELD), channels=4):
         notes = (*notes, Conversion("damaged profile"))
     return profiles.transformed(image, "cmyk"), (*notes, Conversion("cmyk"))
@@ -54,7 +54,7 @@ def _plain(image: Any) -> Any:
     return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))
 
 
-def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
+def _with_one_extra(image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the image with at most one channel after the colour, which is opacity."""
     most = _CHANNELS.get(image.interpretation, 3) + 1
     extra = image.bands - most
@@ -63,7 +63,7 @@ def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
     return image.extract_band(0, n=most), (Conversion("extra channels" if extra > 1 else "extra channel", count=extra),)
 
 
-def _colorimetric(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+def _colorimetric(image: Any, notes: tuple[Conversion, ...]) -> tuple[Any, tuple[Conversion, ...]]:
     if image.bands < 3:
         raise ImageError(_UNKNOWN_RANGE.format(image.format))
     shallow = image.format == "uchar"

@@ -140,7 +140,7 @@ def frames_of(image: Any) -> int:
 
 def pixels(
     image: Any, cancellation: Cancellation | None, *, upright: bool = True
-) -> tuple[Samples, bytes | None, tuple[str, ...]]:
+) -> tuple[Samples, bytes | None, tuple[Conversion, ...]]:
     """Return the samples (H, W, C) of a libvips image, their ICC profile, and the conversions.
 
     `upright` applies the EXIF orientation.
@@ -170,7 +170,7 @@ def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | No
 
 def _color_space(
     data: bytes, name: str, profile: bytes | None, *, grey: bool
-) -> tuple[bytes | None, ColorCodes | None, tuple[str, ...]]:
+) -> tuple[bytes | None, ColorCodes | None, tuple[Conversion, ...]]:
     """Return the profile and the codes of the colour space that a file states, and the conversions."""
     codes = cicp.codes_of(data, name)
     if profile is not None:  # in PNG the codes go before the profile, in AVIF behind it
@@ -184,7 +184,7 @@ def _color_space(
     return None, None, ()
 
 
-def _as_stated(data: bytes, name: str, image: Any) -> tuple[Any, tuple[str, ...]]:
+def _as_stated(data: bytes, name: str, image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the libvips image with channels as the file states them, where libvips delivers others, and the conversions."""
     if name == "tiff":
         return tiff_pixels.as_stated(image, data)
@@ -204,7 +204,7 @@ def _upright(image: Any, cancellation: Cancellation | None) -> Any:
         return stopped.copy_memory().autorot()
 
 
-def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
+def _missed(data: bytes, name: str, image: Any) -> tuple[Conversion, ...]:
     """Return a phrase for each part of the file that the picture does not have."""
     frames, missed = frames_of(image), []
     if name == "png" and b"acTL" in data[:_HEADERS_BYTES].split(b"IDAT", 1)[0]:

@@ -61,7 +61,7 @@ def kind_of(field: str) -> str | None:
     return next((kind for prefix, kind in _KINDS.items() if field.startswith(prefix)), None)
 
 
-def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[str, ...]]:
+def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[Conversion, ...]]:
     """Return the metadata of a libvips image and its file, without the profile, and the conversions.
 
     A description that is not UTF-8 is dropped, which is a conversion. `name` is the format.

@@ -51,7 +51,7 @@ def read_size(data: bytes, name: str) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def opened(data: bytes, name: str, cancellation: Cancellation | None) -> tuple[Any, tuple[str, ...]]:
+def opened(data: bytes, name: str, cancellation: Cancellation | None) -> tuple[Any, tuple[Conversion, ...]]:
     """Return a libvips image of the upright picture with its metadata, and the conversions.
 
     Raises `ImageError` if the picture cannot be decoded, and what `decoded_apart` raises.

@@ -13,7 +13,7 @@ _NEAR = 1_000
 _GAMMAS = range(_UNIT // 100, _UNIT * 10)
 
 
-def profile_of(png: bytes, *, grey: bool) -> tuple[bytes | None, tuple[str, ...]]:
+def profile_of(png: bytes, *, grey: bool) -> tuple[bytes | None, tuple[Conversion, ...]]:
     """Return the ICC profile of a PNG file whose own profile is missing or unusable, and the conversions.
 
     The profile is `None` for sRGB. It says the same as gAMA and cHRM, and every format can hold it.

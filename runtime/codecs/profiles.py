@@ -36,7 +36,7 @@ def space_of(profile: bytes) -> str | None:
     return _SPACES.get(profile[16:20], "unknown") if complete and profile[36:40] == b"acsp" else None
 
 
-def fitting(image: Any) -> tuple[bytes | None, tuple[str, ...]]:
+def fitting(image: Any) -> tuple[bytes | None, tuple[Conversion, ...]]:
     """Return the profile of a grey or RGB libvips image, and the conversions.
 
     A profile that is damaged or made for other channels is dropped, which is a conversion.
