@@ -88,7 +88,7 @@ def saved(page: Any) -> np.ndarray:
 def test_its_pixels_are_those_of_the_command(page: Any, model: str, scale: int, picture: Path, tmp_path: Path) -> None:
     assert said(page, MODELS / f"{model}.onnx", picture) == f"{301 * scale} × {267 * scale} pixels, by {model.split('.')[0]}"
     words = ["upscale", picture, "--model", MODELS / f"{model}.onnx", "-o", tmp_path / "out.png"]
-    subprocess.run([sys.executable, "-m", "upconv", *words], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "upconv", *map(str, words)], check=True, capture_output=True)
     with Image.open(tmp_path / "out.png") as expected:
         difference = np.abs(saved(page) - np.asarray(expected))
     assert difference.max() <= 1  # a value that lies on the border between two 8-bit values
