@@ -6,6 +6,7 @@ A hint works where it is read: it names the checkout, the wheel or the index tha
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from functools import cache
@@ -20,6 +21,10 @@ _UVX = "archive"
 """The first word of the folder in uv's cache in which `uvx` makes its environments, such as archive-v0."""
 NAME = "upconv"
 """The name of the project for pip."""
+IMAGE = "IMAGE_OF_UPCONV"
+"""The variable that the Dockerfile sets: the provider and the further extras of the image, such as `cpu,ray`."""
+_BUILDS = ("cpu", "cuda", "webgpu")
+"""The extras of the builds of onnxruntime, of which an image has one."""
 EXTRAS = {
     "onnxruntime": "cpu",
     "torch": "export",
@@ -60,15 +65,40 @@ EXTRAS = {
 def install_command(extras: str) -> str:
     """Return the command that installs upconv with extras, such as `cpu` or `cpu,export`.
 
-    It names the checkout or the wheel that this installation comes from, and otherwise the name of the project.
+    It names the checkout or the wheel that this installation comes from, and otherwise the name of the project. In a container, it
+    builds an image with the extras beside those of the present one.
     """
+    if (image := image_extras()) is not None:
+        return _image_command(image, extras.split(","))
     before, after = _installer()
     return f"{before} {requirement(extras)}{after}"
 
 
 def package_command(packages: str) -> str:
-    """Return the command that installs packages of others, such as `ncnn`."""
-    return f"pip install {packages}"
+    """Return the command that installs packages of others, such as `ncnn`, or says that a container needs another image."""
+    return (
+        f"pip install {packages}"
+        if image_extras() is None
+        else f"add as root to an image that begins with this one: RUN pip install {packages}"
+    )
+
+
+def replacing_command(build: str, command: str) -> str:
+    """Return a command that first removes a build of onnxruntime. A new image never holds the old one."""
+    return f"pip uninstall -y {build} && {command}" if image_extras() is None else command
+
+
+def image_extras() -> tuple[str, ...] | None:
+    """Return the provider and the further extras of the container image that this runs in; `None` outside of one."""
+    stated = os.environ.get(IMAGE)
+    return tuple(filter(None, stated.split(","))) if stated else None
+
+
+def _image_command(image: tuple[str, ...], wanted: list[str]) -> str:
+    provider = next((extra for extra in wanted if extra in _BUILDS), image[0])
+    further = dict.fromkeys(extra for extra in (*image[1:], *wanted) if extra not in _BUILDS)
+    added = f" --build-arg EXTRAS={''.join(f',{extra}' for extra in further)}" if further else ""
+    return f"docker build -t {NAME} --build-arg PROVIDER={provider}{added} ."
 
 
 def extra_of(module: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ParameterError
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -73,7 +74,7 @@ class Picture:
     """The format that it was read from or is written in: jpeg, png, webp, avif, tiff or gif."""
     metadata: Metadata = Metadata()
     """The metadata of the file. The default is empty."""
-    conversions: tuple[str, ...] = field(default=())
+    conversions: tuple[Conversion, ...] = field(default=())
     """Properties of the picture that could not be kept so far, as phrases."""
 
     def __post_init__(self) -> None:
@@ -116,6 +117,6 @@ class Picture:
         """Return the picture with other samples."""
         return replace(self, samples=samples)
 
-    def noting(self, *conversions: str) -> Picture:
+    def noting(self, *conversions: Conversion) -> Picture:
         """Return the picture with more conversions."""
         return replace(self, conversions=(*self.conversions, *conversions))

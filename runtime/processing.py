@@ -14,6 +14,7 @@ from typing import Protocol
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import Animation
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import converting
 from upconv.runtime.model_choice import ModelChoice
 from upconv.runtime.options import DEFAULTS, UpscaleOptions
@@ -68,7 +69,7 @@ class Processed:
     """The number of frames in the result."""
     tiles: int
     """The number of tiles that were computed, in all passes, layers and frames."""
-    conversions: tuple[str, ...]
+    conversions: tuple[Conversion, ...]
     """Properties of the picture that the result could not keep, as phrases."""
     seconds: dict[str, float]
     """Seconds of each stage: `decode`, `infer`, `encode`."""
@@ -137,7 +138,7 @@ def _process(
         animation = animation.map(enlarge)
     cancellation.check()
     if options.format is None and name != found:
-        animation = animation.noting(f"{found} became {name}: upconv does not write {found}")
+        animation = animation.noting(Conversion("format not written", found=str(found), format=name))
     with clock.stage("encode"):
         encoded, conversions = _encoded(animation, name, options, cancellation)
     size, frames = (passes.width, passes.height), len(animation.delays_ms)
@@ -191,7 +192,7 @@ def _prepared(animation: Animation, options: UpscaleOptions, cancellation: Cance
 
 def _encoded(
     animation: Animation, name: str, options: UpscaleOptions, cancellation: Cancellation
-) -> tuple[bytes, tuple[str, ...]]:
+) -> tuple[bytes, tuple[Conversion, ...]]:
     quality, lossless = options.quality, options.lossless
     if len(animation.delays_ms) > 1 or name not in codecs.WRITABLE:
         data, written = codecs.encode_frames(animation, name, quality, lossless=lossless, cancellation=cancellation)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from upconv.runtime.install_hints import install_command, package_command
+from upconv.runtime.install_hints import install_command, package_command, replacing_command
 
 Provider = Literal[
     "cpu",
@@ -80,8 +80,7 @@ class ProviderEntry:
         if self.wheel is None:
             return ways
         install = install_command(self.extra) if self.extra else package_command(self.wheel)
-        first = "" if build == self.wheel else f"pip uninstall -y {build} && "
-        return (*ways, f"{first}{install}")
+        return (*ways, install if build == self.wheel else replacing_command(build, install))
 
 
 ENTRIES: tuple[ProviderEntry, ...] = (

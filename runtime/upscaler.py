@@ -19,6 +19,7 @@ from upconv.runtime.alpha import bleed_color
 from upconv.runtime.borders import resized
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import HaloDeviation
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.engine import Engine
 from upconv.runtime.errors import Cancelled, ModelError, TimedOut
 from upconv.runtime.executors import Executor
@@ -286,12 +287,10 @@ class _Submission:
     border: BorderChoice | None = None
 
 
-def deviations(passes: Passes) -> list[str]:
+def deviations(passes: Passes) -> list[Conversion]:
     """Return a phrase for each pass whose tiles deviate from the whole picture, without duplicates."""
     return sorted({_deviation(plan.deviation) for plan in passes.plans if plan.deviation is not None})
 
 
-def _deviation(deviation: HaloDeviation) -> str:
-    halo_px, steps = deviation.halo_px, deviation.steps
-    difference = f"{steps:.2g} of 255 steps from the whole picture"
-    return f"computed in tiles with a halo of {halo_px} pixels, which differs by up to {difference}"
+def _deviation(deviation: HaloDeviation) -> Conversion:
+    return Conversion("tiles", halo=deviation.halo_px, steps=f"{deviation.steps:.2g}")

@@ -100,7 +100,10 @@ def _add_middleware(app: FastAPI, state: ServiceState) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=[*_EXPOSED, *(f"X-Upconv-{name}" for name in ("Model", "Tiles", "Conversions", "Provider"))],
+            expose_headers=[
+                *_EXPOSED,
+                *(f"X-Upconv-{name}" for name in ("Model", "Tiles", "Conversions", "Conversion-Keys", "Provider")),
+            ],
         )
     app.add_middleware(HeadRequests)
     app.add_middleware(Gate, admin_port=settings.admin_port is not None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from upconv.runtime import Processed, codecs
+from upconv.runtime.conversions import Conversion
 from upconv.service.registry import ServedModel
 
 _SUFFIXES = {"jpeg": "jpg"}
@@ -28,7 +31,12 @@ def of_result(result: Processed, entry: ServedModel) -> dict[str, str]:
         headers["X-Upconv-Chosen-For"] = readable(result.choice.reason)
     if result.conversions:
         headers["X-Upconv-Conversions"] = readable("; ".join(result.conversions))
+        headers["X-Upconv-Conversion-Keys"] = json.dumps([_keyed(each) for each in result.conversions], separators=(",", ":"))
     return headers
+
+
+def _keyed(conversion: Conversion) -> dict[str, Any]:
+    return {"key": conversion.key, "values": conversion.values} if conversion.values else {"key": conversion.key}
 
 
 def timing(seconds: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.encoding import check_options, check_size, fitted
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import ANIMATED
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError, ParameterError
 from upconv.runtime.libvips import pyvips
 from upconv.runtime.options import MAX_PIXELS
@@ -54,7 +55,7 @@ class Animation:
         """Return the animation of the changed frames. `change` must give all frames one size."""
         return Animation.of(map(change, self._frames()), self.delays_ms, self.loops)
 
-    def noting(self, *conversions: str) -> Animation:
+    def noting(self, *conversions: Conversion) -> Animation:
         """Return the animation with more conversions."""
         return replace(self, strip=self.strip.noting(*conversions))
 

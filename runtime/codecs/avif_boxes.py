@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from upconv.runtime.codecs.av1_sequence import is_full_range
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError
 
 _CODES = b"colrnclx"
@@ -60,10 +61,10 @@ def with_known_matrix(data: bytes) -> bytes:
     return data[:place] + _BT601.to_bytes(2, "big") + data[place + 2 :] if unspecified else data
 
 
-def unkept(data: bytes) -> tuple[str, ...]:
+def unkept(data: bytes) -> tuple[Conversion, ...]:
     """Return a phrase if the primary picture states the light of its display or its content (`mdcv`, `clli`)."""
     kinds = {kind for kind, _ in _properties(data, meta_boxes(data))[0]}
-    return ("HDR data dropped, which is not read from avif and heic",) if kinds & {b"clli", b"mdcv"} else ()
+    return (Conversion("hdr data not read"),) if kinds & {b"clli", b"mdcv"} else ()
 
 
 def as_stated(image: Any, data: bytes) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from upconv.runtime.codecs import png_chunks
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import ColorCodes
 
@@ -37,11 +38,11 @@ def is_held(codes: ColorCodes, name: str) -> bool:
     return name == "png" or (name == "avif" and codes.full_range)
 
 
-def phrase(codes: ColorCodes) -> str:
+def phrase(codes: ColorCodes) -> Conversion:
     """Return the conversion of a picture that loses its codes."""
     stated = [(codes.primaries, _SRGB_PRIMARIES), (codes.curve, _SRGB_CURVES)]
     names = [_NAMES.get(code, f"H.273 code {code}") for code, usual in stated if code not in (*usual, *_SRGB_PRIMARIES)]
-    return f"colours in {' '.join(names) or 'a narrow range'} taken as sRGB"
+    return Conversion("codes", names=" ".join(names)) if names else Conversion("narrow range")
 
 
 def chunk(codes: ColorCodes) -> tuple[bytes, bytes]:

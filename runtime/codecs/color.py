@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upconv.runtime.codecs import profiles
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError
 
 PLAIN = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
@@ -15,7 +16,7 @@ _CHANNELS = {"b-w": 1, "grey16": 1, "cmyk": 4}
 _UNKNOWN_RANGE = "the picture holds {} samples, whose range is not known; convert it to 16 bits first"
 
 
-def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
+def grey_or_rgb(image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the libvips image with 1 to 4 channels of 8 or 16 bits, and the conversions.
 
     Raises `ImageError` if the range of the samples is not known, or if an unknown colour space has more than 4 channels.
@@ -23,7 +24,7 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
     image, notes = _with_one_extra(_with_known_space(image))
     if image.format == "uint":
         image = _plain((image >> 16).cast("ushort"))
-        notes = (*notes, "32 bits reduced to 16")
+        notes = (*notes, Conversion("fewer bits", bits=32, fewer=16))
     if image.interpretation in PLAIN and image.format in ("uchar", "ushort"):
         return image, notes
     if image.interpretation == "cmyk" and image.format in ("uchar", "ushort"):
@@ -33,10 +34,10 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
     return _colorimetric(image, notes)
 
 
-def _from_cmyk(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+def _from_cmyk(image: Any, notes: tuple[Conversion, ...]) -> tuple[Any, tuple[Conversion, ...]]:
     if image.get_typeof(profiles.FIELD) and not profiles.is_usable(image.get(profiles.FIELD), channels=4):
-        notes = (*notes, "damaged colour profile dropped")
-    return profiles.transformed(image, "cmyk"), (*notes, "CMYK converted to sRGB")
+        notes = (*notes, Conversion("damaged profile"))
+    return profiles.transformed(image, "cmyk"), (*notes, Conversion("cmyk"))
 
 
 def _with_known_space(image: Any) -> Any:
@@ -53,19 +54,19 @@ def _plain(image: Any) -> Any:
     return image.copy(interpretation=("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb"))
 
 
-def _with_one_extra(image: Any) -> tuple[Any, tuple[str, ...]]:
+def _with_one_extra(image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the image with at most one channel after the colour, which is opacity."""
     most = _CHANNELS.get(image.interpretation, 3) + 1
     extra = image.bands - most
     if extra <= 0:
         return image, ()
-    return image.extract_band(0, n=most), (f"{extra} channel{'s' * (extra > 1)} besides colour and alpha dropped",)
+    return image.extract_band(0, n=most), (Conversion("extra channels" if extra > 1 else "extra channel", count=extra),)
 
 
-def _colorimetric(image: Any, notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+def _colorimetric(image: Any, notes: tuple[Conversion, ...]) -> tuple[Any, tuple[Conversion, ...]]:
     if image.bands < 3:
         raise ImageError(_UNKNOWN_RANGE.format(image.format))
     shallow = image.format == "uchar"
     converted = image.colourspace("srgb" if shallow else "rgb16")
-    note = f"{image.interpretation} in {image.format} converted to {8 if shallow else 16}-bit sRGB"
+    note = Conversion("to srgb", space=image.interpretation, kind=image.format, bits=8 if shallow else 16)
     return converted.cast("uchar" if shallow else "ushort"), (*notes, note)

@@ -97,7 +97,7 @@ def _received(stream: BufferedReader) -> tuple[Decoded, Samples]:
         canvas.write(top, 0, np.frombuffer(_read(stream, count * row_bytes), kind).reshape(count, *shape[1:]))
     samples = canvas.samples()
     dpi = None if head["dpi"] is None else (float(head["dpi"][0]), float(head["dpi"][1]))
-    given = {**head, "shape": shape, "notes": tuple(head["notes"]), "dpi": dpi}
+    given = {**head, "shape": shape, "notes": tuple((key, values) for key, values in head["notes"]), "dpi": dpi}
     return Decoded(rows=lambda top, bottom: samples[top:bottom], blobs=blobs, **given), samples
 
 

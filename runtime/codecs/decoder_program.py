@@ -31,6 +31,7 @@ _BLOCK_BYTES = 1 << 22
 _RAW_PNM = (b"P5", b"P6")
 _MODES = {"1": "L", "P": "RGB", "La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "RGBX": "RGB", "CMYK": "RGB"}
 """Modes of Pillow that are converted, and to what."""
+Note = tuple[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Decoded:
     """Returns the rows from the first number to the second, (h, W, C)."""
     bits: int | None = None
     """Bits per sample in the file, if they are between 8 and 16."""
-    notes: tuple[str, ...] = ()
-    """Properties that are not delivered, as phrases."""
+    notes: tuple[Note, ...] = ()
+    """Properties that are not delivered, as keys and values of `runtime/conversions.py`, which this program cannot import."""
     dpi: tuple[float, float] | None = None
     """The resolution in pixels per inch."""
     premultiplied: bool = False
@@ -87,7 +88,7 @@ def _by_pillow(data: bytes, name: str, most_px: int) -> Decoded:
     if file.mode in ("P", "PA") and (file.mode == "PA" or "transparency" in file.info or file.palette.mode == "RGBA"):
         mode = "RGBA"
     if mode == "RGBA" and name == "bmp" and file.getchannel("A").getextrema() == (0, 0):
-        mode, notes = "RGB", (*notes, "opacity of 0 everywhere ignored")
+        mode, notes = "RGB", (*notes, ("empty opacity", {}))
     deep, (width, height) = mode.startswith("I"), file.size
     channels = 1 if deep else len(mode)
 
@@ -115,7 +116,7 @@ def _raw_pnm(data: bytes, file: Any) -> Decoded:
         return block if argument == white else np.minimum(np.rint(block * (white / argument)), white)
 
     rest = data[tile.offset + samples.nbytes :].lstrip()
-    notes = ("the first of several pictures taken",) if rest[:1] == b"P" and rest[1:2] in b"123456" and rest[1:2] else ()
+    notes: tuple[Note, ...] = (("first of several", {}),) if rest[:1] == b"P" and rest[1:2] in b"123456" and rest[1:2] else ()
     return Decoded((height, width, channels), deep, rows, notes=notes)
 
 
@@ -136,32 +137,33 @@ def _heic(data: bytes, most_px: int) -> Decoded:
         values = block.astype(np.uint32) >> 16 - bits
         return (values * 65535 + (1 << bits - 1)) // ((1 << bits) - 1)
 
-    notes = [f"the main one of {len(file)} pictures taken"] if len(file) > 1 else []
-    notes += ["depth map dropped"] if info.get("depth_images") else []
-    notes += [_AUXILIARY.get(kind.rpartition(":")[2], "auxiliary picture dropped") for kind in info.get("aux") or ()]
+    notes: list[Note] = [("main picture", {"count": len(file)})] if len(file) > 1 else []
+    notes += [("depth map", {})] if info.get("depth_images") else []
+    auxiliary = (_AUXILIARY.get(kind.rpartition(":")[2], "auxiliary picture") for kind in info.get("aux") or ())
+    notes += [(key, {}) for key in dict.fromkeys(auxiliary)]
     return Decoded(
         pixels.shape,
         bool(depth),
         rows,
         bits=bits if depth else None,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(notes),
         premultiplied=mode.endswith("a"),
         blobs=_blobs(info.get("icc_profile"), info.get("exif"), info.get("xmp")),
     )
 
 
-_AUXILIARY = {"hdrgainmap": "HDR gain map dropped"}
+_AUXILIARY = {"hdrgainmap": "gain map"}
 
 
-def _unread(data: bytes, name: str) -> tuple[str, ...]:
+def _unread(data: bytes, name: str) -> tuple[Note, ...]:
     if name != "jp2":
         return ()
     head = data[: 1 << 16]
-    notes = ["metadata in boxes dropped, which is not read from jp2"] if b"uuid" in head or b"xml " in head else []
+    notes: list[Note] = [("boxes not read", {})] if b"uuid" in head or b"xml " in head else []
     place = head.find(b"\xff\x51")
     components = int.from_bytes(head[place + 38 : place + 40], "big")
     if place >= 0 and components > 1 and head[place + 40] & 0x7F > 7:
-        notes.append(f"{(head[place + 40] & 0x7F) + 1} bits reduced to 8")
+        notes.append(("fewer bits", {"bits": (head[place + 40] & 0x7F) + 1, "fewer": 8}))
     return tuple(notes)
 
 

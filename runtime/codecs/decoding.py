@@ -25,6 +25,7 @@ from upconv.runtime.codecs import (
 )
 from upconv.runtime.codecs.failures import unreadable
 from upconv.runtime.codecs.formats import ANIMATED
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError
 from upconv.runtime.libvips import pyvips
 from upconv.runtime.options import MAX_PIXELS
@@ -47,7 +48,7 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     "gif": pyvips.Image.gifload_buffer,
 }
 _GAIN_MAP = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1")
-_NO_GAIN_MAP = "HDR gain map dropped"
+_NO_GAIN_MAP = Conversion("gain map")
 _HEADERS_BYTES = 1 << 18
 _WEBP_HEADERS_BYTES = 1 << 8
 _MISSING_PIXELS = ("premature end", "Huffman", "instead of RST", "arithmetic")
@@ -139,7 +140,7 @@ def frames_of(image: Any) -> int:
 
 def pixels(
     image: Any, cancellation: Cancellation | None, *, upright: bool = True
-) -> tuple[Samples, bytes | None, tuple[str, ...]]:
+) -> tuple[Samples, bytes | None, tuple[Conversion, ...]]:
     """Return the samples (H, W, C) of a libvips image, their ICC profile, and the conversions.
 
     `upright` applies the EXIF orientation.
@@ -169,7 +170,7 @@ def _picture(data: bytes, name: str, image: Any, cancellation: Cancellation | No
 
 def _color_space(
     data: bytes, name: str, profile: bytes | None, *, grey: bool
-) -> tuple[bytes | None, ColorCodes | None, tuple[str, ...]]:
+) -> tuple[bytes | None, ColorCodes | None, tuple[Conversion, ...]]:
     """Return the profile and the codes of the colour space that a file states, and the conversions."""
     codes = cicp.codes_of(data, name)
     if profile is not None:  # in PNG the codes go before the profile, in AVIF behind it
@@ -183,7 +184,7 @@ def _color_space(
     return None, None, ()
 
 
-def _as_stated(data: bytes, name: str, image: Any) -> tuple[Any, tuple[str, ...]]:
+def _as_stated(data: bytes, name: str, image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the libvips image with channels as the file states them, where libvips delivers others, and the conversions."""
     if name == "tiff":
         return tiff_pixels.as_stated(image, data)
@@ -203,13 +204,13 @@ def _upright(image: Any, cancellation: Cancellation | None) -> Any:
         return stopped.copy_memory().autorot()
 
 
-def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
+def _missed(data: bytes, name: str, image: Any) -> tuple[Conversion, ...]:
     """Return a phrase for each part of the file that the picture does not have."""
     frames, missed = frames_of(image), []
     if name == "png" and b"acTL" in data[:_HEADERS_BYTES].split(b"IDAT", 1)[0]:
-        missed.append("the first frame of an animated PNG taken")
+        missed.append(Conversion("first frame of png"))
     if frames > 1:
-        missed.append(f"the first of {frames} {'frames' if name in ANIMATED else 'pictures'} taken")
+        missed.append(Conversion("first frame" if name in ANIMATED else "first picture", count=frames))
     if name == "jpeg" and any(mark in data[:_HEADERS_BYTES] for mark in _GAIN_MAP):
         missed.append(_NO_GAIN_MAP)
     if name == "jpeg":
@@ -219,7 +220,7 @@ def _missed(data: bytes, name: str, image: Any) -> tuple[str, ...]:
     if name in ("avif", "heic"):
         missed.extend(avif_boxes.unkept(data))
     if name == "tiff" and tiff_tags.EXIF in tiff_tags.first_directory(data):
-        missed.append("EXIF dropped, which is not read from tiff")
+        missed.append(Conversion("exif not read"))
     if name == "png" and image.get_typeof("palette"):
-        missed.append("palette expanded to RGB")
+        missed.append(Conversion("palette"))
     return tuple(missed)

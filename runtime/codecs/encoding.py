@@ -17,6 +17,7 @@ from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE, default_result
 from upconv.runtime.codecs.profiles import to_srgb
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.libvips import pyvips
 from upconv.runtime.options import check_quality
@@ -81,7 +82,7 @@ def encode(
     except pyvips.Error as error:
         raise unwritable("the picture", name, error) from error
     if colors is not None and not palette.is_exact(data, to_image(picture.samples)):
-        noted = noted.noting(f"colours reduced to {colors}")
+        noted = noted.noting(Conversion("few colours", count=colors))
     return finishing.finished(data, replace(noted, format=picture.format), name), noted
 
 
@@ -105,20 +106,20 @@ def check_size(name: str, width: int, height: int) -> None:
 def fitted(picture: Picture, name: str, cancellation: Cancellation | None, *, lossless: bool = False) -> tuple[Any, Picture]:
     """Return a libvips image with channels and bits of the format, and the picture with conversions."""
     if picture.metadata.lossless and name == "webp" and not lossless:
-        picture = picture.noting("lossless WebP written with loss; ask for lossless to keep every pixel")
+        picture = picture.noting(Conversion("webp with loss"))
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A grey profile is not valid for RGB.
-        picture = to_srgb(picture, cancellation).noting(f"grey written as RGB, because {name} is always RGB")
+        picture = to_srgb(picture, cancellation).noting(Conversion("grey not held", format=name))
     elif picture.metadata.icc is not None and name == "gif":
-        picture = to_srgb(picture, cancellation).noting("colours converted to sRGB, because gif cannot hold a profile")
+        picture = to_srgb(picture, cancellation).noting(Conversion("profile not held", format=name))
     image = to_image(picture.samples)
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * picture.color.shape[2], max_alpha=picture.white)
-        picture = picture.noting("transparency replaced by white, which jpeg cannot hold")
+        picture = picture.noting(Conversion("opacity not held", format=name))
     if picture.samples.dtype == np.uint16 and name in ("jpeg", "webp", "gif"):
         image = (image / 257).rint().cast("uchar")
         image = image.copy(interpretation="srgb" if image.bands > 2 else "b-w")
-        picture = picture.noting(f"{picture.metadata.bits or 16} bits reduced to 8, the most that {name} can hold")
+        picture = picture.noting(Conversion("bits not held", bits=picture.metadata.bits or 16, fewer=8, format=name))
     return image, picture
 
 
@@ -128,7 +129,7 @@ def _fitting(
     image, picture = fitted(picture, name, cancellation, lossless=lossless)
     bits = picture.metadata.bits or 12 if picture.samples.dtype == np.uint16 else 8
     if name == "avif" and bits == 12 and picture.metadata.bits != bits:
-        picture = picture.noting("16 bits reduced to 12, the most that avif can hold")
+        picture = picture.noting(Conversion("bits not held", bits=16, fewer=12, format=name))
     image, keep, picture = metadata.onto(image, picture, name)
     return image, bits, keep, replace(picture, format=name)
 

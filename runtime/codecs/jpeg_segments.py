@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from upconv.runtime.conversions import Conversion
+
 COMMENT = 0xFE
 _APP0, _APP15, _SCAN = 0xE0, 0xEF, 0xDA
 _LONGEST = 0xFFFF - 2
@@ -19,12 +21,16 @@ _CARRIED = (
     b"urn:iso:std:iso:ts:21496:-1\0",  # a gain map, which has its own phrase
 )
 """Segments that are kept, or that describe only the coding of the old file."""
-_NAMES = {
-    b"MPF\0": "further pictures (MPF)",
-    b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
-    b"JP": "content credentials",
+_LOSSES = {
+    b"MPF\0": Conversion("further pictures"),
+    b"http://ns.adobe.com/xmp/extension/\0": Conversion("extended xmp"),
+    b"JP": Conversion("content credentials"),
 }
-_ONCE = {b"Photoshop 3.0\0": "IPTC or Photoshop data", b"Exif\0\0": "EXIF", b"http://ns.adobe.com/xap/1.0/\0": "XMP"}
+_ONCE = {
+    b"Photoshop 3.0\0": Conversion("further iptc"),
+    b"Exif\0\0": Conversion("further metadata", name="EXIF"),
+    b"http://ns.adobe.com/xap/1.0/\0": Conversion("further metadata", name="XMP"),
+}
 """Segments of which libvips reads the first only."""
 
 
@@ -33,15 +39,13 @@ def comments_of(jpeg: bytes) -> list[bytes]:
     return [body for marker, body in segments(jpeg) if marker == COMMENT]
 
 
-def unkept(jpeg: bytes) -> tuple[str, ...]:
+def unkept(jpeg: bytes) -> tuple[Conversion, ...]:
     """Return a phrase for each kind of application data that the result does not keep."""
     found = [body for marker, body in segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
     bodies = [body for _, body in segments(jpeg)]
-    further = tuple(
-        f"further {name} dropped" for start, name in _ONCE.items() if sum(body.startswith(start) for body in bodies) > 1
-    )
-    trailer = () if jpeg.rstrip(b"\0").endswith(b"\xff\xd9") else ("data behind the end of the picture",)
-    return tuple(f"{name} dropped" for name in dict.fromkeys((*map(_name, found), *trailer))) + further
+    further = (note for start, note in _ONCE.items() if sum(body.startswith(start) for body in bodies) > 1)
+    trailer = () if jpeg.rstrip(b"\0").endswith(b"\xff\xd9") else (Conversion("data behind"),)
+    return (*dict.fromkeys((*map(_loss, found), *trailer)), *further)
 
 
 def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
@@ -52,10 +56,14 @@ def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
     return jpeg[:place] + bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body + jpeg[place:]
 
 
-def _name(body: bytes) -> str:
-    known = next((name for start, name in _NAMES.items() if body.startswith(start)), None)
+def _loss(body: bytes) -> Conversion:
+    known = next((note for start, note in _LOSSES.items() if body.startswith(start)), None)
     word = body[:32].split(b"\0")[0].split(b" ")[0]
-    return known or (f"{word.decode()} data" if word.isalnum() and word.isascii() else "unknown application data")
+    if known is not None:
+        return known
+    return (
+        Conversion("application data", name=word.decode()) if word.isalnum() and word.isascii() else Conversion("unknown data")
+    )
 
 
 def segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from upconv.runtime.codecs import cicp, exif_storage, jpeg_segments, png_chunks, profiles
 from upconv.runtime.codecs.exif import PREFIX, ExifBlock
+from upconv.runtime.conversions import PHRASES, Conversion
 from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Metadata, Picture
 
@@ -60,7 +61,7 @@ def kind_of(field: str) -> str | None:
     return next((kind for prefix, kind in _KINDS.items() if field.startswith(prefix)), None)
 
 
-def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[str, ...]]:
+def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[Conversion, ...]]:
     """Return the metadata of a libvips image and its file, without the profile, and the conversions.
 
     A description that is not UTF-8 is dropped, which is a conversion. `name` is the format.
@@ -68,7 +69,7 @@ def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[str, ...]]:
     names = [field for field in (EXIF, XMP, "iptc-data", "image-description") if image.get_typeof(field)]
     found = [(field, image.get_typeof(field), value) for field in names if (value := _value(image, field))]
     fields = [entry for entry in found if not _is_garbled(entry[2])]
-    notes = ("description in another encoding than UTF-8 dropped",) if len(fields) < len(found) else ()
+    notes = (Conversion("description encoding"),) if len(fields) < len(found) else ()
     block = ExifBlock(next((value for field, _, value in fields if field == EXIF), b""))
     turned = name not in _WITHOUT_TURN or block.orientation is not None
     upright = [(field, kind, _upright(field, value, turned=turned)) for field, kind, value in fields]
@@ -84,9 +85,9 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
     metadata = picture.metadata
     held = held_in(picture, name)
     kinds = {str(kind_of(field)) for field, _, _ in metadata.fields}
-    notes = [f"{kind} dropped, which {name} cannot hold" for kind in sorted(kinds - held)]
+    notes = [_not_held(kind, name) for kind in sorted(kinds - held)]
     if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and not _holds_density(metadata, held):
-        notes.append(f"resolution dropped, which {name} cannot hold")
+        notes.append(Conversion("resolution not held", format=name))
     if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
         notes.append(cicp.phrase(metadata.codes))
     kept = [entry for entry in metadata.fields if kind_of(entry[0]) in _KEEP and kind_of(entry[0]) in held]
@@ -105,6 +106,11 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
         keep |= _KEEP_EXIF
     # Without these flags, libvips adds an EXIF block to pictures that have none.
     return image, keep, picture.noting(*notes)
+
+
+def _not_held(kind: str, name: str) -> Conversion:
+    own = f"{kind.lower()} not held"
+    return Conversion(own, format=name) if own in PHRASES else Conversion("not held", name=kind, format=name)
 
 
 def held_in(picture: Picture, name: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from upconv.runtime.canvas import new_canvas
 from upconv.runtime.codecs import avif_boxes, decoder_program
 from upconv.runtime.codecs.decoder_process import decoded_apart
 from upconv.runtime.codecs.decoder_program import Decoded
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError, machine_error
 from upconv.runtime.install_hints import install_command
 from upconv.runtime.libvips import pyvips
@@ -50,7 +51,7 @@ def read_size(data: bytes, name: str) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def opened(data: bytes, name: str, cancellation: Cancellation | None) -> tuple[Any, tuple[str, ...]]:
+def opened(data: bytes, name: str, cancellation: Cancellation | None) -> tuple[Any, tuple[Conversion, ...]]:
     """Return a libvips image of the upright picture with its metadata, and the conversions.
 
     Raises `ImageError` if the picture cannot be decoded, and what `decoded_apart` raises.
@@ -72,7 +73,7 @@ def opened(data: bytes, name: str, cancellation: Cancellation | None) -> tuple[A
         image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
     if found.bits is not None:
         image.set_type(pyvips.GValue.gint_type, "bits-per-sample", found.bits)
-    return image, found.notes
+    return image, tuple(Conversion(key, **values) for key, values in found.notes)
 
 
 def _space(found: Decoded) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from upconv.runtime.conversions import Conversion
+
 HEADER_END = 33
 """The place behind the signature and IHDR."""
 _SIGNATURE_END = 8
@@ -14,7 +16,7 @@ _KNOWN = frozenset(
 """Chunks that are kept, converted, or have a phrase of their own."""
 _OLD = frozenset(b"sBIT bKGD hIST sPLT tIME iDOT".split())
 """Chunks that describe only the pixels of the old file."""
-_NAMES = {b"caBX": "content credentials"}
+_LOSSES = {b"caBX": Conversion("content credentials")}
 _MOST_NAMED = 8
 
 
@@ -37,13 +39,14 @@ def with_chunks(png: bytes, added: list[tuple[bytes, bytes]], without: tuple[byt
     return b"".join((*parts, png[place:]))
 
 
-def unkept(png: bytes) -> tuple[str, ...]:
+def unkept(png: bytes) -> tuple[Conversion, ...]:
     """Return a phrase for each kind of chunk that the result does not keep."""
     found = dict.fromkeys(chunks(png))
     kinds = dict.fromkeys(kind for kind, _ in found if kind.isalpha() and kind not in _KNOWN | _OLD)
     ratio = next((data for kind, data in found if kind == b"pHYs" and data[8:] == b"\0"), b"")
-    skewed = ("pixel aspect ratio dropped",) if ratio[:4] != ratio[4:8] else ()
-    return (*(f"{_NAMES.get(kind, f'chunk {kind.decode()}')} dropped" for kind in list(kinds)[:_MOST_NAMED]), *skewed)
+    skewed = (Conversion("aspect ratio"),) if ratio[:4] != ratio[4:8] else ()
+    named = (_LOSSES.get(kind) or Conversion("chunk", name=kind.decode()) for kind in list(kinds)[:_MOST_NAMED])
+    return (*named, *skewed)
 
 
 def _places(png: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from upconv.runtime.codecs import png_chunks
 from upconv.runtime.codecs.matrix_profile import SRGB_CHROMATICITIES, matrix_profile
+from upconv.runtime.conversions import Conversion
 
 _UNIT = 100_000
 _SRGB_GAMMA = 45_455
 _NEAR = 1_000
 """Values this near to those of sRGB, in units of the chunks, mean sRGB."""
 _GAMMAS = range(_UNIT // 100, _UNIT * 10)
-_UNUSABLE = "{} dropped, which makes no sense"
 
 
-def profile_of(png: bytes, *, grey: bool) -> tuple[bytes | None, tuple[str, ...]]:
+def profile_of(png: bytes, *, grey: bool) -> tuple[bytes | None, tuple[Conversion, ...]]:
     """Return the ICC profile of a PNG file whose own profile is missing or unusable, and the conversions.
 
     The profile is `None` for sRGB. It says the same as gAMA and cHRM, and every format can hold it.
@@ -21,12 +21,12 @@ def profile_of(png: bytes, *, grey: bool) -> tuple[bytes | None, tuple[str, ...]
     found: dict[bytes, bytes] = {}
     for kind, data in png_chunks.chunks(png):
         found.setdefault(kind, data)
-    notes = ("damaged colour profile dropped",) if b"iCCP" in found else ()
+    notes = (Conversion("damaged profile"),) if b"iCCP" in found else ()
     if b"sRGB" in found or b"gAMA" not in found:  # without a gamma, viewers take chromaticities as sRGB
         return None, notes
     gamma = int.from_bytes(found[b"gAMA"], "big")
     if gamma not in _GAMMAS:
-        return None, (*notes, _UNUSABLE.format("gAMA"))
+        return None, (*notes, Conversion("senseless", name="gAMA"))
     points = _points(found.get(b"cHRM", b""))
     srgb_points = points is None or grey
     if srgb_points and abs(gamma - _SRGB_GAMMA) <= _NEAR:
@@ -35,7 +35,7 @@ def profile_of(png: bytes, *, grey: bool) -> tuple[bytes | None, tuple[str, ...]
         curve = None if abs(gamma - _SRGB_GAMMA) <= _NEAR else _UNIT / gamma
         return matrix_profile(curve, points or SRGB_CHROMATICITIES, grey=grey), notes
     except ValueError:
-        return None, (*notes, _UNUSABLE.format("cHRM"))
+        return None, (*notes, Conversion("senseless", name="cHRM"))
 
 
 def _points(data: bytes) -> tuple[float, ...] | None:

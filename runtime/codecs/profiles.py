@@ -10,6 +10,7 @@ import numpy as np
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs import cicp
 from upconv.runtime.codecs.exif import ExifBlock
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import machine_error
 from upconv.runtime.libvips import pyvips
 from upconv.runtime.picture import Picture
@@ -22,7 +23,7 @@ _CURVES = {b"kTRC": (b"curv", b"para"), b"A2B0": (b"mft1", b"mft2", b"mAB ")}
 """Types of the tags of which a profile of grey or CMYK needs one."""
 _RGB = 3
 _MOST_TAGS = 200
-_UNUSABLE = "colour profile dropped, because it cannot be converted"
+_UNUSABLE = Conversion("unusable profile")
 _SPACES = {b"RGB ": "RGB", b"GRAY": "grey", b"CMYK": "CMYK", b"Lab ": "Lab"}
 
 
@@ -35,7 +36,7 @@ def space_of(profile: bytes) -> str | None:
     return _SPACES.get(profile[16:20], "unknown") if complete and profile[36:40] == b"acsp" else None
 
 
-def fitting(image: Any) -> tuple[bytes | None, tuple[str, ...]]:
+def fitting(image: Any) -> tuple[bytes | None, tuple[Conversion, ...]]:
     """Return the profile of a grey or RGB libvips image, and the conversions.
 
     A profile that is damaged or made for other channels is dropped, which is a conversion.
@@ -45,9 +46,9 @@ def fitting(image: Any) -> tuple[bytes | None, tuple[str, ...]]:
     profile: bytes = image.get(FIELD)
     space, expected = space_of(profile), "RGB" if image.bands > 2 else "grey"
     if space is None:
-        return None, ("damaged colour profile dropped",)
+        return None, (Conversion("damaged profile"),)
     if space != expected:
-        return None, (f"{space} colour profile dropped, which is not valid for {expected} pixels",)
+        return None, (Conversion("unfit profile", space=space, expected=expected),)
     return profile, ()
 
 

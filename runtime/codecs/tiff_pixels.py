@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from upconv.runtime.codecs import tiff_tags
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ImageError
 
 _GREY = (0, 1)
@@ -40,7 +41,7 @@ def check(tags: dict[int, int]) -> None:
         raise ImageError("the tiff data is of a kind that is not read: inks other than CMYK; convert it to RGB first")
 
 
-def as_stated(image: Any, data: bytes) -> tuple[Any, tuple[str, ...]]:
+def as_stated(image: Any, data: bytes) -> tuple[Any, tuple[Conversion, ...]]:
     """Return the libvips image of a TIFF file without YCbCr and without channels of other meanings, and the conversions.
 
     Raises `ImageError` if YCbCr has more than 8 bits.
@@ -54,7 +55,7 @@ def as_stated(image: Any, data: bytes) -> tuple[Any, tuple[str, ...]]:
     return _with_opacity(image, colors, tiff_tags.integers(data, tiff_tags.EXTRA_SAMPLES)) if extra > 0 else (image, ())
 
 
-def _with_opacity(image: Any, colors: int, kinds: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
+def _with_opacity(image: Any, colors: int, kinds: tuple[int, ...]) -> tuple[Any, tuple[Conversion, ...]]:
     extra = image.bands - colors
     # Files of one extra channel without the tag, which TIFF demands, come from writers of opacity; libtiff takes it so, too.
     kinds = kinds or _OPACITIES[:1] * (extra == 1)
@@ -62,7 +63,7 @@ def _with_opacity(image: Any, colors: int, kinds: tuple[int, ...]) -> tuple[Any,
     kept = image.extract_band(0, n=colors)
     if opacity is not None:
         kept, extra = kept.bandjoin(image[colors + opacity]).copy(interpretation=image.interpretation), extra - 1
-    return kept, (f"{extra} channel{'s' * (extra > 1)} besides colour and alpha dropped",) if extra else ()
+    return kept, (Conversion("extra channels" if extra > 1 else "extra channel", count=extra),) if extra else ()
 
 
 def _from_ycbcr(image: Any, data: bytes, tags: dict[int, int]) -> Any:

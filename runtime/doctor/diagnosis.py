@@ -12,7 +12,7 @@ from upconv.runtime.doctor.declared import declared
 from upconv.runtime.doctor.machine import machine_checks
 from upconv.runtime.doctor.packages import feature_checks, python_check, required_checks, runtime_check
 from upconv.runtime.doctor.pictures import picture_checks
-from upconv.runtime.install_hints import NAME, origin
+from upconv.runtime.install_hints import NAME, image_extras, origin
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Diagnosis:
     version: str
     """The version of upconv."""
     origin: str
-    """The checkout, wheel or repository that it comes from, or `index`."""
+    """The checkout, wheel, repository or container image that it comes from, or `index`."""
     checks: tuple[Check, ...]
     """Every check, in the order of the report."""
 
@@ -60,6 +60,8 @@ def _version() -> str:
 
 def _origin() -> str:
     found = origin()
+    if (image := image_extras()) is not None:
+        return f"container image ({', '.join(image)})"
     if found is None:
         return "index"
     return f"{'checkout' if found.is_dir() else 'wheel'} {found}" if isinstance(found, Path) else found

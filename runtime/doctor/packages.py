@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from upconv.runtime.doctor.check import Check
 from upconv.runtime.doctor.declared import Requirement, packages_of
-from upconv.runtime.install_hints import install_command, package_command
+from upconv.runtime.install_hints import install_command, package_command, replacing_command
 from upconv.runtime.provider_table import WHEELS
 
 OLDEST_PYTHON = (3, 11)
@@ -60,7 +60,7 @@ def runtime_check(requirements: Iterable[Requirement]) -> Check:
         return Check("required", "onnxruntime", "missing", "no build of it", install_command("cpu"), required=True)
     said = " and ".join(f"{name} {found}" for name, found in builds.items())
     if len(builds) > 1:
-        advice = f"pip uninstall -y {' '.join(builds)} && {install_command('cpu')}"
+        advice = replacing_command(" ".join(builds), install_command("cpu"))
         return Check(
             "required", "onnxruntime", "broken", f"{said}, of which each replaces files of the other", advice, required=True
         )

@@ -10,6 +10,7 @@ from upconv.runtime import codecs
 from upconv.runtime.buckets import Place
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.codecs.formats import SUFFIXES
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import Cancelled, DiskFullError, NoEndpointError, UpconvError, first_line
 from upconv.runtime.folders import places
 from upconv.runtime.folders.result_record import complete
@@ -94,4 +95,4 @@ def _with_path(job: FileTask, sentence: str) -> str:
 def _misnamed(source: Place, found: str | None, name: str) -> tuple[str, ...]:
     """Return a phrase if the suffix of a file, which its result keeps, does not match its bytes."""
     wrong = found != name == SUFFIXES.get(source.suffix.lower())
-    return (f"{found} became {name}, because the suffix of the file is {source.suffix}",) if wrong else ()
+    return (Conversion("format of suffix", found=str(found), format=name, suffix=source.suffix),) if wrong else ()

@@ -37,6 +37,7 @@ _HEADERS = {
     "X-Upconv-Provider": "execution provider that computed the result",
     "X-Upconv-Tiles": "number of computed tiles",
     "X-Upconv-Conversions": "properties of the picture that the result could not keep, separated by semicolons",
+    "X-Upconv-Conversion-Keys": "the same as a JSON array: the `key` of each phrase, which never changes its meaning, and its `values`",
     "X-Upconv-Cache": "hit, if the result comes from the cache",
     "ETag": "hash of the picture, the parameters and the model",
     "X-Request-Id": "the id of the request, or a new one; also in the log",

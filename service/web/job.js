@@ -1,6 +1,6 @@
 // Upscales one picture as a job: sends it, follows its tiles, fetches the result and deletes the job.
 
-import { phrase } from "./languages.js";
+import { has, phrase } from "./languages.js";
 import { problem, refusal, unreachable } from "./problems.js";
 import { Refused } from "./refused.js";
 
@@ -20,17 +20,24 @@ export async function enlarge(file, query, headers, signal, report) {
     await watch(address, headers, signal, report);
     const response = await request(`${address}/result`, { headers, signal });
     const header = (name) => decodeURIComponent(response.headers.get(`X-Upconv-${name}`) ?? "");
-    const conversions = header("Conversions");
     return {
       blob: await bodyOf(response),
       seconds: (performance.now() - started) / 1000,
-      notes: conversions ? [phrase("changed", { conversions })] : [],
+      notes: changes(header("Conversions"), response.headers.get("X-Upconv-Conversion-Keys")),
       model: header("Model"),
       reason: header("Chosen-For"),
     };
   } finally {
     fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // if this fails, its lease ends
   }
+}
+
+// Returns the phrases that say what the result could not keep: in the language of the page, or in English if it lacks one of the keys.
+export function changes(english, keys) {
+  if (!english) return [];
+  const phrases = JSON.parse(keys ?? "[]").map(({ key, values }) => phrase(`conversion.${key}`, values));
+  const known = phrases.length > 0 && phrases.every(({ key }) => has(key));
+  return [phrase("changed", { conversions: known ? phrases : english })];
 }
 
 export async function request(address, options = {}) {

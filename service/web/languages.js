@@ -13,6 +13,8 @@ export const tag = () => TAGS[language] ?? language;
 // A text that is not said yet, so that it follows a change of the language. Values are numbers, texts, phrases or lists of phrases.
 export const phrase = (key, values = {}) => ({ key, values });
 
+export const has = (key) => key in en;
+
 export async function speak(wanted) {
   texts = wanted === "en" ? en : (await import(`./strings/${wanted}.js`)).default;
   language = wanted;

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from upconv.runtime import install_hints
-from upconv.runtime.install_hints import EXTRAS, extra_of, install_command, package_command
+from upconv.runtime.install_hints import EXTRAS, extra_of, image_extras, install_command, package_command, replacing_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +114,28 @@ def test_each_extra_exists() -> None:
 
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(EXTRAS.values()) <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("image", "extras", "arguments"),
+    [
+        ("cpu", "parquet", "PROVIDER=cpu --build-arg EXTRAS=,parquet"),
+        ("cpu,ray", "parquet", "PROVIDER=cpu --build-arg EXTRAS=,ray,parquet"),
+        ("cpu,ray", "ray,cuda", "PROVIDER=cuda --build-arg EXTRAS=,ray"),
+        ("cpu", "cuda", "PROVIDER=cuda"),
+    ],
+)
+def test_a_container_needs_another_image(image: str, extras: str, arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(install_hints.IMAGE, image)
+    assert install_command(extras) == f"docker build -t upconv --build-arg {arguments} ."
+    assert replacing_command("onnxruntime", "x") == "x"
+    assert package_command("ncnn") == "add as root to an image that begins with this one: RUN pip install ncnn"
+
+
+def test_outside_of_a_container_one_build_replaces_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(install_hints.IMAGE, "")
+    assert image_extras() is None
+    assert replacing_command("onnxruntime", "x") == "pip uninstall -y onnxruntime && x"
 
 
 def test_packages_of_others() -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.picture import Metadata, Picture
 
+A = (Conversion("gain map"),)
 FIELDS = (("exif-data", 1, b"Exif"), ("xmp-data", 1, b"<x/>"))
 
 
@@ -46,15 +48,16 @@ def test_white_is_the_largest_sample(dtype: Any, white: int) -> None:
 
 
 def test_conversions_are_appended_to_a_copy() -> None:
-    picture = Picture(np.zeros((1, 1, 1), np.uint8), conversions=("a",))
-    assert picture.noting("b", "c").conversions == ("a", "b", "c")
-    assert picture.noting().conversions == picture.conversions == ("a",)
+    picture = Picture(np.zeros((1, 1, 1), np.uint8), conversions=A)
+    b, c = Conversion("palette"), Conversion("cmyk")
+    assert picture.noting(b, c).conversions == (*A, b, c)
+    assert picture.noting().conversions == picture.conversions == A
 
 
 def test_other_samples_keep_the_rest() -> None:
-    picture = Picture(np.zeros((1, 1, 1), np.uint8), "webp", Metadata(icc=b"p"), ("a",))
+    picture = Picture(np.zeros((1, 1, 1), np.uint8), "webp", Metadata(icc=b"p"), A)
     other = picture.with_samples(np.ones((2, 3, 3), np.uint16))
-    assert (other.format, other.metadata, other.conversions) == ("webp", Metadata(icc=b"p"), ("a",))
+    assert (other.format, other.metadata, other.conversions) == ("webp", Metadata(icc=b"p"), A)
     assert (other.height, other.width, other.white) == (2, 3, 65535)
 
 

@@ -24,6 +24,8 @@ ARTIFACTS = ROOT / "models/artifacts"
 PACKAGES = Path(os.environ.get("UPCONV_TEST_CONSUMERS", "none"))
 """The folder with `node_modules/onnxruntime-node`, which scripts/consumers makes."""
 LIBRARIES = PACKAGES / "node_modules/onnxruntime-node/bin/napi-v6/linux/x64"
+CSHARP = os.environ.get("UPCONV_TEST_CSHARP", "")
+"""The program that runs the compiled C# sample, if it was compiled by other means than `dotnet`."""
 HEADERS = Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/usr/include/onnxruntime"))
 
 
@@ -76,8 +78,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def csharp(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of the C# sample."""
+    if CSHARP:
+        return [CSHARP]
     if shutil.which("dotnet") is None:
-        pytest.skip("dotnet is not installed, so the C# sample is neither compiled nor run")
+        pytest.skip("dotnet is not installed, and UPCONV_TEST_CSHARP does not name the compiled C# sample")
     folder = tmp_path_factory.mktemp("csharp")
     for words in (
         ["dotnet", "new", "console", "--output", str(folder)],

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from upconv.runtime import install_hints
 from upconv.service import Settings
 from upconv.service.errors import KINDS, UNEXPECTED
 
@@ -54,6 +55,13 @@ def test_settings_exist() -> None:
     names = {f"UPCONV_{name.upper()}" for name in Settings.model_fields}
     for file in ("Dockerfile", "compose.yaml"):
         assert set(re.findall(r"UPCONV_[A-Z_]+", (ROOT / file).read_text())) <= names
+
+
+def test_the_image_says_what_it_was_built_from() -> None:
+    """Hints about what is missing read it, and the last stage knows only the arguments that it names."""
+    last = (ROOT / "Dockerfile").read_text().rpartition("FROM ${BASE}\n")[2]
+    assert last.startswith("ARG PROVIDER\nARG EXTRAS\n")
+    assert f"{install_hints.IMAGE}=${{PROVIDER}}${{EXTRAS}}" in last
 
 
 def test_compose_hardens_the_service() -> None:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.system.page_browser import CHROMIUM, choose, ended, files, opened, saved_zip, states
 
-from upconv.runtime import codecs
+from upconv.runtime import Picture, codecs
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}; apt-get install chromium")
 
@@ -193,6 +194,18 @@ def test_the_language_of_the_browser_and_another_that_is_remembered(
         page.wait_for_selector("h1:text('放大图片')")
         assert page.input_value("#language") == "zh"
         assert page.evaluate("Object.keys(localStorage)") == ["upconv.language"]
+
+
+def test_a_note_is_said_in_the_language_of_the_page(browser: Any, client: Any) -> None:
+    transparent = codecs.encode(Picture(np.full((12, 20, 4), 100, np.uint8)), "png")[0]
+    with opened(browser, str(client.base_url), locale="de") as page:
+        page.select_option("#format", "jpeg")
+        choose(page, transparent)
+        page.wait_for_selector("#note:text('Transparenz durch Weiß ersetzt')")
+        said = "Im Ergebnis geändert: Transparenz durch Weiß ersetzt, weil jpeg keine aufnehmen kann."
+        assert page.inner_text("#note") == said
+        page.select_option("#language", "es")
+        page.wait_for_selector("#note:text('transparencia sustituida por blanco')")
 
 
 def test_files_that_are_no_pictures_or_too_large_among_others(

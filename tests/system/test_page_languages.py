@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.system.page_modules import Evaluate
 
+from upconv.runtime.conversions import PHRASES
 from upconv.service.errors import KINDS, UNEXPECTED
 from upconv.service.web_page import FOLDER
 
@@ -77,6 +78,33 @@ def test_every_problem_of_the_service_has_a_text(evaluate: Evaluate) -> None:
     assert set(problems.values()) <= set(evaluate("strings/en.js", TEXTS, None))
 
 
+def test_every_conversion_has_a_text(evaluate: Evaluate) -> None:
+    """With the placeholders that the other test compares; in English, it is the phrase of the header."""
+    english: dict[str, str] = evaluate("strings/en.js", TEXTS, None)
+    said = {key.removeprefix("conversion."): text for key, text in english.items() if key.startswith("conversion.")}
+    assert said == PHRASES
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (
+            '[{"key":"cmyk"},{"key":"first frame","values":{"count":3}}]',
+            "CMYK in sRGB umgewandelt; nur das erste von 3 Einzelbildern",
+        ),
+        ('[{"key":"cmyk"},{"key":"of a newer service"}]', "in English"),
+        (None, "in English"),
+    ],
+)
+def test_conversions_are_said_in_the_language_of_the_page(evaluate: Evaluate, keys: str | None, shown: str) -> None:
+    changes = "return module.changes(given[0], given[1]);"
+    script = "const { speak, paragraph } = module; await speak('de'); return paragraph(given);"
+    phrases = evaluate("job.js", changes, ["in English", keys])
+    said = evaluate("languages.js", f"return (async () => {{ {script} }})();", phrases)
+    assert said == f"Im Ergebnis geändert: {shown}."
+    assert evaluate("job.js", changes, ["", None]) == []
+
+
 def test_forms_of_numbers_and_sentences_in_sentences(evaluate: Evaluate) -> None:
     script = """
     const { say, phrase, speak } = module;
@@ -97,7 +125,7 @@ def test_forms_of_numbers_and_sentences_in_sentences(evaluate: Evaluate) -> None
 
 def test_every_text_is_used(evaluate: Evaluate) -> None:
     sources = "".join(path.read_text() for path in FOLDER.iterdir() if path.suffix in (".js", ".html"))
-    families = ("content.", "row.", "use.")
+    families = ("content.", "conversion.", "row.", "use.")
     unused = [
         key for key in evaluate("strings/en.js", TEXTS, None) if f'"{key}"' not in sources and not key.startswith(families)
     ]

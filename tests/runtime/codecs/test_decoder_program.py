@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from upconv.runtime.codecs import decoder_program
-from upconv.runtime.codecs.decoder_program import FAILED, Decoded, decode, pillow_file, write
+from upconv.runtime.codecs.decoder_program import FAILED, Decoded, Note, decode, pillow_file, write
 
 Encoded = Callable[..., bytes]
 
@@ -60,7 +60,7 @@ def test_binary_maps_of_any_largest_value(header: bytes, white: int) -> None:
 
 def test_further_pictures_of_a_map_are_said() -> None:
     one = b"P5 1 1 255\n\7"
-    assert decode(one + one, "pnm", 1).notes == ("the first of several pictures taken",)
+    assert decode(one + one, "pnm", 1).notes == (("first of several", {}),)
     assert decode(one + b"\nrest", "pnm", 1).notes == ()
 
 
@@ -96,7 +96,7 @@ def test_heic_of_several_pictures_says_so() -> None:
     file.add_from_pillow(Image.new("RGB", (64, 64)))
     buffer = io.BytesIO()
     file.save(buffer)
-    assert decode(buffer.getvalue(), "heic", 64 * 64).notes == ("the main one of 2 pictures taken",)
+    assert decode(buffer.getvalue(), "heic", 64 * 64).notes == (("main picture", {"count": 2}),)
 
 
 def test_a_profile_and_a_resolution_in_bmp(pillow: Encoded, p3: bytes) -> None:
@@ -114,8 +114,8 @@ def test_a_profile_and_a_resolution_in_bmp(pillow: Encoded, p3: bytes) -> None:
     assert samples(decoded)[0, 0].tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("alpha", "channels", "notes"), [(0, 3, ("opacity of 0 everywhere ignored",)), (7, 4, ())])
-def test_opacity_in_bmp(alpha: int, channels: int, notes: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("alpha", "channels", "notes"), [(0, 3, (("empty opacity", {}),)), (7, 4, ())])
+def test_opacity_in_bmp(alpha: int, channels: int, notes: tuple[Note, ...]) -> None:
     masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     header = struct.pack("<IiiHHIIiiII", 108, 1, 1, 1, 32, 3, 4, 0, 0, 0, 0) + masks + bytes(52)
     data = b"BM" + struct.pack("<IHHI", 126, 0, 0, 122) + header + bytes([3, 2, 1, alpha])
@@ -129,7 +129,7 @@ def test_what_jpeg_2000_loses_is_said(pillow: Encoded) -> None:
     assert decode(bytes(plain), "jp2", 64).notes == ()
     for component in range(3):
         plain[plain.index(b"\xff\x51") + 40 + 3 * component] = 11
-    assert "12 bits reduced to 8" in decode(bytes(plain), "jp2", 64).notes
+    assert ("fewer bits", {"bits": 12, "fewer": 8}) in decode(bytes(plain), "jp2", 64).notes
 
 
 @pytest.mark.parametrize("name", ["bmp", "pnm", "heic"])

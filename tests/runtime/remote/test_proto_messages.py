@@ -27,7 +27,8 @@ def test_names_and_numbers_are_those_of_triton() -> None:
 def _compare(ours: Any, theirs: Any) -> None:
     for field in ours.fields:
         other = theirs.fields_by_name[field.name]
-        for property in ("number", "type", "is_repeated", "is_packed"):
+        newer = ("is_repeated", "is_packed") if hasattr(field, "is_packed") else ("label",)  # which newer versions deprecate
+        for property in ("number", "type", *newer):
             assert getattr(field, property) == getattr(other, property), f"{ours.full_name}.{field.name}"
         oneof, of_other = field.containing_oneof, other.containing_oneof
         assert (oneof and oneof.name) == (of_other and of_other.name)
