@@ -60,6 +60,8 @@ class HttpConnection(H11Protocol):
         self._standing = Standing.IDLE
         self._waits_since = time.monotonic()
         self._head_begun = False
+        self._late = False
+        """True for a connection that is made while the server stops, until its time for a request is over."""
         self._pace = Pace(terms.stall_s)
 
     def accepted(self, transport: asyncio.Transport) -> None:
@@ -79,13 +81,19 @@ class HttpConnection(H11Protocol):
             self.client = (plain_address(self.client[0]), self.client[1])
         if self._socket is None:
             self.accepted(transport)
-        if self._terms.stopping():  # the server has told its connections to end, and did not know of this one yet
-            self.loop.call_later(_LAST_REQUEST_S, self.shutdown)
+        if self._terms.stopping():
+            # The server may have told its connections to end before it knew of this one, or tells them now, before the request is read.
+            self._late = True
+            self.loop.call_later(_LAST_REQUEST_S, self._end_late)
 
     def shutdown(self) -> None:
-        """Close the connection after the request in work, or at once if there is none."""
-        if not self.transport.is_closing():
+        """Close the connection after the request in work, or at once if there is none. A new one may send its request first."""
+        if not self.transport.is_closing() and not (self._late and self._standing is Standing.IDLE):
             super().shutdown()
+
+    def _end_late(self) -> None:
+        self._late = False
+        self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is in work for the connection."""
