@@ -46,11 +46,11 @@ class JournalFile:
             raise machine_error(error, failure) or OutputError(f"{failure}: {error.strerror}") from error
 
     def _refresh(self) -> None:
+        if os.stat(self.path).st_size == self._end:
+            return
         handle = os.open(self.path, os.O_RDONLY | _BINARY)  # `open` takes four times as many calls of the system
         try:
-            size = os.fstat(handle).st_size
-            if size < self._end:  # somebody replaced it
-                self._offsets, self._end = {}, 0
+            size = self._size(handle)
             place = self._end
             os.lseek(handle, self._end, os.SEEK_SET)
             rest = b""
@@ -72,18 +72,31 @@ class JournalFile:
         return None
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Append a line whose first key is `output`. Raises `OSError` if it cannot be written."""
+        """Append a line whose first key is `output`. Raises `OSError` if it cannot be written.
+
+        If others have written meanwhile, `entry` finds the line only after `refresh`.
+        """
         line = json.dumps(entry).encode() + b"\n"
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o666)
         try:
-            if os.fstat(handle).st_size:
+            size = self._size(handle)
+            if size and size != self._end:
                 os.lseek(handle, -1, os.SEEK_END)
                 if os.read(handle, 1) != b"\n":  # a killed process left an incomplete line
                     line = b"\n" + line
             if os.write(handle, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if size == self._end and os.lseek(handle, 0, os.SEEK_CUR) == size + len(line):  # nobody else has written
+                self._index(line)
         finally:
             os.close(handle)
+
+    def _size(self, handle: int) -> int:
+        """Return the size of the file. Forget what is known if it is smaller than that, because somebody has replaced it."""
+        size = os.fstat(handle).st_size
+        if size < self._end:
+            self._offsets, self._end = {}, 0
+        return size
 
     def _index(self, data: bytes) -> bytes:
         """Note the complete lines in `data`, which begins at the end of what is known. Return the incomplete line."""

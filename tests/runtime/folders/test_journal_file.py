@@ -28,11 +28,27 @@ def test_the_last_line_of_a_name_counts(name: str, path: Path) -> None:
     for value in (1, 2):
         writer.append({"output": name, "bytes": value})
     writer.append({"output": "other", "bytes": 3})
-    assert writer.entry(name) is None, "it is not read yet"
+    assert writer.entry(name) == {"output": name, "bytes": 2}
     writer.refresh()
     for file in (writer, JournalFile(path)):
         assert file.entry(name) == {"output": name, "bytes": 2}
         assert file.entry("no") is None
+
+
+def test_lines_of_two_writers_in_turns(path: Path) -> None:
+    first, second = JournalFile(path), JournalFile(path)
+    for value in range(3):
+        first.append({"output": "a", "bytes": value})
+        second.append({"output": "b" * (value + 1)})
+    assert first.entry("b") is None
+    assert second.entry("a") is None, "another has written before, so nothing is known"
+    for file in (first, second):
+        file.refresh()
+        assert [file.entry(name) for name in ("a", "b", "bbb")] == [
+            {"output": "a", "bytes": 2},
+            {"output": "b"},
+            {"output": "bbb"},
+        ]
 
 
 def test_lines_since_an_offset(path: Path) -> None:
@@ -67,6 +83,15 @@ def test_a_file_that_was_replaced_is_read_again(path: Path) -> None:
     path.write_text('{"output": "c"}\n')
     file.refresh()
     assert [file.entry(name) for name in "abc"] == [None, None, {"output": "c"}]
+
+
+def test_a_file_that_was_emptied_is_begun_again(path: Path) -> None:
+    path.write_text('{"output": "a"}\n')
+    file = JournalFile(path)
+    path.write_bytes(b"")
+    file.append({"output": "b"})
+    file.refresh()
+    assert [file.entry(name) for name in "ab"] == [None, {"output": "b"}]
 
 
 def test_lines_of_several_processes_do_not_mix(path: Path) -> None:
