@@ -31,6 +31,8 @@ DIST, TOOLS, CLEAN = ROOT / "dist", ROOT / ".venv-release", ROOT / ".venv-clean"
 SERVED, DEMO = "cpu,heic,serve,grpc", "cpu,serve,client,train"
 """The extras of the container, whose packages SBOM, licences and audit list, and those of the demonstration."""
 EPOCH = "SOURCE_DATE_EPOCH"
+SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""The argument that unpacks an archive into its folder only, from Python 3.11.4 on."""
 
 
 @dataclass
@@ -143,7 +145,7 @@ def build(folder: Path, commit: str, epoch: str) -> tuple[Path, Path]:
     checkout.mkdir()
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(checkout, filter="data")
+        files.extractall(checkout, **SAFELY)
     command: list[str | Path] = [TOOLS / "bin/python", "-m", "build", "--no-isolation", "--outdir", out, checkout]
     run(*command, env={EPOCH: epoch}, quiet=True)
     (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")

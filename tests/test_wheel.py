@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from scripts.release import SAFELY
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("cluster", "export", "models", "runtime", "service")
@@ -106,8 +107,7 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
 def test_the_source_distribution_holds_every_file_and_gives_the_same_wheel(checkout: Path, wheel: Path, tmp_path: Path) -> None:
     file = built(checkout, "sdist", tmp_path / "sdist")
     with tarfile.open(file) as archive:
-        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.4
-        archive.extractall(tmp_path, **safely)  # type: ignore[arg-type]
+        archive.extractall(tmp_path, **SAFELY)
     unpacked = tmp_path / file.name.removesuffix(".tar.gz")
     assert [path for path in tracked() if not (unpacked / path).is_file()] == []
     assert names(built(unpacked, "wheel", tmp_path / "wheel")) == names(wheel)

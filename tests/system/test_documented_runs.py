@@ -46,6 +46,7 @@ NOT_RUN = {
     "export AWS_REGION=": "a database and a bucket; tests/system/test_replicas.py",
     "python benchmarks/": "measures for many minutes, or needs data sets",
     "python -m benchmarks.model_choice ": "needs photographs",
+    "python -m benchmarks.scale ": "measures for many minutes, from the repository's root",
     "python -m upconv.models.training ": "trains for hours",
     "upconv compare --steps 1500 ": "trains for hours",
     "upconv compare --quick ": "trains for minutes; tests/models/training/comparison",
