@@ -5,6 +5,7 @@ Large pictures are streamed from disk to disk, so they are never in memory as a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,12 +70,14 @@ def to_samples(image: Any, cancellation: Cancellation | None = None) -> Samples:
 
 def _computed(image: Any) -> Samples:
     kind = np.uint16 if image.format == "ushort" else np.uint8
-    shape = image.height, image.width, image.bands
-    if int(np.prod(shape)) * np.dtype(kind).itemsize > SPOOL_BYTES:
+    shape = height, width, _ = image.height, image.width, image.bands
+    if math.prod(shape) * np.dtype(kind).itemsize > SPOOL_BYTES:
         spool = Spool(shape, kind)
         spool.fill(image)
         return spool.samples()
-    samples: Samples = np.frombuffer(image.write_to_memory(), kind).reshape(shape)
+    quick = width * height <= QUICK_PX  # a region starts no threads
+    data = pyvips.Region.new(image).fetch(0, 0, width, height) if quick else image.write_to_memory()
+    samples: Samples = np.frombuffer(data, kind).reshape(shape)
     return samples
 
 

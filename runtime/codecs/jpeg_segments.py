@@ -8,7 +8,8 @@ from upconv.runtime.conversions import Conversion
 
 COMMENT = 0xFE
 _APP0, _APP15, _SCAN = 0xE0, 0xEF, 0xDA
-_LONGEST = 0xFFFF - 2
+LONGEST = 0xFFFF - 2
+"""Most bytes that a segment holds, without its marker and its length."""
 _CARRIED = (
     b"JFIF\0",
     b"JFXX\0",  # a thumbnail
@@ -41,8 +42,9 @@ def comments_of(jpeg: bytes) -> list[bytes]:
 
 def unkept(jpeg: bytes) -> tuple[Conversion, ...]:
     """Return a phrase for each kind of application data that the result does not keep."""
-    found = [body for marker, body in segments(jpeg) if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
-    bodies = [body for _, body in segments(jpeg)]
+    parts = list(segments(jpeg))
+    found = [body for marker, body in parts if _APP0 <= marker <= _APP15 and not body.startswith(_CARRIED)]
+    bodies = [body for _, body in parts]
     further = (note for start, note in _ONCE.items() if sum(body.startswith(start) for body in bodies) > 1)
     trailer = () if jpeg.rstrip(b"\0").endswith(b"\xff\xd9") else (Conversion("data behind"),)
     return (*dict.fromkeys((*map(_loss, found), *trailer)), *further)
@@ -50,8 +52,8 @@ def unkept(jpeg: bytes) -> tuple[Conversion, ...]:
 
 def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
     """Return a JPEG file with a further segment, behind JFIF. Raises `ValueError` if the body is too long."""
-    if len(body) > _LONGEST:
-        raise ValueError(f"a segment of JPEG holds {_LONGEST} bytes")
+    if len(body) > LONGEST:
+        raise ValueError(f"a segment of JPEG holds {LONGEST} bytes")
     place = 4 + int.from_bytes(jpeg[4:6], "big") if jpeg[2:4] == b"\xff\xe0" else 2
     return jpeg[:place] + bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body + jpeg[place:]
 

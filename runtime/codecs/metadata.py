@@ -29,19 +29,20 @@ DENSITY_HELD = ("jpeg", "png", "tiff")
 DENSITY_READ = (*DENSITY_HELD, "bmp", "jp2")
 """Formats whose field for the resolution is read."""
 
-EXIF, XMP = "exif-data", "xmp-data"
+EXIF, XMP, IPTC = "exif-data", "xmp-data", "iptc-data"
 TEXT, HDR, COMMENT = "png-text-", "png-hdr-", "jpeg-comment"
 """Fields that libvips does not know: the beginning of names that end with the kind of a PNG chunk, and a name."""
 _KINDS = {
     EXIF: "EXIF",
     XMP: "XMP",
-    "iptc-data": "IPTC",
+    IPTC: "IPTC",
     TEXT: "text",
     HDR: "HDR data",
     COMMENT: "comment",
     "image-description": "description",
 }
-_KEEP = {"XMP": 2, "IPTC": 4, "description": 16}
+KEEP = {"XMP": 2, "IPTC": 4, "description": 16}
+"""libvips' flags of the kinds that it writes."""
 _OWN = {"png": frozenset({"XMP"})}
 """Kinds that libvips writes in a format, but not as the format demands."""
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8
@@ -66,7 +67,7 @@ def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[Conversion, 
 
     A description that is not UTF-8 is dropped, which is a conversion. `name` is the format.
     """
-    names = [field for field in (EXIF, XMP, "iptc-data", "image-description") if image.get_typeof(field)]
+    names = [field for field in (EXIF, XMP, IPTC, "image-description") if image.get_typeof(field)]
     found = [(field, image.get_typeof(field), value) for field in names if (value := _value(image, field))]
     fields = [entry for entry in found if not _is_garbled(entry[2])]
     notes = (Conversion("description encoding"),) if len(fields) < len(found) else ()
@@ -90,7 +91,7 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
         notes.append(Conversion("resolution not held", format=name))
     if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
         notes.append(cicp.phrase(metadata.codes))
-    kept = [entry for entry in metadata.fields if kind_of(entry[0]) in _KEEP and kind_of(entry[0]) in held]
+    kept = [entry for entry in metadata.fields if kind_of(entry[0]) in KEEP and kind_of(entry[0]) in held]
     if kept:
         image = image.copy()
     for field, kind, value in kept:
@@ -99,8 +100,8 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
     across, down = metadata.pixels_per_mm or (_NO_DENSITY, _NO_DENSITY)
     image = image.copy(xres=across, yres=down)
     if metadata.icc is not None:
-        image = profiles.with_profile(image, metadata.icc)
-    keep = _KEEP_PROFILE | sum({_KEEP.get(kind, 0) for kind in kinds & held - _OWN.get(name, frozenset())})
+        image.set_type(pyvips.GValue.blob_type, profiles.FIELD, metadata.icc)
+    keep = _KEEP_PROFILE | sum({KEEP.get(kind, 0) for kind in kinds & held - _OWN.get(name, frozenset())})
     if name == "avif" and "EXIF" in kinds & held:
         image.set_type(pyvips.GValue.blob_type, EXIF, exif_storage.PLACEHOLDER)
         keep |= _KEEP_EXIF

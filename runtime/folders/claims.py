@@ -5,7 +5,8 @@ under the condition that there is none of its key, so only one process can have 
 ran on this machine and is gone, the next process takes the picture over.
 
 To take over a claim, a process creates the file of the next generation in the same way. The old file stays until the
-new owner is ready, so of several processes that notice the same expiry only one has the picture. Ages are measured with the
+new owner is ready, so of several processes that notice the same expiry only one has the picture. Claims that a process holds at
+the same time are links to one file, where the file system has links. Ages are measured with the
 clock of the observer, so the clocks of the machines may differ.
 """
 
@@ -66,9 +67,11 @@ class Claims:
 
     def _take(self, stem: str) -> Claim | None:
         older: list[Place] = []
+        with self._lock:
+            held = next(iter(self._held), None)
         while True:
             path = self._folder / f"{stem}.{len(older)}"
-            if places.create(path, self._content):
+            if places.create(path, self._content, equal=held):
                 if all(self._is_free(file) for file in older):  # nobody was faster since
                     return self._hold(Claim((*older, path)))
                 places.remove(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -96,6 +97,31 @@ def test_of_many_that_see_an_expiry_one_takes_over(others: Claims, tmp_path: Pat
     for claims in many:
         claims.close()
     assert len(won) <= 1, "if two meet, both may yield, and one takes it later"
+
+
+def test_claims_that_are_held_together_are_links_to_one_file(ours: Claims, others: Claims, tmp_path: Path) -> None:
+    first, second = ours.take("a.png"), ours.take("b.png")
+    assert first is not None
+    assert second is not None
+    assert os.path.samefile(str(first.files[0]), str(second.files[0]))
+    ours.release(first)
+    assert others.take("b.png") is None, "the other one stays"
+    third = others.take("a.png")
+    assert third is not None
+    assert not os.path.samefile(str(third.files[0]), str(second.files[0])), (
+        "a link to the file of another owner would expire with it"
+    )
+
+
+def test_a_file_system_without_links_has_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("upconv.runtime.folders.places.os.link", refuse)
+    claims = Claims(tmp_path)
+    taken = [claims.take(name) for name in ("a.png", "b.png", "a.png")]
+    assert [claim is not None for claim in taken] == [True, True, False]
+    claims.close()
 
 
 def test_the_claim_of_a_process_that_is_gone_is_free_at_once(tmp_path: Path) -> None:
