@@ -6,13 +6,12 @@ A flat plane stays exact, and a linear one stays exact except at its border, whe
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
@@ -20,8 +19,12 @@ Plane = NDArray[np.float32]
 REACH = 2
 """Chroma samples that the filter reaches to each side."""
 
-_Taps = tuple[tuple[int, np.float32], ...]
-"""Positions relative to a sample, ascending, with their weights."""
+Positions = NDArray[np.float64]
+"""Positions along an axis."""
+_LUMA_SAMPLES = 32
+"""Luma samples along an axis that one product of matrices is about."""
+_COLUMNS = 384
+"""Columns of one product of matrices."""
 
 
 @dataclass(frozen=True)
@@ -44,36 +47,73 @@ class ChromaAxis:
 
     def enlarged(self, padded: Plane, axis: int) -> Plane:
         """Return `factor` samples along `axis` for each chroma sample of `padded`, without `REACH` of them at each end."""
-        count = padded.shape[axis] - 2 * REACH
-        shape = list(padded.shape)
-        shape[axis] = count * self.factor
-        result: Plane = np.empty(shape, np.float32)
-        for phase, taps in enumerate(self._up):
-            parts = [padded[_along(axis, REACH + position, REACH + position + count)] for position, _ in taps]
-            result[_along(axis, phase, None, self.factor)] = _sum(parts, taps)
-        return result
+        return _filtered(padded, axis, self._up)
 
     def reduced(self, padded: Plane, axis: int) -> Plane:
         """Return one sample along `axis` for `factor` samples of `padded`, without those of `REACH` results at each end."""
-        count = padded.shape[axis] // self.factor - 2 * REACH
-        # Every `factor`-th sample along the rows is copied once, because reading them apart for each tap is slow.
-        phases = [np.ascontiguousarray(padded[_along(axis, phase, None, self.factor)]) for phase in range(self.factor)]
-        places = (divmod(position, self.factor) for position, _ in self._down)
-        return _sum([phases[phase][_along(axis, REACH + at, REACH + at + count)] for at, phase in places], self._down)
+        return _filtered(padded, axis, self._down)
 
     @cached_property
-    def _up(self) -> tuple[_Taps, ...]:
-        """The taps of each of the `factor` samples that stand for a chroma sample, in chroma samples."""
-        positions = ((phase - self.offset) / self.factor for phase in range(self.factor))
-        return tuple(
-            _normalized((k, _cubic(at - k)) for k in range(math.floor(at) - 1, math.floor(at) + 3)) for at in positions
+    def _up(self) -> _Filter:
+        """The weights of `factor` samples for each of some chroma samples."""
+        count = _LUMA_SAMPLES // self.factor
+        places = (np.arange(count * self.factor) - self.offset) / self.factor
+        return _Filter(places, np.arange(-REACH, count + REACH, dtype=float), 1, count)
+
+    @cached_property
+    def _down(self) -> _Filter:
+        """The weights of some chroma samples, in luma samples."""
+        count, reach = _LUMA_SAMPLES // self.factor, REACH * self.factor
+        samples = (np.arange(-reach, count * self.factor + reach) - self.offset) / self.factor
+        return _Filter(np.arange(count, dtype=float), samples, self.factor, count)
+
+
+class _Filter:
+    """The matrix of a filter for some results next to each other."""
+
+    def __init__(self, places: Positions, samples: Positions, factor: int, count: int) -> None:
+        """Take the places of the results and of the samples, in chroma samples, and the samples for each of `count` steps."""
+        weights = _cubic(places[:, None] - samples[None])
+        self.weights: Plane = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        """(results, samples)."""
+        self.results, self.step = len(places) // count, factor
+        """Results and samples of a step."""
+        self.count, self.reach = count, 2 * REACH * factor
+        """Steps of the whole matrix, and samples beyond those of the steps."""
+
+
+def _filtered(padded: Plane, axis: int, filter: _Filter) -> Plane:
+    """Return the results of a filter along `axis`.
+
+    Products of small matrices are several times as fast as sums of arrays, and too small for the threads of BLAS.
+    """
+    steps = (padded.shape[axis] - filter.reach) // filter.step
+    shape = list(padded.shape)
+    shape[axis] = steps * filter.results
+    result: Plane = np.empty(shape, np.float32)
+    whole = steps // filter.count * filter.count if axis == 1 else 0
+    if whole:
+        across, down = padded.strides[1], padded.strides[0]
+        windows = as_strided(  # much faster than `sliding_window_view`
+            padded,
+            (whole // filter.count, len(padded), filter.weights.shape[1]),
+            (across * filter.count * filter.step, down, across),
         )
-
-    @cached_property
-    def _down(self) -> _Taps:
-        """The taps of a chroma sample, in luma samples."""
-        reach = range(-REACH * self.factor, (REACH + 1) * self.factor)
-        return _normalized((x, _cubic((x - self.offset) / self.factor)) for x in reach)
+        parts = result[:, : whole * filter.results].reshape(len(padded), -1, len(filter.weights))
+        parts[...] = np.matmul(windows, filter.weights.T).transpose(1, 0, 2)
+    for start in range(whole, steps, filter.count):
+        stop = min(steps, start + filter.count)
+        count = stop - start
+        weights = filter.weights[: count * filter.results, : count * filter.step + filter.reach]
+        taken = _along(axis, start * filter.step, stop * filter.step + filter.reach)
+        made = _along(axis, start * filter.results, stop * filter.results)
+        if axis == 1:
+            np.matmul(padded[taken], weights.T, out=result[made])
+            continue
+        for left in range(0, padded.shape[1], _COLUMNS):
+            columns = (slice(None), slice(left, left + _COLUMNS))
+            np.matmul(weights, padded[taken][columns], out=result[made][columns])
+    return result
 
 
 def with_border(plane: NDArray[Any], axis: int, start: int, stop: int) -> NDArray[Any]:
@@ -87,33 +127,10 @@ def with_border(plane: NDArray[Any], axis: int, start: int, stop: int) -> NDArra
     return np.concatenate([*[first] * before, inner, *[last] * after], axis)  # `np.pad` takes ten times as long
 
 
-def _sum(parts: list[Plane], taps: _Taps) -> Plane:
-    """Return the sum of the parts, weighted by the taps. Parts of equal weight are added first, which saves products."""
-    result: Plane | None = None
-    for weight in dict.fromkeys(weight for _, weight in taps):
-        equal = [part for part, (_, own) in zip(parts, taps, strict=True) if own == weight]
-        product: Plane = equal[0] * weight if len(equal) == 1 else equal[0] + equal[1]
-        for part in equal[2:]:
-            product += part
-        if len(equal) > 1:
-            product *= weight
-        result = product if result is None else np.add(result, product, out=result)
-    assert result is not None
-    return result
-
-
-def _normalized(taps: Iterable[tuple[int, float]]) -> _Taps:
-    """Return the taps whose weight is not 0, with a sum of 1."""
-    kept = [(position, weight) for position, weight in taps if weight]
-    total = sum(weight for _, weight in kept)
-    return tuple((position, np.float32(weight / total)) for position, weight in kept)
-
-
-def _cubic(x: float) -> float:
-    x = abs(x)
-    if x < 1:
-        return (1.5 * x - 2.5) * x * x + 1
-    return ((2.5 - 0.5 * x) * x - 4) * x + 2 if x < 2 else 0
+def _cubic(x: Positions) -> Positions:
+    x = np.abs(x)
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
 def _along(axis: int, start: int, stop: int | None, step: int = 1) -> tuple[slice, slice]:

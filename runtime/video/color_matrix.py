@@ -75,20 +75,33 @@ class Levels:
 
 @dataclass(frozen=True)
 class ColorMatrix:
-    """The conversion between Y, Cb and Cr of some levels, and R, G and B from 0 to 1. No result is rounded or clipped."""
+    """The conversion between Y, Cb and Cr of some levels, and R, G and B from 0 to 1. No result is rounded or clipped.
+
+    Between the two, Cb and Cr are the differences of B and R from Y. A filter of chroma samples may come before or after them.
+    """
 
     name: MatrixName
     levels: Levels
 
-    def to_rgb(self, luma: Plane, blue: Plane, red: Plane) -> tuple[Plane, Plane, Plane]:
-        """Return the planes R, G and B for the planes Y, Cb and Cr, which are changed."""
-        of_red, of_blue = _WEIGHTS[self.name]
-        of_green, span = 1 - of_red - of_blue, self.levels.chroma_span
-        grey = self.to_grey(luma)
-        for plane in (blue, red):
+    def to_differences(self, blue: Plane, red: Plane) -> tuple[Plane, Plane]:
+        """Return B - Y and R - Y for the planes Cb and Cr, which are changed."""
+        for plane, factor in zip((blue, red), self._factors, strict=True):
             plane -= np.float32(self.levels.middle)
-        blue *= np.float32(2 * (1 - of_blue) / span)  # B - Y
-        red *= np.float32(2 * (1 - of_red) / span)  # R - Y
+            plane *= np.float32(1 / factor)
+        return blue, red
+
+    def from_differences(self, blue: Plane, red: Plane) -> tuple[Plane, Plane]:
+        """Return the planes Cb and Cr for B - Y and R - Y, which are changed."""
+        for plane, factor in zip((blue, red), self._factors, strict=True):
+            plane *= np.float32(factor)
+            plane += np.float32(self.levels.middle)
+        return blue, red
+
+    def to_rgb(self, luma: Plane, blue: Plane, red: Plane) -> tuple[Plane, Plane, Plane]:
+        """Return the planes R, G and B for the planes Y, B - Y and R - Y, which are changed."""
+        of_red, of_blue = _WEIGHTS[self.name]
+        of_green = 1 - of_red - of_blue
+        grey = self.to_grey(luma)
         green = grey - blue * np.float32(of_blue / of_green)
         green -= red * np.float32(of_red / of_green)
         blue += grey
@@ -96,12 +109,12 @@ class ColorMatrix:
         return red, green, blue
 
     def from_rgb(self, red: Plane, green: Plane, blue: Plane) -> tuple[Plane, Plane, Plane]:
-        """Return the planes Y, Cb and Cr for the planes R, G and B."""
+        """Return the planes Y, B - Y and R - Y for the planes R, G and B."""
         of_red, of_blue = _WEIGHTS[self.name]
         grey = green * np.float32(1 - of_red - of_blue)
         grey += red * np.float32(of_red)
         grey += blue * np.float32(of_blue)
-        return self.from_grey(grey), self._color(blue - grey, of_blue), self._color(red - grey, of_red)
+        return self.from_grey(grey), blue - grey, red - grey
 
     def to_grey(self, luma: Plane) -> Plane:
         """Return the grey from 0 to 1 for the plane Y, which is changed."""
@@ -115,11 +128,11 @@ class ColorMatrix:
         luma += np.float32(self.levels.black)
         return luma
 
-    def _color(self, difference: Plane, weight: float) -> Plane:
-        """Return Cb or Cr for the difference of B or R from Y, which is changed. `weight` is the part of B or R in Y."""
-        difference *= np.float32(self.levels.chroma_span / (2 * (1 - weight)))
-        difference += np.float32(self.levels.middle)
-        return difference
+    @property
+    def _factors(self) -> tuple[float, float]:
+        """Cb for a B - Y of 1, and Cr for an R - Y of 1, without their middle."""
+        of_red, of_blue = _WEIGHTS[self.name]
+        return self.levels.chroma_span / (2 * (1 - of_blue)), self.levels.chroma_span / (2 * (1 - of_red))
 
 
 def rounded(plane: Plane, largest: int, kind: SampleType) -> Samples:

@@ -17,7 +17,7 @@ from upconv.runtime.video.chroma import REACH, ChromaAxis, Plane, with_border
 from upconv.runtime.video.color_matrix import ColorMatrix, Levels, SampleType, rounded
 
 _WHITE = np.float32(65535)
-_BLOCK_PX = 32_768
+_BLOCK_PX = 65_536
 """Pixels that are converted at a time: so few that their floats stay in the processor's cache, and below the MiB of free memory
 that the allocator keeps (`memory.lower_trim_threshold`)."""
 
@@ -62,15 +62,15 @@ class PlaneConversion:
         Colours beyond black, white and R, G and B are clipped.
         """
         height, width = planes[0].shape
-        result: Samples = np.empty((height, width, 1 if self.layout.chroma is None else 3), np.uint16)
+        result: Samples = np.empty((1 if self.layout.chroma is None else 3, height, width), np.uint16)
         for rows, chroma_rows in self._blocks(height, width):
             luma = planes[0][rows].astype(np.float32)
-            colors = [self._enlarged(plane, chroma_rows, luma.shape) for plane in planes[1:]]
+            colors = self._enlarged(planes[1:], chroma_rows, luma.shape)
             channels = self.matrix.to_rgb(luma, *colors) if colors else (self.matrix.to_grey(luma),)
             for number, channel in enumerate(channels):
                 channel *= _WHITE
-                result[rows, :, number] = rounded(channel, 65535, np.uint16)
-        return result
+                result[number, rows] = rounded(channel, 65535, np.uint16)
+        return result.transpose(1, 2, 0)
 
     def planes(self, samples: Samples) -> list[Samples]:
         """Return the planes Y, Cb and Cr for samples (H, W, 3) of 16 bits, or Y alone for samples (H, W, 1)."""
@@ -82,36 +82,47 @@ class PlaneConversion:
             canvas.write(top, 0, [block[..., number] * (1 / _WHITE) for number in range(block.shape[2])])
         return canvas.planes()
 
-    def reduced(self, color: Plane) -> Samples:
-        """Return the plane Cb or Cr, stored, for one with a sample for each pixel (H, W)."""
+    def chroma(self, blue: Plane, red: Plane) -> list[Samples]:
+        """Return the planes Cb and Cr, stored, for B - Y and R - Y of each pixel (H, W)."""
         assert self.layout.chroma is not None
         across, down = self.layout.chroma
-        count = across.count(color.shape[1])
-        result = _empty((down.count(color.shape[0]), count), self.levels.stored)
-        for _, rows in self._blocks(*color.shape):
-            block = color[rows]
-            if down.factor > 1:
-                block = down.reduced(with_border(color, 0, *_widened(rows, down.factor)), 0)
-            if across.factor > 1:
-                block = across.reduced(with_border(block, 1, *_widened(slice(0, count), across.factor)), 1)
-            result[rows] = self.stored(block)
+        shape = down.count(blue.shape[0]), across.count(blue.shape[1])
+        result = [_empty(shape, self.levels.stored) for _ in range(2)]
+        for _, rows in self._blocks(*blue.shape):
+            differences = (self._reduced(plane, rows, shape[1]) for plane in (blue, red))
+            for plane, color in zip(result, self.matrix.from_differences(*differences), strict=True):
+                plane[rows] = self.stored(color)
         return result
 
     def stored(self, plane: Plane) -> Samples:
         """Return a plane as samples of the layout's bits. The plane may be changed."""
         return rounded(plane, self.levels.largest, self.levels.stored)
 
-    def _enlarged(self, plane: Samples, rows: slice, shape: tuple[int, ...]) -> Plane:
-        """Return some rows of a chroma plane with the rows and columns of the luma, (H, W)."""
+    def _reduced(self, plane: Plane, rows: slice, count: int) -> Plane:
+        """Return some rows of chroma of `count` samples, for a plane with a sample for each pixel. It may be changed."""
         assert self.layout.chroma is not None
         across, down = self.layout.chroma
-        reach = REACH if down.factor > 1 else 0
-        color: Plane = with_border(plane, 0, rows.start - reach, rows.stop + reach).astype(np.float32)
-        if reach:
-            color = down.enlarged(color, 0)
+        high = with_border(plane, 0, *_widened(rows, down.factor)) if down.factor > 1 else plane[rows]
+        plane = down.reduced(high, 0) if down.factor > 1 else high
         if across.factor > 1:
-            color = across.enlarged(with_border(color, 1, -REACH, color.shape[1] + REACH), 1)
-        return color[: shape[0], : shape[1]]
+            plane = across.reduced(with_border(plane, 1, *_widened(slice(0, count), across.factor)), 1)
+        return plane
+
+    def _enlarged(self, planes: Sequence[Samples], rows: slice, shape: tuple[int, ...]) -> list[Plane]:
+        """Return some rows of B - Y and R - Y for the chroma planes, with the rows and columns of the luma, (H, W)."""
+        if self.layout.chroma is None:
+            return []
+        across, down = self.layout.chroma
+        reach = REACH if down.factor > 1 else 0
+        parts = (with_border(plane, 0, rows.start - reach, rows.stop + reach).astype(np.float32) for plane in planes)
+        colors = []
+        for color in self.matrix.to_differences(*parts):
+            if reach:
+                color = down.enlarged(color, 0)
+            if across.factor > 1:
+                color = across.enlarged(with_border(color, 1, -REACH, color.shape[1] + REACH), 1)
+            colors.append(color[: shape[0], : shape[1]])
+        return colors
 
     def _blocks(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
         """Yield the rows of luma and those of chroma that are converted at a time."""
@@ -147,7 +158,7 @@ class PlaneCanvas:
     def planes(self) -> list[Samples]:
         """Return the planes of the layout, after the last block is written. The canvas is then ready for the next frame."""
         luma, self._luma = self._luma, _empty(self._shape, self._conversion.levels.stored)
-        return [luma, *(self._conversion.reduced(color) for color in self._colors)]
+        return [luma, *self._conversion.chroma(*self._colors)] if self._colors else [luma]
 
 
 def rows_at_once(width: int) -> int:

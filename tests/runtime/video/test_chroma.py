@@ -41,6 +41,37 @@ def test_a_ramp_stays_a_ramp_at_the_place_of_its_samples(axis: ChromaAxis, along
         np.testing.assert_allclose(made[kept], expected[kept], atol=1e-3)
 
 
+def cubic(x: float) -> float:
+    x = abs(x)
+    if x >= 2:
+        return 0
+    return 1.5 * x**3 - 2.5 * x**2 + 1 if x < 1 else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+
+
+@pytest.mark.parametrize("along", [0, 1])
+@pytest.mark.parametrize("axis", [*AXES, ChromaAxis(4)])
+@pytest.mark.parametrize("count", [1, 8, 9, 17, 35, 200])
+def test_each_result_is_the_weighted_sum_of_its_neighbours(axis: ChromaAxis, along: int, count: int) -> None:
+    low = np.random.default_rng(0).random((count, 3)).astype(np.float32)
+    high = np.random.default_rng(1).random((count * axis.factor, 3)).astype(np.float32)
+    places = (np.arange(len(high)) - axis.offset) / axis.factor
+    reach = REACH * axis.factor
+    for made, source, at, of, margin in (
+        (up(axis, low if along == 0 else low.T, along), low, places, np.arange(-REACH, count + REACH), REACH),
+        (
+            down(axis, high if along == 0 else high.T, along),
+            high,
+            np.arange(count),
+            (np.arange(-reach, len(high) + reach) - axis.offset) / axis.factor,
+            reach,
+        ),
+    ):
+        padded = np.pad(source, ((margin, margin), (0, 0)), mode="edge")
+        weights = np.array([[cubic(place - sample) for sample in of] for place in at])
+        expected = weights @ padded / weights.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(made if along == 0 else made.T, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
 @pytest.mark.parametrize("axis", AXES)
 def test_a_flat_plane_of_any_length_stays_flat(axis: ChromaAxis, length: int) -> None:

@@ -22,7 +22,9 @@ def test_players_take_720_lines_for_bt709_and_719_for_bt601() -> None:
     [((0, 0, 0), (16, 128, 128)), ((1, 1, 1), (235, 128, 128)), ((1, 0, 0), (81, 90, 240)), ((0, 0, 1), (41, 240, 110))],
 )
 def test_colours_of_bt601_are_those_of_the_standard(rgb: tuple[float, ...], ycc: tuple[int, ...]) -> None:
-    made = ColorMatrix("bt601", Levels(8, full_range=False)).from_rgb(*one(*rgb))
+    matrix = ColorMatrix("bt601", Levels(8, full_range=False))
+    luma, *differences = matrix.from_rgb(*one(*rgb))
+    made = (luma, *matrix.from_differences(*differences))
     assert tuple(round(float(plane[0, 0])) for plane in made) == ycc
 
 
@@ -32,7 +34,8 @@ def test_colours_of_bt601_are_those_of_the_standard(rgb: tuple[float, ...], ycc:
 def test_there_and_back_is_the_same(name: MatrixName, bits: int, full_range: bool) -> None:
     matrix = ColorMatrix(name, Levels(bits, full_range))
     planes = np.random.default_rng(0).random((3, 4, 5), np.float32)
-    back = matrix.to_rgb(*matrix.from_rgb(*planes))
+    luma, *differences = matrix.from_rgb(*planes)
+    back = matrix.to_rgb(luma, *matrix.to_differences(*matrix.from_differences(*differences)))
     np.testing.assert_allclose(back, planes, atol=2e-5)
     grey = matrix.to_grey(matrix.from_grey(planes[0]))
     np.testing.assert_allclose(grey, planes[0], atol=2e-5)
