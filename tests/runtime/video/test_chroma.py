@@ -67,7 +67,7 @@ def test_each_result_is_the_weighted_sum_of_its_neighbours(axis: ChromaAxis, alo
         ),
     ):
         padded = np.pad(source, ((margin, margin), (0, 0)), mode="edge")
-        weights = np.array([[cubic(place - sample) for sample in of] for place in at])
+        weights = np.array([[cubic(float(place - sample)) for sample in of] for place in at])
         expected = weights @ padded / weights.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(made if along == 0 else made.T, expected, atol=1e-5)
 
