@@ -119,4 +119,4 @@ class Picture:
 
     def noting(self, *conversions: Conversion) -> Picture:
         """Return the picture with more conversions."""
-        return replace(self, conversions=(*self.conversions, *conversions))
+        return replace(self, conversions=(*self.conversions, *conversions)) if conversions else self

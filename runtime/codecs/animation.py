@@ -91,7 +91,9 @@ def encode_frames(
         raise ParameterError(f"cannot write frames as {format!r}; expected one of {', '.join(ANIMATED)}")
     check_options(format, quality, lossless)
     check_size(format, animation.strip.width, animation.frame_height)
-    image, keep, strip = metadata.onto(*fitted(animation.strip, format, cancellation, lossless=lossless), format)
+    image, strip = fitted(animation.strip, format, cancellation, lossless=lossless)
+    image, keep = metadata.onto(image, strip, format)
+    strip = metadata.noted(strip, format)
     image = image.copy()
     for field, kind, value in _timing(animation):
         image.set_type(kind, field, value)

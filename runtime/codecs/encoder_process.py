@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import avif_grid, small_jpeg
+from upconv.runtime.codecs import avif_grid
 from upconv.runtime.codecs.avif_grid import Grid
 from upconv.runtime.errors import OutOfMemoryError, OutputError, machine_error
 from upconv.runtime.libvips import pyvips
@@ -41,8 +41,6 @@ def save(image: Any, saver: str, options: Mapping[str, Any], cancellation: Cance
     with stoppable(image, cancellation) as (stopped, signal_given):
         if saver in _APART and image.width * image.height > APART_PX:
             return _saved_apart(stopped, saver, options, signal_given)
-        if small_jpeg.suits(stopped, saver, options):
-            return small_jpeg.save(stopped, options)
         data: bytes = getattr(stopped, saver)(**options)
         return data
 

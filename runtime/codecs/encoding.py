@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from upconv.runtime.cancellation import Cancellation
-from upconv.runtime.codecs import finishing, metadata, palette
+from upconv.runtime.codecs import finishing, metadata, palette, small_jpeg
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE, default_result
@@ -72,6 +72,11 @@ def encode(
         raise ParameterError(f"cannot write {name!r}; expected one of {', '.join(WRITABLE)}")
     check_options(name, quality, lossless, colors)
     check_size(name, picture.width, picture.height)
+    if name == "jpeg" and small_jpeg.suits(picture):
+        if cancellation is not None:
+            cancellation.check()
+        noted = replace(metadata.noted(picture, name), format=name)
+        return finishing.finished(small_jpeg.encode(picture, quality), picture, name), noted
     image, bits, keep, noted = _fitting(picture, name, cancellation, lossless=lossless)
     saver, options = _SAVERS[name](image, _SaveOptions(quality, lossless, keep, bits))
     if colors is not None:
@@ -130,8 +135,8 @@ def _fitting(
     bits = picture.metadata.bits or 12 if picture.samples.dtype == np.uint16 else 8
     if name == "avif" and bits == 12 and picture.metadata.bits != bits:
         picture = picture.noting(Conversion("bits not held", bits=16, fewer=12, format=name))
-    image, keep, picture = metadata.onto(image, picture, name)
-    return image, bits, keep, replace(picture, format=name)
+    image, keep = metadata.onto(image, picture, name)
+    return image, bits, keep, replace(metadata.noted(picture, name), format=name)
 
 
 def _jpeg(_: Any, options: _SaveOptions) -> _Saver:

@@ -69,7 +69,7 @@ def _read(path: Path, limit: int) -> bytes:
         before = os.fstat(file.fileno())
         head = file.read(HEAD_BYTES)
         check_image(path, head, before.st_size, limit)
-        data = head + file.read(limit)
+        data = head + file.read(before.st_size)  # never `limit`, because Python allocates what it is asked for
         after = os.fstat(file.fileno())
     if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ImageError(f"{path} changed while it was read; try again when it is complete")

@@ -10,11 +10,13 @@ COMMENT = 0xFE
 _APP0, _APP15, _SCAN = 0xE0, 0xEF, 0xDA
 LONGEST = 0xFFFF - 2
 """Most bytes that a segment holds, without its marker and its length."""
+XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
+"""The first bytes of a segment with an XMP packet."""
 _CARRIED = (
     b"JFIF\0",
     b"JFXX\0",  # a thumbnail
     b"Exif\0\0",
-    b"http://ns.adobe.com/xap/1.0/\0",
+    XMP_START,
     b"Photoshop 3.0\0",
     b"ICC_PROFILE\0",
     b"Adobe",  # the colour transform
@@ -30,7 +32,7 @@ _LOSSES = {
 _ONCE = {
     b"Photoshop 3.0\0": Conversion("further iptc"),
     b"Exif\0\0": Conversion("further metadata", name="EXIF"),
-    b"http://ns.adobe.com/xap/1.0/\0": Conversion("further metadata", name="XMP"),
+    XMP_START: Conversion("further metadata", name="XMP"),
 }
 """Segments of which libvips reads the first only."""
 

@@ -41,8 +41,7 @@ _KINDS = {
     COMMENT: "comment",
     "image-description": "description",
 }
-KEEP = {"XMP": 2, "IPTC": 4, "description": 16}
-"""libvips' flags of the kinds that it writes."""
+_KEEP = {"XMP": 2, "IPTC": 4, "description": 16}
 _OWN = {"png": frozenset({"XMP"})}
 """Kinds that libvips writes in a format, but not as the format demands."""
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8
@@ -78,20 +77,15 @@ def of(image: Any, data: bytes, name: str) -> tuple[Metadata, tuple[Conversion, 
     return Metadata(pixels_per_mm=density, fields=(*upright, *_own_fields(image, data, name))), notes
 
 
-def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
-    """Return the libvips image with the picture's metadata that libvips writes, its `keep` flags, and the picture.
+def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int]:
+    """Return the libvips image with the picture's metadata that libvips writes, and its `keep` flags.
 
-    The picture has the conversions. `name` is the format that the image is written in. `finishing.finished` adds the rest.
+    `name` is the format that the image is written in. `finishing.finished` adds the rest.
     """
     metadata = picture.metadata
     held = held_in(picture, name)
     kinds = {str(kind_of(field)) for field, _, _ in metadata.fields}
-    notes = [_not_held(kind, name) for kind in sorted(kinds - held)]
-    if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and not _holds_density(metadata, held):
-        notes.append(Conversion("resolution not held", format=name))
-    if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
-        notes.append(cicp.phrase(metadata.codes))
-    kept = [entry for entry in metadata.fields if kind_of(entry[0]) in KEEP and kind_of(entry[0]) in held]
+    kept = [entry for entry in metadata.fields if kind_of(entry[0]) in _KEEP and kind_of(entry[0]) in held]
     if kept:
         image = image.copy()
     for field, kind, value in kept:
@@ -101,12 +95,24 @@ def onto(image: Any, picture: Picture, name: str) -> tuple[Any, int, Picture]:
     image = image.copy(xres=across, yres=down)
     if metadata.icc is not None:
         image.set_type(pyvips.GValue.blob_type, profiles.FIELD, metadata.icc)
-    keep = _KEEP_PROFILE | sum({KEEP.get(kind, 0) for kind in kinds & held - _OWN.get(name, frozenset())})
+    keep = _KEEP_PROFILE | sum({_KEEP.get(kind, 0) for kind in kinds & held - _OWN.get(name, frozenset())})
     if name == "avif" and "EXIF" in kinds & held:
         image.set_type(pyvips.GValue.blob_type, EXIF, exif_storage.PLACEHOLDER)
         keep |= _KEEP_EXIF
     # Without these flags, libvips adds an EXIF block to pictures that have none.
-    return image, keep, picture.noting(*notes)
+    return image, keep
+
+
+def noted(picture: Picture, name: str) -> Picture:
+    """Return the picture with a conversion for all metadata that the format `name` does not hold."""
+    metadata, held = picture.metadata, held_in(picture, name)
+    kinds = {str(kind_of(field)) for field, _, _ in metadata.fields}
+    notes = [_not_held(kind, name) for kind in sorted(kinds - held)]
+    if metadata.pixels_per_mm is not None and name not in DENSITY_HELD and not _holds_density(metadata, held):
+        notes.append(Conversion("resolution not held", format=name))
+    if metadata.codes is not None and not cicp.is_held(metadata.codes, name):
+        notes.append(cicp.phrase(metadata.codes))
+    return picture.noting(*notes)
 
 
 def _not_held(kind: str, name: str) -> Conversion:
