@@ -22,15 +22,16 @@ def grey_or_rgb(image: Any) -> tuple[Any, tuple[Conversion, ...]]:
     Raises `ImageError` if the range of the samples is not known, or if an unknown colour space has more than 4 channels.
     """
     image, notes = _with_one_extra(_with_known_space(image))
-    if image.format == "uint":
-        image = _plain((image >> 16).cast("ushort"))
-        notes = (*notes, Conversion("fewer bits", bits=32, fewer=16))
-    if image.interpretation in PLAIN and image.format in ("uchar", "ushort"):
+    space, kind = image.interpretation, image.format
+    if kind == "uint":
+        image, kind = _plain((image >> 16).cast("ushort")), "ushort"
+        space, notes = image.interpretation, (*notes, Conversion("fewer bits", bits=32, fewer=16))
+    if space in PLAIN and kind in ("uchar", "ushort"):
         return image, notes
-    if image.interpretation == "cmyk" and image.format in ("uchar", "ushort"):
+    if space == "cmyk" and kind in ("uchar", "ushort"):
         return _from_cmyk(image, notes)
-    if image.interpretation in PLAIN or image.format not in ("uchar", "ushort", "short", "float"):
-        raise ImageError(_UNKNOWN_RANGE.format(image.format))
+    if space in PLAIN or kind not in ("uchar", "ushort", "short", "float"):
+        raise ImageError(_UNKNOWN_RANGE.format(kind))
     return _colorimetric(image, notes)
 
 
