@@ -55,7 +55,7 @@ class Engine:
         """Start the worker threads.
 
         `executor` computes the tiles; by default a `LocalExecutor` with `workers` threads, or one per core. The engine starts
-        and closes it.
+        and closes it. If `workers` is 0, there is no thread, and the callers of `compute_waiting` compute.
         `tile_px` is the side of a tile in input pixels, halo included. By default it is `TILE_PX`, or less if memory is
         short, and for large pictures the fastest side that calibration measures. `exact` forbids halos that are smaller
         than the exact one. At most `max_waiting` pictures and `max_waiting_px` input pixels are queued.
@@ -77,7 +77,8 @@ class Engine:
         self._used = False
         self._device_lost = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True) for n in range(self.executor.slots)
+            threading.Thread(target=self._work, name=f"upconv-engine-{n}", daemon=True)
+            for n in range(0 if workers == 0 else self.executor.slots)
         ]
         for thread in self._threads:
             thread.start()
@@ -120,6 +121,15 @@ class Engine:
             self._changed.notify_all()
         return request.future
 
+    def compute_waiting(self) -> None:
+        """Compute the queued tiles on the calling thread, if the engine has no threads. Return when none waits."""
+        while not self._threads:
+            with self._changed:
+                jobs = self._schedule.take(self._batch)
+            if not jobs:
+                return
+            self._run(jobs)
+
     def enlarge(self, planes: Tensor) -> Tensor:
         """Return `planes` upscaled: (C, H, W) float32 in the contract's range to (C, scale*H, scale*W).
 
@@ -127,7 +137,9 @@ class Engine:
         """
         work = TiledArray(planes, self.plan(*planes.shape[1:]))
         for part in passes_of(work, self.model.contract):
-            self.submit(part).result()
+            future = self.submit(part)
+            self.compute_waiting()
+            future.result()
         return work.result
 
     def close(self) -> None:
@@ -150,12 +162,16 @@ class Engine:
 
     def _work(self) -> None:
         while (jobs := self._next()) is not None:
-            self._compute(jobs)
-            large = any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs)
-            if large or not jobs:
-                with suppress(Exception):  # it concerns no request, and the next run reports what is wrong
-                    self.executor.release()
+            self._run(jobs)
             del jobs  # otherwise an idle worker keeps the last picture in memory
+
+    def _run(self, jobs: list[tuple[PictureRequest, Tile]]) -> None:
+        """Compute a batch. Release memory after a large picture, and if there is no work."""
+        self._compute(jobs)
+        large = any(request.over and request.work.plan.computed_px > LARGE_PX for request, _ in jobs)
+        if large or not jobs:
+            with suppress(Exception):  # it concerns no request, and the next run reports what is wrong
+                self.executor.release()
 
     def _next(self) -> list[tuple[PictureRequest, Tile]] | None:
         """Block until there is a batch and return it.
@@ -245,7 +261,8 @@ def _local(model: Model, workers: int | None) -> LocalExecutor:
     fit = providers.concurrency_for(model.provider, available_cores())
     # A model without a finite halo uses all cores for one picture. A second worker lets a small picture pass a large one.
     whole = isinstance(model.contract.halo, NoHalo)
-    return LocalExecutor(model, workers or (min(2, fit.workers) if whole else fit.workers), 1 if whole else fit.batch)
+    usual = min(2, fit.workers) if whole else fit.workers
+    return LocalExecutor(model, usual if workers is None else max(1, workers), 1 if whole else fit.batch)
 
 
 def _too_large(model: Model, tile: Tile) -> OutOfMemoryError:

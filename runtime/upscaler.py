@@ -62,12 +62,12 @@ class Upscaler:
     ) -> None:
         """Open `model`, an exported `.onnx` file with the task `upscale`, or use an opened one.
 
-        `workers` is the number of threads, by default one per core. `tile_px` is the side of a tile in input pixels;
-        by default it is chosen by measuring. `provider` is `cpu`, `cuda`, `webgpu`, another name of `provider_table.py`, or
-        `auto`. `exact` gives every tile the model's exact halo. Without it, a smaller halo is used if the exact one is expensive
-        and the contract shows that the result differs by half an 8-bit step at most. `unproved` uses a model even if its
-        output on the provider differs from that on the processor by more than the contract allows. `executor` computes the tiles
-        in place of this machine, such as a `RemoteExecutor`; it is closed with the upscaler.
+        `workers` is the number of threads, by default one per core. If it is 0, the calling thread computes. `tile_px` is the
+        side of a tile in input pixels; by default it is chosen by measuring. `provider` is `cpu`, `cuda`, `webgpu`, another name
+        of `provider_table.py`, or `auto`. `exact` gives every tile the model's exact halo. Without it, a smaller halo is used if
+        the exact one is expensive and the contract shows that the result differs by half an 8-bit step at most. `unproved` uses a
+        model even if its output on the provider differs from that on the processor by more than the contract allows. `executor`
+        computes the tiles in place of this machine, such as a `RemoteExecutor`; it is closed with the upscaler.
 
         Raises `ModelError` if the file is missing, damaged or made for another task, `ContractError` if it has no contract
         that this version can read, and `ProviderError` if the provider is not available or its output is not the processor's.
@@ -246,6 +246,7 @@ class Upscaler:
         left_s = None if math.isinf(submission.deadline) else max(0.0, submission.deadline - time.monotonic())
         try:
             with submission.cancellation.calling(future.cancel):
+                self.engine.compute_waiting()
                 future.result(left_s)  # the schedule sees the deadline between two tiles, and a tile elsewhere may take long
         except CancelledError as error:
             raise Cancelled("the picture was cancelled") from error

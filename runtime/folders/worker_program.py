@@ -20,7 +20,7 @@ from upconv.runtime.folders.worker_order import READY, WorkerOrder
 def serve(requests: BinaryIO, results: BinaryIO) -> None:
     """Process tasks until `requests` ends. Raises what `open_upscaler` raises."""
     order: WorkerOrder = pickle.load(requests)  # noqa: S301
-    with open_upscaler(order.model, provider=order.provider, workers=1, exact=order.exact) as upscaler:
+    with open_upscaler(order.model, provider=order.provider, workers=0, exact=order.exact) as upscaler:
         _send(results, READY)
         while True:
             try:

@@ -14,7 +14,7 @@ from PIL import Image
 from upconv.runtime import codecs
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.contract import Pixels
-from upconv.runtime.errors import Cancelled, ImageError, ParameterError
+from upconv.runtime.errors import Cancelled, ImageError, ModelError, ParameterError
 from upconv.runtime.options import UpscaleOptions
 from upconv.runtime.picture import LUMA, Metadata, Picture
 from upconv.runtime.session import Model, Tensor, open_model
@@ -38,6 +38,41 @@ def test_arrays_keep_their_kind(doubler: Upscaler, channels: int, depth: type[np
     assert enlarged.dtype == depth
     assert enlarged.shape == (42, 68, channels)
     np.testing.assert_array_equal(enlarged, samples.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_without_workers_the_calling_thread_computes(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples: Any = np.random.default_rng(0).integers(1, 255, (40, 70, 4)).astype(np.uint8)
+    threads, run = set[int](), Model.run
+
+    def recorded(model: Model, tensor: Tensor, cancellation: Cancellation) -> Tensor:
+        threads.add(threading.get_ident())
+        return run(model, tensor, cancellation)
+
+    monkeypatch.setattr(Model, "run", recorded)
+    with Upscaler(nearest_x2, tile_px=16, workers=0) as upscaler:
+        threads.clear()  # those of the proof
+        enlarged = upscaler.run(Picture(samples)).samples
+        assert upscaler.engine.enlarge(np.ones((3, 20, 20), np.float32)).shape == (3, 40, 40)
+    np.testing.assert_array_equal(enlarged, samples.repeat(2, axis=0).repeat(2, axis=1))
+    assert threads == {threading.get_ident()}
+
+
+def test_without_workers_a_cancellation_and_an_error_end_the_picture(nearest_x2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancellation = Cancellation()
+
+    def stopped(model: Model, tensor: Tensor, given: Cancellation) -> Tensor:
+        cancellation.cancel()
+        given.check()
+        raise AssertionError("the cancellation does not reach the tile")
+
+    picture = Picture(np.zeros((40, 40, 3), np.uint8))
+    with Upscaler(nearest_x2, tile_px=16, workers=0) as upscaler:
+        monkeypatch.setattr(Model, "run", stopped)
+        with pytest.raises(Cancelled):
+            upscaler.run(picture, cancellation=cancellation)
+        monkeypatch.setattr(Model, "run", lambda *_: np.full((1, 3, 5, 5), 0, np.float32))
+        with pytest.raises(ModelError, match="promises"):
+            upscaler.run(picture)
 
 
 def test_a_grey_array_without_channels_stays_one(doubler: Upscaler) -> None:
