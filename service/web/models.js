@@ -34,8 +34,8 @@ export function modelFacts({ contract, seconds_per_megapixel: seconds }, width, 
   const { use, height: tall, width: wide } = contract;
   const facts = USES.has(use?.kind) ? [say(`use.${use.kind}`)] : [];
   if (seconds && tall && tall.scale === wide?.scale && Number.isInteger(tall.scale)) {
-    const megapixels = computedPixels(width, height, scale, tall.scale) / 1e6;
-    facts.push(say("preview.cost", { time: duration(Math.max(0.001, megapixels * seconds)) }));
+    const predicted = (computedPixels(width, height, scale, tall.scale) / 1e6) * seconds;
+    facts.push(say("preview.cost", { time: duration(Math.max(0.001, Number(predicted.toPrecision(2)))) })); // more digits would be noise
   }
   return facts;
 }

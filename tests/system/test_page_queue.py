@@ -148,10 +148,10 @@ def test_a_detail_in_each_model(
         about = page.locator("#figures .state").all_inner_texts()
         assert about[0] == "", "the original costs nothing"
         for text in about[1:]:
-            assert re.fullmatch(r"about \d+(\.\d)?\s\w+ of computing for this picture", text)
+            assert re.fullmatch(r"about \d+(\.\d)?\s\w+ for the picture", text)
         assert page.evaluate(FACTS) == [
             "photographs from the web",
-            "about 6.5\N{NO-BREAK SPACE}sec of computing for this picture",
+            "about 6.5\N{NO-BREAK SPACE}sec for the picture",
         ]
         assert page.is_disabled("#figures figure:nth-child(2) button")
         page.click("#figures figure:nth-child(3) button")

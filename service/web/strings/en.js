@@ -149,7 +149,7 @@ export default {
 
   "preview": "Compare models",
   "preview.lead": "A detail of this picture, {width} × {height} pixels, in each model. Zoom in first to choose the detail.",
-  "preview.cost": "about {time} of computing for this picture",
+  "preview.cost": "about {time} for the picture",
   "preview.original": "Original",
   "preview.use": "Use",
   "preview.used": "In use",
