@@ -2,7 +2,8 @@
 
 import { readContract, whyNot } from "./contract.js";
 import { request } from "./job.js";
-import { phrase, say, sentence } from "./languages.js";
+import { duration, phrase, say, sentence } from "./languages.js";
+import { computedPixels } from "./passes.js";
 import { Refused } from "./refused.js";
 
 const menu = document.getElementById("model");
@@ -25,8 +26,19 @@ export async function listModels(server, headers) {
   return listed.limits ?? null;
 }
 
-// Returns the names of the server's models that upscale.
-export const modelsOfServer = () => [...models.values()].filter(({ blob, ofServer }) => !blob && !ofServer).map(({ name }) => name);
+// Returns the server's models that upscale.
+export const modelsOfServer = () => [...models.values()].filter(({ blob, ofServer }) => !blob && !ofServer);
+
+// Returns what a model is for, and about how long the server computes a whole picture with it, as far as the list of models tells.
+export function modelFacts({ contract, seconds_per_megapixel: seconds }, width, height, scale) {
+  const { use, height: tall, width: wide } = contract;
+  const facts = USES.has(use?.kind) ? [say(`use.${use.kind}`)] : [];
+  if (seconds && tall && tall.scale === wide?.scale && Number.isInteger(tall.scale)) {
+    const predicted = (computedPixels(width, height, scale, tall.scale) / 1e6) * seconds;
+    facts.push(say("preview.cost", { time: duration(Math.max(0.001, Number(predicted.toPrecision(2)))) })); // more digits would be noise
+  }
+  return facts;
+}
 
 export function takeModel(name) {
   menu.value = name;

@@ -7,15 +7,31 @@ export const MIN_TILE_PX = 32;
 
 // Returns {width, height, sizes}: the size of the result, and that of the picture before each pass through the model.
 export function planPasses(width, height, scale, modelScale) {
-  const result = modelScale === 1 ? { width, height } : { width: rounded(width * scale), height: rounded(height * scale) };
+  const result = resultSize(width, height, scale, modelScale);
   const sizes = [];
-  let [across, down] = [width, height];
-  while (across < result.width || down < result.height || !sizes.length) {
-    checkPixels(across * modelScale, down * modelScale);
-    sizes.push({ width: across, height: down });
-    [across, down] = [across * modelScale, down * modelScale];
+  for (const size of passesTo(result, width, height, modelScale)) {
+    checkPixels(size.width * modelScale, size.height * modelScale);
+    sizes.push(size);
   }
   return { ...result, sizes };
+}
+
+// Returns the number of pixels that go into a model for a picture, in all passes, whatever the limits.
+export function computedPixels(width, height, scale, modelScale) {
+  const passes = passesTo(resultSize(width, height, scale, modelScale), width, height, modelScale);
+  return [...passes].reduce((sum, size) => sum + size.width * size.height, 0);
+}
+
+function resultSize(width, height, scale, modelScale) {
+  return modelScale === 1 ? { width, height } : { width: rounded(width * scale), height: rounded(height * scale) };
+}
+
+// Yields the size of the picture before each pass.
+function* passesTo(result, width, height, modelScale) {
+  do {
+    yield { width, height };
+    [width, height] = [width * modelScale, height * modelScale];
+  } while (width < result.width || height < result.height);
 }
 
 function checkPixels(width, height) {

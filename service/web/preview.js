@@ -1,29 +1,30 @@
-// A detail of a picture in each model, side by side.
+// A detail of a picture in each model, side by side, with the cost for the whole picture.
 
 import { bodyOf, request } from "./job.js";
 import { say } from "./languages.js";
+import { modelFacts } from "./models.js";
 
 const DETAIL_PX = 96; // so that a result at twice the size is seen pixel by pixel
 const at = (id) => document.getElementById(id);
 let working = null;
 const addresses = [];
 
-// Opens the dialog. `center` {x, y} is the middle of the detail, from 0 to 1. Names of `models` are sent to the ordinary route
-// one after the other. use(name) is called with the model that the user takes.
+// Opens the dialog. `center` {x, y} is the middle of the detail, from 0 to 1. The detail is sent to the ordinary route for each of
+// the server's `models`, one after the other. use(name) is called with the model that the user takes.
 export async function previewModels(file, center, models, used, scale, headers, use) {
   close();
   const controller = (working = new AbortController());
-  const { blob, width, height } = await detailOf(file, center);
+  const { blob, width, height, whole } = await detailOf(file, center);
   at("preview-lead").textContent = say("preview.lead", { width, height });
-  const figures = models.map((name) => figureOf(name, name === used, () => {
+  const figures = models.map((model) => figureOf(model.name, modelFacts(model, whole.width, whole.height, scale), model.name === used, () => {
     at("preview").close();
-    use(name);
+    use(model.name);
   }));
   const original = figureOf(null);
   at("figures").replaceChildren(original.figure, ...figures.map(({ figure }) => figure));
   at("preview").showModal();
   original.show(blob, width * scale);
-  for (const [k, name] of models.entries()) {
+  for (const [k, { name }] of models.entries()) {
     const query = new URLSearchParams({ model: name, scale, format: "png" });
     const options = { method: "POST", headers: { ...headers, "Content-Type": "image/png" }, body: blob, signal: controller.signal };
     try {
@@ -35,10 +36,11 @@ export async function previewModels(file, center, models, used, scale, headers, 
   }
 }
 
-function figureOf(name, used = false, take = null) {
+function figureOf(name, facts = [], used = false, take = null) {
   const figure = document.getElementById("figure").content.firstElementChild.cloneNode(true);
-  const [image, state, title, button] = ["img", ".computing", ".name", "button"].map((part) => figure.querySelector(part));
+  const [image, state, title, about, button] = ["img", ".computing", ".name", ".state", "button"].map((part) => figure.querySelector(part));
   title.textContent = name ?? say("preview.original");
+  about.textContent = facts.join(" · ");
   state.textContent = say("preview.computing");
   image.alt = title.textContent;
   button.hidden = name === null;
@@ -57,15 +59,16 @@ function figureOf(name, used = false, take = null) {
   };
 }
 
-// Returns the detail as a PNG {blob, width, height}.
+// Returns the detail as a PNG {blob, width, height}, and the size of the `whole` picture.
 async function detailOf(file, { x, y }) {
-  const whole = await createImageBitmap(file);
+  const picture = await createImageBitmap(file);
+  const whole = { width: picture.width, height: picture.height };
   const [width, height] = [Math.min(DETAIL_PX, whole.width), Math.min(DETAIL_PX, whole.height)];
   const place = (share, length, side) => Math.round(Math.min(Math.max(share * length - side / 2, 0), length - side));
   const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d").drawImage(whole, -place(x, whole.width, width), -place(y, whole.height, height));
-  whole.close();
-  return { blob: await canvas.convertToBlob({ type: "image/png" }), width, height };
+  canvas.getContext("2d").drawImage(picture, -place(x, whole.width, width), -place(y, whole.height, height));
+  picture.close();
+  return { blob: await canvas.convertToBlob({ type: "image/png" }), width, height, whole };
 }
 
 function close() {

@@ -45,6 +45,7 @@ NOT_RUN = {
     "export UPCONV_JOBS_SPOOL=": "a database and a bucket; tests/system/test_replicas.py",
     "export AWS_REGION=": "a database and a bucket; tests/system/test_replicas.py",
     "python benchmarks/": "measures for many minutes, or needs data sets",
+    "python -m benchmarks.gallery": "draws the pictures of docs/ again",
     "python -m benchmarks.model_choice ": "needs photographs",
     "python -m benchmarks.scale ": "measures for many minutes, from the repository's root",
     "python -m upconv.models.training ": "trains for hours",

@@ -140,7 +140,7 @@ def test_pictures_that_a_model_cannot_take(evaluate: Evaluate) -> None:
 
 
 def test_sizes_are_those_of_the_server(evaluate: Evaluate) -> None:
-    script = "return given.map((given) => module.planPasses(...given));"
+    script = "return given.map((given) => ({ ...module.planPasses(...given), px: module.computedPixels(...given) }));"
     cases = [(w, h, scale, own) for w, h in ((25, 7), (33, 100), (1, 1)) for scale in (1.5, 2, 3, 4, 8) for own in (1, 2, 3, 4)]
     for (width, height, scale, own), found in zip(cases, evaluate("passes.js", script, cases), strict=True):
         options = UpscaleOptions(scale=1 if own == 1 else scale)
@@ -153,6 +153,7 @@ def test_sizes_are_those_of_the_server(evaluate: Evaluate) -> None:
         expected = plan_passes(planned, own, width, height, options)
         assert (found["width"], found["height"]) == expected.output_size
         assert [(size["width"], size["height"]) for size in found["sizes"]] == [(p.width, p.height) for p in expected.plans]
+        assert found["px"] == sum(p.width * p.height for p in expected.plans)
 
 
 def test_the_largest_picture(evaluate: Evaluate) -> None:

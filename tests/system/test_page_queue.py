@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import subprocess
 import sys
@@ -32,6 +33,15 @@ return (async () => {
   return [[...new Uint8Array(await file.arrayBuffer())], refused, uniqueNames(["a", "A", "a (2)", "b.png", "b.png", ".x", ".x"])];
 })();
 """
+
+FACTS = """
+import("/web/models.js").then(({ modelFacts }) => {
+  const size = { scale: 2 };
+  const contract = { use: { kind: "web" }, height: size, width: size };
+  return modelFacts({ contract, seconds_per_megapixel: 1.3 }, 1000, 1000, 4);
+})
+"""
+"""The facts about a model that runs twice, on one megapixel and on four."""
 
 
 def test_zip(evaluate: Evaluate) -> None:
@@ -135,6 +145,14 @@ def test_a_detail_in_each_model(
             "[...document.querySelectorAll('#figures img')].map((image) => [image.naturalWidth, image.naturalHeight])"
         )
         assert sizes == [[96, 96], [192, 192], [192, 192]], "the original, and the detail in two models"
+        about = page.locator("#figures .state").all_inner_texts()
+        assert about[0] == "", "the original costs nothing"
+        for text in about[1:]:
+            assert re.fullmatch(r"about \d+(\.\d)?\s\w+ for the picture", text)
+        assert page.evaluate(FACTS) == [
+            "photographs from the web",
+            "about 6.5\N{NO-BREAK SPACE}sec for the picture",
+        ]
         assert page.is_disabled("#figures figure:nth-child(2) button")
         page.click("#figures figure:nth-child(3) button")
         page.wait_for_selector("#facts:text('second-test')")

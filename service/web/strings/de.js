@@ -149,6 +149,7 @@ export default {
 
   "preview": "Modelle vergleichen",
   "preview.lead": "Ein Ausschnitt dieses Bildes, {width} × {height} Pixel, in jedem Modell. Wer vorher hineinzoomt, wählt damit den Ausschnitt.",
+  "preview.cost": "etwa {time} für das Bild",
   "preview.original": "Original",
   "preview.use": "Verwenden",
   "preview.used": "Gewählt",

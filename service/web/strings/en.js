@@ -149,6 +149,7 @@ export default {
 
   "preview": "Compare models",
   "preview.lead": "A detail of this picture, {width} × {height} pixels, in each model. Zoom in first to choose the detail.",
+  "preview.cost": "about {time} for the picture",
   "preview.original": "Original",
   "preview.use": "Use",
   "preview.used": "In use",

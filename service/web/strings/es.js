@@ -149,6 +149,7 @@ export default {
 
   "preview": "Comparar modelos",
   "preview.lead": "Un detalle de esta imagen, de {width} × {height} píxeles, con cada modelo. Amplía antes la vista para elegir el detalle.",
+  "preview.cost": "unos {time} para la imagen",
   "preview.original": "Original",
   "preview.use": "Usar",
   "preview.used": "En uso",

@@ -149,6 +149,7 @@ export default {
 
   "preview": "比较模型",
   "preview.lead": "这张图片的一个局部（{width} × {height} 像素）在各个模型中的效果。先放大查看，即可选择局部。",
+  "preview.cost": "整张图片约 {time}",
   "preview.original": "原图",
   "preview.use": "使用",
   "preview.used": "使用中",

@@ -1,0 +1,1 @@
+"""Draws every model side by side on the same six crops."""
