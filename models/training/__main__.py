@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ def main(
     validation: Annotated[Path, typer.Option(help="Folder of photographs to measure with, none of them in --data.")],
     out: Annotated[Path, typer.Option(help="Folder of checkpoint, log and best weights; a run in it is resumed.")],
     threads: Annotated[int | None, typer.Option(help="Processor threads of torch.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps, if not those of the configuration.")] = None,
 ) -> None:
     """Train one model on a folder of photographs."""
     import torch
@@ -35,6 +37,7 @@ def main(
     path = Path(config) if config.endswith(".toml") else CONFIGS / f"{config}.toml"
     try:
         settings = TrainingConfig.load(path)
+        settings = settings if steps is None else replace(settings, steps=steps)
         degrade = settings.degradation.apply if settings.degradation else None
         generate = settings.drawings.pair if settings.drawings else None
         patches = Patches.from_folder(
