@@ -11,7 +11,49 @@ from PIL import Image, ImageDraw, ImageFont
 
 from upconv.models.training.data import Pixels
 
-_PROSE = ["It", "was", "a", "bright", "cold", "day", "in", "April,", "and", "rain", "fell", "on", "Zürich;", "nobody", "had", "expected", "37", "visitors", "at", "once.", "Figure", "4.2", "shows", "x", "=", "(a", "+", "b)", "/", "2", "for", "every", "k,", "whereas", "Jack's", "quiz", "(see", "p.", "108)", "asks", "why."]
+_PROSE = [
+    "It",
+    "was",
+    "a",
+    "bright",
+    "cold",
+    "day",
+    "in",
+    "April,",
+    "and",
+    "rain",
+    "fell",
+    "on",
+    "Zürich;",
+    "nobody",
+    "had",
+    "expected",
+    "37",
+    "visitors",
+    "at",
+    "once.",
+    "Figure",
+    "4.2",
+    "shows",
+    "x",
+    "=",
+    "(a",
+    "+",
+    "b)",
+    "/",
+    "2",
+    "for",
+    "every",
+    "k,",
+    "whereas",
+    "Jack's",
+    "quiz",
+    "(see",
+    "p.",
+    "108)",
+    "asks",
+    "why.",
+]
 _CODE = (
     "for (int i = 0; i < n; ++i) {",
     "    sum += weights[i] * x[i];",
@@ -376,7 +418,9 @@ def isometric(random: np.random.Generator, side: int) -> Pixels:
         for column in range(-1, side // 24 + 2):
             x, y = 24 * column + 12 * (row % 2), 6 * row + int(random.integers(-2, 3)) * 3
             base = random.integers(0, 20)
-            top, left, right = (tuple(int(v) for v in (40 + base * np.array((37, 71, 113)) % 180) * k) for k in (1.15, 0.8, 0.55))
+            top, left, right = (
+                tuple(int(v) for v in (40 + base * np.array((37, 71, 113)) % 180) * k) for k in (1.15, 0.8, 0.55)
+            )
             draw.polygon(((x, y - 6), (x + 12, y), (x, y + 6), (x - 12, y)), top)
             draw.polygon(((x - 12, y), (x, y + 6), (x, y + 18), (x - 12, y + 12)), left)
             draw.polygon(((x + 12, y), (x, y + 6), (x, y + 18), (x + 12, y + 12)), right)
