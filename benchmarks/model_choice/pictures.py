@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from benchmarks.model_choice import makers_for_figures, makers_for_settings
+from benchmarks.model_choice import makers_for_figures, makers_for_settings, pixel_makers_for_figures
 from benchmarks.model_choice.canvas import SIDE_PX, HighMaker, LowMaker
 from PIL import Image
 
@@ -31,7 +31,7 @@ HIGH_MAKERS: dict[PictureSet, dict[str, tuple[HighMaker, ...]]] = {
 """The pictures whose truth is drawn, and whose low resolution is a reduction of it."""
 LOW_MAKERS: dict[PictureSet, dict[str, tuple[LowMaker, ...]]] = {
     "settings": makers_for_settings.LOW_MAKERS,
-    "figures": makers_for_figures.LOW_MAKERS,
+    "figures": pixel_makers_for_figures.LOW_MAKERS,
 }
 """The pictures whose every pixel is drawn. The truth shows each as a square."""
 _SEEDS: dict[PictureSet, int] = {"settings": 100, "figures": 5000}
