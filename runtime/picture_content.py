@@ -40,6 +40,9 @@ LEAST_EDGES = 0.004
 """Least share of edges of drawings and halftones. A picture with fewer is smooth."""
 LEAST_STEPS = 0.01
 """Least share of steps of pixel art and dithers."""
+MOST_COLORS, COLORED_RAMP, COLORED_STEPS = 64, 0.3, 0.003
+"""Most colours of a picture without loss in which a ramp of up to the second, and the third as a share of steps, are enough. Lettering in
+sixteen colours has a ramp of 0.44, and screens 0.31."""
 HARD_RAMP = 0.22
 """Largest ramp of pixel art and dithers. Lettering has 0.40 and more, and screens full of frames 0.25."""
 FEW_RAMP, RAMP_OF_STEPS = 0.1, 0.5
@@ -72,6 +75,8 @@ _MEAN_STEP = 57.6
 class ContentMeasures:
     """The measures of a sample."""
 
+    colors: int
+    """The number of different colours."""
     steps: float
     """The share of positions with a step to a neighbour that changes along the edge."""
     ramp: float
@@ -101,7 +106,7 @@ def tolerance(quality: int | None) -> int:
 
 def classify(found: ContentMeasures, *, lossy: bool) -> Content:
     """Return the content that the measures show."""
-    if _is_hard(found):
+    if _is_hard(found, lossy=lossy):
         return "dither" if found.lone >= LONE_SHARE or (not lossy and found.lone > found.edges) else "pixel art"
     if found.edges < LEAST_EDGES:
         return "photograph"
@@ -115,8 +120,10 @@ def classify(found: ContentMeasures, *, lossy: bool) -> Content:
     return "line art" if dense and found.paper >= PAPER_SHARE else "halftone"
 
 
-def _is_hard(found: ContentMeasures) -> bool:
+def _is_hard(found: ContentMeasures, *, lossy: bool) -> bool:
     """Return true if the steps stand alone. In a picture that is not drawn, the ramp must be less, the fewer steps there are."""
+    if not lossy and found.colors <= MOST_COLORS:
+        return found.steps >= COLORED_STEPS and found.ramp <= COLORED_RAMP
     few = FEW_RAMP + RAMP_OF_STEPS * found.steps
     limit = HARD_RAMP if _is_drawn(found, lossy=False) else min(HARD_RAMP, few)
     return found.steps >= LEAST_STEPS and found.ramp <= limit
@@ -129,11 +136,13 @@ def _is_drawn(found: ContentMeasures, *, lossy: bool) -> bool:
 
 def measure(picture: Picture, tolerance: int = 0) -> ContentMeasures:
     """Return the measures of a sample of the picture, in which values that differ by at most `tolerance` count as equal."""
-    luma = np.stack([_luma(patch[..., : picture.color.shape[2]]) for patch in _patches(picture.samples)])
+    sample = np.stack([_eight_bits(patch) for patch in _patches(picture.samples)])[..., : picture.color.shape[2]]
+    luma = _luma(sample)
     counts = _counted(luma, tolerance) + _counted(luma.swapaxes(1, 2), tolerance)
     positions, edges, lone, equal, neighbours = (int(count) for count in counts)
     places, steps, ramps = _stepped(luma, tolerance) + _stepped(luma.swapaxes(1, 2), tolerance)
     return ContentMeasures(
+        colors=np.unique(_codes(sample)).size,
         steps=float(steps / max(1, places)),
         ramp=float(ramps / max(1, steps)),
         edges=edges / max(1, positions),
@@ -161,13 +170,23 @@ def _start(number: int, count: int, length: int) -> int:
     return max(0, (2 * number + 1) * length // (2 * count) - PATCH_PX // 2)
 
 
-def _luma(samples: Samples) -> NDArray[np.int16]:
-    color = (samples >> 8 if samples.dtype == np.uint16 else samples).astype(np.uint16)
+def _eight_bits(samples: Samples) -> NDArray[np.uint16]:
+    return (samples >> 8 if samples.dtype == np.uint16 else samples).astype(np.uint16)
+
+
+def _luma(color: NDArray[np.uint16]) -> NDArray[np.int16]:
     if color.shape[-1] == 1:
         return color[..., 0].astype(np.int16)
     red, green, blue = (color[..., channel] * weight for channel, weight in enumerate(_LUMA))  # at most 255 * 256
     luma: NDArray[np.int16] = ((red + green + blue) >> 8).astype(np.int16)
     return luma
+
+
+def _codes(color: NDArray[np.uint16]) -> NDArray[np.uint32]:
+    """Return each colour as one number."""
+    places = (1 << 8 * np.arange(color.shape[-1])).astype(np.uint32)
+    codes: NDArray[np.uint32] = (color * places).sum(axis=-1, dtype=np.uint32)
+    return codes.ravel()
 
 
 def _counted(luma: NDArray[np.int16], tolerance: int) -> NDArray[np.int64]:
@@ -187,7 +206,9 @@ def _stepped(luma: NDArray[np.int16], tolerance: int) -> NDArray[np.float64]:
     """
     steps = np.diff(luma, axis=2)
     middle = steps[..., 1:-1]
-    changing = np.pad(np.abs(np.diff(middle, axis=1)) >= STEP, ((0, 0), (1, 1), (0, 0)))  # from the row above, and to the one below
+    changing = np.pad(
+        np.abs(np.diff(middle, axis=1)) >= STEP, ((0, 0), (1, 1), (0, 0))
+    )  # from the row above, and to the one below
     counts = (np.abs(middle) >= STEP) & (changing[:, 1:] | changing[:, :-1])
     step, ahead = middle[counts], np.maximum(steps[..., :-2] * np.sign(middle), steps[..., 2:] * np.sign(middle))[counts]
     size = np.abs(step)

@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from upconv.runtime import codecs
 from upconv.runtime.picture import Picture
 from upconv.runtime.picture_content import (
+    COLORED_RAMP,
+    COLORED_STEPS,
     CRISP_SHARE,
     CRISP_SHARE_LOSSY,
     DENSE_EDGES,
@@ -27,6 +29,7 @@ from upconv.runtime.picture_content import (
     LEAST_STEPS,
     LONE_SHARE,
     LONE_STEP,
+    MOST_COLORS,
     PAPER_SHARE,
     PATCH_PX,
     PATCHES,
@@ -40,10 +43,10 @@ from upconv.runtime.picture_content import (
     tolerance,
 )
 
-PHOTOGRAPH = ContentMeasures(steps=0.1, ramp=0.5, edges=0.08, lone=0.006, flat=0.13, paper=0.05)
-SPRITES = ContentMeasures(steps=0.3, ramp=0.04, edges=0.3, lone=0.16, flat=0.3, paper=0.4)
-LINES = ContentMeasures(steps=0.35, ramp=0.7, edges=0.4, lone=0.05, flat=0.55, paper=0.5)
-DOTS = ContentMeasures(steps=0.45, ramp=0.65, edges=0.5, lone=0.1, flat=0.1, paper=0.1)
+PHOTOGRAPH = ContentMeasures(colors=30_000, steps=0.1, ramp=0.5, edges=0.08, lone=0.006, flat=0.13, paper=0.05)
+SPRITES = ContentMeasures(colors=9_000, steps=0.3, ramp=0.04, edges=0.3, lone=0.16, flat=0.3, paper=0.4)
+LINES = ContentMeasures(colors=900, steps=0.35, ramp=0.7, edges=0.4, lone=0.05, flat=0.55, paper=0.5)
+DOTS = ContentMeasures(colors=3_000, steps=0.45, ramp=0.65, edges=0.5, lone=0.1, flat=0.1, paper=0.1)
 FEW = 0.1
 """A share of steps that is too small for `HARD_RAMP`."""
 LITTLE = 1e-6
@@ -74,6 +77,12 @@ def of(start: ContentMeasures, **values: Any) -> ContentMeasures:
         (of(SPRITES, steps=LEAST_STEPS), False, "pixel art"),
         (of(SPRITES, steps=LEAST_STEPS - LITTLE), False, "halftone"),
         (of(DOTS, edges=LEAST_EDGES - LITTLE), False, "photograph"),
+        (of(SPRITES, colors=MOST_COLORS, ramp=COLORED_RAMP), False, "pixel art"),
+        (of(SPRITES, colors=MOST_COLORS, ramp=COLORED_RAMP + LITTLE), False, "halftone"),
+        (of(SPRITES, colors=MOST_COLORS + 1, ramp=COLORED_RAMP), False, "halftone"),
+        (of(SPRITES, colors=MOST_COLORS, ramp=COLORED_RAMP), True, "halftone"),
+        (of(SPRITES, colors=MOST_COLORS, steps=COLORED_STEPS), False, "pixel art"),
+        (of(SPRITES, colors=MOST_COLORS, steps=COLORED_STEPS - LITTLE), False, "halftone"),
         (of(LINES, steps=DENSE_STEPS), False, "line art"),
         (of(LINES, steps=DENSE_STEPS - LITTLE), False, "drawing"),
         (of(LINES, ramp=DENSE_RAMP), False, "line art"),
