@@ -25,7 +25,7 @@ it, models of the web are 0.1 to 0.8 dB better."""
 LINE_REACH = 4.0
 """Least enlargement before the reduction, of line art that gets a model of clean pictures."""
 DRAWING_REACH = 3.0
-"""The same of other drawings and of halftones, at a scale below 2."""
+"""The same of other drawings, at a scale below 2."""
 USUAL_QUALITY = 75
 """The quality of JPEG that stands for a loss that is not known, as that of WebP."""
 _LOSSY = ("webp", "avif", "heic", "jp2")
@@ -128,9 +128,11 @@ def _is_clean(content: Content, quality: int | None, scale: float) -> bool:
 
 def reach_for(content: Content, quality: int | None, scale: float) -> float:
     """Return the least enlargement of a picture before the reduction to its size, if a model of one pass can reach it."""
-    if scale <= CLEAN_SCALE and (content == "line art" or (content == "halftone" and quality is not None)):
+    if scale > CLEAN_SCALE or not _is_clean(content, quality, scale):
+        return scale
+    if content == "line art" or (content == "halftone" and quality is not None):
         return LINE_REACH
-    return DRAWING_REACH if scale < CLEAN_SCALE and content in ("drawing", "halftone") else scale
+    return DRAWING_REACH if scale < CLEAN_SCALE and content == "drawing" else scale
 
 
 def _steps(candidates: list[ModelCandidate], content: Content, quality: int | None) -> list[ModelCandidate]:

@@ -76,6 +76,83 @@ def shapes(random: np.random.Generator, scale: float) -> Pixels:
     return np.asarray(image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
 
 
+def _smooth(image: Image.Image) -> Pixels:
+    return np.asarray(image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
+
+
+def flow_chart(random: np.random.Generator, scale: float) -> Pixels:
+    """Return boxes with rounded corners and arrows between them."""
+    image, draw = canvas((255, 255, 255), SUPERSAMPLED)
+    unit, side = scale * SUPERSAMPLED, SIDE_PX * SUPERSAMPLED
+    for row in range(round(side / unit / 44) + 1):
+        for column in range(round(side / unit / 64) + 1):
+            left, top = (64 * column + float(random.uniform(2, 10))) * unit, (44 * row + float(random.uniform(2, 10))) * unit
+            fill, ink = tuple(int(n) for n in random.integers(180, 255, 3)), tuple(int(n) for n in random.integers(0, 120, 3))
+            draw.line((left + 20 * unit, top, left + float(random.uniform(-30, 60)) * unit, top + 44 * unit), ink, round(unit))
+            draw.rounded_rectangle(
+                (left, top, left + 42 * unit, top + 22 * unit), 5 * unit, fill, ink, round(unit * random.uniform(0.7, 2))
+            )
+    return _smooth(image)
+
+
+def bars(random: np.random.Generator, scale: float) -> Pixels:
+    """Return a chart of bars with lines of a grid."""
+    image, draw = canvas((250, 250, 250), SUPERSAMPLED)
+    unit, side = scale * SUPERSAMPLED, SIDE_PX * SUPERSAMPLED
+    for top in np.arange(float(random.uniform(3, 9)) * unit, side, 18 * unit):
+        draw.line((0, top, side, top), (200, 200, 205), max(1, round(0.8 * unit)))
+    for left in np.arange(4 * unit, side, 15 * unit):
+        color = tuple(int(n) for n in random.integers(20, 230, 3))
+        draw.rectangle((left, float(random.uniform(0.1, 0.9)) * side, left + 9 * unit, side), color)
+    return _smooth(image)
+
+
+def patches(outlined: bool) -> HighMaker:
+    """Return what draws flat polygons in random colours, with or without thin outlines."""
+
+    def make(random: np.random.Generator, scale: float) -> Pixels:
+        image, draw = canvas(tuple(int(n) for n in random.integers(60, 256, 3)), SUPERSAMPLED)
+        unit, side = scale * SUPERSAMPLED, SIDE_PX * SUPERSAMPLED
+        for _ in range(max(6, round(60 / scale))):
+            middle = random.uniform(0, side, 2)
+            corners = [tuple(middle + offset) for offset in random.uniform(-28, 28, (int(random.integers(3, 7)), 2)) * unit]
+            draw.polygon(corners, tuple(int(n) for n in random.integers(40, 256, 3)))
+            if outlined:
+                draw.line([*corners, corners[0]], (60, 60, 70), max(1, round(0.9 * unit)))
+        return _smooth(image)
+
+    return make
+
+
+def shaded(random: np.random.Generator, scale: float) -> Pixels:
+    """Return rings and strips whose colour changes along them."""
+    side = SIDE_PX * SUPERSAMPLED
+    y, x = np.mgrid[0:side, 0:side] / (scale * SUPERSAMPLED)
+    picture = np.ones((side, side, 3)) * random.uniform(0.3, 1, 3)
+    for _ in range(max(5, round(36 / scale))):
+        (cx, cy), width = random.uniform(0, SIDE_PX / scale, 2), float(random.uniform(3, 16))
+        inside = (
+            abs(np.hypot(x - cx, y - cy) - 2 * width) < width
+            if random.random() < 0.6
+            else abs(x - cx + 0.5 * (y - cy)) < width / 3
+        )
+        share = (0.5 + 0.5 * np.sin((x + y) / 20 + cx))[inside][:, None]
+        picture[inside] = share * random.uniform(0, 1, 3) + (1 - share) * random.uniform(0, 1, 3)
+    return _smooth(Image.fromarray((255 * picture).astype(np.uint8)))
+
+
+def hatched(random: np.random.Generator, scale: float) -> Pixels:
+    """Return sparse thin lines in the directions of the sides and of the diagonals."""
+    image, draw = canvas((255, 255, 255), SUPERSAMPLED)
+    unit, side = scale * SUPERSAMPLED, SIDE_PX * SUPERSAMPLED
+    for _ in range(max(10, round(110 / scale))):
+        x, y, length = (float(n) for n in random.uniform(0, 1, 3) * (side, side, 80 * unit))
+        dx, dy = ((1, 0), (0, 1), (0.7, 0.7))[int(random.integers(0, 3))]
+        grey = int(random.integers(0, 140))
+        draw.line((x, y, x + dx * length, y + dy * length), (grey,) * 3, max(1, round(float(random.uniform(0.6, 3)) * unit)))
+    return _smooth(image)
+
+
 def halftone(pitch: float, angles: tuple[float, ...]) -> HighMaker:
     """Return what prints a scene with round dots, `pitch` low-resolution pixels apart, one angle or one for each ink."""
 
@@ -200,7 +277,19 @@ HIGH_MAKERS: dict[str, tuple[HighMaker, ...]] = {
         *(window,) * 2,
         *(any_text,) * 4,
     ),
-    "line art": (strokes(1, 1.2), strokes(1, 2.5), strokes(4, 1.6), *(shapes,) * 2, *(any_strokes,) * 4),
+    "line art": (
+        strokes(1, 1.2),
+        strokes(1, 2.5),
+        strokes(4, 1.6),
+        *(shapes,) * 2,
+        *(any_strokes,) * 4,
+        flow_chart,
+        bars,
+        patches(True),
+        patches(False),
+        shaded,
+        hatched,
+    ),
     "halftone": (
         halftone(4.5, (45,)),
         halftone(6, (45,)),
