@@ -25,6 +25,18 @@ def text(ink: tuple[int, ...], paper: tuple[int, ...], sizes: tuple[int, ...]) -
     return make
 
 
+def sparse_text(random: np.random.Generator, scale: float) -> Pixels:
+    """Return few lines of text on much paper, with a line below a heading."""
+    paper, ink = ((255, 255, 255), (30, 30, 40)) if random.random() < 0.6 else ((28, 30, 34), (215, 215, 220))
+    image, draw = canvas(paper)
+    for top in np.arange(float(random.uniform(2, 12)) * scale, SIDE_PX, 58 * scale):
+        size = float(random.uniform(10, 16)) * scale
+        left = float(random.uniform(4, 20)) * scale
+        draw.text((left, top), " ".join(random.choice(WORDS, int(random.integers(2, 5)))), ink, ImageFont.load_default(size))
+        draw.line((left, top + 1.5 * size, SIDE_PX - left, top + 1.5 * size), (128, 128, 128), max(1, round(scale)))
+    return np.asarray(image)
+
+
 def window(random: np.random.Generator, scale: float) -> Pixels:
     """Return a window of a program: bars, buttons and coloured text."""
     image, draw = canvas((240, 240, 243))
@@ -276,6 +288,7 @@ HIGH_MAKERS: dict[str, tuple[HighMaker, ...]] = {
         text((180, 30, 30), (255, 250, 235), (14, 28)),
         *(window,) * 2,
         *(any_text,) * 4,
+        *(sparse_text,) * 4,
     ),
     "line art": (
         strokes(1, 1.2),
