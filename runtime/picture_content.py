@@ -35,7 +35,7 @@ EDGE_STEP = 48
 LONE_STEP = 32
 """Least difference of a lone pixel from both neighbours."""
 LONE_SHARE = 0.3
-"""Least share of lone pixels of a dither after JPEG. Pixel art has up to 0.2."""
+"""Least share of lone pixels of a dither, whatever its ramp: in luma, dithers of three channels have one."""
 LEAST_EDGES = 0.004
 """Least share of edges of drawings and halftones. A picture with fewer is smooth."""
 LEAST_STEPS = 0.01
@@ -106,8 +106,10 @@ def tolerance(quality: int | None) -> int:
 
 def classify(found: ContentMeasures, *, lossy: bool) -> Content:
     """Return the content that the measures show."""
+    if found.lone >= LONE_SHARE:
+        return "dither"
     if _is_hard(found, lossy=lossy):
-        return "dither" if found.lone >= LONE_SHARE or (not lossy and found.lone > found.edges) else "pixel art"
+        return "dither" if not lossy and found.lone > found.edges else "pixel art"
     if found.edges < LEAST_EDGES:
         return "photograph"
     dense = found.steps >= DENSE_STEPS and found.ramp >= DENSE_RAMP
