@@ -1,8 +1,8 @@
-"""The content of a picture: photograph, drawing, pixel art, halftone or dither, from a sample of its pixels.
+"""The content of a picture: photograph, drawing, line art, pixel art, halftone or dither, from a sample of its pixels.
 
-Every measure is about three pixels in a row, along rows and columns, in luma of 8 bits. If the outer two differ, the middle one
-is where an edge passes. In a photograph and in smooth lettering it lies between the two; in pixel art it equals one of them. If the
-middle one is above or below both, it stands alone, as every second pixel of a dither does.
+The measures are about neighbours along rows and columns, in luma of 8 bits. The one that tells most is the ramp: in a photograph and
+in smooth lettering, the step to a neighbour goes on in the step to the next one; in pixel art and in dithers every step stands alone.
+Frames, whose steps stand alone too, do not count, because their steps do not change along the frame.
 
 JPEG moves every pixel by a little. What counts as equal therefore depends on its quality.
 """
@@ -20,38 +20,51 @@ from numpy.typing import NDArray
 from upconv.runtime.picture import Picture, Samples
 from upconv.runtime.spool import part
 
-Content = Literal["photograph", "drawing", "pixel art", "halftone", "dither"]
-"""What a picture shows. A drawing is text, line art or a picture of a screen, with smooth edges."""
+Content = Literal["photograph", "drawing", "line art", "pixel art", "halftone", "dither"]
+"""What a picture shows. A drawing is text, a diagram or a picture of a screen, with smooth edges. Line art is full of lines or of
+the dots of one ink, and a halftone of the dots of several."""
 
 PATCH_PX = 32
 """Side of the sampled patches."""
 PATCHES = 16
 """Most sampled patches. A picture that is not larger than all of them is measured as a whole."""
+STEP = 24
+"""Least difference of neighbours that is a step."""
 EDGE_STEP = 48
-"""Least difference of the outer two pixels at an edge, in 8-bit steps, and five times what counts as equal."""
+"""Least difference of the outer two of three pixels at an edge, in 8-bit steps, and five times what counts as equal."""
 LONE_STEP = 32
 """Least difference of a lone pixel from both neighbours."""
-LEAST_EDGES = 0.004
-"""Least share of edges of pixel art and drawings. A picture with fewer is smooth."""
-MOST_COLORS = 64
-"""Most colours of pixel art without loss, in the sample."""
-HARD_SHARE = 0.7
-"""Least share of hard edges of pixel art without loss. Lettering has up to 0.35, and tables of a screen 0.66."""
-HARD_LOSSY = ((0.57, 0.6), (0.8, 0.78))
-"""Least share of hard edges of pixel art after JPEG, each with the most of the area that one shade may cover. Pages and screens,
-whose frames are hard edges, have a share of 0.76 at most, and more paper."""
 LONE_SHARE = 0.3
-"""Least share of lone pixels of a dither. Halftones have up to 0.09, pixel art 0.2."""
-LONE_SHARE_FEW = 0.04
-"""The same of a picture of few colours without loss, if its lone pixels outnumber its edges."""
-DENSE_SHARE = 0.3
-"""Least share of edges of a halftone. Photographs have up to 0.26."""
+"""Least share of lone pixels of a dither, whatever its ramp: in luma, dithers of three channels have one."""
+LEAST_EDGES = 0.004
+"""Least share of edges of drawings and halftones. A picture with fewer is smooth."""
+LEAST_STEPS = 0.01
+"""Least share of steps of pixel art and dithers."""
+MOST_COLORS, COLORED_RAMP, COLORED_STEPS = 64, 0.3, 0.003
+"""Most colours of a picture without loss in which a ramp of up to the second, and the third as a share of steps, are enough. Lettering in
+sixteen colours has a ramp of 0.44, and screens 0.31."""
+HARD_RAMP = 0.22
+"""Largest ramp of pixel art and dithers. Lettering has 0.40 and more, and screens full of frames 0.25."""
+FEW_RAMP, RAMP_OF_STEPS = 0.1, 0.5
+"""The same of a picture that is not drawn: the first, and the second for each step of the share. Photographs that were reduced without
+antialiasing have 0.12 and more, with few steps."""
+DENSE_STEPS = 0.25
+"""Least share of steps of line art."""
+DENSE_RAMP = 0.6
+"""Least ramp of line art. Lettering that is as dense has up to 0.60."""
+DENSE_EDGES = 0.3
+"""Least share of edges of a picture that is dense, but has few equal neighbours. Photographs have up to 0.26."""
+PAPER_SHARE = 0.2
+"""Least share of the most frequent shade of line art, if few neighbours are equal. Halftones of several inks have up to 0.19."""
 FLAT_SHARE = 0.4
 """Least share of equal neighbours of a drawing without loss. Photographs have up to 0.31."""
 FLAT_SHARE_LOSSY = 0.5
 """The same after JPEG."""
-CRISP_SHARE = 0.7
-"""Least share of edges of the neighbours that are not equal, in a drawing after JPEG. Photographs have up to 0.66."""
+CRISP_SHARE = 0.17
+"""Least share of edges of the neighbours that are not equal, in a drawing without loss. Photographs with an even sky have up to 0.16,
+lettering 0.36 and more."""
+CRISP_SHARE_LOSSY = 0.7
+"""The same after JPEG. Photographs have up to 0.66."""
 _LUMA = np.array([77, 150, 29], np.uint16)
 """Weights of R, G and B in BT.601 luma, of 256."""
 _MEAN_STEP = 57.6
@@ -64,10 +77,12 @@ class ContentMeasures:
 
     colors: int
     """The number of different colours."""
+    steps: float
+    """The share of positions with a step to a neighbour that changes along the edge."""
+    ramp: float
+    """The mean share of a step that goes on in the next one: 0 if every step stands alone."""
     edges: float
-    """The share of positions where an edge passes."""
-    hard: float
-    """The share of edges whose middle pixel equals a neighbour; 0 without edges."""
+    """The share of positions whose outer two of three pixels differ."""
     lone: float
     """The share of positions whose pixel is above or below both neighbours."""
     flat: float
@@ -91,43 +106,51 @@ def tolerance(quality: int | None) -> int:
 
 def classify(found: ContentMeasures, *, lossy: bool) -> Content:
     """Return the content that the measures show."""
-    few = not lossy and found.colors <= MOST_COLORS
-    if found.lone >= (LONE_SHARE_FEW if few and found.lone > found.edges else LONE_SHARE):
+    if found.lone >= LONE_SHARE:
         return "dither"
+    if _is_hard(found, lossy=lossy):
+        return "dither" if not lossy and found.lone > found.edges else "pixel art"
     if found.edges < LEAST_EDGES:
         return "photograph"
-    if (few and found.hard >= HARD_SHARE) or (lossy and _is_hard(found)):
-        return "pixel art"
+    dense = found.steps >= DENSE_STEPS and found.ramp >= DENSE_RAMP
     if _is_drawn(found, lossy=lossy):
-        return "drawing"
-    return "halftone" if found.edges >= DENSE_SHARE else "photograph"
+        return "line art" if dense else "drawing"
+    if lossy and dense:
+        return "halftone"
+    if found.edges < DENSE_EDGES:
+        return "photograph"
+    return "line art" if dense and found.paper >= PAPER_SHARE else "halftone"
 
 
-def _is_hard(found: ContentMeasures) -> bool:
-    """Return true if the edges are hard although JPEG has softened them."""
-    return any(found.hard >= hard and found.paper <= paper for hard, paper in HARD_LOSSY)
+def _is_hard(found: ContentMeasures, *, lossy: bool) -> bool:
+    """Return true if the steps stand alone. In a picture that is not drawn, the ramp must be less, the fewer steps there are."""
+    if not lossy and found.colors <= MOST_COLORS:
+        return found.steps >= COLORED_STEPS and found.ramp <= COLORED_RAMP
+    few = FEW_RAMP + RAMP_OF_STEPS * found.steps
+    limit = HARD_RAMP if _is_drawn(found, lossy=False) else min(HARD_RAMP, few)
+    return found.steps >= LEAST_STEPS and found.ramp <= limit
 
 
 def _is_drawn(found: ContentMeasures, *, lossy: bool) -> bool:
-    if not lossy:
-        return found.flat >= FLAT_SHARE
-    return found.flat >= FLAT_SHARE_LOSSY and found.edges >= CRISP_SHARE * (1 - found.flat)
+    flat, crisp = (FLAT_SHARE_LOSSY, CRISP_SHARE_LOSSY) if lossy else (FLAT_SHARE, CRISP_SHARE)
+    return found.flat >= flat and found.edges >= crisp * (1 - found.flat)
 
 
 def measure(picture: Picture, tolerance: int = 0) -> ContentMeasures:
     """Return the measures of a sample of the picture, in which values that differ by at most `tolerance` count as equal."""
     sample = np.stack([_eight_bits(patch) for patch in _patches(picture.samples)])[..., : picture.color.shape[2]]
     luma = _luma(sample)
-    shades = np.bincount(luma.ravel(), minlength=256)
     counts = _counted(luma, tolerance) + _counted(luma.swapaxes(1, 2), tolerance)
-    positions, edges, hard, lone, equal, neighbours = (int(count) for count in counts)
+    positions, edges, lone, equal, neighbours = (int(count) for count in counts)
+    places, steps, ramps = _stepped(luma, tolerance) + _stepped(luma.swapaxes(1, 2), tolerance)
     return ContentMeasures(
         colors=np.unique(_codes(sample)).size,
+        steps=float(steps / max(1, places)),
+        ramp=float(ramps / max(1, steps)),
         edges=edges / max(1, positions),
-        hard=hard / max(1, edges),
         lone=lone / max(1, positions),
         flat=equal / max(1, neighbours),
-        paper=_paper(shades, tolerance),
+        paper=_paper(np.bincount(luma.ravel(), minlength=256), tolerance),
     )
 
 
@@ -169,16 +192,30 @@ def _codes(color: NDArray[np.uint16]) -> NDArray[np.uint32]:
 
 
 def _counted(luma: NDArray[np.int16], tolerance: int) -> NDArray[np.int64]:
-    """Return the positions, edges, hard edges, lone pixels, equal neighbours and neighbours along the rows of (N, H, W)."""
+    """Return the positions, edges, lone pixels, equal neighbours and neighbours along the rows of (N, H, W)."""
     steps = np.diff(luma, axis=2)
     before, after = steps[..., :-1], steps[..., 1:]
-    smaller = np.minimum(np.abs(before), np.abs(after))
     edge = np.abs(before + after) >= max(EDGE_STEP, 5 * tolerance)
-    hard = edge & (smaller <= tolerance)
-    lone = ((before > 0) != (after > 0)) & (smaller >= LONE_STEP)
+    lone = ((before > 0) != (after > 0)) & (np.minimum(np.abs(before), np.abs(after)) >= LONE_STEP)
     equal = np.abs(steps) <= tolerance
-    found = (edge.size, edge.sum(), hard.sum(), lone.sum(), equal.sum(), equal.size)
-    return np.array(found, np.int64)
+    return np.array((edge.size, edge.sum(), lone.sum(), equal.sum(), equal.size), np.int64)
+
+
+def _stepped(luma: NDArray[np.int16], tolerance: int) -> NDArray[np.float64]:
+    """Return the places, the steps that change along their edge, and the sum of their ramps, along the rows of (N, H, W).
+
+    A ramp is the larger of the two neighbouring steps in the same direction, less what JPEG may have moved, as a share of the step.
+    """
+    steps = np.diff(luma, axis=2)
+    middle = steps[..., 1:-1]
+    changing = np.pad(
+        np.abs(np.diff(middle, axis=1)) >= STEP, ((0, 0), (1, 1), (0, 0))
+    )  # from the row above, and to the one below
+    counts = (np.abs(middle) >= STEP) & (changing[:, 1:] | changing[:, :-1])
+    step, ahead = middle[counts], np.maximum(steps[..., :-2] * np.sign(middle), steps[..., 2:] * np.sign(middle))[counts]
+    size = np.abs(step)
+    ramps = np.clip(ahead - tolerance // 4, 0, size) / size
+    return np.array((middle.size, size.size, ramps.sum()))
 
 
 def _paper(shades: NDArray[np.int64], tolerance: int) -> float:

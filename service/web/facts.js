@@ -2,7 +2,7 @@
 
 import { bytes, duration, percent, say, sentence } from "./languages.js";
 
-const CONTENTS = ["photograph", "drawing", "pixel art", "halftone", "dither", "no loss"]; // words of the server for what it sees
+const CONTENTS = ["photograph", "drawing", "line art", "pixel art", "halftone", "dither", "no loss"]; // words of the server for what it sees
 
 export function stepText({ step, share }, left) {
   if (!step) return say("row.waiting");

@@ -8,6 +8,9 @@ import pytest
 from upconv.runtime.contract import ModelKind
 from upconv.runtime.model_choice import (
     CLEAN_QUALITY,
+    CLEAN_QUALITY_DENSE,
+    DRAWING_REACH,
+    LINE_REACH,
     USUAL_QUALITY,
     ModelCandidate,
     ModelChoice,
@@ -15,6 +18,7 @@ from upconv.runtime.model_choice import (
     choose_model,
     kinds_for,
     quality_of,
+    reach_for,
 )
 from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.picture_content import Content
@@ -34,7 +38,14 @@ ALL = (*CLEAN, WEB, PIXELS)
         ("photograph", CLEAN_QUALITY, 2.01, "web"),
         ("drawing", None, 2, "clean"),
         ("drawing", None, 2.01, "web"),
-        ("halftone", None, 4, "web"),
+        ("line art", None, 2, "clean"),
+        ("line art", None, 2.01, "web"),
+        ("line art", CLEAN_QUALITY_DENSE, 2, "clean"),
+        ("line art", CLEAN_QUALITY_DENSE - 1, 2, "web"),
+        ("line art", CLEAN_QUALITY_DENSE, 2.01, "web"),
+        ("halftone", None, 4, "clean"),
+        ("halftone", CLEAN_QUALITY_DENSE, 2, "clean"),
+        ("halftone", CLEAN_QUALITY_DENSE - 1, 2, "web"),
         ("pixel art", None, 4, "pixels"),
         ("pixel art", 60, 2, "pixels"),
         ("dither", None, 3, "pixels"),
@@ -53,6 +64,50 @@ def test_the_kind_follows_content_loss_and_scale(
 )
 def test_fewest_passes_and_then_the_least_reduction(scale: float, name: str) -> None:
     assert best_of(CLEAN, scale).name == name
+
+
+@pytest.mark.parametrize(
+    ("scale", "reach", "name"),
+    [
+        (2, 2.01, "clean-x3"),
+        (2, 3, "clean-x3"),
+        (2, 3.01, "clean-x4"),
+        (2, 9, "clean-x4"),
+        (4, 9, "clean-x4"),
+        (6, 9, "clean-x3"),
+    ],
+)
+def test_more_reach_than_the_scale_but_no_more_passes(scale: float, reach: float, name: str) -> None:
+    assert best_of(CLEAN, scale, reach).name == name
+
+
+@pytest.mark.parametrize(
+    ("content", "quality", "scale", "reach"),
+    [
+        ("photograph", None, 1.5, 1.5),
+        ("drawing", None, 1.99, DRAWING_REACH),
+        ("drawing", None, 2, 2),
+        ("halftone", None, 1.99, 1.99),
+        ("halftone", 90, 2, LINE_REACH),
+        ("halftone", 90, 2.01, 2.01),
+        ("line art", None, 2, LINE_REACH),
+        ("line art", None, 2.01, 2.01),
+        ("line art", CLEAN_QUALITY_DENSE, 1.5, LINE_REACH),
+        ("line art", CLEAN_QUALITY_DENSE - 1, 1.5, 1.5),
+        ("drawing", CLEAN_QUALITY, 1.5, DRAWING_REACH),
+        ("drawing", CLEAN_QUALITY - 1, 1.5, 1.5),
+        ("pixel art", None, 1.5, 1.5),
+    ],
+)
+def test_drawings_and_line_art_are_reduced(content: Content, quality: int | None, scale: float, reach: float) -> None:
+    assert reach_for(content, quality, scale) == reach
+
+
+def test_a_halftone_without_loss_gets_small_steps() -> None:
+    y, x = np.mgrid[0:96, 0:96] / 2.0
+    planes = [255 * (0.5 + 0.5 * np.sin(x + k * y) * np.sin(y - k * x)) for k in (0.3, 0.6, 1)]
+    choice = choose_model(ALL, Picture(np.stack(planes, 2).astype(np.uint8)), 4)
+    assert choice == ModelChoice("clean-x2", "halftone, no loss, x4")
 
 
 def test_more_psnr_decides_among_models_of_one_scale_and_then_the_last() -> None:

@@ -123,6 +123,7 @@ export default {
 
   "content.photograph": "Foto",
   "content.drawing": "Zeichnung",
+  "content.line art": "Strichzeichnung",
   "content.pixel art": "Pixel-Art",
   "content.halftone": "Rasterdruck",
   "content.dither": "gerastert in wenigen Farben",

@@ -123,6 +123,7 @@ export default {
 
   "content.photograph": "photograph",
   "content.drawing": "drawing",
+  "content.line art": "line art",
   "content.pixel art": "pixel art",
   "content.halftone": "halftone",
   "content.dither": "dither",

@@ -123,6 +123,7 @@ export default {
 
   "content.photograph": "fotografía",
   "content.drawing": "dibujo",
+  "content.line art": "dibujo de líneas",
   "content.pixel art": "pixel art",
   "content.halftone": "trama de impresión",
   "content.dither": "tramado de pocos colores",

@@ -123,6 +123,7 @@ export default {
 
   "content.photograph": "照片",
   "content.drawing": "绘画",
+  "content.line art": "线稿",
   "content.pixel art": "像素画",
   "content.halftone": "印刷网点",
   "content.dither": "抖动图",
