@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import skimage
-from benchmarks.model_choice.pictures import SIDE_PX, nearest, sprites
+from benchmarks.model_choice.canvas import SIDE_PX
+from benchmarks.model_choice.makers_for_settings import sprites
+from benchmarks.model_choice.pictures import squares
 from PIL import Image, ImageDraw, ImageFont
 
 from upconv.models.training.data import Pixels, load_image, low_high
@@ -74,4 +76,4 @@ def text_and_lines() -> Image.Image:
 def pixel_art(scale: int) -> GalleryCrop:
     """Return sprites whose every pixel is drawn. Their original shows each as a square."""
     low = sprites(8, 2)(np.random.default_rng(204), SIDE_PX // scale)
-    return GalleryCrop("pixel art", low, nearest(low), 0, 0)
+    return GalleryCrop("pixel art", low, squares(low), 0, 0)

@@ -40,7 +40,7 @@ PLACEHOLDERS = {"N": "2", "SOURCE": "a.onnx", "PICTURE": "a.jpg"}
 NOT_SETTINGS = {"UPCONV_ONNXRUNTIME_WEB", "UPCONV_RUNTIMES"}
 """Variables of programs other than the service."""
 
-OTHERS = {"--build-arg", "--data-binary", "--no-deps", "--peers", "--prepare", "--shm-size"}
+OTHERS = {"--also", "--build-arg", "--data-binary", "--models", "--no-deps", "--peers", "--pictures", "--prepare", "--shm-size"}
 """Options of other programs that stand alone in a sentence."""
 
 
