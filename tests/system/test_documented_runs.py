@@ -49,6 +49,8 @@ NOT_RUN = {
     "python -m benchmarks.model_choice ": "needs photographs",
     "python -m benchmarks.scale ": "measures for many minutes, from the repository's root",
     "python -m upconv.models.training ": "trains for hours",
+    "upconv export photo-s-x4 --weights runs/": "needs a run of the training",
+    "upconv models evaluate trained.onnx ": "needs a run of the training",
     "upconv compare --steps 1500 ": "trains for hours",
     "upconv compare --quick ": "trains for minutes; tests/models/training/comparison",
     "scripts/runtimes ": "installs packages; scripts/runtime_tests",
