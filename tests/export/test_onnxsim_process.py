@@ -51,6 +51,17 @@ def test_one_process_simplifies_all_graphs(onnxsim: OnnxsimProcess, files: tuple
     assert {worker(onnxsim).pid} == processes, "a graph that fails leaves the process as it is"
 
 
+def test_a_process_that_ends_before_it_reads_is_closed(onnxsim: OnnxsimProcess, files: tuple[Path, Path]) -> None:
+    assert onnxsim.run(*files, timeout_s=60) is None
+    process = worker(onnxsim)
+    assert process.stdin is not None
+    process.kill()
+    process.wait()
+    process.stdin.write("a request that is not flushed\n")
+    onnxsim.close()
+    assert process.returncode == -9
+
+
 def test_a_process_that_is_killed_is_replaced(onnxsim: OnnxsimProcess, files: tuple[Path, Path]) -> None:
     assert onnxsim.run(*files, timeout_s=60) is None
     old = worker(onnxsim)
