@@ -53,6 +53,7 @@ PHRASES: Mapping[str, str] = {
     "opacity not held": "transparency replaced by white, which {format} cannot hold",
     "bits not held": "{bits} bits reduced to {fewer}, the most that {format} can hold",
     "profile not held": "colours converted to sRGB, because {format} cannot hold a profile",
+    "long profile not held": "colours converted to sRGB, because {format} cannot hold a profile of this length",
     "grey not held": "grey written as RGB, because {format} is always RGB",
     "few colours": "colours reduced to {count}",
     "webp with loss": "lossless WebP written with loss; ask for lossless to keep every pixel",

@@ -16,7 +16,7 @@ from upconv.runtime.codecs import finishing, metadata, palette, small_jpeg
 from upconv.runtime.codecs.encoder_process import save
 from upconv.runtime.codecs.failures import unwritable
 from upconv.runtime.codecs.formats import WRITABLE, default_result
-from upconv.runtime.codecs.profiles import to_srgb
+from upconv.runtime.codecs.profiles import LONGEST, to_srgb
 from upconv.runtime.conversions import Conversion
 from upconv.runtime.errors import ParameterError
 from upconv.runtime.libvips import pyvips
@@ -115,8 +115,9 @@ def fitted(picture: Picture, name: str, cancellation: Cancellation | None, *, lo
     if picture.color.shape[2] == 1 and name in _ALWAYS_RGB:
         # A grey profile is not valid for RGB.
         picture = to_srgb(picture, cancellation).noting(Conversion("grey not held", format=name))
-    elif picture.metadata.icc is not None and name == "gif":
-        picture = to_srgb(picture, cancellation).noting(Conversion("profile not held", format=name))
+    elif picture.metadata.icc is not None and len(picture.metadata.icc) > LONGEST.get(name, len(picture.metadata.icc)):
+        key = "long profile not held" if LONGEST[name] else "profile not held"
+        picture = to_srgb(picture, cancellation).noting(Conversion(key, format=name))
     image = to_image(picture.samples)
     if picture.has_alpha and name == "jpeg":
         image = image.flatten(background=[picture.white] * picture.color.shape[2], max_alpha=picture.white)

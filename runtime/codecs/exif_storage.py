@@ -8,8 +8,6 @@ from upconv.runtime.codecs import avif_boxes, png_chunks
 from upconv.runtime.codecs.exif import PREFIX
 from upconv.runtime.codecs.jpeg_segments import with_segment
 
-LONGEST = {"jpeg": 0xFFFF - 2 - len(PREFIX)}
-"""The longest block in bytes, for formats that limit it."""
 PLACEHOLDER = PREFIX + b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 """A block without tags, for which libheif makes an item."""
 _HAS_ALPHA, _HAS_EXIF = 0x10, 0x08

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from upconv.runtime.codecs import cicp, exif_storage, metadata, png_chunks
 from upconv.runtime.codecs.avif_codes import with_codes
 from upconv.runtime.codecs.exif import ExifBlock
-from upconv.runtime.codecs.jpeg_segments import COMMENT, with_segment
+from upconv.runtime.codecs.jpeg_segments import COMMENT, XMP_START, with_segment
 from upconv.runtime.picture import Metadata, Picture
+
+_JPEG_SEGMENTS = {metadata.XMP: (0xE1, XMP_START), metadata.IPTC: (0xED, b"")}
+"""The marker of the segment of each field, and how its body starts. libvips drops XMP of more than 60,000 bytes."""
 
 
 def finished(data: bytes, picture: Picture, name: str, height: int | None = None) -> bytes:
@@ -19,9 +22,14 @@ def finished(data: bytes, picture: Picture, name: str, height: int | None = None
     finish = _FINISHES.get(name)
     data = data if finish is None else finish(data, picture.metadata)
     held = metadata.held_in(picture, name)
-    for field, _, value in picture.metadata.fields:
-        if field == metadata.EXIF and "EXIF" in held:
+    for field, _, value in reversed(picture.metadata.fields):  # EXIF comes first, and goes before the others
+        if metadata.kind_of(field) not in held:
+            continue
+        if field == metadata.EXIF:
             data = exif_storage.with_exif(data, name, _enlarged(value, picture, height or picture.height))
+        elif name == "jpeg" and field in _JPEG_SEGMENTS:
+            marker, start = _JPEG_SEGMENTS[field]
+            data = with_segment(data, marker, start + value)
     return data
 
 

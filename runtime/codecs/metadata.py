@@ -24,6 +24,12 @@ HELD: dict[str, frozenset[str]] = {
     "gif": frozenset(),
 }
 """Kinds of metadata that are written in each format, besides the colour profile."""
+LONGEST: dict[tuple[str, str | None], int] = {
+    ("jpeg", "EXIF"): jpeg_segments.LONGEST - len(PREFIX),
+    ("jpeg", "XMP"): jpeg_segments.LONGEST - len(jpeg_segments.XMP_START),
+    ("jpeg", "IPTC"): jpeg_segments.LONGEST,
+}
+"""Most bytes of a kind of metadata in a format that limits it. JPEG holds each in one segment."""
 DENSITY_HELD = ("jpeg", "png", "tiff")
 """Formats that have a field for the resolution. The other formats hold it in EXIF."""
 DENSITY_READ = (*DENSITY_HELD, "bmp", "jp2")
@@ -42,8 +48,8 @@ _KINDS = {
     "image-description": "description",
 }
 _KEEP = {"XMP": 2, "IPTC": 4, "description": 16}
-_OWN = {"png": frozenset({"XMP"})}
-"""Kinds that libvips writes in a format, but not as the format demands."""
+_OWN = {"png": frozenset({"XMP"}), "jpeg": frozenset({"XMP", "IPTC"})}
+"""Kinds that libvips writes in a format, but not as the format demands, or not all of them."""
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8
 KEEP_TIMING = 16
 """libvips' flag that keeps the delays of frames, among other fields."""
@@ -123,11 +129,8 @@ def _not_held(kind: str, name: str) -> Conversion:
 def held_in(picture: Picture, name: str) -> frozenset[str]:
     """Return the kinds of the picture's metadata that a format holds."""
     held = HELD[name] if picture.format == name else HELD[name] - {"IPTC"}  # each format wraps IPTC differently
-    longest = exif_storage.LONGEST.get(name)
-    too_long = longest is not None and any(
-        field == EXIF and len(value) > longest for field, _, value in picture.metadata.fields
-    )
-    return held - {"EXIF"} if too_long else held
+    found = ((kind_of(field), value) for field, _, value in picture.metadata.fields)
+    return held - {kind for kind, value in found if len(value) > LONGEST.get((name, kind), len(value))}
 
 
 def with_late_exif(image: Any, png: bytes) -> Any:

@@ -19,6 +19,9 @@ from upconv.runtime.resampling import to_image, to_samples
 FIELD = "icc-profile-data"
 """libvips' field of the profile."""
 
+LONGEST = {"gif": 0, "jpeg": 255 * 65_519}
+"""Most bytes of a profile in a format that limits it. JPEG counts its parts in one byte (ICC.1:2022, B.4)."""
+
 _CURVES = {b"kTRC": (b"curv", b"para"), b"A2B0": (b"mft1", b"mft2", b"mAB ")}
 """Types of the tags of which a profile of grey or CMYK needs one."""
 _RGB = 3

@@ -10,38 +10,27 @@ import io
 import numpy as np
 from PIL import Image
 
-from upconv.runtime.codecs import metadata
-from upconv.runtime.codecs.jpeg_segments import LONGEST, XMP_START, with_segment
+from upconv.runtime.codecs import profiles
 from upconv.runtime.picture import Picture
 
 MOST_PX = 1 << 20
 """Most pixels of a small picture. Beyond, Pillow saves little time, and libvips ends soon after a cancellation."""
 _FULL_CHROMA = 90
 """Quality from which on the chroma samples are not reduced, as libvips decides it."""
-_MARKERS = {"IPTC": (0xED, b""), "XMP": (0xE1, XMP_START)}
-"""The marker of the segment of each kind of metadata, and how its body starts. The last kind comes first in the file."""
 
 
 def suits(picture: Picture) -> bool:
-    """Return whether a picture is small, of 8 bits and without opacity, and its metadata fit into one segment each."""
-    plain = picture.samples.dtype == np.uint8 and not picture.has_alpha and picture.width * picture.height <= MOST_PX
-    return plain and all(len(body) <= LONGEST for _, body in _segments(picture))
+    """Return whether a picture is small, of 8 bits and without opacity, and JPEG holds its profile."""
+    profile = picture.metadata.icc or b""
+    plain = picture.samples.dtype == np.uint8 and not picture.has_alpha and len(profile) <= profiles.LONGEST["jpeg"]
+    return plain and picture.width * picture.height <= MOST_PX
 
 
 def encode(picture: Picture, quality: int) -> bytes:
-    """Return the JPEG file of a picture that `suits`, with its profile, XMP and IPTC, and without a JFIF segment."""
+    """Return the JPEG file of a picture that `suits`, with its profile, and without other metadata."""
     file, grey = io.BytesIO(), picture.samples.shape[2] == 1
     pixels = Image.fromarray(picture.samples[..., 0] if grey else picture.samples)
     subsampling = 0 if quality >= _FULL_CHROMA else 2
     pixels.save(file, "JPEG", quality=quality, subsampling=subsampling, icc_profile=picture.metadata.icc)
     data = file.getvalue()
-    data = data[:2] + data[4 + int.from_bytes(data[4:6], "big") :]  # JFIF would state no resolution
-    for marker, body in _segments(picture):
-        data = with_segment(data, marker, body)
-    return data
-
-
-def _segments(picture: Picture) -> list[tuple[int, bytes]]:
-    held = metadata.held_in(picture, "jpeg")
-    kinds = {metadata.kind_of(field): value for field, _, value in picture.metadata.fields}
-    return [(marker, start + kinds[kind]) for kind, (marker, start) in _MARKERS.items() if kind in held and kind in kinds]
+    return data[:2] + data[4 + int.from_bytes(data[4:6], "big") :]  # JFIF would state no resolution

@@ -99,7 +99,7 @@ class PlaneConversion:
         return rounded(plane, self.levels.largest, self.levels.stored)
 
     def _reduced(self, plane: Plane, rows: slice, count: int) -> Plane:
-        """Return some rows of chroma of `count` samples, for a plane with a sample for each pixel. It may be changed."""
+        """Return some rows of chroma of `count` samples, for a plane with a sample for each pixel: new ones, or its own rows."""
         assert self.layout.chroma is not None
         across, down = self.layout.chroma
         high = with_border(plane, 0, *_widened(rows, down.factor)) if down.factor > 1 else plane[rows]

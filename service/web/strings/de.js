@@ -108,6 +108,7 @@ export default {
   "conversion.opacity not held": "Transparenz durch Weiß ersetzt, weil {format} keine aufnehmen kann",
   "conversion.bits not held": "{bits} Bit auf {fewer} verringert, mehr kann {format} nicht aufnehmen",
   "conversion.profile not held": "Farben in sRGB umgewandelt, weil {format} kein Profil aufnehmen kann",
+  "conversion.long profile not held": "Farben in sRGB umgewandelt, weil {format} kein Profil dieser Länge aufnehmen kann",
   "conversion.grey not held": "Graustufen als RGB gespeichert, weil {format} immer RGB ist",
   "conversion.few colours": "Farben auf {count} verringert",
   "conversion.webp with loss": "verlustfreies WebP mit Verlust gespeichert",

@@ -108,6 +108,7 @@ export default {
   "conversion.opacity not held": "transparency replaced by white, which {format} cannot hold",
   "conversion.bits not held": "{bits} bits reduced to {fewer}, the most that {format} can hold",
   "conversion.profile not held": "colours converted to sRGB, because {format} cannot hold a profile",
+  "conversion.long profile not held": "colours converted to sRGB, because {format} cannot hold a profile of this length",
   "conversion.grey not held": "grey written as RGB, because {format} is always RGB",
   "conversion.few colours": "colours reduced to {count}",
   "conversion.webp with loss": "lossless WebP written with loss; ask for lossless to keep every pixel",

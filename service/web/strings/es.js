@@ -108,6 +108,7 @@ export default {
   "conversion.opacity not held": "transparencia sustituida por blanco, que {format} no admite",
   "conversion.bits not held": "{bits} bits reducidos a {fewer}, el máximo que admite {format}",
   "conversion.profile not held": "colores convertidos a sRGB, porque {format} no admite perfiles",
+  "conversion.long profile not held": "colores convertidos a sRGB, porque {format} no admite perfiles de esta longitud",
   "conversion.grey not held": "grises guardados como RGB, porque {format} siempre es RGB",
   "conversion.few colours": "colores reducidos a {count}",
   "conversion.webp with loss": "WebP sin pérdida guardado con pérdida",

@@ -108,6 +108,7 @@ export default {
   "conversion.opacity not held": "透明部分已换成白色，因为 {format} 无法保存透明度",
   "conversion.bits not held": "{bits} 位减为 {fewer} 位，这是 {format} 的上限",
   "conversion.profile not held": "颜色已转换为 sRGB，因为 {format} 无法保存配置文件",
+  "conversion.long profile not held": "颜色已转换为 sRGB，因为 {format} 无法保存这么长的配置文件",
   "conversion.grey not held": "灰度已保存为 RGB，因为 {format} 总是 RGB",
   "conversion.few colours": "颜色减为 {count} 种",
   "conversion.webp with loss": "无损 WebP 已按有损保存",

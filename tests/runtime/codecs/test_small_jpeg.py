@@ -56,10 +56,32 @@ def test_the_segments_are_those_of_libvips(format: str, monkeypatch: pytest.Monk
     assert {marker for marker, _ in ours} == {0xE0, 0xE1, 0xE2, 0xFE} | ({0xED} if format == "jpeg" else set())
 
 
-@pytest.mark.parametrize(("length", "suits"), [(65_533 - 29, True), (65_533 - 28, False)])
-def test_metadata_longer_than_a_segment_do_not_suit(length: int, suits: bool) -> None:
-    stated = Metadata(fields=((metadata.XMP, BLOB, bytes(length)),))
-    assert small_jpeg.suits(Picture(noisy(9, 9, 3), metadata=stated)) == suits
+@pytest.mark.parametrize(("field", "kind", "most"), [(metadata.XMP, "XMP", 65_533 - 29), (metadata.IPTC, "IPTC", 65_533)])
+@pytest.mark.parametrize("more", [0, 1])
+def test_metadata_longer_than_a_segment_are_dropped_and_said(
+    field: str, kind: str, most: int, more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated = Metadata(fields=((field, BLOB, bytes(most + more)),))
+    picture = Picture(noisy(9, 9, 3), "jpeg", stated)
+    said = (f"{kind} dropped, which jpeg cannot hold",) if more else ()
+    assert encoding.encode(picture, "jpeg")[1].conversions == said
+    for file in by_both(picture, 90, monkeypatch):
+        assert sum(len(body) > 60_000 for _, body in segments(file)) == 1 - more
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("most_px", [small_jpeg.MOST_PX, 0])
+def test_a_profile_that_jpeg_cannot_number_becomes_srgb_and_is_said(
+    more: int, most_px: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_jpeg, "MOST_PX", most_px)
+    length = 255 * 65_519 + more
+    profile = length.to_bytes(4, "big") + PROFILE[4:] + bytes(length - len(PROFILE))
+    data, noted = encoding.encode(Picture(noisy(9, 9, 3), metadata=Metadata(icc=profile)), "jpeg")
+    said = "colours converted to sRGB, because jpeg cannot hold a profile of this length"
+    assert noted.conversions == ((said,) if more else ())
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.info.get("icc_profile") == (None if more else profile)
 
 
 @pytest.mark.parametrize(("height", "suits"), [(1024, True), (1025, False)])
