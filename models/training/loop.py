@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from upconv.models.catalogue import CATALOGUE
+from upconv.models.layers import UpsampleHead
 from upconv.models.training.config import TrainingConfig
 from upconv.models.training.data import Patches, Pixels
 from upconv.models.training.evaluation import Score, score
 from upconv.models.training.expansion import expand, folded
+from upconv.models.training.folding import FoldedUpsampleHead
 from upconv.models.upscalers import CompactUpscaler
 from upconv.runtime.cancellation import Cancellation
 from upconv.runtime.errors import Cancelled, SourceError
@@ -83,6 +85,8 @@ class TrainingRun:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         start = _start(config.start, out) if config.start else None
         self.model = _new_model(config, build, start).to(self.device)
+        if isinstance(self.model, CompactUpscaler) and isinstance(self.model.head, UpsampleHead):
+            self.model.head = FoldedUpsampleHead(self.model.head).to(self.device)
         if config.expansion:
             expand(self.model, config.expansion).to(self.device)
         self.average = _new_model(config, build, start).to(self.device).requires_grad_(False).eval()
