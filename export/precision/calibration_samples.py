@@ -38,6 +38,8 @@ class CalibrationSamples:
     """The samples. Each holds one array for each of the model's inputs."""
     truths: tuple[Array, ...] | None = None
     """The ideal output of each sample; `None` if it is not known."""
+    bounds: tuple[float, float] | None = None
+    """The values of black and white, if the input is a picture. In 8 bits, they make the input of a quantized model exact."""
 
 
 def from_folder(folder: Path | None, contract: Contract, inputs: int = 1) -> CalibrationSamples:
@@ -106,7 +108,8 @@ def of_pictures(pictures: Iterable[Array], contract: Contract) -> CalibrationSam
             f"every picture is smaller than {contract.scale} times the smallest input of {contract.name}; give larger pictures"
         )
     # A model of scale 1 removes noise or blur, which these pictures do not have, so they are no truths for it.
-    return CalibrationSamples(tuple(inputs), tuple(truths) if contract.scale > 1 else None)
+    bounds = (contract.input.low, contract.input.high)
+    return CalibrationSamples(tuple(inputs), tuple(truths) if contract.scale > 1 else None, bounds)
 
 
 def _covered(truth: Array, contract: Contract) -> Array:

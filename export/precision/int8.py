@@ -3,6 +3,9 @@
 QuantizeLinear and DequantizeLinear surround every operator, and onnxruntime fuses them into integer operators. Weights are
 signed, with one scale for each output channel. Activations are unsigned, with one scale for each tensor, from the smallest
 and the largest value on the samples. The VNNI instructions multiply unsigned by signed integers.
+
+The last sum and what it adds without weights, such as the enlarged picture, stay in float32. They take no time, and rounding them to
+8 bits costs as much as rounding everything else.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization.calibrate import create_calibrator
@@ -22,23 +26,33 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from upconv.export.backends import Array
 from upconv.export.precision.calibration_samples import CalibrationSamples
+from upconv.export.precision.equal_ranges import with_equal_ranges
 from upconv.export.precision.order import in_order
 from upconv.export.precision.outputs_filled_up import outputs_filled_up
 
 LEFT = frozenset({"ConvTranspose", "InstanceNormalization", "Softmax"})
 """The operators that onnxruntime does not compute in integers, or not well."""
 
+_WITHOUT_WEIGHTS = frozenset(("Resize", "Identity", "Clip", "Pad", "Slice", "Concat", "DepthToSpace", "Reshape", "Transpose"))
+"""The operators of a branch that stays in float32 because the last sum adds it."""
+
 
 class Quantizer:
     """A model with the ranges of its activations, measured on samples."""
 
-    def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples) -> None:
-        self._model = _named(outputs_filled_up(model))
+    def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples, strength: float = 0.0) -> None:
+        """Measure the ranges, after those of the channels are made similar with this strength (`with_equal_ranges`)."""
+        self._model = _named(outputs_filled_up(with_equal_ranges(model, samples.inputs, strength) if strength else model))
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
-        self.nodes = tuple(node.name for node in self._model.graph.node if node.op_type in kinds)
+        self._exact = _last_sums(self._model.graph)
+        self.nodes = tuple(n.name for n in self._model.graph.node if n.op_type in kinds and n.name not in self._exact)
         """The names of the nodes that can be quantized, in the graph's order."""
         self._kinds = sorted({node.op_type for node in self._model.graph.node if node.name in self.nodes})
         self._ranges = _ranges(self._model, samples, self._kinds)
+        for value in self._model.graph.input:
+            if samples.bounds is not None and value.name in self._ranges.data:
+                found = self._ranges[value.name]
+                found.lowest, found.highest = np.array(samples.bounds, np.float32)
 
     def quantized(self, kept: Collection[str] = ()) -> onnx.ModelProto:
         """Return the model in int8, with the nodes named in `kept` in float32."""
@@ -53,7 +67,7 @@ class Quantizer:
                 activation_qType=QuantType.QUInt8,
                 tensors_range=self._ranges,
                 nodes_to_quantize=[],
-                nodes_to_exclude=list(kept),
+                nodes_to_exclude=[*kept, *self._exact],
                 op_types_to_quantize=self._kinds,
                 extra_options={},
             )
@@ -78,6 +92,32 @@ def _ranges(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequence
         calibrator = create_calibrator(str(path), list(kinds), augmented_model_path=str(Path(folder, "augmented.onnx")))
         calibrator.collect_data(_Reader([value.name for value in model.graph.input], samples))
         return calibrator.compute_data()
+
+
+def _last_sums(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of the sums that yield the outputs, and of what they add without weights."""
+    writers = {name: node for node in graph.node for name in node.output}
+    constants = {tensor.name for tensor in graph.initializer}
+
+    def branch(name: str) -> set[str] | None:
+        """Return the nodes between the graph's inputs and a tensor; `None` if a node has weights or is no interpolation."""
+        node = writers.get(name)
+        if node is None:
+            return set()
+        above = [branch(operand) for operand in node.input if operand and operand not in constants]
+        if node.op_type not in _WITHOUT_WEIGHTS or None in above:
+            return None
+        return {node.name}.union(*(names for names in above if names is not None))
+
+    exact = set[str]()
+    for value in graph.output:
+        node = writers.get(value.name)
+        while node is not None and node.op_type in ("Clip", "Identity"):
+            exact.add(node.name)
+            node = writers.get(node.input[0])
+        if node is not None and node.op_type == "Add":
+            exact |= {node.name}.union(*(branch(operand) or () for operand in node.input))
+    return exact
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from upconv.export.precision.equal_ranges import channel_groups
 from upconv.export.precision.gate import QualityGate
 from upconv.export.precision.int8 import Quantizer
 from upconv.runtime.contract import Quality
@@ -18,6 +19,9 @@ PARTS = 32
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 """The numbers of neighbouring parts that stay in float32 together. A tensor is exact only if all its operators are."""
+
+STRENGTHS = (0.0, 0.5, 0.75)
+"""The strengths of the balance between channels that are tried."""
 
 Progress = Callable[[int, int], None]
 """A function that is called with the number of lengths tried, and of all lengths."""
@@ -38,14 +42,16 @@ class ReducedModel:
 def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = lambda _, __: None) -> ReducedModel:
     """Return `model` in int8, with only as many operators in float32 as the gate needs.
 
-    The search takes the shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it
+    Of `STRENGTHS`, the one with the best PSNR decides how the ranges of the channels are balanced. The search takes the shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it
     combines the runs with the best PSNR. Raises `ExportError` if no combination passes, or if there is no operator to
     quantize.
     """
-    quantizer = Quantizer(model, gate.samples)
-    if not quantizer.nodes:
+    strengths = STRENGTHS if channel_groups(model.graph) else STRENGTHS[:1]
+    quantizers = [Quantizer(model, gate.samples, strength) for strength in strengths]
+    if not quantizers[0].nodes:
         raise ExportError("the graph has no operator that int8 can compute; export it in float32")
-    complete = _tried(quantizer, gate, ())
+    forms = [(_tried(quantizer, gate, ()), quantizer) for quantizer in quantizers]
+    complete, quantizer = max(forms, key=lambda form: form[0].quality.psnr_db)
     if gate.passed(complete.quality):
         return complete
     tried: list[ReducedModel] = []
