@@ -23,6 +23,14 @@ MOST_PARAMETERS = 100_000
 """Most parameters of a model that is chosen without being named."""
 
 
+_TITLES: dict[str, str] = {
+    "clean": "pictures without loss",
+    "drawn": "text, drawings and halftones without loss",
+    "web": "photographs from the web",
+    "drawn-web": "text, drawings and halftones from the web",
+}
+
+
 @dataclass(frozen=True)
 class CatalogueEntry:
     """A model in the catalogue."""
@@ -59,7 +67,7 @@ class CatalogueEntry:
             return "pixel art and dithers"
         if self.psnr_y is None:
             return "interpolation, for comparison"
-        pictures = "photographs from the web" if self.name.startswith("photo-") else "pictures without loss"
+        pictures = _TITLES[self.kind_by_name]
         if self.one_pass:
             return f"{pictures}, in a third of the time"
         return pictures if self.parameters <= MOST_PARAMETERS else f"{pictures}, best quality"
@@ -71,7 +79,13 @@ class CatalogueEntry:
             return "pixels"
         if self.task != "upscale" or self.psnr_y is None or self.one_pass or self.parameters > MOST_PARAMETERS:
             return None
-        return "web" if self.name.startswith("photo-") else "clean"
+        return self.kind_by_name
+
+    @property
+    def kind_by_name(self) -> ModelKind:
+        """The pictures that a trained upscaler is for."""
+        kinds: dict[str, ModelKind] = {"photo-": "web", "drawing-jpeg-": "drawn-web", "drawing-": "drawn"}
+        return next((kind for prefix, kind in kinds.items() if self.name.startswith(prefix)), "clean")
 
     @property
     def weights(self) -> Path | None:
@@ -167,10 +181,12 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         _trained("deconv-s-x2", _TRANSPOSED, "deconv", 2, 50_595, 35.78, 1.34),
         _trained("subpixel-s-x2", "nn.PixelShuffle, the control for the other heads", "subpixel", 2, 50_604, 35.78, 1.32),
         _trained("photo-s-x2", "for photographs from the web; nn.PixelShuffle", "subpixel", 2, 50_604, 35.51, 1.31),
+        _trained("drawing-s-x2", "as deconv-s-x2, with drawings among its training pictures", "deconv", 2, 50_595, 35.70, 1.34),
+        _trained("drawing-jpeg-s-x2", "as drawing-s-x2, for JPEG", "deconv", 2, 50_595, 34.61, 1.34),
         _trained("upsample-s-x3", _NEAREST, "upsample", 3, 51_843, 32.38, 1.5),
         _trained("deconv-s-x3", _TRANSPOSED, "deconv", 3, 54_915, 32.40, 1.52),
         _trained("upsample-s-x4", _NEAREST, "upsample", 4, 51_843, 30.52, 1.78),
-        _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.62, 1.73),
+        _trained("deconv-s-x4", _TRANSPOSED, "deconv", 4, 53_283, 30.60, 1.73),
         _trained("deconv-m-x2", f"{_TRANSPOSED}, nine times the parameters", "deconv", 2, 451_843, 36.01, 10.8, **_M),
         _trained("deconv-m-x4", f"{_TRANSPOSED}, nine times the parameters", "deconv", 4, 457_219, 30.71, 11.4, **_M),
         _trained("photo-m-x2", "as photo-s-x2, nine times the parameters", "deconv", 2, 451_843, 35.70, 10.7, **_M),

@@ -24,7 +24,7 @@ MAX_LENGTH = 4096
 """Largest multiple, minimum and halo, in pixels. A contract with a larger one is invalid."""
 
 Color = Literal["rgb", "y", "gray"]
-ModelKind = Literal["clean", "web", "pixels"]
+ModelKind = Literal["clean", "drawn", "web", "drawn-web", "pixels"]
 
 
 class _Part(BaseModel):
@@ -312,7 +312,7 @@ class ContentUse(_Part):
     """The pictures for which a model may be chosen by their content, and its place among models of one kind."""
 
     kind: ModelKind
-    """The pictures that the model is for: without loss, with the loss of the web, or those whose every pixel is drawn."""
+    """The pictures that the model is for: any without loss, drawings without loss, photographs or drawings of the web, or pixel art."""
     psnr_y: float = Field(default=0.0, ge=0)
     """PSNR-Y at the model's own scale, in dB, by which models of one kind and scale are compared."""
 

@@ -1,8 +1,7 @@
 """The choice of a model for a picture: by the scale, the loss of its file, and its content.
 
 The rules come from `python -m benchmarks.model_choice`; docs/model-choice.md shows the figures. Of the models of one kind, the
-choice is the one with the fewest passes, then the one that is reduced least afterwards, then the one with the highest PSNR-Y. Drawings
-and line art are the exception: a model of a larger scale than needed, whose result is reduced, draws their edges better.
+choice is the one with the fewest passes, then the one that is reduced least afterwards, then the one with the highest PSNR-Y.
 """
 
 from __future__ import annotations
@@ -16,21 +15,14 @@ from upconv.runtime.picture import Picture
 from upconv.runtime.picture_content import Content, content_of
 
 CLEAN_QUALITY = 97
-"""Least quality of JPEG for which models of clean pictures are better, at a scale of at most `CLEAN_SCALE`."""
-CLEAN_QUALITY_DENSE = 90
-"""The same of line art and halftones."""
+"""Least quality of JPEG for which models of pictures without loss are better, at a scale of at most `CLEAN_SCALE`."""
 CLEAN_SCALE = 2.0
-"""Largest scale at which a file with little loss, and drawings and line art without loss, get a model of clean pictures. Above
-it, models of the web are 0.1 to 0.8 dB better."""
-LINE_REACH = 4.0
-"""Least enlargement before the reduction, of line art that gets a model of clean pictures."""
-DRAWING_REACH = 3.0
-"""The same of other drawings, at a scale below 2."""
+"""Largest scale at which a file with little loss gets a model of pictures without loss."""
 USUAL_QUALITY = 75
 """The quality of JPEG that stands for a loss that is not known, as that of WebP."""
 _LOSSY = ("webp", "avif", "heic", "jp2")
 _KINDS: dict[Content, ModelKind] = {"pixel art": "pixels", "dither": "pixels"}
-_DENSE: tuple[Content, ...] = ("line art", "halftone")
+_DRAWN: tuple[Content, ...] = ("drawing", "line art", "halftone")
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ def choose_model(candidates: Sequence[ModelCandidate], picture: Picture, scale: 
     found = _first_kind(candidates, kinds_for(content, quality, scale))
     if not found:
         return None
-    chosen = best_of(_steps(found, content, quality), scale, reach_for(content, quality, scale))
+    chosen = best_of(found, scale)
     return ModelChoice(chosen.name, f"{content}, {source}, x{scale:.3g}")
 
 
@@ -114,45 +106,28 @@ def quality_of(picture: Picture) -> int | None:
 
 def kinds_for(content: Content, quality: int | None, scale: float) -> tuple[ModelKind, ...]:
     """Return the kinds of models for a picture, the best one first."""
-    general: tuple[ModelKind, ...] = ("clean", "web") if _is_clean(content, quality, scale) else ("web", "clean")
+    clear: list[ModelKind] = ["clean", "drawn"]
+    web: list[ModelKind] = ["web", "drawn-web"]
+    if content in _DRAWN:
+        clear.reverse()
+        web.reverse()
+    general = [*clear, *web] if _is_clean(quality, scale) else [*web, *clear]
     first = _KINDS.get(content)
     return (*general, "pixels") if first is None else (first, *general)
 
 
-def _is_clean(content: Content, quality: int | None, scale: float) -> bool:
-    """Return true if models of clean pictures are better than those of the web."""
-    if quality is None:
-        return scale <= CLEAN_SCALE or content in ("photograph", "halftone")
-    return scale <= CLEAN_SCALE and quality >= (CLEAN_QUALITY_DENSE if content in _DENSE else CLEAN_QUALITY)
+def _is_clean(quality: int | None, scale: float) -> bool:
+    """Return true if models of pictures without loss are better than those of the web."""
+    return quality is None or (quality >= CLEAN_QUALITY and scale <= CLEAN_SCALE)
 
 
-def reach_for(content: Content, quality: int | None, scale: float) -> float:
-    """Return the least enlargement of a picture before the reduction to its size, if a model of one pass can reach it."""
-    if scale > CLEAN_SCALE or not _is_clean(content, quality, scale):
-        return scale
-    if content == "line art" or (content == "halftone" and quality is not None):
-        return LINE_REACH
-    return DRAWING_REACH if scale < CLEAN_SCALE and content == "drawing" else scale
+def best_of(candidates: Sequence[ModelCandidate], scale: float) -> ModelCandidate:
+    """Return the best candidate of one kind. Of equal ones, it is the last."""
 
-
-def _steps(candidates: list[ModelCandidate], content: Content, quality: int | None) -> list[ModelCandidate]:
-    """Return the candidates of the smallest scale for a halftone without loss, which gains by small steps; otherwise all."""
-    if content != "halftone" or quality is not None:
-        return candidates
-    least = min(candidate.scale for candidate in candidates)
-    return [candidate for candidate in candidates if candidate.scale == least]
-
-
-def best_of(candidates: Sequence[ModelCandidate], scale: float, reach: float = 1.0) -> ModelCandidate:
-    """Return the best candidate of one kind, which enlarges by `reach` at least if any with the fewest passes does.
-
-    Of equal ones, it is the last.
-    """
-
-    def rank(candidate: ModelCandidate) -> tuple[int, float, float, float]:
+    def rank(candidate: ModelCandidate) -> tuple[int, int, float]:
         passes, reached = 0, 1
         while reached < scale:
             passes, reached = passes + 1, reached * candidate.scale
-        return passes, max(0.0, reach - reached), reached, -candidate.psnr_y
+        return passes, reached, -candidate.psnr_y
 
     return min(reversed(candidates), key=rank)

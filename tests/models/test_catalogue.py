@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from PIL import Image, ImageDraw, ImageFont
 
 from upconv.export.sources.module import TorchModule
 from upconv.models import CATALOGUE, DEFAULT, bundled, catalogue
@@ -34,6 +35,8 @@ def test_the_default_is_in_the_catalogue_and_bundled() -> None:
     [
         ("photo-s-x2", "photographs from the web"),
         ("deconv-m-x4", "pictures without loss, best quality"),
+        ("drawing-s-x2", "text, drawings and halftones without loss"),
+        ("drawing-jpeg-s-x2", "text, drawings and halftones from the web"),
         ("nearest-x2", "pixel art and dithers"),
         ("bicubic-x2", "interpolation, for comparison"),
         ("autoencoder", "latents and pictures"),
@@ -93,6 +96,27 @@ def test_the_photo_model_beats_bicubic_and_the_clean_model_on_jpeg(photograph: s
         quality = psnr_y(photo.upscale(spoiled), high, 2)
         assert quality > psnr_y(bicubic(spoiled, 2), high, 2) + 0.5
         assert quality > psnr_y(clean.upscale(spoiled), high, 2) + 0.3
+
+
+def lettering() -> Image.Image:
+    """Return two sizes of text and a curve, 192x192."""
+    image = Image.new("RGB", (768, 768), (250, 248, 240))
+    draw = ImageDraw.Draw(image)
+    for row, size in enumerate((60, 90, 60, 90, 60)):
+        draw.text((20, 20 + 130 * row), "Quartz & 1,234.56 jumps", (30, 40, 120), ImageFont.load_default(size=size))
+    draw.arc((60, 60, 700, 700), 20, 250, (200, 40, 30), 14)
+    return image.resize((192, 192), Image.Resampling.LANCZOS)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "quality", "gain_db"),
+    [("drawing-s-x2", "deconv-s-x2", None, 1), ("drawing-jpeg-s-x2", "photo-s-x2", 75, 0.5)],
+)
+def test_the_models_of_drawings_are_better_for_text(name: str, other: str, quality: int | None, gain_db: float) -> None:
+    low, high = low_high(lettering(), 2)
+    low = low if quality is None else jpeg(low, quality)
+    with Upscaler(bundled(name)) as drawn, Upscaler(bundled(other)) as usual:
+        assert psnr_y(drawn.upscale(low), high, 2) > psnr_y(usual.upscale(low), high, 2) + gain_db
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -156,6 +180,7 @@ def test_photographs_get_the_default_model_and_small_models_are_candidates() -> 
     photograph = Picture(np.full((8, 8, 3), 90, np.uint8), "jpeg", Metadata(jpeg_quality=75))
     choice = choose_model(catalogue.candidates(), photograph, 2)
     assert choice is not None and choice.name == DEFAULT
+    assert found["drawing-s-x2"].kind == "drawn" and found["drawing-jpeg-s-x2"].kind == "drawn-web"
     assert found["photo-s-x2"].kind == "web" and found["subpixel-s-x2"].kind == "clean" and found["nearest-x2"].kind == "pixels"
     assert not {"deconv-m-x2", "photo-m-x2", "bicubic-x2", "autoencoder"} & set(found)
     assert all(CATALOGUE[name].parameters <= catalogue.MOST_PARAMETERS for name in found)

@@ -8,9 +8,6 @@ import pytest
 from upconv.runtime.contract import ModelKind
 from upconv.runtime.model_choice import (
     CLEAN_QUALITY,
-    CLEAN_QUALITY_DENSE,
-    DRAWING_REACH,
-    LINE_REACH,
     USUAL_QUALITY,
     ModelCandidate,
     ModelChoice,
@@ -18,14 +15,14 @@ from upconv.runtime.model_choice import (
     choose_model,
     kinds_for,
     quality_of,
-    reach_for,
 )
 from upconv.runtime.picture import Metadata, Picture
 from upconv.runtime.picture_content import Content
 
 CLEAN = tuple(ModelCandidate(f"clean-x{scale}", scale, "clean", 30.0) for scale in (2, 3, 4))
 WEB, PIXELS = ModelCandidate("web-x2", 2, "web", 30.0), ModelCandidate("nearest-x2", 2, "pixels")
-ALL = (*CLEAN, WEB, PIXELS)
+DRAWN, DRAWN_WEB = ModelCandidate("drawn-x2", 2, "drawn", 30.0), ModelCandidate("drawn-web-x2", 2, "drawn-web", 30.0)
+ALL = (*CLEAN, DRAWN, WEB, DRAWN_WEB, PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -36,16 +33,16 @@ ALL = (*CLEAN, WEB, PIXELS)
         ("photograph", CLEAN_QUALITY, 2, "clean"),
         ("photograph", CLEAN_QUALITY - 1, 2, "web"),
         ("photograph", CLEAN_QUALITY, 2.01, "web"),
-        ("drawing", None, 2, "clean"),
-        ("drawing", None, 2.01, "web"),
-        ("line art", None, 2, "clean"),
-        ("line art", None, 2.01, "web"),
-        ("line art", CLEAN_QUALITY_DENSE, 2, "clean"),
-        ("line art", CLEAN_QUALITY_DENSE - 1, 2, "web"),
-        ("line art", CLEAN_QUALITY_DENSE, 2.01, "web"),
-        ("halftone", None, 4, "clean"),
-        ("halftone", CLEAN_QUALITY_DENSE, 2, "clean"),
-        ("halftone", CLEAN_QUALITY_DENSE - 1, 2, "web"),
+        ("drawing", None, 2, "drawn"),
+        ("drawing", None, 8, "drawn"),
+        ("drawing", CLEAN_QUALITY, 2, "drawn"),
+        ("drawing", CLEAN_QUALITY - 1, 2, "drawn-web"),
+        ("line art", None, 1.5, "drawn"),
+        ("line art", None, 4, "drawn"),
+        ("line art", CLEAN_QUALITY, 2, "drawn"),
+        ("line art", CLEAN_QUALITY, 2.01, "drawn-web"),
+        ("halftone", None, 4, "drawn"),
+        ("halftone", CLEAN_QUALITY - 1, 2, "drawn-web"),
         ("pixel art", None, 4, "pixels"),
         ("pixel art", 60, 2, "pixels"),
         ("dither", None, 3, "pixels"),
@@ -56,7 +53,13 @@ def test_the_kind_follows_content_loss_and_scale(
 ) -> None:
     kinds = kinds_for(content, quality, scale)
     assert kinds[0] == expected
-    assert sorted(kinds) == ["clean", "pixels", "web"]
+    assert sorted(kinds) == ["clean", "drawn", "drawn-web", "pixels", "web"]
+
+
+@pytest.mark.parametrize(("content", "lossy", "lossless"), [("drawing", "web", "clean"), ("photograph", "drawn-web", "drawn")])
+def test_a_missing_kind_is_replaced_by_one_of_the_same_loss(content: Content, lossy: str, lossless: str) -> None:
+    assert kinds_for(content, 75, 2)[1] == lossy
+    assert kinds_for(content, None, 2)[1] == lossless
 
 
 @pytest.mark.parametrize(
@@ -66,48 +69,11 @@ def test_fewest_passes_and_then_the_least_reduction(scale: float, name: str) -> 
     assert best_of(CLEAN, scale).name == name
 
 
-@pytest.mark.parametrize(
-    ("scale", "reach", "name"),
-    [
-        (2, 2.01, "clean-x3"),
-        (2, 3, "clean-x3"),
-        (2, 3.01, "clean-x4"),
-        (2, 9, "clean-x4"),
-        (4, 9, "clean-x4"),
-        (6, 9, "clean-x3"),
-    ],
-)
-def test_more_reach_than_the_scale_but_no_more_passes(scale: float, reach: float, name: str) -> None:
-    assert best_of(CLEAN, scale, reach).name == name
-
-
-@pytest.mark.parametrize(
-    ("content", "quality", "scale", "reach"),
-    [
-        ("photograph", None, 1.5, 1.5),
-        ("drawing", None, 1.99, DRAWING_REACH),
-        ("drawing", None, 2, 2),
-        ("halftone", None, 1.99, 1.99),
-        ("halftone", 90, 2, LINE_REACH),
-        ("halftone", 90, 2.01, 2.01),
-        ("line art", None, 2, LINE_REACH),
-        ("line art", None, 2.01, 2.01),
-        ("line art", CLEAN_QUALITY_DENSE, 1.5, LINE_REACH),
-        ("line art", CLEAN_QUALITY_DENSE - 1, 1.5, 1.5),
-        ("drawing", CLEAN_QUALITY, 1.5, DRAWING_REACH),
-        ("drawing", CLEAN_QUALITY - 1, 1.5, 1.5),
-        ("pixel art", None, 1.5, 1.5),
-    ],
-)
-def test_drawings_and_line_art_are_reduced(content: Content, quality: int | None, scale: float, reach: float) -> None:
-    assert reach_for(content, quality, scale) == reach
-
-
-def test_a_halftone_without_loss_gets_small_steps() -> None:
+def test_a_halftone_without_loss_gets_the_model_of_drawings() -> None:
     y, x = np.mgrid[0:96, 0:96] / 2.0
     planes = [255 * (0.5 + 0.5 * np.sin(x + k * y) * np.sin(y - k * x)) for k in (0.3, 0.6, 1)]
     choice = choose_model(ALL, Picture(np.stack(planes, 2).astype(np.uint8)), 4)
-    assert choice == ModelChoice("clean-x2", "halftone, no loss, x4")
+    assert choice == ModelChoice("drawn-x2", "halftone, no loss, x4")
 
 
 def test_more_psnr_decides_among_models_of_one_scale_and_then_the_last() -> None:

@@ -16,14 +16,13 @@ from upconv.runtime.picture_content import (
     COLORED_RAMP,
     COLORED_STEPS,
     CRISP_SHARE,
-    CRISP_SHARE_LOSSY,
     DENSE_EDGES,
     DENSE_RAMP,
     DENSE_STEPS,
+    DRAWN_WEIGHTS,
     EDGE_STEP,
     FEW_RAMP,
     FLAT_SHARE,
-    FLAT_SHARE_LOSSY,
     HARD_RAMP,
     LEAST_EDGES,
     LEAST_STEPS,
@@ -47,6 +46,11 @@ PHOTOGRAPH = ContentMeasures(colors=30_000, steps=0.1, ramp=0.5, edges=0.08, lon
 SPRITES = ContentMeasures(colors=9_000, steps=0.3, ramp=0.04, edges=0.3, lone=0.16, flat=0.3, paper=0.4)
 LINES = ContentMeasures(colors=900, steps=0.35, ramp=0.7, edges=0.4, lone=0.05, flat=0.55, paper=0.5)
 DOTS = ContentMeasures(colors=3_000, steps=0.45, ramp=0.65, edges=0.5, lone=0.1, flat=0.1, paper=0.1)
+SCREEN = ContentMeasures(colors=3_000, steps=0.2, ramp=0.5, edges=0.2, lone=0.05, flat=0.7, paper=0.5)
+FLAT_SCREEN = (
+    1 - sum(w * share for w, share in zip(DRAWN_WEIGHTS, (0.2**0.5, 0.2**0.5, 0.05**0.5, 0, 0.5), strict=True))
+) / DRAWN_WEIGHTS[3]
+"""The share of equal neighbours that makes the weighted sum of `SCREEN` one."""
 FEW = 0.1
 """A share of steps that is too small for `HARD_RAMP`."""
 LITTLE = 1e-6
@@ -102,10 +106,8 @@ def of(start: ContentMeasures, **values: Any) -> ContentMeasures:
         (of(PHOTOGRAPH, flat=FLAT_SHARE - LITTLE, edges=0.2), False, "photograph"),
         (of(PHOTOGRAPH, flat=0.75, edges=CRISP_SHARE / 4), False, "drawing"),
         (of(PHOTOGRAPH, flat=0.75, edges=CRISP_SHARE / 4 - LITTLE), False, "photograph"),
-        (of(PHOTOGRAPH, flat=FLAT_SHARE_LOSSY, edges=0.36), True, "drawing"),
-        (of(PHOTOGRAPH, flat=FLAT_SHARE_LOSSY - LITTLE, edges=0.36), True, "halftone"),
-        (of(PHOTOGRAPH, flat=0.75, edges=CRISP_SHARE_LOSSY / 4), True, "drawing"),
-        (of(PHOTOGRAPH, flat=0.75, edges=CRISP_SHARE_LOSSY / 4 - LITTLE), True, "photograph"),
+        (of(SCREEN, flat=FLAT_SCREEN + LITTLE), True, "drawing"),
+        (of(SCREEN, flat=FLAT_SCREEN - LITTLE), True, "photograph"),
     ],
 )
 def test_each_threshold_decides(found: ContentMeasures, lossy: bool, expected: Content) -> None:
