@@ -1,4 +1,4 @@
-"""The report on a graphics card: `python benchmarks/cuda.py [--provider cuda] [-o cuda.md] [--minutes 8]`.
+"""The report on a graphics card: `python benchmarks/graphics_card.py [--provider cuda] [-o cuda.md] [--minutes 8]`.
 
 One command for a machine with a card. It runs the GPU tests, the parity of the bundled models on the provider, and the comparison of
 their speed: the whole picture by a bare `session.run`, with the tensors bound on the device, with a CUDA graph, with channels last, torch
