@@ -20,7 +20,7 @@ PARTS = 32
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 """The numbers of neighbouring parts that stay in float32 together. A tensor is exact only if all its operators are."""
 
-STRENGTHS = (0.0, 0.5, 0.75)
+STRENGTHS = (0.0, 0.5, 0.6, 0.7, 0.8)
 """The strengths of the balance between channels that are tried."""
 
 Progress = Callable[[int, int], None]
