@@ -121,32 +121,20 @@ def _curve(points: list[tuple[int, ...]]) -> list[tuple[float, float]]:
 def _halftone(side: int, scale: int, random: np.random.Generator) -> Image.Image:
     """Return smooth tones, printed as dots of one to four inks on paper, or of coloured light on black."""
     big = side * 2
-    period = random.uniform(2.5, 8) * scale * 2 / big
-    inks = int(random.integers(1, 5))
-    light = random.random() < 0.3
-    page = (
-        np.full((big, big, 3), 0.0 if light else 1.0)
-        if inks > 1
-        else np.array([_colour(random)] * 2)[0] / 255 + np.zeros((big, big, 3))
-    )
+    period = random.uniform(2.5, 8) * scale * 2
+    inks, light = int(random.integers(1, 5)), random.random() < 0.3
+    page = np.full((big, big, 3), _colour(random) if inks == 1 else 0 if light else 255, np.uint8)
     turn = random.uniform(0, np.pi)
     for number in range(inks):
         tone = _gradient(big, random)
-        angle = turn + number * np.pi / 6
-        y, x = np.mgrid[0:big, 0:big] / big
-        u = (x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period
-        v = (y * np.cos(angle) - x * np.sin(angle)) * 2 * np.pi / period
-        dots = tone > (np.cos(u) + np.cos(v) + 2) / 4
+        dots = tone > _dots(big, period, turn + number * np.pi / 6)
         if inks == 1:
-            page[dots] = np.array(_colour(random)) / 255
+            page[dots] = _colour(random)
         elif light:
-            page[dots, number % 3] = 1.0
-        elif number < 3:
-            page[dots, number] = 0.0
+            page[dots, number % 3] = 255
         else:
-            page[dots] = 0.0
-    printed = Image.fromarray((page * 255).astype(np.uint8))
-    return _turned(printed.resize((side, side), Image.Resampling.BOX), random)
+            page[dots, number if number < 3 else slice(None)] = 0
+    return _turned(Image.fromarray(page).resize((side, side), Image.Resampling.BOX), random)
 
 
 def _turned(image: Image.Image, random: np.random.Generator) -> Image.Image:
@@ -184,6 +172,11 @@ def _gradient(side: int, random: np.random.Generator) -> Plane:
 def _screen(side: int, random: np.random.Generator) -> Plane:
     """Return the thresholds of a halftone of round dots at an angle, in [0, 1]."""
     angle, period = random.uniform(0, np.pi), random.uniform(3, 10)
+    return _dots(side, period, angle)
+
+
+def _dots(side: int, period: float, angle: float) -> Plane:
+    """Return the thresholds of round dots, `period` pixels apart: (side, side), in [0, 1]."""
     y, x = np.mgrid[0:side, 0:side]
     u = (x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period
     v = (y * np.cos(angle) - x * np.sin(angle)) * 2 * np.pi / period
