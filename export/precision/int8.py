@@ -44,7 +44,7 @@ class Quantizer:
         """Measure the ranges, after those of the channels are made similar with this strength (`with_equal_ranges`)."""
         self._model = _named(outputs_filled_up(with_equal_ranges(model, samples.inputs, strength) if strength else model))
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
-        self._exact = _last_sums(self._model.graph)
+        self._exact = last_sums(self._model.graph)
         self.nodes = tuple(n.name for n in self._model.graph.node if n.op_type in kinds and n.name not in self._exact)
         """The names of the nodes that can be quantized, in the graph's order."""
         self._kinds = sorted({node.op_type for node in self._model.graph.node if node.name in self.nodes})
@@ -94,18 +94,20 @@ def _ranges(model: onnx.ModelProto, samples: CalibrationSamples, kinds: Sequence
         return calibrator.compute_data()
 
 
-def _last_sums(graph: onnx.GraphProto) -> set[str]:
+def last_sums(graph: onnx.GraphProto) -> set[str]:
     """Return the names of the sums that yield the outputs, and of what they add without weights."""
     writers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}
 
     def branch(name: str) -> set[str] | None:
-        """Return the nodes between the graph's inputs and a tensor; `None` if a node has weights or is no interpolation."""
+        """Return the nodes between the graph's inputs and a tensor; `None` if one of them has weights."""
         node = writers.get(name)
         if node is None:
             return set()
+        if node.op_type not in _WITHOUT_WEIGHTS:
+            return None
         above = [branch(operand) for operand in node.input if operand and operand not in constants]
-        if node.op_type not in _WITHOUT_WEIGHTS or None in above:
+        if None in above:
             return None
         return {node.name}.union(*(names for names in above if names is not None))
 

@@ -42,9 +42,9 @@ class ReducedModel:
 def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = lambda _, __: None) -> ReducedModel:
     """Return `model` in int8, with only as many operators in float32 as the gate needs.
 
-    Of `STRENGTHS`, the one with the best PSNR decides how the ranges of the channels are balanced. The search takes the shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it
-    combines the runs with the best PSNR. Raises `ExportError` if no combination passes, or if there is no operator to
-    quantize.
+    The ranges of the channels are balanced with the strength of `STRENGTHS` that has the best PSNR. The search takes the
+    shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it combines the runs with the
+    best PSNR. Raises `ExportError` if no combination passes, or if there is no operator to quantize.
     """
     strengths = STRENGTHS if channel_groups(model.graph) else STRENGTHS[:1]
     quantizers = [Quantizer(model, gate.samples, strength) for strength in strengths]

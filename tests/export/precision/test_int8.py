@@ -5,7 +5,7 @@ import onnx
 
 from upconv.export.backends import OnnxruntimeBackend
 from upconv.export.precision import CalibrationSamples
-from upconv.export.precision.int8 import Quantizer
+from upconv.export.precision.int8 import Quantizer, last_sums
 from upconv.runtime.contract import Contract
 
 IMAGE = np.random.default_rng(0).random((1, 3, 12, 17), np.float32)
@@ -55,6 +55,13 @@ def test_the_last_sum_and_the_enlarged_picture_stay_in_float32() -> None:
     assert writers["more"].input[0] == "x"
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     assert {writers[node.input[0]].op_type for node in convolutions} == {"DequantizeLinear"}
+
+
+def test_a_deep_graph_has_no_branch_without_weights() -> None:
+    nodes = [onnx.helper.make_node("Relu", [f"t{n}"], [f"t{n + 1}"], name=f"r{n}") for n in range(3000)]
+    nodes.append(onnx.helper.make_node("Add", ["t3000", "t3000"], ["y"], name="sum"))
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("t0", "y")]
+    assert last_sums(onnx.helper.make_graph(nodes, "g", values[:1], values[1:])) == {"sum"}
 
 
 def test_a_picture_keeps_its_256_values(exact: tuple[onnx.ModelProto, Contract]) -> None:
