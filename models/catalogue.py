@@ -23,7 +23,7 @@ MOST_PARAMETERS = 100_000
 """Most parameters of a model that is chosen without being named."""
 
 
-_TITLES: dict[str, str] = {
+_TITLES: dict[ModelKind, str] = {
     "clean": "pictures without loss",
     "drawn": "text, drawings and halftones without loss",
     "web": "photographs from the web",

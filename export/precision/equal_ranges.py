@@ -42,27 +42,32 @@ class ChannelGroup:
     readers: list[onnx.NodeProto]
 
 
-def with_equal_ranges(model: onnx.ModelProto, inputs: Sequence[Sequence[Array]], strength: float) -> onnx.ModelProto:
-    """Return a copy whose channels have similar ranges on `inputs`.
+class ChannelBalance:
+    """A model with the groups of its channels, and their ranges on samples."""
 
-    `strength` is the share of the balance that goes to the tensors, from 0 to 1. The rest goes to the weights that read them.
-    The copy is `model` itself if it has no channels to balance.
-    """
-    groups = channel_groups(model.graph)
-    if not groups:
-        return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    read = {name for group in groups for node in (*group.writers, *group.readers) for name in node.input[1:]}
-    weights = {t.name: numpy_helper.to_array(t).copy() for t in copy.graph.initializer if t.name in read}
-    ranges = _ranges(model, [name for group in groups for name in group.tensors], inputs)
-    for _ in range(ROUNDS):
-        for group in groups:
-            _balance(group, ranges, weights, strength)
-    for tensor in copy.graph.initializer:
-        if tensor.name in weights:
-            tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name], tensor.name))
-    return copy
+    def __init__(self, model: onnx.ModelProto, inputs: Sequence[Sequence[Array]]) -> None:
+        self._model = model
+        self.groups = channel_groups(model.graph)
+        """The groups that can be balanced. There may be none."""
+        self._ranges = _ranges(model, [name for group in self.groups for name in group.tensors], inputs) if self.groups else {}
+
+    def balanced(self, strength: float) -> onnx.ModelProto:
+        """Return a copy of the model whose channels have similar ranges.
+
+        `strength` is the share of the balance that goes to the tensors, from 0 to 1. The rest goes to the weights that read them.
+        """
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self._model)
+        read = {name for group in self.groups for node in (*group.writers, *group.readers) for name in node.input[1:]}
+        weights = {t.name: numpy_helper.to_array(t).copy() for t in copy.graph.initializer if t.name in read}
+        ranges = dict(self._ranges)
+        for _ in range(ROUNDS):
+            for group in self.groups:
+                _balance(group, ranges, weights, strength)
+        for tensor in copy.graph.initializer:
+            if tensor.name in weights:
+                tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name], tensor.name))
+        return copy
 
 
 def channel_groups(graph: onnx.GraphProto) -> list[ChannelGroup]:

@@ -26,7 +26,6 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from upconv.export.backends import Array
 from upconv.export.precision.calibration_samples import CalibrationSamples
-from upconv.export.precision.equal_ranges import with_equal_ranges
 from upconv.export.precision.order import in_order
 from upconv.export.precision.outputs_filled_up import outputs_filled_up
 
@@ -40,9 +39,8 @@ _WITHOUT_WEIGHTS = frozenset(("Resize", "Identity", "Clip", "Pad", "Slice", "Con
 class Quantizer:
     """A model with the ranges of its activations, measured on samples."""
 
-    def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples, strength: float = 0.0) -> None:
-        """Measure the ranges, after those of the channels are made similar with this strength (`with_equal_ranges`)."""
-        self._model = _named(outputs_filled_up(with_equal_ranges(model, samples.inputs, strength) if strength else model))
+    def __init__(self, model: onnx.ModelProto, samples: CalibrationSamples) -> None:
+        self._model = _named(outputs_filled_up(model))
         kinds = {*QDQRegistry, *QLinearOpsRegistry} - LEFT
         self._exact = last_sums(self._model.graph)
         self.nodes = tuple(n.name for n in self._model.graph.node if n.op_type in kinds and n.name not in self._exact)

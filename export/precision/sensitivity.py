@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from upconv.export.precision.equal_ranges import channel_groups
+from upconv.export.precision.equal_ranges import ChannelBalance
 from upconv.export.precision.gate import QualityGate
 from upconv.export.precision.int8 import Quantizer
 from upconv.runtime.contract import Quality
@@ -20,7 +20,7 @@ PARTS = 32
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 """The numbers of neighbouring parts that stay in float32 together. A tensor is exact only if all its operators are."""
 
-STRENGTHS = (0.0, 0.5, 0.6, 0.7, 0.8)
+STRENGTHS = (0.5, 0.6, 0.7, 0.8)
 """The strengths of the balance between channels that are tried."""
 
 Progress = Callable[[int, int], None]
@@ -42,12 +42,13 @@ class ReducedModel:
 def to_int8(model: onnx.ModelProto, gate: QualityGate, on_progress: Progress = lambda _, __: None) -> ReducedModel:
     """Return `model` in int8, with only as many operators in float32 as the gate needs.
 
-    The ranges of the channels are balanced with the strength of `STRENGTHS` that has the best PSNR. The search takes the
-    shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it combines the runs with the
-    best PSNR. Raises `ExportError` if no combination passes, or if there is no operator to quantize.
+    The ranges of the channels are balanced with the strength of `STRENGTHS` that has the best PSNR, or not at all. The search
+    takes the shortest run of neighbouring operators whose exclusion passes the gate. If no run passes, it combines the runs
+    with the best PSNR. Raises `ExportError` if no combination passes, or if there is no operator to quantize.
     """
-    strengths = STRENGTHS if channel_groups(model.graph) else STRENGTHS[:1]
-    quantizers = [Quantizer(model, gate.samples, strength) for strength in strengths]
+    balance = ChannelBalance(model, gate.samples.inputs)
+    balanced = [balance.balanced(strength) for strength in STRENGTHS] if balance.groups else []
+    quantizers = [Quantizer(each, gate.samples) for each in (model, *balanced)]
     if not quantizers[0].nodes:
         raise ExportError("the graph has no operator that int8 can compute; export it in float32")
     forms = [(_tried(quantizer, gate, ()), quantizer) for quantizer in quantizers]
