@@ -48,7 +48,7 @@ class Drawings:
 
 
 def _text(side: int, scale: int, random: np.random.Generator) -> Image.Image:
-    """Return lines of text, upright or slanted, thin or heavy, some of them with rules and frames."""
+    """Return lines of text, upright or slanted, thin or heavy, some of them with rules between them."""
     image = Image.new("RGB", (side * 2, side * 2), _colour(random))
     draw = ImageDraw.Draw(image)
     letters = list(string.ascii_letters + string.digits + " .,;:!?()&%")
